@@ -1,0 +1,1 @@
+//! Decisions as pure functions over immutable, compiled tables: the same code in `meshc` and in `mesh-proxy`.

@@ -1,0 +1,127 @@
+//! KRI: the name of a resource, or of a section of it, that is unique in one bundle (language 2.6).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// `kri_<kind>_<mesh>_<zone>_<namespace>_<name>_<section>`; empty parts stay empty.
+///
+/// Ordered by the bytes of its text, which is the tie-break used everywhere (language 2.6).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Kri {
+    /// Short name of the kind, `msvc` for `MeshService` (language 0.2).
+    pub kind: String,
+    /// Mesh, empty for a `Mesh` itself and for global kinds.
+    pub mesh: String,
+    /// Zone of origin, empty for resources of global origin.
+    pub zone: String,
+    /// Kubernetes namespace, empty on universal.
+    pub namespace: String,
+    /// Display name.
+    pub name: String,
+    /// Port name, `rule_<i>`, or empty for the resource as a whole.
+    pub section: String,
+}
+
+impl Kri {
+    /// The same resource, narrowed to one section.
+    #[must_use]
+    pub fn with_section(&self, section: impl Into<String>) -> Self {
+        Self {
+            section: section.into(),
+            ..self.clone()
+        }
+    }
+
+    /// The resource as a whole, without a section.
+    #[must_use]
+    pub fn without_section(&self) -> Self {
+        self.with_section("")
+    }
+
+    fn parts(&self) -> [&str; 6] {
+        [
+            &self.kind,
+            &self.mesh,
+            &self.zone,
+            &self.namespace,
+            &self.name,
+            &self.section,
+        ]
+    }
+}
+
+impl Ord for Kri {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.to_string().cmp(&other.to_string())
+    }
+}
+
+impl PartialOrd for Kri {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Display for Kri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("kri")?;
+        self.parts()
+            .iter()
+            .try_for_each(|part| write!(f, "_{part}"))
+    }
+}
+
+/// Why a text is not a KRI.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not a KRI: expected `kri_<kind>_<mesh>_<zone>_<namespace>_<name>_<section>`")]
+pub struct MalformedKri {
+    /// What was given.
+    pub text: String,
+}
+
+impl FromStr for Kri {
+    type Err = MalformedKri;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let malformed = || MalformedKri {
+            text: text.to_owned(),
+        };
+        let mut parts = text.split('_');
+        let mut next = || parts.next().map(str::to_owned).ok_or_else(malformed);
+        if next()? != "kri" {
+            return Err(malformed());
+        }
+        let (kind, mesh, zone) = (next()?, next()?, next()?);
+        let (namespace, name) = (next()?, next()?);
+        // A section may hold `_` (`rule_0`); no other part can.
+        let section = parts.collect::<Vec<_>>();
+        if kind.is_empty() || name.is_empty() || section.is_empty() {
+            return Err(malformed());
+        }
+        Ok(Self {
+            kind,
+            mesh,
+            zone,
+            namespace,
+            name,
+            section: section.join("_"),
+        })
+    }
+}
+
+impl TryFrom<String> for Kri {
+    type Error = MalformedKri;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Kri> for String {
+    fn from(kri: Kri) -> Self {
+        kri.to_string()
+    }
+}

@@ -1,0 +1,161 @@
+//! The resources that proxies are configured with: plain data, the policy language already compiled away.
+//!
+//! Nothing here refers to a policy except as the [`Origin`] of a value. Unknown fields are refused: what a proxy cannot
+//! understand it must not half obey.
+
+pub mod inbound;
+pub mod outbound;
+pub mod route;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{self, Digest};
+use crate::duration::Duration;
+use crate::kri::Kri;
+use crate::origin::{Origin, Sourced};
+use crate::spiffe::{SpiffeId, TrustDomain};
+
+pub use inbound::{
+    Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, SpiffeMatch,
+    TlsMode,
+};
+pub use outbound::{Cluster, Destination, Outbound, Traffic, WeightedBackend};
+pub use route::{
+    Filter, HeaderMatch, HeaderModifier, HeaderPair, HttpRoute, Mirror, PathMatch, PathRewrite,
+    QueryMatch, Redirect, RequestMatch, Rewrite, TcpRoute, TextMatch,
+};
+
+/// One content-addressed piece of configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Resource {
+    /// The proxy itself.
+    Proxy(Proxy),
+    /// Whom peers may be vouched for by.
+    Trust(Trust),
+    /// A listener for traffic to the workload.
+    Inbound(Inbound),
+    /// What an inbound permits and limits.
+    InboundPolicy(InboundPolicy),
+    /// A listener for traffic from the workload.
+    Outbound(Outbound),
+    /// What happens to traffic for one service port.
+    Destination(Destination),
+    /// A service port that traffic ends at.
+    Cluster(Cluster),
+}
+
+impl Resource {
+    /// The canonical bytes, and the digest over them.
+    ///
+    /// # Errors
+    /// Never for values built by this crate's types; see [`digest::canonical`].
+    pub fn encode(&self) -> Result<(Digest, Vec<u8>), serde_json::Error> {
+        let bytes = digest::canonical(self)?;
+        Ok((Digest::of(&bytes), bytes))
+    }
+
+    /// Reads what [`Resource::encode`] wrote.
+    ///
+    /// # Errors
+    /// Bytes that are not JSON, an unknown type, an unknown field, a value outside of its grammar.
+    pub fn decode(bytes: &[u8]) -> Result<Self, serde_json::Error> {
+        serde_json::from_slice(bytes)
+    }
+}
+
+/// What application protocol a port speaks (language 4.14).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Bytes.
+    Tcp,
+    /// HTTP/1.1; HTTP/2 with prior knowledge is understood too.
+    Http,
+    /// HTTP/2 without TLS of its own.
+    Http2,
+    /// gRPC over HTTP/2.
+    Grpc,
+}
+
+impl Protocol {
+    /// Requests, not bytes, are what is routed and permitted.
+    #[must_use]
+    pub fn is_http(self) -> bool {
+        self != Self::Tcp
+    }
+}
+
+/// The proxy itself: who it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Proxy {
+    /// Its Dataplane.
+    pub kri: Kri,
+    /// The zone it is in.
+    pub zone: String,
+    /// `None`: no `MeshIdentity` selects it, it speaks plaintext only.
+    pub identity: Option<WorkloadIdentity>,
+    /// The Dataplane document.
+    pub origin: Origin,
+}
+
+/// The SPIFFE identity that a `MeshIdentity` gives to a proxy (language 3.8).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkloadIdentity {
+    /// The only URI SAN of its certificate.
+    pub spiffe_id: SpiffeId,
+    /// The `MeshIdentity` that issues it: names the issuer in a certificate request.
+    pub issuer: Kri,
+    /// How long each certificate is valid.
+    pub lifetime: Duration,
+    /// The `MeshIdentity` document.
+    pub origin: Origin,
+}
+
+/// Certificate authorities by the trust domain whose IDs they may vouch for (language 3.9).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Trust {
+    /// One PEM `CERTIFICATE` block an entry, sorted and without duplicates.
+    pub anchors: BTreeMap<TrustDomain, Vec<String>>,
+}
+
+/// The timeouts of language 5.3, all of them effective. A zero duration means no limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Timeouts {
+    /// TCP and TLS establishment to the upstream; never zero.
+    pub connect: Sourced<Duration>,
+    /// No bytes on a TCP connection, no active request on an HTTP one.
+    pub idle: Sourced<Duration>,
+    /// A whole request until the end of the response, retries included.
+    pub request: Sourced<Duration>,
+    /// No activity on one request.
+    pub stream_idle: Sourced<Duration>,
+    /// The longest that one request may live.
+    pub max_stream: Sourced<Duration>,
+    /// The longest that one HTTP connection may live before it is drained.
+    pub max_connection: Sourced<Duration>,
+    /// Time to receive complete request headers from downstream.
+    pub request_headers: Sourced<Duration>,
+}
+
+impl Default for Timeouts {
+    /// The built-in values of language 4.13.
+    fn default() -> Self {
+        let off = || Sourced::built_in(Duration::ZERO);
+        Self {
+            connect: Sourced::built_in(Duration::from_secs(5)),
+            idle: Sourced::built_in(Duration::from_secs(3_600)),
+            request: Sourced::built_in(Duration::from_secs(15)),
+            stream_idle: Sourced::built_in(Duration::from_secs(1_800)),
+            max_stream: off(),
+            max_connection: off(),
+            request_headers: off(),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What the compiler has to say: the one type for every finding, and where findings collect.
+//!
+//! A diagnostic is located by a JSON pointer; the span is looked up in the source map when it is rendered.
+
+use std::fmt;
+
+/// How bad it is. An error keeps a bundle from being published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Nothing is published.
+    Error,
+    /// Published, but probably not what was meant.
+    Warning,
+}
+
+/// The name of a kind of finding, `dangling-ref`. The list with severities and pages is `diag/code.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub &'static str);
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Which kind of finding.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// One line, lower case, no full stop, user text in backticks: what is wrong. Complete on its own.
+    pub message: String,
+    /// Where.
+    pub at: Location,
+    /// Other places that have to do with it, each with a few words.
+    pub related: Vec<(Location, String)>,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// A place in a repository, before it is known at which line.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Location {
+    /// Path from the root of the repository.
+    pub file: String,
+    /// Which document of the file, counted from 0 over all documents, empty ones included.
+    pub document: usize,
+    /// Which node of the document; the empty pointer is the document itself.
+    pub pointer: Pointer,
+    /// Show the key of the mapping entry rather than its value: for what should not be there at all.
+    pub key: bool,
+}
+
+/// A path of keys and indices through one document (RFC 6901 as text).
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pointer {
+    /// From the root.
+    pub steps: Vec<Step>,
+}
+
+/// One step of a [`Pointer`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Into a mapping.
+    Field(String),
+    /// Into a sequence, from 0.
+    Index(usize),
+}
+
+impl Pointer {
+    /// One step further, into a mapping.
+    #[must_use]
+    pub fn field(&self, name: impl Into<String>) -> Self {
+        self.step(Step::Field(name.into()))
+    }
+
+    /// One step further, into a sequence.
+    #[must_use]
+    pub fn index(&self, index: usize) -> Self {
+        self.step(Step::Index(index))
+    }
+
+    fn step(&self, step: Step) -> Self {
+        let mut steps = self.steps.clone();
+        steps.push(step);
+        Self { steps }
+    }
+
+    /// As people and the conformance corpus write it: `spec.to[0].default`, map keys with unusual characters as
+    /// `labels["kuma.io/zone"]`.
+    #[must_use]
+    pub fn dotted(&self) -> String {
+        let plain = |name: &str| {
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        };
+        let mut text = String::new();
+        for step in &self.steps {
+            match step {
+                Step::Index(index) => text.push_str(&format!("[{index}]")),
+                Step::Field(name) if !plain(name) => text.push_str(&format!("[{name:?}]")),
+                Step::Field(name) if text.is_empty() => text.push_str(name),
+                Step::Field(name) => {
+                    text.push('.');
+                    text.push_str(name);
+                }
+            }
+        }
+        text
+    }
+}
+
+/// RFC 6901: `/spec/to/0`.
+impl fmt::Display for Pointer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.steps.iter().try_for_each(|step| match step {
+            Step::Field(name) => write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")),
+            Step::Index(index) => write!(f, "/{index}"),
+        })
+    }
+}
+
+/// Findings as they are made; sorted by place before they are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnostics {
+    /// In the order of discovery.
+    pub list: Vec<Diagnostic>,
+}
+
+impl Diagnostics {
+    /// Records a finding.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.list.push(diagnostic);
+    }
+
+    /// Is there anything that keeps the bundle from being published?
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.list
+            .iter()
+            .any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}

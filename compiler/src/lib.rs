@@ -1,0 +1,14 @@
+//! Repository of mesh YAML to bundle and diagnostics.
+//!
+//! Never fails and never panics: any bytes give a bundle or diagnostics (`compile` is total). Never reads a file, a
+//! clock or the environment: everything comes through a [`World`] and [`model::Settings`], so equal files give equal bytes.
+//!
+//! The stages, in the order of the modules: `source` text to documents with spans, `envelope` to names and labels,
+//! `schema` and `kinds` to typed specs, `policy` selects, orders and merges, `lower` makes the bundle.
+
+pub mod diag;
+pub mod model;
+pub mod world;
+
+pub use diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity};
+pub use world::{MemoryWorld, World};

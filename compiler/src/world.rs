@@ -1,0 +1,73 @@
+//! Where the files of a repository come from: a directory, a git tree, memory.
+//!
+//! The compiler itself does no I/O; what cannot be opened at all is an error of whoever makes the world.
+
+use std::collections::BTreeMap;
+
+/// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
+pub trait World {
+    /// Everything that could be a document, in any order: the compiler sorts, filters by extension and skips hidden
+    /// directories. Symbolic links and special files are listed as what they are and never followed.
+    fn entries(&self) -> Vec<Entry>;
+
+    /// The bytes of a file that [`World::entries`] listed.
+    ///
+    /// # Errors
+    /// A file that cannot be read becomes a diagnostic, in words such as `permission denied`.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+}
+
+/// Something in a repository.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// Relative to the root, with `/`. Bytes that are not UTF-8 are shown as U+FFFD; such an entry is never read.
+    pub path: String,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What an entry is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryKind {
+    /// A regular file.
+    File {
+        /// Bytes, known before it is read: a file over the limit is never read.
+        size: u64,
+    },
+    /// A symbolic link: refused where a document could be.
+    Symlink,
+    /// A device, a pipe, a socket, a submodule, a name that is not UTF-8: refused where a document could be.
+    Other {
+        /// What it is, in a word or two: `named pipe`.
+        what: String,
+    },
+}
+
+/// A repository in memory: tests, and what meshd keeps of the last good commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MemoryWorld {
+    /// Path to bytes.
+    pub files: BTreeMap<String, Vec<u8>>,
+}
+
+impl World for MemoryWorld {
+    fn entries(&self) -> Vec<Entry> {
+        let size = |bytes: &Vec<u8>| EntryKind::File {
+            size: bytes.len() as u64,
+        };
+        self.files
+            .iter()
+            .map(|(path, bytes)| Entry {
+                path: path.clone(),
+                kind: size(bytes),
+            })
+            .collect()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| "no such file".to_owned())
+    }
+}
