@@ -1,0 +1,1 @@
+//! Diagnostics, told as documents: every `tests/cases/*.md` is compiled and compared with its own annotations.

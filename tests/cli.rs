@@ -1,0 +1,1 @@
+//! `meshc` as a process: arguments, output, exit codes.
