@@ -30,18 +30,18 @@ pub struct ProxyConfig {
 pub enum Incomplete {
     /// Something that every configuration has is not there.
     #[error("`{0}` is missing")]
-    Missing(Key),
+    Missing(Box<Key>),
     /// A resource refers to one that is not there.
     #[error("`{from}` refers to `{to}`, which is missing")]
     Dangling {
         /// Who refers.
-        from: Key,
+        from: Box<Key>,
         /// To what.
-        to: Key,
+        to: Box<Key>,
     },
     /// A resource of another type than its key says.
     #[error("`{0}` holds a resource of another type")]
-    WrongType(Key),
+    WrongType(Box<Key>),
 }
 
 impl ProxyConfig {
@@ -60,29 +60,34 @@ impl ProxyConfig {
                 (Key::Proxy, Resource::Proxy(value)) => proxy = Some(value),
                 (Key::Trust, Resource::Trust(value)) => trust = value,
                 (Key::Inbound(name), Resource::Inbound(value)) => {
-                    drop(inbounds.insert(name, value))
+                    inbounds.insert(name, value);
                 }
                 (Key::InboundPolicy(name), Resource::InboundPolicy(value)) => {
-                    drop(policies.insert(name, value))
+                    policies.insert(name, value);
                 }
                 (Key::Outbound(name), Resource::Outbound(value)) => {
-                    drop(outbounds.insert(name, value))
+                    outbounds.insert(name, value);
                 }
                 (Key::Destination(kri), Resource::Destination(value)) => {
-                    drop(destinations.insert(kri, value))
+                    destinations.insert(kri, value);
                 }
-                (Key::Cluster(kri), Resource::Cluster(value)) => drop(clusters.insert(kri, value)),
-                (key, _) => return Err(Incomplete::WrongType(key)),
+                (Key::Cluster(kri), Resource::Cluster(value)) => {
+                    clusters.insert(kri, value);
+                }
+                (key, _) => return Err(Incomplete::WrongType(Box::new(key))),
             }
         }
-        let proxy = proxy.ok_or(Incomplete::Missing(Key::Proxy))?;
+        let proxy = proxy.ok_or_else(|| Incomplete::Missing(Box::new(Key::Proxy)))?;
         let mut paired = BTreeMap::new();
         for (name, inbound) in inbounds {
-            let policy = policies.remove(&name).ok_or_else(|| Incomplete::Dangling {
-                from: Key::Inbound(name.clone()),
-                to: Key::InboundPolicy(name.clone()),
+            let policy = policies.remove(&name).ok_or_else(|| {
+                dangling(Key::Inbound(name.clone()), Key::InboundPolicy(name.clone()))
             })?;
             paired.insert(name, (inbound, policy));
+        }
+        if let Some((name, _)) = policies.pop_first() {
+            let (from, to) = (Key::InboundPolicy(name.clone()), Key::Inbound(name));
+            return Err(dangling(from, to));
         }
         let config = Self {
             proxy,
@@ -103,7 +108,7 @@ impl ProxyConfig {
                     Key::Outbound(name.clone()),
                     Key::Destination(outbound.destination.clone()),
                 );
-                return Err(Incomplete::Dangling { from, to });
+                return Err(dangling(from, to));
             }
         }
         for (kri, destination) in &self.destinations {
@@ -112,11 +117,16 @@ impl ProxyConfig {
                 .find(|cluster| !self.clusters.contains_key(cluster))
             {
                 let (from, to) = (Key::Destination(kri.clone()), Key::Cluster(missing.clone()));
-                return Err(Incomplete::Dangling { from, to });
+                return Err(dangling(from, to));
             }
         }
         Ok(())
     }
+}
+
+fn dangling(from: Key, to: Key) -> Incomplete {
+    let (from, to) = (Box::new(from), Box::new(to));
+    Incomplete::Dangling { from, to }
 }
 
 impl Destination {

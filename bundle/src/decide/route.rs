@@ -1,0 +1,190 @@
+//! Which route a request takes (language 5.1.3 and 5.1.5).
+//!
+//! Never orders routes: the compiler has, and the first match wins.
+
+use std::borrow::Cow;
+
+use regex::Regex;
+
+use crate::resource::{
+    Destination, HeaderMatch, HttpRoute, PathMatch, QueryMatch, RequestMatch, Traffic,
+};
+
+use super::path::normalise;
+use super::text::{Text, full_match, parameter};
+
+/// What a decision may look at: the proxy's request, or one that a test describes.
+pub trait Request {
+    /// Upper case as the client wrote it; methods are case-sensitive.
+    fn method(&self) -> &str;
+    /// [`super::NormalPath::matched`].
+    fn path(&self) -> &str;
+    /// What follows `?`.
+    fn query(&self) -> Option<&str>;
+    /// The values of a header, by lower-case name, joined with `,`. `None` where there is none.
+    fn header(&self, name: &str) -> Option<Cow<'_, [u8]>>;
+}
+
+/// The routes of one destination, compiled.
+#[derive(Debug, Clone, Default)]
+pub struct RouteTable {
+    routes: Vec<CompiledRoute>,
+}
+
+/// A route, and its patterns ready to use.
+#[derive(Debug, Clone)]
+pub struct CompiledRoute {
+    /// As the bundle has it.
+    pub route: HttpRoute,
+    path: Path,
+    headers: Vec<Text>,
+    query: Vec<Text>,
+}
+
+#[derive(Debug, Clone)]
+enum Path {
+    Any,
+    Exact(String),
+    /// Without a trailing slash; the empty text is the prefix of all.
+    Prefix(String),
+    Regex(Regex),
+}
+
+/// A pattern that does not compile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{pointer}` is not a usable pattern: {reason}")]
+pub struct BadPattern {
+    /// JSON pointer into the [`Destination`] resource.
+    pub pointer: String,
+    /// In words.
+    pub reason: String,
+}
+
+impl RouteTable {
+    /// Compiles the routes of a destination; one without HTTP routes has an empty table.
+    ///
+    /// # Errors
+    /// The first expression that is not one, or is too large.
+    pub fn compile(destination: &Destination) -> Result<Self, BadPattern> {
+        let Traffic::Http { routes } = &destination.traffic else {
+            return Ok(Self::default());
+        };
+        let compile = |(index, route)| {
+            CompiledRoute::compile(route).map_err(|(place, reason)| BadPattern {
+                pointer: format!("/traffic/routes/{index}/match/{place}"),
+                reason,
+            })
+        };
+        let routes = routes.iter().enumerate().map(compile);
+        Ok(Self {
+            routes: routes.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The first route that matches. A destination that the compiler made has one for every request.
+    #[must_use]
+    pub fn select(&self, request: &impl Request) -> Option<&CompiledRoute> {
+        self.routes.iter().find(|route| route.matches(request))
+    }
+}
+
+impl CompiledRoute {
+    fn compile(route: &HttpRoute) -> Result<Self, (String, String)> {
+        let RequestMatch {
+            path,
+            method: _,
+            headers,
+            query,
+        } = &route.matches;
+        let header = |(index, header): (usize, &HeaderMatch)| {
+            Text::compile(&header.value)
+                .map_err(|why| (format!("headers/{index}/value/value"), why))
+        };
+        let parameter = |(index, parameter): (usize, &QueryMatch)| {
+            Text::compile(&parameter.value)
+                .map_err(|why| (format!("query/{index}/value/value"), why))
+        };
+        Ok(Self {
+            path: Path::compile(path.as_ref()).map_err(|why| ("path/value".to_owned(), why))?,
+            headers: headers
+                .iter()
+                .enumerate()
+                .map(header)
+                .collect::<Result<_, _>>()?,
+            query: query
+                .iter()
+                .enumerate()
+                .map(parameter)
+                .collect::<Result<_, _>>()?,
+            route: route.clone(),
+        })
+    }
+
+    /// What a prefix replacement replaces; `None` for a route that does not match by prefix.
+    #[must_use]
+    pub fn matched_prefix(&self) -> Option<&str> {
+        match &self.route.matches.path {
+            Some(PathMatch::Prefix(prefix)) => Some(prefix),
+            _ => None,
+        }
+    }
+
+    fn matches(&self, request: &impl Request) -> bool {
+        let RequestMatch {
+            path: _,
+            method,
+            headers,
+            query,
+        } = &self.route.matches;
+        let header = |(rule, text): (&HeaderMatch, &Text)| {
+            text.matches(request.header(&rule.name).as_deref())
+        };
+        let parameter = |(rule, text): (&QueryMatch, &Text)| {
+            let value = request
+                .query()
+                .and_then(|query| parameter(query, &rule.name));
+            text.matches(value.as_deref())
+        };
+        method
+            .as_ref()
+            .is_none_or(|method| method == request.method())
+            && self.path.matches(request.path())
+            && headers.iter().zip(&self.headers).all(header)
+            && query.iter().zip(&self.query).all(parameter)
+    }
+}
+
+impl Path {
+    fn compile(path: Option<&PathMatch>) -> Result<Self, String> {
+        // What requests are compared with is in normal form, so what is compared must be too. A path that no request can
+        // have stays as it is, and matches none.
+        let normal = |text: &str| match normalise(text) {
+            Ok(normal) => normal.matched.into_owned(),
+            Err(_) => text.to_owned(),
+        };
+        Ok(match path {
+            None => Self::Any,
+            Some(PathMatch::Exact(text)) => Self::Exact(normal(text)),
+            Some(PathMatch::Prefix(text)) => {
+                let mut prefix = normal(text);
+                prefix.truncate(prefix.trim_end_matches('/').len());
+                Self::Prefix(prefix)
+            }
+            Some(PathMatch::Regex(pattern)) => Self::Regex(full_match(pattern)?),
+        })
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Exact(text) => text == path,
+            Self::Prefix(prefix) => path
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+            Self::Regex(regex) => regex.is_match(path),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
