@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Git to compile to roll out to deliver.
+
+pub mod git;

@@ -1,0 +1,274 @@
+//! Where commits come from: a repository on this machine, or a remote one kept in a bare cache.
+//!
+//! Never looks at a work tree, never runs git or a hook, and never writes to a repository that it did not make.
+
+mod https;
+mod tree;
+mod watch;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use git2::{Direction, FetchOptions, Oid, RemoteCallbacks, Repository};
+
+pub use tree::TreeWorld;
+pub use watch::Watch;
+
+/// A whole fetch, connection to last byte.
+const FETCH_DEADLINE: Duration = Duration::from_mins(10);
+/// The largest pack that is received, in bytes.
+const PACK_LIMIT: usize = 2 << 30;
+/// Where the cache keeps what it last fetched.
+const FETCHED: &str = "refs/meshd/fetched";
+
+/// What to read, from the command line.
+#[derive(Debug, Clone)]
+pub struct SourceConfig {
+    /// A path, or a `file://` or `https://` URL.
+    pub repository: String,
+    /// Branch, tag, or full reference name; `HEAD` for whatever the repository says.
+    pub reference: String,
+    /// The directory inside the repository that is the root of the mesh repository.
+    pub path: Option<String>,
+    /// Certificate authorities for `https://` beside those of the system: a PEM file.
+    pub authorities: Option<PathBuf>,
+    /// Where remote repositories are kept. meshd's own.
+    pub cache: PathBuf,
+}
+
+/// A repository that commits are read from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    config: SourceConfig,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// Opened where it is.
+    Local(PathBuf),
+    /// Fetched into the cache. For `file://`, with the path whose changes can be watched.
+    Remote(Option<PathBuf>),
+}
+
+/// One commit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// 40 hex digits.
+    pub id: String,
+    /// Name of the author, as the commit has it.
+    pub author: String,
+    /// Unix seconds of the committer.
+    pub time: i64,
+    /// First line of the message.
+    pub subject: String,
+}
+
+/// Why there is no commit to read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// May pass by itself: the network, a lock, a server.
+    #[error("{0}")]
+    Transient(String),
+    /// Stays until a person changes something: a wrong path, a branch that is not there.
+    #[error("{0}")]
+    Stalled(String),
+}
+
+impl Source {
+    /// Checks what can be checked without I/O on a network.
+    ///
+    /// # Errors
+    /// A repository that is not there, or a URL of a kind that is not supported.
+    pub fn open(config: SourceConfig) -> Result<Self, Failure> {
+        allow_any_owner();
+        let text = config.repository.clone();
+        let place = match text.split_once("://") {
+            None if looks_like_ssh(&text) => return Err(unsupported(&text, "ssh")),
+            None => Place::Local(local(Path::new(&text))?),
+            Some(("file", path)) => Place::Remote(Some(local(Path::new(path))?)),
+            Some(("https", rest)) => {
+                let host = rest.split('/').next().unwrap_or_default();
+                if host.is_empty() || host.contains('@') {
+                    let why = "the URL must have a host, and no user or password: they would be shown in the list of processes";
+                    return Err(Failure::Stalled(why.to_owned()));
+                }
+                https::register(&text, config.authorities.as_deref())?;
+                Place::Remote(None)
+            }
+            Some((scheme, _)) => return Err(unsupported(&text, scheme)),
+        };
+        Ok(Self { config, place })
+    }
+
+    /// As the operator wrote it.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let SourceConfig {
+            repository,
+            reference,
+            ..
+        } = &self.config;
+        format!("{repository} {reference}")
+    }
+
+    /// The newest commit of the reference; a remote repository is asked. Blocks.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub fn fetch(&self) -> Result<Commit, Failure> {
+        let (repository, name) = match &self.place {
+            Place::Local(path) => (open(path)?, self.config.reference.clone()),
+            Place::Remote(_) => {
+                let cache = self.cache()?;
+                self.fetch_into(&cache)?;
+                (cache, FETCHED.to_owned())
+            }
+        };
+        let missing = |error: git2::Error| match error.code() {
+            git2::ErrorCode::NotFound | git2::ErrorCode::InvalidSpec => Failure::Stalled(format!(
+                "`{}` has no branch or tag `{}`",
+                self.config.repository, self.config.reference
+            )),
+            _ => transient("reading the reference", &error),
+        };
+        let reference = repository
+            .resolve_reference_from_short_name(&name)
+            .map_err(missing)?;
+        let commit = reference.peel_to_commit().map_err(missing)?;
+        let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Commit {
+            id: commit.id().to_string(),
+            author: show(commit.author().name_bytes()),
+            time: commit.time().seconds(),
+            subject: show(commit.summary_bytes().unwrap_or_default()),
+        })
+    }
+
+    /// The files of a commit that [`Source::fetch`] returned. Blocks.
+    ///
+    /// # Errors
+    /// The configured path is not in the commit, or the repository is damaged.
+    pub fn world(&self, commit: &Commit) -> Result<TreeWorld, Failure> {
+        let repository = match &self.place {
+            Place::Local(path) => open(path)?,
+            Place::Remote(_) => self.cache()?,
+        };
+        let id = Oid::from_str(&commit.id).map_err(|e| transient("reading the commit", &e))?;
+        TreeWorld::read(repository, id, self.config.path.as_deref())
+    }
+
+    /// The directory whose changes say that there may be a new commit; `None` for what can only be asked.
+    #[must_use]
+    pub fn watched(&self) -> Option<PathBuf> {
+        let (Place::Local(path) | Place::Remote(Some(path))) = &self.place else {
+            return None;
+        };
+        Some(open(path).ok()?.commondir().to_owned())
+    }
+
+    fn cache(&self) -> Result<Repository, Failure> {
+        let path = &self.config.cache;
+        match Repository::open_bare(path) {
+            Ok(repository) => Ok(repository),
+            Err(error) if error.code() == git2::ErrorCode::NotFound => {
+                Repository::init_bare(path).map_err(|e| transient("making the cache", &e))
+            }
+            Err(error) => Err(Failure::Transient(format!(
+                "the cache `{}` cannot be opened: {}; it may be deleted, nothing is lost",
+                path.display(),
+                error.message()
+            ))),
+        }
+    }
+
+    fn fetch_into(&self, cache: &Repository) -> Result<(), Failure> {
+        let SourceConfig {
+            repository: url,
+            reference,
+            ..
+        } = &self.config;
+        let failed = |error: &git2::Error| transient(&format!("fetching from `{url}`"), error);
+        let mut remote = cache.remote_anonymous(url).map_err(|e| failed(&e))?;
+        let name = {
+            let connection = remote
+                .connect_auth(Direction::Fetch, None, None)
+                .map_err(|e| failed(&e))?;
+            let heads = connection.list().map_err(|e| failed(&e))?;
+            let candidates = [
+                format!("refs/heads/{reference}"),
+                format!("refs/tags/{reference}"),
+                reference.clone(),
+            ];
+            candidates
+                .into_iter()
+                .find(|name| heads.iter().any(|head| head.name() == name.as_str()))
+        };
+        let name = name.ok_or_else(|| {
+            Failure::Stalled(format!("`{url}` has no branch or tag `{reference}`"))
+        })?;
+        let deadline = Instant::now() + FETCH_DEADLINE;
+        let mut callbacks = RemoteCallbacks::new();
+        callbacks.transfer_progress(move |progress| {
+            progress.received_bytes() <= PACK_LIMIT && Instant::now() < deadline
+        });
+        let mut options = FetchOptions::new();
+        options
+            .remote_callbacks(callbacks)
+            .download_tags(git2::AutotagOption::None);
+        remote
+            .fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None)
+            .map_err(|e| failed(&e))
+    }
+}
+
+fn local(path: &Path) -> Result<PathBuf, Failure> {
+    let stalled = |why: &dyn fmt::Display| {
+        Failure::Stalled(format!(
+            "`{}` is not a git repository: {why}",
+            path.display()
+        ))
+    };
+    let path = path.canonicalize().map_err(|error| stalled(&error))?;
+    Repository::open(&path).map_err(|error| stalled(&error.message()))?;
+    Ok(path)
+}
+
+fn open(path: &Path) -> Result<Repository, Failure> {
+    Repository::open(path)
+        .map_err(|error| transient(&format!("opening `{}`", path.display()), &error))
+}
+
+/// `host:path`, as git itself reads it.
+fn looks_like_ssh(text: &str) -> bool {
+    text.split_once(':')
+        .is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'))
+}
+
+fn unsupported(text: &str, scheme: &str) -> Failure {
+    Failure::Stalled(format!(
+        "`{text}`: `{scheme}` is not supported; use a path, `file://` or `https://`"
+    ))
+}
+
+fn transient(doing: &str, error: &git2::Error) -> Failure {
+    Failure::Transient(format!("{doing}: {}", error.message()))
+}
+
+/// libgit2 refuses repositories of other users, because git would run what their configuration names. meshd runs
+/// nothing of a repository, reads only the one that its operator named, and often runs as a user of its own.
+#[expect(unsafe_code, reason = "sets a flag in libgit2; see the safety comment")]
+fn allow_any_owner() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the flag is read when a repository is opened, and none is opened before this has run once.
+        let result = unsafe { git2::opts::set_verify_owner_validation(false) };
+        if let Err(error) = result {
+            tracing::warn!(%error, "repositories of other users will be refused");
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests;

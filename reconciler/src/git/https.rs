@@ -1,0 +1,267 @@
+//! Git's smart HTTP protocol over rustls, so that libgit2 needs no OpenSSL (gitprotocol-http(5)).
+//!
+//! Never sends a request to another host than the one that the operator named, and never waits without a deadline.
+
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::time::Duration;
+
+use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use ureq::http::{Response, header};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Body};
+
+use super::{FETCH_DEADLINE, Failure, PACK_LIMIT};
+
+const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
+const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+/// What a client says in one negotiation; larger is a defect.
+const REQUEST_LIMIT: usize = 64 << 20;
+const REDIRECT_LIMIT: usize = 3;
+const ADVERTISEMENT: &str = "/info/refs?service=git-upload-pack";
+
+/// The agents of the repositories that were opened, by URL. One for each `--repo`.
+static AGENTS: Mutex<BTreeMap<String, Agent>> = Mutex::new(BTreeMap::new());
+
+/// Makes `url` known, and the transport to libgit2 on first use.
+pub(super) fn register(url: &str, authorities: Option<&Path>) -> Result<(), Failure> {
+    let agent = agent(authorities)?;
+    let mut agents = AGENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    agents.insert(url.to_owned(), agent);
+    drop(agents);
+    register_transport();
+    Ok(())
+}
+
+#[expect(
+    unsafe_code,
+    reason = "libgit2's list of transports has no lock; see the safety comment"
+)]
+fn register_transport() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the list must not change while another thread makes a transport. A remote is only made by a `Source`,
+        // whose `open` has run this to its end before, or is the local transport of a `Source` that was opened by the
+        // same thread of meshd's start-up.
+        let result = unsafe {
+            git2::transport::register("https", |remote| {
+                let url = remote.url().unwrap_or_default().to_owned();
+                let agents = AGENTS.lock().unwrap_or_else(PoisonError::into_inner);
+                let agent = agents.get(&url).cloned();
+                drop(agents);
+                let agent = agent.ok_or_else(|| failure("the repository was not opened"))?;
+                let base = Arc::new(Mutex::new(url));
+                Transport::smart(remote, true, Https { agent, base })
+            })
+        };
+        if let Err(error) = result {
+            tracing::error!(%error, "https repositories cannot be read");
+        }
+    });
+}
+
+fn agent(authorities: Option<&Path>) -> Result<Agent, Failure> {
+    let system = rustls_native_certs::load_native_certs();
+    let mut roots: Vec<CertificateDer<'static>> = system.certs;
+    if let Some(path) = authorities {
+        let unreadable = |why: &dyn std::fmt::Display| {
+            let path = path.display();
+            Failure::Stalled(format!("`{path}` is not a PEM file of certificates: {why}"))
+        };
+        let given = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
+        for certificate in given {
+            roots.push(certificate.map_err(|error| unreadable(&error))?);
+        }
+    }
+    let roots: Vec<_> = roots
+        .iter()
+        .map(|der| Certificate::from_der(der).to_owned())
+        .collect();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .unversioned_rustls_crypto_provider(provider)
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .build();
+    let config = Agent::config_builder()
+        .tls_config(tls)
+        .https_only(true)
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_connect(Some(CONNECT_DEADLINE))
+        .timeout_recv_response(Some(ANSWER_DEADLINE))
+        .timeout_global(Some(FETCH_DEADLINE))
+        .user_agent(concat!("git/2 (meshd ", env!("CARGO_PKG_VERSION"), ")"))
+        .build();
+    Ok(Agent::new_with_config(config))
+}
+
+struct Https {
+    agent: Agent,
+    /// Where the repository is, after redirects.
+    base: Arc<Mutex<String>>,
+}
+
+impl SmartSubtransport for Https {
+    fn action(
+        &self,
+        _url: &str,
+        service: Service,
+    ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
+        let advertise = match service {
+            Service::UploadPackLs => true,
+            Service::UploadPack => false,
+            Service::ReceivePackLs | Service::ReceivePack => {
+                return Err(failure("meshd never pushes"));
+            }
+        };
+        Ok(Box::new(Exchange {
+            agent: self.agent.clone(),
+            base: Arc::clone(&self.base),
+            advertise,
+            request: Vec::new(),
+            response: None,
+        }))
+    }
+
+    fn close(&self) -> Result<(), git2::Error> {
+        Ok(())
+    }
+}
+
+/// A stream to libgit2, requests and responses to the server: writing after reading begins the next request.
+struct Exchange {
+    agent: Agent,
+    base: Arc<Mutex<String>>,
+    advertise: bool,
+    request: Vec<u8>,
+    response: Option<Box<dyn Read + Send>>,
+}
+
+impl Read for Exchange {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.response.is_none() {
+            let response = match self.advertise {
+                true => self.advertisement()?,
+                false => self.negotiate()?,
+            };
+            self.response = Some(response);
+        }
+        match &mut self.response {
+            Some(response) => response.read(buffer),
+            None => Ok(0),
+        }
+    }
+}
+
+impl Write for Exchange {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.response.take().is_some() {
+            self.request.clear();
+        }
+        if self.request.len() + bytes.len() > REQUEST_LIMIT {
+            return Err(io::Error::other("the negotiation is too long"));
+        }
+        self.request.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Exchange {
+    fn base(&self) -> String {
+        self.base
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn advertisement(&self) -> io::Result<Box<dyn Read + Send>> {
+        for _ in 0..=REDIRECT_LIMIT {
+            let base = self.base();
+            let url = format!("{}{ADVERTISEMENT}", base.trim_end_matches('/'));
+            let response = self.agent.get(&url).call().map_err(io::Error::other)?;
+            if !response.status().is_redirection() {
+                return body(response, "application/x-git-upload-pack-advertisement");
+            }
+            let next = redirected(&base, &response)?;
+            *self.base.lock().unwrap_or_else(PoisonError::into_inner) = next;
+        }
+        Err(io::Error::other("the server redirects too often"))
+    }
+
+    fn negotiate(&self) -> io::Result<Box<dyn Read + Send>> {
+        let url = format!("{}/git-upload-pack", self.base().trim_end_matches('/'));
+        let response = self
+            .agent
+            .post(&url)
+            .header(
+                header::CONTENT_TYPE,
+                "application/x-git-upload-pack-request",
+            )
+            .header(header::ACCEPT, "application/x-git-upload-pack-result")
+            .send(&self.request[..])
+            .map_err(io::Error::other)?;
+        body(response, "application/x-git-upload-pack-result")
+    }
+}
+
+fn body(response: Response<Body>, expected: &str) -> io::Result<Box<dyn Read + Send>> {
+    let status = response.status();
+    let problem = match status.as_u16() {
+        200 => None,
+        401 | 403 => Some("the server asks for credentials"),
+        404 => Some("the server has no such repository"),
+        _ => Some("the server does not serve it"),
+    };
+    if let Some(problem) = problem {
+        return Err(io::Error::other(format!("{problem} (status {status})")));
+    }
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    if kind.is_none_or(|kind| kind.as_bytes() != expected.as_bytes()) {
+        let why = "the server does not speak git's smart HTTP protocol";
+        return Err(io::Error::other(why));
+    }
+    let reader = response
+        .into_body()
+        .into_with_config()
+        .limit(PACK_LIMIT as u64)
+        .reader();
+    Ok(Box::new(reader))
+}
+
+/// The base that a redirect of the advertisement points to: same host only.
+fn redirected(base: &str, response: &Response<Body>) -> io::Result<String> {
+    let elsewhere = || io::Error::other("the server redirects to another place than itself");
+    let location = response.headers().get(header::LOCATION);
+    let location = location
+        .and_then(|value| value.to_str().ok())
+        .ok_or_else(elsewhere)?;
+    let target = location.strip_suffix(ADVERTISEMENT).ok_or_else(elsewhere)?;
+    let target = match target.starts_with('/') {
+        true => format!("{}{target}", origin(base)),
+        false => target.to_owned(),
+    };
+    (origin(&target) == origin(base))
+        .then_some(target)
+        .ok_or_else(elsewhere)
+}
+
+/// `https://host:port` of a URL.
+fn origin(url: &str) -> &str {
+    let rest = url.strip_prefix("https://").unwrap_or_default();
+    let path = rest.find('/').map_or(0, |at| rest.len() - at);
+    url.get(..url.len() - path).unwrap_or(url)
+}
+
+fn failure(why: &str) -> git2::Error {
+    git2::Error::new(git2::ErrorCode::GenericError, git2::ErrorClass::Net, why)
+}
