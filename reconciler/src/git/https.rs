@@ -265,3 +265,6 @@ fn origin(url: &str) -> &str {
 fn failure(why: &str) -> git2::Error {
     git2::Error::new(git2::ErrorCode::GenericError, git2::ErrorClass::Net, why)
 }
+
+#[cfg(test)]
+mod tests;
