@@ -1,2 +1,122 @@
-//! Placeholder.
-fn main() {}
+//! The set-up commands of the README: `cargo xtask demo`, `cargo xtask test`, `cargo xtask gen`.
+//!
+//! Never does what a plain cargo command would not do: it checks what the machine lacks, then calls cargo.
+
+mod needs;
+
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  demo [--keep]    build everything, run the example shop as a mesh of real processes, prove six claims
+                   --keep leaves the mesh running and says how to look around
+  test [--fast]    every test, including those with real processes; --fast leaves the latter out
+  gen              rewrite what is generated and committed: schemas, protocol types, snapshots
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args.as_slice() {
+        ["demo"] => demo(&[]),
+        ["demo", "--keep"] => demo(&["--keep"]),
+        ["test"] => test(true),
+        ["test", "--fast"] => test(false),
+        ["gen"] => generate(),
+        ["help" | "--help" | "-h"] => {
+            tell(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            complain(USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(trouble) => {
+            complain(&format!("{trouble}\n"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demo(args: &[&str]) -> Result<(), String> {
+    needs::check()?;
+    build()?;
+    let mut command = cargo(&["run", "--quiet", "--locked", "--package", "mesh-tests"]);
+    command.args(["--bin", "mesh-demo", "--"]).args(args);
+    run(command)
+}
+
+fn test(processes: bool) -> Result<(), String> {
+    needs::check()?;
+    // The tests with real processes start the binaries of this very build.
+    build()?;
+    if processes {
+        let everything = ["test", "--locked", "--workspace", "--no-fail-fast"];
+        return run(compare_only(cargo(&everything)));
+    }
+    let others = ["test", "--locked", "--workspace", "--exclude", "mesh-tests"];
+    run(compare_only(cargo(&others)))?;
+    let ours = ["test", "--locked", "--package", "mesh-tests"];
+    let mut fast = compare_only(cargo(&ours));
+    fast.args(["--lib", "--bins", "--test", "fast"]);
+    run(fast)
+}
+
+/// Generators are tests which compare with what is committed, and write instead when they are told to.
+fn generate() -> Result<(), String> {
+    needs::check()?;
+    let mut generated = cargo(&["test", "--locked", "--workspace", "generated"]);
+    generated.env("MESH_GENERATE", "1");
+    run(generated)?;
+    let mut snapshots = cargo(&["test", "--locked", "--package", "mesh-tests"]);
+    snapshots.args(["--test", "fast", "golden"]);
+    snapshots.env("MESH_GENERATE", "1");
+    snapshots.env("INSTA_UPDATE", "always");
+    run(snapshots)
+}
+
+fn build() -> Result<(), String> {
+    run(cargo(&["build", "--locked", "--workspace", "--bins"]))
+}
+
+fn compare_only(mut command: Command) -> Command {
+    command.env("INSTA_UPDATE", "no");
+    command.env_remove("MESH_GENERATE");
+    command
+}
+
+/// The cargo which runs us, so that a toolchain override holds for what we call too.
+fn cargo(args: &[&str]) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(args);
+    command
+}
+
+fn run(mut command: Command) -> Result<(), String> {
+    let shown = needs::spelled(&command);
+    let status = command
+        .status()
+        .map_err(|error| format!("error: `{shown}` did not start: {error}"))?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("error: `{shown}` failed ({status})"))
+    }
+}
+
+fn tell(text: &str) {
+    use std::io::Write;
+    // Nobody is left to tell when stdout is closed.
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn complain(text: &str) {
+    use std::io::Write;
+    // Nobody is left to tell when stderr is closed.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
