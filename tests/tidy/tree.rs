@@ -1,0 +1,120 @@
+//! The texts of the repository.
+//!
+//! Never reads what is not committed by nature: build output, hidden directories.
+
+use std::path::{Path, PathBuf};
+
+/// One file: its path from the top with `/`, and its text.
+#[derive(Debug, Clone)]
+pub(crate) struct File {
+    pub(crate) path: String,
+    pub(crate) text: String,
+}
+
+impl File {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
+    pub(crate) fn is_rust(&self) -> bool {
+        has_extension(&self.path, "rs")
+    }
+
+    /// A file that only tests see.
+    pub(crate) fn is_test(&self) -> bool {
+        self.path.starts_with("tests/")
+            || self.path.contains("/tests/")
+            || self.path.ends_with("/tests.rs")
+    }
+
+    /// Lines with their numbers, without comments and, for a file of the product, without its inline tests.
+    pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let product = !self.is_test();
+        (1..)
+            .zip(self.text.lines())
+            .take_while(move |(_, line)| !(product && line.trim() == "#[cfg(test)]"))
+            .map(|(number, line)| (number, without_comment(line)))
+    }
+
+    /// Lines that only tests run, with their numbers, without comments.
+    pub(crate) fn test_code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let whole = self.is_test();
+        (1..)
+            .zip(self.text.lines())
+            .skip_while(move |(_, line)| !whole && line.trim() != "#[cfg(test)]")
+            .map(|(number, line)| (number, without_comment(line)))
+    }
+}
+
+fn without_comment(line: &str) -> &str {
+    if line.trim_start().starts_with("//") {
+        return "";
+    }
+    line.split(" // ").next().unwrap_or(line)
+}
+
+/// The repository's top.
+pub(crate) fn top() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("tests/ is in the top").to_path_buf()
+}
+
+/// Every text file with one of these extensions, in order of paths.
+pub(crate) fn files(extensions: &[&str]) -> Vec<File> {
+    let mut found = Vec::new();
+    walk(&top(), "", extensions, &mut found);
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(found.len() > 5, "the walk found next to nothing");
+    found
+}
+
+fn walk(directory: &Path, prefix: &str, extensions: &[&str], found: &mut Vec<File>) {
+    for entry in std::fs::read_dir(directory).expect("a readable directory") {
+        let entry = entry.expect("a readable entry");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || name == "target" {
+            continue;
+        }
+        let path = format!("{prefix}{name}");
+        if entry.file_type().expect("a type").is_dir() {
+            walk(&entry.path(), &format!("{path}/"), extensions, found);
+        } else if extensions
+            .iter()
+            .any(|extension| has_extension(&name, extension))
+        {
+            let text = std::fs::read_to_string(entry.path()).expect("a text");
+            found.push(File { path, text });
+        }
+    }
+}
+
+fn has_extension(path: &str, extension: &str) -> bool {
+    Path::new(path).extension().is_some_and(|e| e == extension)
+}
+
+/// `word` stands in `line` with no letter, digit or `_` beside it.
+pub(crate) fn has_word(line: &str, word: &str) -> bool {
+    let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    line.match_indices(word).any(|(at, _)| {
+        !part(line[..at].chars().next_back()) && !part(line[at + word.len()..].chars().next())
+    })
+}
+
+#[test]
+fn code_ends_where_tests_begin() {
+    let file = File::new("a/src/b.rs", "one\n// two\n#[cfg(test)]\nthree\n");
+    let code: Vec<_> = file.code().collect();
+    assert_eq!(code, [(1, "one"), (2, "")]);
+    let tests: Vec<_> = file.test_code().collect();
+    assert_eq!(tests, [(3, "#[cfg(test)]"), (4, "three")]);
+}
+
+#[test]
+fn words_are_whole() {
+    assert!(has_word("use git2::Oid;", "git2"));
+    assert!(!has_word("use git2x;", "git2"));
+    assert!(!has_word("my_git2", "git2"));
+}
