@@ -1,6 +1,10 @@
 //! Everything that needs no process of its own: cases, golden files, the command line, and the invariants of the house.
 
+#[cfg(test)]
 mod cases;
+#[cfg(test)]
 mod cli;
+#[cfg(test)]
 mod golden;
+#[cfg(test)]
 mod tidy;

@@ -18,10 +18,9 @@ fn targets(file: &File) -> Vec<(usize, String)> {
         if fenced {
             continue;
         }
-        for (at, _) in line.match_indices("](") {
-            let rest = &line[at + 2..];
-            if let Some(end) = rest.find(')') {
-                found.push((number, rest[..end].to_owned()));
+        for rest in line.split("](").skip(1) {
+            if let Some((target, _)) = rest.split_once(')') {
+                found.push((number, target.to_owned()));
             }
         }
     }

@@ -99,7 +99,9 @@ fn has_extension(path: &str, extension: &str) -> bool {
 pub(crate) fn has_word(line: &str, word: &str) -> bool {
     let part = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
     line.match_indices(word).any(|(at, _)| {
-        !part(line[..at].chars().next_back()) && !part(line[at + word.len()..].chars().next())
+        let (before, rest) = line.split_at(at);
+        let after = rest.strip_prefix(word).unwrap_or_default();
+        !part(before.chars().next_back()) && !part(after.chars().next())
     })
 }
 
