@@ -7,4 +7,6 @@ mod cli;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod protocol;
+#[cfg(test)]
 mod tidy;

@@ -1,0 +1,14 @@
+//! The wire format, generated from `schemas/proto/delivery.proto`.
+//!
+//! Never used beyond [`crate::wire`] and the two drivers: what it holds is unchecked.
+
+#![expect(
+    unreachable_pub,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
+
+include!("gen/delivery.rs");

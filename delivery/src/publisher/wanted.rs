@@ -1,0 +1,120 @@
+//! What a proxy shall hold: its manifest, the shared bytes, and the endpoints of its clusters.
+//!
+//! Never copies a resource: ten thousand of these share one map of bytes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use mesh_bundle::{Digest, Key, Kri, Manifest};
+
+use crate::bounds;
+use crate::message::ClusterEndpoints;
+
+/// The newest world of one proxy. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    revision: String,
+    root: Digest,
+    manifest: Arc<Manifest>,
+    resources: Arc<BTreeMap<Digest, Bytes>>,
+    endpoints: Arc<BTreeMap<Kri, Arc<ClusterEndpoints>>>,
+}
+
+/// Why a manifest cannot be delivered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unpublishable {
+    /// Its bytes are not there.
+    #[error("`{0}` is not among the resources")]
+    Missing(Box<Key>),
+    /// It does not fit into a message.
+    #[error("`{key}` has {length} bytes, a resource may have {limit}", limit = bounds::RESOURCE)]
+    TooLarge {
+        /// Which.
+        key: Box<Key>,
+        /// Its length.
+        length: usize,
+    },
+    /// A proxy would refuse it.
+    #[error(
+        "it has more than {} bytes or {} resources",
+        bounds::CONFIGURATION,
+        bounds::RESOURCES
+    )]
+    TooMuch,
+}
+
+impl Wanted {
+    /// `resources` are canonical bytes by their digests, usually those of a whole bundle, shared by all proxies.
+    ///
+    /// # Errors
+    /// See [`Unpublishable`].
+    pub fn new(
+        revision: impl Into<String>,
+        manifest: Arc<Manifest>,
+        resources: Arc<BTreeMap<Digest, Bytes>>,
+        endpoints: BTreeMap<Kri, Arc<ClusterEndpoints>>,
+    ) -> Result<Self, Unpublishable> {
+        let mut total = 0;
+        for (key, digest) in &manifest.entries {
+            let bytes = resources
+                .get(digest)
+                .ok_or_else(|| Unpublishable::Missing(Box::new(key.clone())))?;
+            if bytes.len() > bounds::RESOURCE {
+                return Err(Unpublishable::TooLarge {
+                    key: Box::new(key.clone()),
+                    length: bytes.len(),
+                });
+            }
+            total += bytes.len();
+        }
+        if total > bounds::CONFIGURATION || manifest.entries.len() > bounds::RESOURCES {
+            return Err(Unpublishable::TooMuch);
+        }
+        Ok(Self {
+            revision: revision.into(),
+            root: manifest.root(),
+            manifest,
+            resources,
+            endpoints: Arc::new(endpoints),
+        })
+    }
+
+    /// The same configuration with other endpoints.
+    #[must_use]
+    pub fn with_endpoints(&self, endpoints: BTreeMap<Kri, Arc<ClusterEndpoints>>) -> Self {
+        Self {
+            endpoints: Arc::new(endpoints),
+            ..self.clone()
+        }
+    }
+
+    /// The commit.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// What the proxy acknowledges once it holds this.
+    #[must_use]
+    pub fn root(&self) -> Digest {
+        self.root
+    }
+
+    /// Keys and digests.
+    #[must_use]
+    pub fn manifest(&self) -> &Arc<Manifest> {
+        &self.manifest
+    }
+
+    /// Of every cluster that the configuration names, by the key of the cluster.
+    #[must_use]
+    pub fn endpoints(&self) -> &BTreeMap<Kri, Arc<ClusterEndpoints>> {
+        &self.endpoints
+    }
+
+    pub(crate) fn bytes(&self, digest: &Digest) -> Bytes {
+        // `new` saw every digest of the manifest; were one missing all the same, the proxy would refuse the root.
+        self.resources.get(digest).cloned().unwrap_or_default()
+    }
+}

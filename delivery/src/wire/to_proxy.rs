@@ -1,0 +1,186 @@
+//! What meshd sends, to the wire and back.
+//!
+//! Never keeps a slice of a receive buffer: a resource of 300 bytes would hold on to 16 KiB for as long as it lives.
+
+use bytes::Bytes;
+use rustls_pki_types::CertificateDer;
+
+use super::check::{self, Malformed, Problem, malformed};
+use super::from_proxy::text_of;
+use crate::bounds;
+use crate::generated as wire;
+use crate::message::{Certificate, Endpoint, EndpointsChange, Enrolled, ToProxy, Update};
+
+fn ders(certificates: Vec<CertificateDer<'static>>) -> Vec<Bytes> {
+    certificates
+        .iter()
+        .map(|certificate| Bytes::copy_from_slice(certificate))
+        .collect()
+}
+
+impl From<Enrolled> for wire::EnrollResponse {
+    fn from(enrolled: Enrolled) -> Self {
+        Self {
+            chain: ders(enrolled.chain),
+            anchors: ders(enrolled.anchors),
+            not_after: enrolled.not_after,
+            renew_at: enrolled.renew_at,
+        }
+    }
+}
+
+impl TryFrom<wire::EnrollResponse> for Enrolled {
+    type Error = Malformed;
+
+    fn try_from(response: wire::EnrollResponse) -> Result<Self, Malformed> {
+        Ok(Self {
+            chain: check::certificates("chain", &response.chain, bounds::CHAIN)?,
+            anchors: check::certificates("anchors", &response.anchors, bounds::ANCHORS)?,
+            not_after: response.not_after,
+            renew_at: response.renew_at,
+        })
+    }
+}
+
+impl From<ToProxy> for wire::ToProxy {
+    fn from(message: ToProxy) -> Self {
+        use wire::to_proxy::Message;
+        let message = match message {
+            ToProxy::Update(update) => Message::Update(wire::Update {
+                revision: check::words(&update.revision, bounds::REVISION),
+                root: Bytes::copy_from_slice(update.root.as_bytes()),
+                complete: update.complete,
+                upserts: update
+                    .upserts
+                    .into_iter()
+                    .map(|(key, resource)| wire::Upsert { key, resource })
+                    .collect(),
+                removals: update.removals,
+                last: update.last,
+            }),
+            ToProxy::Endpoints(change) => Message::Endpoints(wire::Endpoints {
+                service: change.service.into(),
+                complete: change.complete,
+                upserts: change.upserts.into_iter().map(Into::into).collect(),
+                removals: change.removals.into_iter().map(String::from).collect(),
+                tls_ready: change.tls_ready,
+            }),
+            ToProxy::Certificate(certificate) => Message::Certificate(wire::Certificate {
+                issuer: text_of(certificate.issuer),
+                chain: ders(certificate.chain),
+                not_after: certificate.not_after,
+                renew_at: certificate.renew_at,
+            }),
+            ToProxy::CertificateRefused { issuer, reason } => {
+                Message::CertificateRefused(wire::CertificateRefused {
+                    issuer: text_of(issuer),
+                    reason: check::words(&reason, bounds::REASON),
+                })
+            }
+        };
+        Self {
+            message: Some(message),
+        }
+    }
+}
+
+impl TryFrom<wire::ToProxy> for ToProxy {
+    type Error = Malformed;
+
+    fn try_from(message: wire::ToProxy) -> Result<Self, Malformed> {
+        use wire::to_proxy::Message;
+        let message = message
+            .message
+            .ok_or_else(|| malformed("message", Problem::Missing))?;
+        Ok(match message {
+            Message::Update(update) => Self::Update(update.try_into()?),
+            Message::Endpoints(change) => Self::Endpoints(change.try_into()?),
+            Message::Certificate(certificate) => Self::Certificate(Certificate {
+                issuer: check::optional_kri("issuer", &certificate.issuer)?,
+                chain: check::certificates("chain", &certificate.chain, bounds::CHAIN)?,
+                not_after: certificate.not_after,
+                renew_at: certificate.renew_at,
+            }),
+            Message::CertificateRefused(refused) => Self::CertificateRefused {
+                issuer: check::optional_kri("issuer", &refused.issuer)?,
+                reason: check::text("reason", refused.reason, bounds::REASON)?,
+            },
+        })
+    }
+}
+
+impl TryFrom<wire::Update> for Update {
+    type Error = Malformed;
+
+    fn try_from(update: wire::Update) -> Result<Self, Malformed> {
+        let key = |key| check::text("key", key, bounds::KEY);
+        let upsert = |upsert: wire::Upsert| {
+            check::bounded("resource", upsert.resource.len(), bounds::RESOURCE)?;
+            Ok((key(upsert.key)?, Bytes::copy_from_slice(&upsert.resource)))
+        };
+        Ok(Self {
+            revision: check::text("revision", update.revision, bounds::REVISION)?,
+            root: check::digest("root", &update.root)?,
+            complete: update.complete,
+            upserts: update
+                .upserts
+                .into_iter()
+                .map(upsert)
+                .collect::<Result<_, _>>()?,
+            removals: update
+                .removals
+                .into_iter()
+                .map(key)
+                .collect::<Result<_, _>>()?,
+            last: update.last,
+        })
+    }
+}
+
+impl TryFrom<wire::Endpoints> for EndpointsChange {
+    type Error = Malformed;
+
+    fn try_from(change: wire::Endpoints) -> Result<Self, Malformed> {
+        check::bounded("upserts", change.upserts.len(), bounds::ENDPOINTS)?;
+        check::bounded("removals", change.removals.len(), bounds::ENDPOINTS)?;
+        Ok(Self {
+            service: check::kri("service", &change.service)?,
+            complete: change.complete,
+            upserts: change
+                .upserts
+                .into_iter()
+                .map(Endpoint::try_from)
+                .collect::<Result<_, _>>()?,
+            removals: change
+                .removals
+                .iter()
+                .map(|id| check::kri("removals", id))
+                .collect::<Result<_, _>>()?,
+            tls_ready: change.tls_ready,
+        })
+    }
+}
+
+impl From<Endpoint> for wire::Endpoint {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            id: endpoint.id.into(),
+            address: endpoint.address,
+            port: endpoint.port.into(),
+            zone: endpoint.zone,
+        }
+    }
+}
+
+impl TryFrom<wire::Endpoint> for Endpoint {
+    type Error = Malformed;
+
+    fn try_from(endpoint: wire::Endpoint) -> Result<Self, Malformed> {
+        Ok(Self {
+            id: check::kri("id", &endpoint.id)?,
+            address: check::address("address", endpoint.address)?,
+            port: check::port("port", endpoint.port)?,
+            zone: check::text("zone", endpoint.zone, bounds::NAME)?,
+        })
+    }
+}
