@@ -1,8 +1,15 @@
 //! What the compiler has to say: the one type for every finding, and where findings collect.
 //!
-//! A diagnostic is located by a JSON pointer; the span is looked up in the source map when it is rendered.
+//! Never holds a span or a colour: a diagnostic is located by a JSON pointer, and the span is looked up in the sources
+//! when it is rendered.
+
+mod code;
 
 use std::fmt;
+
+use crate::source::Sources;
+
+pub use code::{CodeInfo, codes};
 
 /// How bad it is. An error keeps a bundle from being published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +68,35 @@ pub enum Step {
     Field(String),
     /// Into a sequence, from 0.
     Index(usize),
+    /// To the second entry of a mapping with this key: only to say that it is one too many.
+    Again(String),
+}
+
+impl Diagnostic {
+    /// A finding with the severity that its code has by itself.
+    #[must_use]
+    pub fn new(code: Code, at: Location, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            message: message.into(),
+            at,
+            related: Vec::new(),
+            help: None,
+        }
+    }
+
+    /// Says what to do about it.
+    pub fn help(&mut self, help: impl Into<String>) -> &mut Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Names another place that has to do with it.
+    pub fn related(&mut self, at: Location, words: impl Into<String>) -> &mut Self {
+        self.related.push((at, words.into()));
+        self
+    }
 }
 
 impl Pointer {
@@ -93,9 +129,11 @@ impl Pointer {
         for step in &self.steps {
             match step {
                 Step::Index(index) => text.push_str(&format!("[{index}]")),
-                Step::Field(name) if !plain(name) => text.push_str(&format!("[{name:?}]")),
-                Step::Field(name) if text.is_empty() => text.push_str(name),
-                Step::Field(name) => {
+                Step::Field(name) | Step::Again(name) if !plain(name) => {
+                    text.push_str(&format!("[{name:?}]"));
+                }
+                Step::Field(name) | Step::Again(name) if text.is_empty() => text.push_str(name),
+                Step::Field(name) | Step::Again(name) => {
                     text.push('.');
                     text.push_str(name);
                 }
@@ -109,7 +147,9 @@ impl Pointer {
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.steps.iter().try_for_each(|step| match step {
-            Step::Field(name) => write!(f, "/{}", name.replace('~', "~0").replace('/', "~1")),
+            Step::Field(name) | Step::Again(name) => {
+                write!(f, "/{}", name.replace('~', "~0").replace('/', "~1"))
+            }
             Step::Index(index) => write!(f, "/{index}"),
         })
     }
@@ -123,9 +163,33 @@ pub struct Diagnostics {
 }
 
 impl Diagnostics {
-    /// Records a finding.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
-        self.list.push(diagnostic);
+    /// Records a finding, and gives it back for help and related places to be added.
+    pub fn push(&mut self, diagnostic: Diagnostic) -> &mut Diagnostic {
+        self.list.push_mut(diagnostic)
+    }
+
+    /// In the order of places: file, document, line; one finding at one place only once.
+    pub fn sort(&mut self, sources: &Sources) {
+        self.list.sort_by_cached_key(|diagnostic| {
+            let at = &diagnostic.at;
+            let span = sources.span(at).unwrap_or_default();
+            (
+                at.file.clone(),
+                span,
+                at.document,
+                diagnostic.code,
+                diagnostic.message.clone(),
+            )
+        });
+        self.list.dedup();
+    }
+
+    /// How many errors and how many warnings.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+        let errors = self.list.iter().filter(is_error).count();
+        (errors, self.list.len() - errors)
     }
 
     /// Is there anything that keeps the bundle from being published?

@@ -6,9 +6,13 @@
 //! The stages, in the order of the modules: `source` text to documents with spans, `envelope` to names and labels,
 //! `schema` and `kinds` to typed specs, `policy` selects, orders and merges, `lower` makes the bundle.
 
+mod compile;
 pub mod diag;
 pub mod model;
+pub mod source;
 pub mod world;
 
+pub use compile::{Compiled, Secrets, compile};
 pub use diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity};
+pub use source::Sources;
 pub use world::{MemoryWorld, World};

@@ -1,0 +1,67 @@
+//! The whole compiler in one function, stage by stage.
+//!
+//! Never fails and never panics: any bytes give a bundle and findings. Whoever calls it must not publish a bundle that has
+//! errors beside it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use mesh_bundle::{Bundle, Digest, FORMAT, Kri};
+
+use crate::diag::Diagnostics;
+use crate::model::Settings;
+use crate::source::Sources;
+use crate::world::World;
+
+/// What comes out.
+#[derive(Debug, Clone)]
+pub struct Compiled {
+    /// Not to be published when there are errors.
+    pub bundle: Bundle,
+    /// Sorted by place.
+    pub diagnostics: Diagnostics,
+    /// What was read: diagnostics are rendered with it.
+    pub sources: Sources,
+    /// What stands in documents and must not stand in a bundle.
+    pub secrets: Secrets,
+}
+
+/// Values that documents hold inline, for meshd alone.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// By issuer and JSON pointer.
+    pub inline: BTreeMap<(Kri, String), String>,
+}
+
+/// Says where values are, never what they are.
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.inline.keys()).finish()
+    }
+}
+
+/// Compiles a repository.
+#[must_use]
+pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
+    let mut diagnostics = Diagnostics::default();
+    let sources = Sources::load(world, &mut diagnostics);
+    let _ = settings;
+    diagnostics.sort(&sources);
+    Compiled {
+        bundle: empty(),
+        diagnostics,
+        sources,
+        secrets: Secrets::default(),
+    }
+}
+
+fn empty() -> Bundle {
+    Bundle::seal(BTreeMap::new(), BTreeMap::new(), BTreeMap::new()).unwrap_or_else(|_| Bundle {
+        format: FORMAT,
+        revision: None,
+        digest: Digest::of(&[]),
+        issuers: BTreeMap::new(),
+        proxies: BTreeMap::new(),
+        resources: BTreeMap::new(),
+    })
+}

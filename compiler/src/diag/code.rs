@@ -1,0 +1,87 @@
+//! The table of codes: one row for every kind of finding.
+//!
+//! Never gives a code a second meaning. A new one needs a constant and a row here, a page in `compiler/codes/`, and a case
+//! in `tests/cases/`.
+
+use super::{Code, Severity};
+
+/// What is known of a code.
+#[derive(Debug)]
+pub struct CodeInfo {
+    /// The code.
+    pub code: Code,
+    /// Of a finding with this code, where nothing else is said.
+    pub severity: Severity,
+    /// What it is about, in a few words.
+    pub title: &'static str,
+    /// Whether the rest of the repository has to be known for it: a warning where documents are judged on their own.
+    pub needs_repository: bool,
+    /// What `meshc explain` prints.
+    pub page: &'static str,
+}
+
+macro_rules! codes {
+    ($($name:ident $code:literal $severity:ident $scope:ident $title:literal;)+) => {
+        impl Code {
+            $(#[doc = $title] pub const $name: Self = Self($code);)+
+        }
+
+        /// Sorted by name.
+        const TABLE: &[CodeInfo] = &[$(CodeInfo {
+            code: Code::$name,
+            severity: Severity::$severity,
+            title: $title,
+            needs_repository: codes!($scope),
+            page: include_str!(concat!("../../codes/", $code, ".md")),
+        },)+];
+    };
+    (repository) => { true };
+    (document) => { false };
+}
+
+codes! {
+    DANGLING_REF "dangling-ref" Error repository "a reference to something that does not exist";
+    DUPLICATE_KEY "duplicate-key" Error document "a key that is set twice in one mapping";
+    DUPLICATE_RESOURCE "duplicate-resource" Error document "two documents for one resource";
+    EXCEEDS_LIMIT "exceeds-limit" Error document "more than the compiler takes";
+    INVALID_LABEL "invalid-label" Error document "a label that is no label";
+    INVALID_NAME "invalid-name" Error document "a name that is no name";
+    INVALID_VALUE "invalid-value" Error document "a value outside of what is allowed";
+    MISSING_FIELD "missing-field" Error document "a field that must be set";
+    MIXED_ENVELOPE "mixed-envelope" Error document "a document in both formats at once";
+    MIXED_ROLES "mixed-roles" Error document "producer and consumer items in one policy";
+    NOT_A_FILE "not-a-file" Error document "a link, a pipe or a device where a document could be";
+    NOT_TEXT "not-text" Error document "bytes that are not text";
+    READ_ONLY_FIELD "read-only-field" Warning document "a field that only the mesh sets";
+    RESERVED_LABEL "reserved-label" Error document "a label that the compiler computes";
+    UNKNOWN_FIELD "unknown-field" Error document "a field that does not exist";
+    UNKNOWN_KIND "unknown-kind" Error document "a kind that does not exist";
+    UNKNOWN_MESH "unknown-mesh" Error repository "a mesh that no document declares";
+    UNREADABLE_FILE "unreadable-file" Error document "a file that cannot be read";
+    UNSUPPORTED "unsupported" Error document "something that this version cannot do";
+    UNSUPPORTED_YAML "unsupported-yaml" Error document "a feature of YAML that is not part of this language";
+    WRONG_NAMESPACE "wrong-namespace" Error document "a namespace in which a kind cannot live";
+    WRONG_SCOPE "wrong-scope" Error document "a mesh or namespace for a kind that has none";
+    WRONG_TYPE "wrong-type" Error document "a value of another type";
+    YAML_SYNTAX "yaml-syntax" Error document "text that is not YAML";
+}
+
+/// Every code, sorted by name.
+#[must_use]
+pub fn codes() -> &'static [CodeInfo] {
+    TABLE
+}
+
+impl Code {
+    /// What is known of this code.
+    #[must_use]
+    pub fn info(self) -> Option<&'static CodeInfo> {
+        TABLE.iter().find(|info| info.code == self)
+    }
+
+    /// The severity of a finding with this code, where nothing else is said.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        self.info().map_or(Severity::Error, |info| info.severity)
+    }
+}

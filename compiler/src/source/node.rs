@@ -1,0 +1,209 @@
+//! The tree of a document: values as YAML has them, each with its span.
+//!
+//! Never holds an alias or an anchor: aliases stand expanded. Keys that are written twice are both there.
+
+use serde_json::Value;
+
+use super::Span;
+use crate::diag::{Pointer, Step};
+
+/// One value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What it is.
+    pub kind: NodeKind,
+    /// Where it stands. An alias stands where it is written, what it expands to where that was written.
+    pub span: Span,
+}
+
+/// What a value is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum NodeKind {
+    /// Nothing, `null` or `~`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// Decimal, hexadecimal, octal or with a fraction.
+    Number(serde_json::Number),
+    /// A text, and how it is written.
+    Text(String, Style),
+    /// A list.
+    Sequence(Vec<Node>, Layout),
+    /// Keys with values, in the order of the text.
+    Mapping(Vec<Entry>, Layout),
+}
+
+/// How a text is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Without quotes.
+    Plain,
+    /// In single or double quotes.
+    Quoted,
+    /// As a block, after `|` or `>`.
+    Block,
+}
+
+/// How a collection is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// By indentation.
+    Block,
+    /// In brackets or braces.
+    Flow,
+}
+
+/// One key with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// The text of the key.
+    pub key: String,
+    /// Where the key stands.
+    pub key_span: Span,
+    /// What it is set to.
+    pub value: Node,
+}
+
+impl Node {
+    /// The entries, where this is a mapping.
+    #[must_use]
+    pub fn entries(&self) -> &[Entry] {
+        match &self.kind {
+            NodeKind::Mapping(entries, _) => entries,
+            _ => &[],
+        }
+    }
+
+    /// The first entry with a key.
+    #[must_use]
+    pub fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().iter().find(|entry| entry.key == key)
+    }
+
+    /// The value of a key; a `null` counts as absent, as everywhere in the language.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let value = &self.entry(key)?.value;
+        (value.kind != NodeKind::Null).then_some(value)
+    }
+
+    /// The text, where this is one.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Text(text, _) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The node that a pointer leads to.
+    #[must_use]
+    pub fn find(&self, pointer: &Pointer) -> Option<&Self> {
+        pointer
+            .steps
+            .iter()
+            .try_fold(self, |node, step| node.step(step).map(|(_, value)| value))
+    }
+
+    /// Spans of the key, where there is one, and the value.
+    fn step(&self, step: &Step) -> Option<(Option<Span>, &Self)> {
+        let keyed = |entry: &'_ Entry| Some(entry.key_span);
+        match (&self.kind, step) {
+            (NodeKind::Sequence(items, _), Step::Index(index)) => {
+                items.get(*index).map(|item| (None, item))
+            }
+            (NodeKind::Mapping(..), Step::Field(name)) => {
+                self.entry(name).map(|entry| (keyed(entry), &entry.value))
+            }
+            (NodeKind::Mapping(entries, _), Step::Again(name)) => {
+                let mut same = entries.iter().filter(|entry| entry.key == *name);
+                same.nth(1).map(|entry| (keyed(entry), &entry.value))
+            }
+            _ => None,
+        }
+    }
+
+    /// The span to show for a place in this tree, see [`super::Sources::span`].
+    pub(super) fn shown(&self, pointer: &Pointer, key: bool) -> Span {
+        let (mut node, mut key_span, mut whole_way) = (self, None, true);
+        for step in &pointer.steps {
+            let Some((span, value)) = node.step(step) else {
+                whole_way = false;
+                break;
+            };
+            node = value;
+            key_span = span;
+        }
+        match key_span {
+            Some(span) if key && whole_way => span,
+            Some(span) if node.is_block() || node.kind == NodeKind::Null => span,
+            // A missing part of a flow collection: its opening says where.
+            _ if !whole_way && !node.is_block() => node.span,
+            _ => node.first(),
+        }
+    }
+
+    fn is_block(&self) -> bool {
+        matches!(
+            self.kind,
+            NodeKind::Sequence(_, Layout::Block)
+                | NodeKind::Mapping(_, Layout::Block)
+                | NodeKind::Text(_, Style::Block)
+        )
+    }
+
+    /// The whole of a scalar or a flow collection, the first entry of a block.
+    fn first(&self) -> Span {
+        match &self.kind {
+            NodeKind::Mapping(entries, Layout::Block) => match entries.first() {
+                Some(entry) if !entry.value.is_block() && entry.value.kind != NodeKind::Null => {
+                    Span {
+                        start: entry.key_span.start,
+                        end: entry.value.span.end.max(entry.key_span.end),
+                    }
+                }
+                Some(entry) => entry.key_span,
+                None => self.span,
+            },
+            NodeKind::Sequence(items, Layout::Block) => {
+                items.first().map_or(self.span, Self::first)
+            }
+            _ => self.span,
+        }
+    }
+
+    /// As JSON. Of a key that is written twice, the first.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        match &self.kind {
+            NodeKind::Null => Value::Null,
+            NodeKind::Bool(value) => Value::Bool(*value),
+            NodeKind::Number(number) => Value::Number(number.clone()),
+            NodeKind::Text(text, _) => Value::String(text.clone()),
+            NodeKind::Sequence(items, _) => Value::Array(items.iter().map(Self::to_json).collect()),
+            NodeKind::Mapping(entries, _) => {
+                let mut object = serde_json::Map::new();
+                for entry in entries {
+                    object
+                        .entry(entry.key.clone())
+                        .or_insert_with(|| entry.value.to_json());
+                }
+                Value::Object(object)
+            }
+        }
+    }
+
+    /// What a person calls it.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        match &self.kind {
+            NodeKind::Null => "nothing",
+            NodeKind::Bool(_) => "a boolean",
+            NodeKind::Number(number) if number.is_f64() => "a number with a fraction",
+            NodeKind::Number(_) => "a number",
+            NodeKind::Text(..) => "a text",
+            NodeKind::Sequence(..) => "a list",
+            NodeKind::Mapping(..) => "a mapping",
+        }
+    }
+}
