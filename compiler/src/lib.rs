@@ -8,6 +8,12 @@
 
 mod compile;
 pub mod diag;
+#[allow(
+    dead_code,
+    clippy::allow_attributes,
+    reason = "the stages before and after it are being written"
+)]
+mod kinds;
 pub mod model;
 pub mod source;
 pub mod world;

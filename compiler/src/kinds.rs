@@ -1,0 +1,227 @@
+//! The kinds of the language: one line each in [`KINDS`], one file each in `kinds/`.
+//!
+//! Never looks at more than one document: what needs the rest of the repository is for the stages after this one.
+//!
+//! The types are lenient on purpose, every field optional: `Deserialize` ignores what it does not know and takes what it
+//! can, so that one mistake does not hide the others. Strictness is the JSON Schema made of the same types (unknown
+//! fields, wrong types, words out of a list) and the semantic checks (all else).
+
+pub(crate) mod client_match;
+pub(crate) mod data_source;
+pub(crate) mod dataplane;
+pub(crate) mod hostname_generator;
+pub(crate) mod mesh;
+pub(crate) mod mesh_http_route;
+pub(crate) mod mesh_identity;
+pub(crate) mod mesh_service;
+pub(crate) mod mesh_tcp_route;
+pub(crate) mod mesh_timeout;
+pub(crate) mod mesh_tls;
+pub(crate) mod mesh_traffic_permission;
+pub(crate) mod mesh_trust;
+pub(crate) mod scalar;
+pub(crate) mod target_ref;
+
+mod check;
+mod read;
+mod schema;
+
+use serde_json::Value;
+
+use crate::model::Meta;
+
+pub(crate) use check::Check;
+pub(crate) use read::read;
+
+use client_match::Match;
+use target_ref::{TargetKind, TargetRef};
+
+/// What is known about a kind before any document of it is read.
+#[derive(Debug)]
+pub(crate) struct KindInfo {
+    /// As documents write it.
+    pub(crate) name: &'static str,
+    /// In KRIs (language 0.2).
+    pub(crate) short: &'static str,
+    /// Does it belong to a mesh?
+    pub(crate) scope: Scope,
+    /// Where its fields stand.
+    pub(crate) body: Body,
+    /// On Kubernetes only in the system namespace (language 2.3).
+    pub(crate) system_only: bool,
+    /// Its name becomes a part of DNS names, so it has to be a DNS-1035 label (language 2.4).
+    pub(crate) name_is_label: bool,
+    /// For policies.
+    pub(crate) policy: Option<PolicyInfo>,
+    /// JSON Schema (draft-07) of the body, without the keys of the envelope.
+    pub(crate) schema: fn() -> Value,
+    /// Types a body (nulls removed) and checks it. What cannot be read is reported and left out. Call [`read`].
+    pub(crate) parse: fn(&Value, &mut Check<'_>) -> Option<Spec>,
+}
+
+/// Does a kind belong to a mesh?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// It does not.
+    Global,
+    /// It does.
+    Mesh,
+}
+
+/// Where the fields of a kind stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Body {
+    /// Beside the envelope's own ([`ENVELOPE`]) in universal format, under `spec` on Kubernetes.
+    Flat,
+    /// Under `spec`.
+    Spec,
+}
+
+/// What the generic machinery has to know about a kind of policy (language 4.1, 4.2).
+#[derive(Debug)]
+pub(crate) struct PolicyInfo {
+    /// Which kinds of items its documents have.
+    pub(crate) style: Style,
+    /// What `to[].targetRef` may refer to.
+    pub(crate) to: &'static [TargetKind],
+}
+
+/// Which kinds of items the documents of a policy have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// `to`, each item with a `default`.
+    To,
+    /// `to`, each item with `rules`.
+    Routes,
+    /// `rules`, each with a `default`.
+    Rules,
+    /// `to` or `rules`, not both.
+    ToOrRules,
+}
+
+/// Keys at the top of a universal document that belong to its envelope (language 2.2), not to the body of a flat kind.
+pub(crate) const ENVELOPE: [&str; 9] = [
+    "type",
+    "mesh",
+    "name",
+    "labels",
+    "creationTime",
+    "modificationTime",
+    "kri",
+    "status",
+    "snis",
+];
+
+/// The body of a document, typed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Spec {
+    Mesh(mesh::Mesh),
+    Dataplane(dataplane::Dataplane),
+    MeshService(mesh_service::MeshService),
+    HostnameGenerator(hostname_generator::HostnameGenerator),
+    MeshIdentity(mesh_identity::MeshIdentity),
+    MeshTrust(mesh_trust::MeshTrust),
+    MeshHttpRoute(mesh_http_route::MeshHttpRoute),
+    MeshTcpRoute(mesh_tcp_route::MeshTcpRoute),
+    MeshTls(mesh_tls::MeshTls),
+    MeshTimeout(mesh_timeout::MeshTimeout),
+    MeshTrafficPermission(mesh_traffic_permission::MeshTrafficPermission),
+}
+
+/// A document that was read, checked and typed.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Resource {
+    /// Its envelope.
+    pub(crate) meta: Meta,
+    /// Its body.
+    pub(crate) spec: Spec,
+    /// Its body as it was written, without nulls: what policies are merged on. Pointers into it are relative to
+    /// [`Meta::body`].
+    pub(crate) body: Value,
+}
+
+/// What the generic machinery sees of a policy. The confs are in [`Resource::body`], at `/to/<i>/default`,
+/// `/to/<i>/rules` (routes) and `/rules/<i>/default`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct PolicyView<'a> {
+    /// Whose proxy; absent is the whole mesh.
+    pub(crate) target: Option<&'a TargetRef>,
+    /// Which destinations, by item.
+    pub(crate) to: Vec<&'a TargetRef>,
+    /// Which clients, by rule; an empty list is all.
+    pub(crate) rules: Vec<&'a [Match]>,
+}
+
+const SERVICES: &[TargetKind] = &[
+    TargetKind::MeshService,
+    TargetKind::MeshExternalService,
+    TargetKind::MeshMultiZoneService,
+];
+
+const DESTINATIONS: &[TargetKind] = &[
+    TargetKind::Mesh,
+    TargetKind::MeshService,
+    TargetKind::MeshExternalService,
+    TargetKind::MeshMultiZoneService,
+    TargetKind::MeshHttpRoute,
+];
+
+/// All kinds that this version implements.
+pub(crate) static KINDS: [&KindInfo; 11] = [
+    &mesh::KIND,
+    &dataplane::KIND,
+    &mesh_service::KIND,
+    &hostname_generator::KIND,
+    &mesh_identity::KIND,
+    &mesh_trust::KIND,
+    &mesh_http_route::KIND,
+    &mesh_tcp_route::KIND,
+    &mesh_tls::KIND,
+    &mesh_timeout::KIND,
+    &mesh_traffic_permission::KIND,
+];
+
+/// The kind of this name, where this version implements it.
+pub(crate) fn find(name: &str) -> Option<&'static KindInfo> {
+    KINDS.iter().copied().find(|kind| kind.name == name)
+}
+
+impl Spec {
+    /// What the generic machinery sees of it, where it is a policy.
+    pub(crate) fn policy(&self) -> Option<PolicyView<'_>> {
+        let mut view = PolicyView::default();
+        match self {
+            Self::Mesh(_) | Self::Dataplane(_) | Self::MeshService(_) => return None,
+            Self::HostnameGenerator(_) | Self::MeshIdentity(_) | Self::MeshTrust(_) => return None,
+            Self::MeshHttpRoute(route) => {
+                view.target = route.target_ref.as_ref();
+                let to = route.to.iter().map(|to| to.target_ref.as_ref());
+                view.to = to.flatten().collect();
+            }
+            Self::MeshTcpRoute(route) => {
+                view.target = route.target_ref.as_ref();
+                let to = route.to.iter().map(|to| to.target_ref.as_ref());
+                view.to = to.flatten().collect();
+            }
+            Self::MeshTls(policy) => {
+                view.target = policy.target_ref.as_ref();
+                view.rules = policy.rules.iter().map(|_| [].as_slice()).collect();
+            }
+            Self::MeshTimeout(policy) => {
+                view.target = policy.target_ref.as_ref();
+                let to = policy.to.iter().map(|to| to.target_ref.as_ref());
+                view.to = to.flatten().collect();
+                view.rules = policy
+                    .rules
+                    .iter()
+                    .map(|rule| rule.matches.as_slice())
+                    .collect();
+            }
+            Self::MeshTrafficPermission(policy) => {
+                view.target = policy.target_ref.as_ref();
+                view.rules = policy.rules.iter().map(|_| [].as_slice()).collect();
+            }
+        }
+        Some(view)
+    }
+}

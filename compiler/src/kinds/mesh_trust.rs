@@ -1,0 +1,75 @@
+//! `MeshTrust`: which CAs may vouch for the SPIFFE IDs of a trust domain (language 3.9).
+//!
+//! Never holds a private key: one in a bundle is refused.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Body, KindInfo, Scope, Spec, read, schema};
+
+/// What the registry knows.
+pub(crate) const KIND: KindInfo = KindInfo {
+    name: "MeshTrust",
+    short: "mtrust",
+    scope: Scope::Mesh,
+    body: Body::Spec,
+    system_only: true,
+    name_is_label: false,
+    policy: None,
+    schema: schema::of::<MeshTrust>,
+    parse: |body, check| {
+        let spec: MeshTrust = read::typed(body, check)?;
+        Some(Spec::MeshTrust(spec))
+    },
+};
+
+/// Which CAs may vouch for the SPIFFE IDs of one trust domain. All of a mesh are taken together, per trust domain.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct MeshTrust {
+    /// The trust domain, as in `spiffe://<trust domain>/…`. Required.
+    pub(crate) trust_domain: Option<String>,
+    /// The CAs. At least one.
+    #[serde(default)]
+    pub(crate) ca_bundles: Vec<CaBundle>,
+    /// Read-only: who made this resource.
+    pub(crate) origin: Option<TrustOrigin>,
+}
+
+/// Some CAs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct CaBundle {
+    /// `Pem`. Required.
+    #[serde(rename = "type")]
+    pub(crate) kind: Option<CaBundleType>,
+    /// For `Pem`: the certificates.
+    pub(crate) pem: Option<PemBundle>,
+}
+
+/// How CAs are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub(crate) enum CaBundleType {
+    /// As PEM text in the document.
+    Pem,
+}
+
+/// Certificates as text.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct PemBundle {
+    /// One or more PEM blocks `CERTIFICATE`, each of a CA. Required.
+    pub(crate) value: Option<String>,
+}
+
+/// Who made a resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct TrustOrigin {
+    /// The KRI of a `MeshIdentity`.
+    pub(crate) kri: Option<String>,
+}
