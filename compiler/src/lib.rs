@@ -15,6 +15,7 @@ pub mod diag;
 )]
 mod kinds;
 pub mod model;
+mod policy;
 pub mod source;
 pub mod world;
 

@@ -1,0 +1,218 @@
+//! The policy machinery of language section 4, once for all kinds: whom a policy is about, in which order policies count,
+//! how they merge, and what is effective for one proxy.
+//!
+//! Never knows a kind: a [`Descriptor`] says where a kind keeps its confs, the rest is JSON. Never looks at text: places
+//! are [`Location`]s.
+
+pub(crate) mod applies;
+pub(crate) mod inbound;
+pub(crate) mod merge;
+pub(crate) mod order;
+pub(crate) mod outbound;
+pub(crate) mod target;
+
+use std::collections::BTreeMap;
+
+use mesh_bundle::Kri;
+use serde_json::Value;
+
+use crate::diag::{Location, Pointer};
+use crate::model::Meta;
+
+use inbound::{Rule, read_match};
+use mesh_bundle::resource::PeerMatch;
+use order::{Class, Strength};
+use outbound::{Item, Towards};
+use target::Target;
+
+/// What the machinery has to know of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Descriptor {
+    /// As documents write it.
+    pub(crate) kind: &'static str,
+    /// Where an item of `to` keeps its conf.
+    pub(crate) conf: ConfAt,
+}
+
+/// Where an item of `to` keeps its conf.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ConfAt {
+    /// Under `default`.
+    Default,
+    /// The item's `rules` are the conf: routes.
+    Rules,
+}
+
+/// Who wrote a value, where, and how much that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Source {
+    /// The document.
+    pub(crate) resource: Kri,
+    /// The value in it.
+    pub(crate) at: Location,
+    /// Made by the compiler.
+    pub(crate) virtual_document: bool,
+    /// Keys 0 to 6 of the order: what differs in nothing else is told apart by name only.
+    pub(crate) class: Class,
+}
+
+/// One policy document, as the machinery sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    pub(crate) meta: Meta,
+    /// Whose proxy is configured.
+    pub(crate) target: Target,
+}
+
+/// All policies of one kind in one mesh, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Table {
+    /// Weakest first, shadow policies left out.
+    pub(crate) policies: Vec<Policy>,
+    /// `to` items, weakest first.
+    to: Vec<Item>,
+    /// `rules` items, weakest first.
+    rules: Vec<Rule>,
+}
+
+/// A document to be read into a [`Table`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written<'a> {
+    pub(crate) meta: &'a Meta,
+    /// The body as JSON: `spec`.
+    pub(crate) body: &'a Value,
+}
+
+/// The label that keeps a policy from having any effect (language 4.12).
+const EFFECT: &str = "kuma.io/effect";
+
+impl Table {
+    /// Reads the policies of one kind and one mesh. `resolve` says what an item of `to` is about: the target reference
+    /// with its place, and the policy that holds it.
+    pub(crate) fn read<'a>(
+        descriptor: Descriptor,
+        written: impl IntoIterator<Item = Written<'a>>,
+        mut resolve: impl FnMut(&Target, &Location, &Meta) -> Vec<Towards>,
+    ) -> Self {
+        let mut written: Vec<(Strength, Written<'a>, Target)> = written
+            .into_iter()
+            .filter(|policy| !is_shadow(policy.meta))
+            .map(|policy| {
+                let target = Target::read(policy.body.get("targetRef"));
+                (Strength::of(policy.meta, &target, None, 0), policy, target)
+            })
+            .collect();
+        written.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut table = Self::default();
+        for (index, (_, policy, target)) in written.into_iter().enumerate() {
+            table.read_to(descriptor, index, policy, &target, &mut resolve);
+            table.read_rules(index, policy, &target);
+            table.policies.push(Policy {
+                meta: policy.meta.clone(),
+                target,
+            });
+        }
+        table.to.sort_by(|a, b| a.strength.cmp(&b.strength));
+        table.rules.sort_by(|a, b| a.strength.cmp(&b.strength));
+        table
+    }
+
+    fn read_to(
+        &mut self,
+        descriptor: Descriptor,
+        policy: usize,
+        written: Written<'_>,
+        top: &Target,
+        resolve: &mut impl FnMut(&Target, &Location, &Meta) -> Vec<Towards>,
+    ) {
+        for (index, item) in list(written.body.get("to")).iter().enumerate() {
+            let mut target = Target::read(item.get("targetRef"));
+            target.confine(written.meta);
+            let at = Pointer::default().field("to").index(index);
+            let (conf, conf_at) = match descriptor.conf {
+                ConfAt::Default => (item.get("default").cloned(), at.field("default")),
+                ConfAt::Rules => {
+                    let rules = item
+                        .get("rules")
+                        .cloned()
+                        .unwrap_or(Value::Array(Vec::new()));
+                    let conf = serde_json::Map::from_iter([("rules".to_owned(), rules)]);
+                    (Some(Value::Object(conf)), at.clone())
+                }
+            };
+            let place = written.meta.within(&at.field("targetRef"));
+            let towards = resolve(&target, &place, written.meta);
+            self.to.push(Item {
+                policy,
+                index,
+                strength: Strength::of(written.meta, top, Some(&target), index),
+                towards,
+                conf: conf.unwrap_or(Value::Null),
+                at: written.meta.within(&conf_at),
+            });
+        }
+    }
+
+    fn read_rules(&mut self, policy: usize, written: Written<'_>, top: &Target) {
+        for (index, rule) in list(written.body.get("rules")).iter().enumerate() {
+            let at = Pointer::default().field("rules").index(index);
+            let matches: Vec<Option<PeerMatch>> = match list(rule.get("matches")) {
+                [] => vec![None],
+                matches => matches.iter().filter_map(read_match).map(Some).collect(),
+            };
+            for peer in matches {
+                self.rules.push(Rule {
+                    policy,
+                    index,
+                    strength: Strength::of(written.meta, top, None, index),
+                    peer,
+                    conf: rule.get("default").cloned().unwrap_or(Value::Null),
+                    at: written.meta.within(&at.field("default")),
+                });
+            }
+        }
+    }
+
+    /// Who wrote the value at `relative` of an item's conf.
+    pub(crate) fn source(
+        &self,
+        policy: usize,
+        strength: &Strength,
+        conf: &Location,
+        relative: &Pointer,
+    ) -> Option<Source> {
+        let meta = &self.policies.get(policy)?.meta;
+        let mut at = conf.clone();
+        at.pointer.steps.extend(relative.steps.iter().cloned());
+        Some(Source {
+            resource: meta.kri.clone(),
+            at,
+            virtual_document: meta.virtual_document,
+            class: strength.class,
+        })
+    }
+}
+
+/// Validated and listed, but without effect.
+pub(crate) fn is_shadow(meta: &Meta) -> bool {
+    meta.labels
+        .get(EFFECT)
+        .is_some_and(|effect| effect == "shadow")
+}
+
+/// All pairs equal: the only selector of the language.
+pub(crate) fn carries(
+    labels: &BTreeMap<String, String>,
+    wanted: &BTreeMap<String, String>,
+) -> bool {
+    wanted
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
+}
+
+fn list(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests;

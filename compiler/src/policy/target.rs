@@ -1,0 +1,92 @@
+//! A target reference: whom a policy, an item or a backend is about (language 4.2).
+//!
+//! Never judges what a kind may refer to: the kind's own checks have.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::model::Meta;
+
+use super::order;
+
+/// What a reference may name, from the least specific item to the most (language 4.8 key 5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum TargetKind {
+    Mesh,
+    Dataplane,
+    MeshService,
+    MeshExternalService,
+    MeshMultiZoneService,
+    MeshHttpRoute,
+}
+
+/// `{kind, labels, sectionName}`; without one, everything of the mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) kind: TargetKind,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) section: Option<String>,
+}
+
+impl TargetKind {
+    /// As documents write it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Mesh => "Mesh",
+            Self::Dataplane => "Dataplane",
+            Self::MeshService => "MeshService",
+            Self::MeshExternalService => "MeshExternalService",
+            Self::MeshMultiZoneService => "MeshMultiZoneService",
+            Self::MeshHttpRoute => "MeshHTTPRoute",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [
+            Self::Mesh,
+            Self::Dataplane,
+            Self::MeshService,
+            Self::MeshExternalService,
+            Self::MeshMultiZoneService,
+            Self::MeshHttpRoute,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == text)
+    }
+}
+
+pub(crate) const DISPLAY_NAME: &str = "kuma.io/display-name";
+pub(crate) const NAMESPACE: &str = "k8s.kuma.io/namespace";
+
+impl Target {
+    /// Reads a reference that has passed its kind's checks; absent or `null` is the whole mesh.
+    pub(crate) fn read(value: Option<&Value>) -> Self {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let field = |name: &str| value.and_then(|value| value.get(name));
+        let labels = field("labels").and_then(Value::as_object);
+        Self {
+            kind: field("kind")
+                .and_then(Value::as_str)
+                .and_then(TargetKind::parse)
+                .unwrap_or(TargetKind::Mesh),
+            labels: labels
+                .into_iter()
+                .flatten()
+                .filter_map(|(key, value)| Some((key.clone(), text(value)?)))
+                .collect(),
+            section: field("sectionName").and_then(text),
+        }
+    }
+
+    /// An item of a producer policy is about its own namespace, also where it does not say so: else a policy of one
+    /// namespace would configure the clients of equally named services of every other.
+    pub(crate) fn confine(&mut self, policy: &Meta) {
+        let producer = order::role(policy) == order::Role::Producer;
+        if producer && !policy.kri.namespace.is_empty() && self.kind != TargetKind::Mesh {
+            self.labels
+                .entry(NAMESPACE.to_owned())
+                .or_insert_with(|| policy.kri.namespace.clone());
+        }
+    }
+}
