@@ -9,7 +9,9 @@ use std::fmt;
 use mesh_bundle::{Bundle, Digest, FORMAT, Kri};
 
 use crate::diag::Diagnostics;
+use crate::lower::lower;
 use crate::model::Settings;
+use crate::provenance::Provenance;
 use crate::source::Sources;
 use crate::world::World;
 
@@ -24,6 +26,8 @@ pub struct Compiled {
     pub sources: Sources,
     /// What stands in documents and must not stand in a bundle.
     pub secrets: Secrets,
+    /// What effective values overrode: for `meshc inspect`.
+    pub provenance: Provenance,
 }
 
 /// Values that documents hold inline, for meshd alone.
@@ -45,17 +49,21 @@ impl fmt::Debug for Secrets {
 pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     let mut diagnostics = Diagnostics::default();
     let sources = Sources::load(world, &mut diagnostics);
-    let _ = settings;
+    // Filled by the stages in between, which are being written.
+    let resources = Vec::new();
+    let lowered = lower(&resources, &sources, settings, &mut diagnostics);
     diagnostics.sort(&sources);
     Compiled {
-        bundle: empty(),
+        bundle: lowered.bundle,
         diagnostics,
         sources,
-        secrets: Secrets::default(),
+        secrets: lowered.secrets,
+        provenance: lowered.provenance,
     }
 }
 
-fn empty() -> Bundle {
+/// A bundle of nothing.
+pub(crate) fn empty() -> Bundle {
     Bundle::seal(BTreeMap::new(), BTreeMap::new(), BTreeMap::new()).unwrap_or_else(|_| Bundle {
         format: FORMAT,
         revision: None,

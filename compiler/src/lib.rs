@@ -7,19 +7,31 @@
 //! `schema` and `kinds` to typed specs, `policy` selects, orders and merges, `lower` makes the bundle.
 
 mod compile;
+mod defaults;
 pub mod diag;
+mod hostname;
+mod identity;
 #[allow(
     dead_code,
     clippy::allow_attributes,
     reason = "the stages before and after it are being written"
 )]
 mod kinds;
+mod lints;
+mod lower;
 pub mod model;
 mod policy;
+mod provenance;
+mod repository;
+mod resolve;
+mod service;
 pub mod source;
+mod template;
+mod vip;
 pub mod world;
 
 pub use compile::{Compiled, Secrets, compile};
 pub use diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity};
+pub use provenance::Provenance;
 pub use source::Sources;
 pub use world::{MemoryWorld, World};

@@ -144,7 +144,6 @@ impl Table {
             let towards = resolve(&target, &place, written.meta);
             self.to.push(Item {
                 policy,
-                index,
                 strength: Strength::of(written.meta, top, Some(&target), index),
                 towards,
                 conf: conf.unwrap_or(Value::Null),
@@ -163,7 +162,6 @@ impl Table {
             for peer in matches {
                 self.rules.push(Rule {
                     policy,
-                    index,
                     strength: Strength::of(written.meta, top, None, index),
                     peer,
                     conf: rule.get("default").cloned().unwrap_or(Value::Null),

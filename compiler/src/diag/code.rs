@@ -40,10 +40,13 @@ macro_rules! codes {
 }
 
 codes! {
+    AMBIGUOUS_REF "ambiguous-ref" Error repository "a reference that more than one thing fits";
+    CONFLICTING_HOSTNAMES "conflicting-hostnames" Warning repository "two services with one hostname";
     DANGLING_REF "dangling-ref" Error repository "a reference to something that does not exist";
     DUPLICATE_KEY "duplicate-key" Error document "a key that is set twice in one mapping";
     DUPLICATE_RESOURCE "duplicate-resource" Error document "two documents for one resource";
     EXCEEDS_LIMIT "exceeds-limit" Error document "more than the compiler takes";
+    IDENTITY_VARIABLE "identity-variable" Error document "an identity that cannot be made";
     INVALID_LABEL "invalid-label" Error document "a label that is no label";
     INVALID_NAME "invalid-name" Error document "a name that is no name";
     INVALID_VALUE "invalid-value" Error document "a value outside of what is allowed";
@@ -54,12 +57,15 @@ codes! {
     NOT_TEXT "not-text" Error document "bytes that are not text";
     READ_ONLY_FIELD "read-only-field" Warning document "a field that only the mesh sets";
     RESERVED_LABEL "reserved-label" Error document "a label that the compiler computes";
+    UNEQUAL_WORKLOAD "unequal-workload" Warning repository "instances of one workload that differ";
     UNKNOWN_FIELD "unknown-field" Error document "a field that does not exist";
     UNKNOWN_KIND "unknown-kind" Error document "a kind that does not exist";
     UNKNOWN_MESH "unknown-mesh" Error repository "a mesh that no document declares";
     UNREADABLE_FILE "unreadable-file" Error document "a file that cannot be read";
     UNSUPPORTED "unsupported" Error document "something that this version cannot do";
     UNSUPPORTED_YAML "unsupported-yaml" Error document "a feature of YAML that is not part of this language";
+    UNUSABLE_HOSTNAME "unusable-hostname" Warning repository "a template that makes no hostname";
+    VIP_COLLISION "vip-collision" Warning repository "two services that want one virtual IP";
     WRONG_NAMESPACE "wrong-namespace" Error document "a namespace in which a kind cannot live";
     WRONG_SCOPE "wrong-scope" Error document "a mesh or namespace for a kind that has none";
     WRONG_TYPE "wrong-type" Error document "a value of another type";

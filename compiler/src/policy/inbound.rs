@@ -17,8 +17,6 @@ use super::{Source, Table};
 pub(crate) struct Rule {
     /// Index into [`Table::policies`].
     pub(crate) policy: usize,
-    /// Index into `rules`.
-    pub(crate) index: usize,
     pub(crate) strength: Strength,
     /// `None`: every connection.
     pub(crate) peer: Option<PeerMatch>,

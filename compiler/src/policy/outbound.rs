@@ -30,8 +30,6 @@ pub(crate) enum Towards {
 pub(crate) struct Item {
     /// Index into [`Table::policies`].
     pub(crate) policy: usize,
-    /// Index into `to`.
-    pub(crate) index: usize,
     pub(crate) strength: Strength,
     pub(crate) towards: Vec<Towards>,
     pub(crate) conf: Value,

@@ -88,19 +88,19 @@ fn table(policies: &[Told<'_>]) -> Table {
     })
 }
 
-fn to(target: Value, conf: Value) -> Value {
+fn to(target: &Value, conf: &Value) -> Value {
     json!({"to": [{"targetRef": target, "default": conf}]})
 }
 
-fn to_service(name: &str, conf: Value) -> Value {
+fn to_service(name: &str, conf: &Value) -> Value {
     to(
-        json!({"kind": "MeshService", "labels": {"name": name}}),
+        &json!({"kind": "MeshService", "labels": {"name": name}}),
         conf,
     )
 }
 
-fn to_mesh(conf: Value) -> Value {
-    to(json!({"kind": "Mesh"}), conf)
+fn to_mesh(conf: &Value) -> Value {
+    to(&json!({"kind": "Mesh"}), conf)
 }
 
 fn from(top: Value, mut spec: Value) -> Value {
@@ -132,13 +132,17 @@ const API: &[(&str, &str)] = &[("app", "api")];
 fn e1_levels_combine() {
     let admin = json!({"kind": "MeshService", "labels": {"name": "api"}, "sectionName": "admin"});
     let table = table(&[
-        ("c", &[], to(admin, json!({"connect": 1}))),
-        ("b", &[], to_service("api", json!({"http": {"request": 3}}))),
-        ("a", &[], to_mesh(json!({"idle": 10}))),
+        ("c", &[], to(&admin, &json!({"connect": 1}))),
+        (
+            "b",
+            &[],
+            to_service("api", &json!({"http": {"request": 3}})),
+        ),
+        ("a", &[], to_mesh(&json!({"idle": 10}))),
         (
             "@mesh-timeout-to-all-default",
             &[],
-            to_mesh(json!({"connect": 5, "idle": 60, "http": {"request": 15, "streamIdle": 30}})),
+            to_mesh(&json!({"connect": 5, "idle": 60, "http": {"request": 15, "streamIdle": 30}})),
         ),
     ]);
     let expected = |connect: i32, request: i32| json!({"connect": connect, "idle": 10, "http": {"request": request, "streamIdle": 30}});
@@ -150,8 +154,8 @@ fn e1_levels_combine() {
 #[test]
 fn e2_the_top_beats_the_item() {
     let table = table(&[
-        ("x", &[], from(app("web"), to_mesh(json!({"request": 20})))),
-        ("y", &[], to_service("api", json!({"request": 3}))),
+        ("x", &[], from(app("web"), to_mesh(&json!({"request": 20})))),
+        ("y", &[], to_service("api", &json!({"request": 3}))),
     ]);
     assert_eq!(lookup(&table, WEB, "api:http"), json!({"request": 20}));
     assert_eq!(lookup(&table, API, "api:http"), json!({"request": 3}));
@@ -160,9 +164,9 @@ fn e2_the_top_beats_the_item() {
 #[test]
 fn e3_the_smaller_name_wins_but_defaults_never_do() {
     let table = table(&[
-        ("zz", &[], to_mesh(json!({"retries": 9}))),
-        ("aa", &[], to_mesh(json!({"retries": 1}))),
-        ("@0", &[], to_mesh(json!({"retries": 5, "idle": 1}))),
+        ("zz", &[], to_mesh(&json!({"retries": 9}))),
+        ("aa", &[], to_mesh(&json!({"retries": 1}))),
+        ("@0", &[], to_mesh(&json!({"retries": 5, "idle": 1}))),
     ]);
     assert_eq!(
         lookup(&table, WEB, "api:http"),
@@ -184,9 +188,9 @@ fn e8_producers_are_heard_everywhere_and_consumers_at_home() {
         (
             "a",
             producer,
-            to_service("cart", json!({"request": 1, "idle": 1})),
+            to_service("cart", &json!({"request": 1, "idle": 1})),
         ),
-        ("b", consumer, to_service("cart", json!({"request": 2}))),
+        ("b", consumer, to_service("cart", &json!({"request": 2}))),
     ]);
     let at = |namespace| lookup(&table, &[("k8s.kuma.io/namespace", namespace)], "cart:http");
     assert_eq!(at("web"), json!({"request": 2, "idle": 1}));
@@ -206,14 +210,14 @@ fn the_origin_counts_before_the_name() {
         (
             "a",
             &[("kuma.io/origin", "global")],
-            to_mesh(json!({"idle": 1})),
+            to_mesh(&json!({"idle": 1})),
         ),
         (
             "z",
             &[("kuma.io/origin", "zone")],
-            to_mesh(json!({"idle": 2})),
+            to_mesh(&json!({"idle": 2})),
         ),
-        ("m", &[], to_mesh(json!({"idle": 3}))),
+        ("m", &[], to_mesh(&json!({"idle": 3}))),
     ]);
     assert_eq!(lookup(&table, WEB, "api:http"), json!({"idle": 2}));
 }
@@ -225,9 +229,9 @@ fn a_shadow_has_no_effect_and_another_zone_none_here() {
         (
             "a",
             &[("kuma.io/effect", "shadow")],
-            to_mesh(json!({"shadow": 1})),
+            to_mesh(&json!({"shadow": 1})),
         ),
-        ("b", east, to_mesh(json!({"east": 1}))),
+        ("b", east, to_mesh(&json!({"east": 1}))),
     ]);
     let at = |zone| lookup(&table, &[("kuma.io/zone", zone)], "api:http");
     assert_eq!(at("east"), json!({"east": 1}));
@@ -241,9 +245,9 @@ fn a_route_keeps_what_its_service_says() {
         (
             "a",
             &[],
-            to_service("api", json!({"request": 3, "idle": 7})),
+            to_service("api", &json!({"request": 3, "idle": 7})),
         ),
-        ("b", &[], to(route, json!({"request": 1}))),
+        ("b", &[], to(&route, &json!({"request": 1}))),
     ]);
     let meta_ = meta("dp", "web", WEB);
     let outbound = table.outbound(&Subject {

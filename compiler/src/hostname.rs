@@ -1,0 +1,161 @@
+//! Hostnames of services (language 3.6).
+//!
+//! Never gives one name to two services of a mesh: the older one keeps it.
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::kinds::hostname_generator::HostnameGenerator;
+use crate::model::Meta;
+use crate::policy::carries;
+use crate::policy::target::{DISPLAY_NAME, NAMESPACE};
+use crate::service::Service;
+use crate::template::{Template, Variable};
+
+/// Gives names to the services that carry its labels.
+#[derive(Debug, Clone)]
+pub(crate) struct Generator {
+    name: String,
+    labels: BTreeMap<String, String>,
+    template: Template,
+    /// The template; `None` for one that is built in.
+    at: Option<Location>,
+}
+
+/// The only built-in generator that selects services of the own zone (language 3.6).
+const BUILT_IN: (&str, &str) = (
+    "local-universal-mesh-service",
+    "{{ .DisplayName }}.svc.mesh.local",
+);
+
+/// The generators of the repository and, where none has its name, the built-in one.
+pub(crate) fn generators<'a>(
+    documents: impl Iterator<Item = (&'a Meta, &'a HostnameGenerator)>,
+) -> Vec<Generator> {
+    let mut built_in = Some(BUILT_IN);
+    let mut generators = Vec::new();
+    for (meta, spec) in documents {
+        built_in = built_in.filter(|(name, _)| *name != meta.kri.name);
+        let selector = spec.selector.as_ref();
+        let services = selector.and_then(|selector| selector.mesh_service.as_ref());
+        let template = spec.template.as_deref().map(Template::parse);
+        // What does not parse has been reported; what selects other kinds has nothing to select yet.
+        if let (Some(services), Some(Ok(template))) = (services, template) {
+            generators.push(Generator {
+                name: meta.kri.name.clone(),
+                labels: services.match_labels.clone(),
+                template,
+                at: Some(meta.within(&Pointer::default().field("template"))),
+            });
+        }
+    }
+    if let Some((name, template)) = built_in
+        && let Ok(template) = Template::parse(template)
+    {
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        generators.push(Generator {
+            name: name.to_owned(),
+            labels: BTreeMap::from([
+                pair("kuma.io/origin", "zone"),
+                pair("kuma.io/env", "universal"),
+            ]),
+            template,
+            at: None,
+        });
+    }
+    generators
+}
+
+/// Names the services of one mesh; they are in the order of their KRIs.
+pub(crate) fn assign(
+    services: &mut [Service],
+    generators: &[Generator],
+    diagnostics: &mut Diagnostics,
+) {
+    let mut age: Vec<usize> = (0..services.len()).collect();
+    let created = |index: &usize| services.get(*index)?.meta.created.clone();
+    age.sort_by_key(|index| (created(index).is_none(), created(index)));
+    let mut holders: BTreeMap<String, (String, Location)> = BTreeMap::new();
+    for index in age {
+        let Some(service) = services.get_mut(index) else {
+            continue;
+        };
+        for generator in generators {
+            if !carries(&service.meta.labels, &generator.labels) {
+                continue;
+            }
+            let Some(hostname) = rendered(generator, service, diagnostics) else {
+                continue;
+            };
+            match holders.get(&hostname) {
+                None => {
+                    let holder = (service.meta.kri.name.clone(), service.meta.at.clone());
+                    holders.insert(hostname.clone(), holder);
+                    service.hostnames.push(hostname);
+                }
+                Some(_) if service.hostnames.contains(&hostname) => {}
+                Some((name, at)) => {
+                    let message = format!(
+                        "`{}` does not get the hostname `{hostname}`, which `{name}` has already",
+                        service.meta.kri.name
+                    );
+                    let own = service.meta.at.clone();
+                    let mut diagnostic = Diagnostic::new(Code::CONFLICTING_HOSTNAMES, own, message);
+                    diagnostic.related(at.clone(), format!("`{name}` keeps it"));
+                    diagnostic.help(format!(
+                        "let the template of `{}` tell the two apart, by a label for instance",
+                        generator.name
+                    ));
+                    diagnostics.push(diagnostic);
+                }
+            }
+        }
+        service.hostnames.sort();
+    }
+}
+
+fn rendered(
+    generator: &Generator,
+    service: &Service,
+    diagnostics: &mut Diagnostics,
+) -> Option<String> {
+    let Meta { kri, labels, .. } = &service.meta;
+    let value = |variable: &Variable| match variable {
+        Variable::Label(key) => labels.get(key).cloned(),
+        Variable::Field(name) => match name.as_str() {
+            "DisplayName" => labels.get(DISPLAY_NAME).or(Some(&kri.name)).cloned(),
+            "Name" if kri.namespace.is_empty() => Some(kri.name.clone()),
+            "Name" => Some(format!("{}.{}", kri.name, kri.namespace)),
+            "Namespace" => labels.get(NAMESPACE).cloned(),
+            "Mesh" => Some(kri.mesh.clone()),
+            "Zone" => labels.get("kuma.io/zone").cloned(),
+            _ => None,
+        },
+    };
+    let problem = match generator.template.render(value) {
+        Ok(hostname) if is_dns_name(&hostname) => return Some(hostname),
+        Ok(hostname) => format!("`{hostname}`, which is no DNS name"),
+        Err(variable) => format!("nothing, since it has no `{variable}`"),
+    };
+    let message = format!("`{}` makes of `{}` {problem}", generator.name, kri.name);
+    let at = generator
+        .at
+        .clone()
+        .unwrap_or_else(|| service.meta.at.clone());
+    let mut diagnostic = Diagnostic::new(Code::UNUSABLE_HOSTNAME, at, message);
+    diagnostic.related(service.meta.at.clone(), "this service gets no name of it");
+    diagnostics.push(diagnostic);
+    None
+}
+
+/// RFC 1123, lower case.
+fn is_dns_name(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(inner)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(label)
+}

@@ -1,0 +1,177 @@
+//! From resources to the bundle: what each proxy is given, the policy language compiled away.
+//!
+//! Never reads text and never decides anything about a request: that is `decide` of the bundle.
+
+mod inbound;
+mod outbound;
+mod route;
+mod timeouts;
+mod trust;
+
+use std::collections::BTreeMap;
+
+use mesh_bundle::resource::Proxy;
+use mesh_bundle::{Bundle, BundledProxy, DeclaredEndpoint, Digest, Key, Kri, Manifest, Resource};
+
+use crate::compile::Secrets;
+use crate::defaults;
+use crate::diag::Diagnostics;
+use crate::identity;
+use crate::kinds;
+use crate::lints;
+use crate::model::Settings;
+use crate::policy::applies::Subject;
+use crate::provenance::{Notes, Provenance};
+use crate::repository::{Lines, MeshView, meshes};
+use crate::service::Instance;
+use crate::source::Sources;
+
+/// What comes out.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    pub(crate) bundle: Bundle,
+    pub(crate) secrets: Secrets,
+    /// What effective values overrode.
+    pub(crate) provenance: Provenance,
+}
+
+/// One proxy, while it is being put together.
+#[derive(Debug, Clone, Copy)]
+struct Lowering<'a> {
+    mesh: &'a MeshView<'a>,
+    instance: Instance<'a>,
+    subject: Subject<'a>,
+    lines: Lines<'a>,
+}
+
+/// The resources of one proxy.
+#[derive(Debug, Default)]
+struct Parts {
+    resources: BTreeMap<Key, Resource>,
+    notes: BTreeMap<Key, Notes>,
+}
+
+/// Makes the bundle, and says what is wrong between resources.
+pub(crate) fn lower(
+    resources: &[kinds::Resource],
+    sources: &Sources,
+    settings: &Settings,
+    diagnostics: &mut Diagnostics,
+) -> Lowered {
+    let lines = Lines { sources };
+    let defaults = defaults::policies(resources, settings);
+    let meshes = meshes(resources, &defaults, lines, settings, diagnostics);
+    let mut secrets = Secrets::default();
+    let mut provenance = Provenance::default();
+    let (mut issuers, mut proxies) = (BTreeMap::new(), BTreeMap::new());
+    let mut shared = BTreeMap::new();
+    for mesh in &meshes {
+        for identity in &mesh.identities {
+            if let Some(issuer) = identity.issuer(lines, &mut secrets.inline) {
+                issuers.insert(identity.meta.kri.clone(), issuer);
+            }
+        }
+        for instance in &mesh.instances {
+            let kri = instance.meta.kri.clone();
+            let parts = proxy(mesh, *instance, lines, diagnostics);
+            let proxy = BundledProxy {
+                workload: instance.workload().map(str::to_owned),
+                manifest: manifest(parts.resources, &mut shared),
+                endpoints: endpoints(mesh, *instance),
+            };
+            provenance.notes.insert(kri.clone(), parts.notes);
+            proxies.insert(kri, proxy);
+        }
+        lints::check(mesh, diagnostics);
+    }
+    Lowered {
+        bundle: seal(issuers, proxies, shared),
+        secrets,
+        provenance,
+    }
+}
+
+fn seal(
+    issuers: BTreeMap<Kri, mesh_bundle::Issuer>,
+    proxies: BTreeMap<Kri, BundledProxy>,
+    shared: BTreeMap<Digest, Resource>,
+) -> Bundle {
+    // Sealing fails for values that are no JSON only, which none of these is; a bundle of nothing is then the safe one.
+    let empty = || crate::compile::empty();
+    Bundle::seal(issuers, proxies, shared).unwrap_or_else(|_| empty())
+}
+
+fn manifest(
+    resources: BTreeMap<Key, Resource>,
+    shared: &mut BTreeMap<Digest, Resource>,
+) -> Manifest {
+    let mut manifest = Manifest::default();
+    for (key, resource) in resources {
+        if let Ok((digest, _)) = resource.encode() {
+            shared.entry(digest).or_insert(resource);
+            manifest.entries.insert(key, digest);
+        }
+    }
+    manifest
+}
+
+fn proxy(
+    mesh: &MeshView<'_>,
+    instance: Instance<'_>,
+    lines: Lines<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Parts {
+    let sections = instance.sections();
+    let subject = Subject {
+        meta: instance.meta,
+        sections: &sections,
+    };
+    let lowering = Lowering {
+        mesh,
+        instance,
+        subject,
+        lines,
+    };
+    let mut parts = Parts::default();
+    let proxy = Proxy {
+        kri: instance.meta.kri.clone(),
+        zone: instance.meta.kri.zone.clone(),
+        identity: identity::given(&mesh.identities, instance, lines, diagnostics),
+        origin: lines.document(instance.meta),
+    };
+    let trust = Resource::Trust(trust::trust(&mesh.trusts));
+    parts.resources.insert(Key::Trust, trust);
+    inbound::lower(lowering, proxy.identity.as_ref(), &mut parts);
+    outbound::lower(lowering, &mut parts);
+    parts.resources.insert(Key::Proxy, Resource::Proxy(proxy));
+    parts
+}
+
+/// The service ports that a proxy serves.
+fn endpoints(mesh: &MeshView<'_>, instance: Instance<'_>) -> Vec<DeclaredEndpoint> {
+    let mut endpoints = Vec::new();
+    for service in &mesh.services {
+        if !service.selects(instance) {
+            continue;
+        }
+        for port in &service.ports {
+            for (_, inbound) in port.inbounds(instance) {
+                let address = inbound::address(instance, inbound);
+                let number = inbound.port.and_then(|port| u16::try_from(port).ok());
+                if let Some((address, port_number)) = address.zip(number) {
+                    endpoints.push(DeclaredEndpoint {
+                        service: service.kri(port),
+                        address,
+                        port: port_number,
+                        healthy: inbound::is_healthy(inbound),
+                    });
+                }
+            }
+        }
+    }
+    endpoints.sort();
+    endpoints
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! Listeners for traffic to the workload, and what they permit and limit (language 4.10, 5.3, 5.5, 5.6).
+//!
+//! Never orders permissions: any denial wins, whoever wrote it.
+
+use mesh_bundle::resource::{
+    Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, TlsMode,
+    WorkloadIdentity,
+};
+use mesh_bundle::{Key, Origin, Resource, Sourced};
+use serde_json::Value;
+
+use crate::diag::Pointer;
+use crate::kinds::dataplane::{self, InboundState};
+use crate::policy::inbound::{self, Rule, read_match};
+use crate::provenance::Notes;
+use crate::service::{Instance, protocol};
+
+use super::timeouts::{timeout, timeouts};
+use super::{Lowering, Parts};
+
+/// Adds the inbounds of a proxy.
+pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts: &mut Parts) {
+    for (index, inbound) in of.instance.inbounds() {
+        let section = inbound.section();
+        let Some(listener) = listener(of, index, inbound) else {
+            // Without a usable port or address, which its own checks have reported.
+            continue;
+        };
+        let mut notes = Notes::new();
+        let policy = policy(of, &section, identity, &mut notes);
+        let key = Key::InboundPolicy(section.clone());
+        parts.notes.insert(key.clone(), notes);
+        parts.resources.insert(key, Resource::InboundPolicy(policy));
+        let key = Key::Inbound(section);
+        parts.resources.insert(key, Resource::Inbound(listener));
+    }
+}
+
+/// Where peers reach an inbound.
+pub(super) fn address(instance: Instance<'_>, inbound: &dataplane::Inbound) -> Option<String> {
+    let own = inbound.address.clone();
+    own.or_else(|| instance.networking()?.address.clone())
+}
+
+/// Declared to be able to serve.
+pub(super) fn is_healthy(inbound: &dataplane::Inbound) -> bool {
+    let ready = inbound.health.as_ref().and_then(|health| health.ready);
+    inbound.state.unwrap_or(InboundState::Ready) == InboundState::Ready && ready != Some(false)
+}
+
+fn listener(of: Lowering<'_>, index: usize, inbound: &dataplane::Inbound) -> Option<Inbound> {
+    let address = address(of.instance, inbound)?;
+    let port = u16::try_from(inbound.port?).ok()?;
+    let workload_port = inbound.service_port.map(u16::try_from).transpose().ok()?;
+    Some(Inbound {
+        kri: of.instance.meta.kri.with_section(inbound.section()),
+        workload_address: inbound
+            .service_address
+            .clone()
+            .unwrap_or_else(|| address.clone()),
+        workload_port: workload_port.unwrap_or(port),
+        address,
+        port,
+        protocol: protocol(inbound.protocol.as_deref()),
+        origin: of
+            .lines
+            .within(of.instance.meta, &of.instance.inbound_at(index)),
+    })
+}
+
+fn policy(
+    of: Lowering<'_>,
+    section: &str,
+    identity: Option<&WorkloadIdentity>,
+    notes: &mut Notes,
+) -> InboundPolicy {
+    let policies = &of.mesh.policies;
+    let limits = policies.timeout.inbound(&of.subject, section);
+    InboundPolicy {
+        tls: match identity {
+            None => Sourced::built_in(TlsMode::Disabled),
+            Some(_) => tls(of, section, notes),
+        },
+        permissions: identity.map(|identity| permissions(of, section, identity)),
+        timeouts: timeouts(&limits.base(), of.lines, "timeouts", notes),
+        peer_timeouts: peer_timeouts(of, &limits, notes),
+    }
+}
+
+fn tls(of: Lowering<'_>, section: &str, notes: &mut Notes) -> Sourced<TlsMode> {
+    let merged = of.mesh.policies.tls.inbound(&of.subject, section).base();
+    let path = ["mode"];
+    let Some((mode, setting)) = merged.leaf(&path).zip(merged.setting(&path)) else {
+        return Sourced::built_in(TlsMode::Strict);
+    };
+    let mode_of = |mode: &Value| match mode.as_str() {
+        Some("Permissive") => TlsMode::Permissive,
+        _ => TlsMode::Strict,
+    };
+    let beat = setting
+        .beat
+        .iter()
+        .map(|beaten| crate::provenance::Overridden {
+            value: words(mode_of(&beaten.value)).to_owned(),
+            origin: of.lines.source(&beaten.by),
+        });
+    let beat: Vec<_> = beat.collect();
+    if !beat.is_empty() {
+        notes.insert("tls".to_owned(), beat);
+    }
+    Sourced {
+        value: mode_of(mode),
+        origin: Some(of.lines.source(&setting.by)),
+    }
+}
+
+/// A mode as people say it.
+pub(crate) fn words(mode: TlsMode) -> &'static str {
+    match mode {
+        TlsMode::Disabled => "disabled",
+        TlsMode::Permissive => "permissive",
+        TlsMode::Strict => "strict",
+    }
+}
+
+fn permissions(of: Lowering<'_>, section: &str, identity: &WorkloadIdentity) -> Permissions {
+    let applied = of.mesh.policies.permission.inbound(&of.subject, section);
+    // The policy that is closest to this inbound is named first; for the decision the order means nothing.
+    let rules: Vec<&Rule> = applied.rules.iter().rev().copied().collect();
+    let list = |name: &str| -> Vec<PermissionRule> {
+        let entries = rules
+            .iter()
+            .flat_map(|rule| entries(of, &applied, rule, name));
+        entries.collect()
+    };
+    let origin = |rule: &Rule, at: &Pointer| -> Option<Origin> {
+        Some(of.lines.source(&applied.source(rule, at)?))
+    };
+    let allowing = rules.iter().find_map(|rule| {
+        let listed = rule.conf.get("allow")?.as_array()?;
+        let at = Pointer::default().field("allow");
+        origin(rule, &at).filter(|_| !listed.is_empty())
+    });
+    let any = || {
+        rules
+            .first()
+            .and_then(|rule| origin(rule, &Pointer::default()))
+    };
+    Permissions {
+        deny: list("deny"),
+        allow: list("allow"),
+        allow_with_shadow_deny: list("allowWithShadowDeny"),
+        unmatched: allowing
+            .or_else(any)
+            .unwrap_or_else(|| identity.origin.clone()),
+    }
+}
+
+fn entries(
+    of: Lowering<'_>,
+    applied: &inbound::Inbound<'_>,
+    rule: &Rule,
+    name: &str,
+) -> Vec<PermissionRule> {
+    let listed = rule.conf.get(name).and_then(Value::as_array);
+    let listed = listed.map_or([].as_slice(), Vec::as_slice);
+    let entry = |(index, entry): (usize, &Value)| {
+        let at = Pointer::default().field(name).index(index);
+        Some(PermissionRule {
+            peer: read_match(entry)?,
+            origin: of.lines.source(&applied.source(rule, &at)?),
+        })
+    };
+    listed.iter().enumerate().filter_map(entry).collect()
+}
+
+fn peer_timeouts(
+    of: Lowering<'_>,
+    limits: &inbound::Inbound<'_>,
+    notes: &mut Notes,
+) -> Vec<PeerTimeouts> {
+    let mut list = Vec::new();
+    for peer in limits.peers() {
+        let merged = limits.lookup(peer);
+        let place = format!("peerTimeouts/{}", list.len());
+        let mut get =
+            |name: &str, place: &str| timeout(&merged, &["http", name], of.lines, place, notes);
+        let built_in = mesh_bundle::resource::Timeouts::default();
+        list.push(PeerTimeouts {
+            request: get("requestTimeout", &format!("{place}/request")).unwrap_or(built_in.request),
+            stream_idle: get("streamIdleTimeout", &format!("{place}/streamIdle"))
+                .unwrap_or(built_in.stream_idle),
+            peer: PeerMatch::clone(peer),
+        });
+    }
+    list
+}

@@ -1,0 +1,223 @@
+//! HTTP routes in the order in which they are tried (language 5.1.4 to 5.1.6).
+//!
+//! Never hides a service behind its routes: what no route matches goes to the service itself.
+
+mod filter;
+mod matches;
+
+use std::cmp::Reverse;
+
+use mesh_bundle::resource::{HttpRoute, PathMatch, RequestMatch};
+use serde_json::Value;
+
+use crate::diag::{Location, Pointer};
+use crate::policy::Source;
+use crate::policy::merge::Merged;
+use crate::policy::outbound::Item;
+use crate::provenance::Notes;
+
+use super::outbound::{Addressed, Sending, itself};
+use super::timeouts::timeouts;
+
+pub(crate) use matches::read as read_matches;
+
+/// A rule made of all rules with the same matches.
+struct Rule {
+    matches: Vec<RequestMatch>,
+    conf: Merged,
+    /// The strongest document that has it, and where.
+    by: Source,
+    /// Its place among the rules of that document.
+    index: usize,
+}
+
+/// The routes of one destination.
+pub(super) fn routes<'a>(
+    sending: &Sending<'a>,
+    addressed: Addressed<'a>,
+    items: &[&Item],
+    notes: &mut Notes,
+) -> Vec<HttpRoute> {
+    let mut entries: Vec<(RequestMatch, Rule)> = Vec::new();
+    for rule in rules(sending, items) {
+        for matches in &rule.matches {
+            let rule = Rule {
+                matches: Vec::new(),
+                conf: rule.conf.clone(),
+                by: rule.by.clone(),
+                index: rule.index,
+            };
+            entries.push((matches.clone(), rule));
+        }
+    }
+    entries.sort_by_key(|(matches, _)| rank(matches));
+    let mut routes = Vec::new();
+    for (matches, rule) in entries {
+        let last = is_everything(&matches);
+        routes.push(route(
+            sending,
+            addressed,
+            matches,
+            &rule,
+            routes.len(),
+            notes,
+        ));
+        if last {
+            // What follows is never tried.
+            return routes;
+        }
+    }
+    routes.push(HttpRoute {
+        kri: addressed.kri(),
+        matches: everything(),
+        filters: Vec::new(),
+        backends: vec![itself(addressed)],
+        timeouts: None,
+        origin: addressed.service.origin.clone(),
+    });
+    routes
+}
+
+/// The rules of all documents, the strongest first.
+fn rules(sending: &Sending<'_>, items: &[&Item]) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = Vec::new();
+    for item in items {
+        let list = item.conf.get("rules").and_then(Value::as_array);
+        let list = list.map_or([].as_slice(), Vec::as_slice);
+        for (index, written) in list.iter().enumerate().rev() {
+            let at = Pointer::default().field("rules").index(index);
+            let Some(by) = sending.http.source(item, &at) else {
+                continue;
+            };
+            let matches = read_matches(written.get("matches"));
+            let same = rules.iter().position(|rule| rule.matches == matches);
+            let mut conf = same.map(|same| rules.remove(same).conf).unwrap_or_default();
+            let default = at.field("default");
+            conf.layer(
+                written.get("default").unwrap_or(&Value::Null),
+                &|relative| {
+                    let mut at = default.clone();
+                    at.steps.extend(relative.steps.iter().cloned());
+                    sending.http.source(item, &at)
+                },
+            );
+            rules.push(Rule {
+                matches,
+                conf,
+                by,
+                index,
+            });
+        }
+    }
+    rules.reverse();
+    rules
+}
+
+fn route<'a>(
+    sending: &Sending<'a>,
+    addressed: Addressed<'a>,
+    matches: RequestMatch,
+    rule: &Rule,
+    place: usize,
+    notes: &mut Notes,
+) -> HttpRoute {
+    let leaf = |name: &str| {
+        let path = [name];
+        rule.conf.leaf(&path).zip(rule.conf.setting(&path))
+    };
+    let filters = leaf("filters").map_or_else(Vec::new, |(list, setting)| {
+        filter::read(list, |backend| {
+            sending.resolve(backend, &setting.by.resource, true)
+        })
+    });
+    let redirects = filters
+        .iter()
+        .any(|filter| matches!(filter, mesh_bundle::resource::Filter::Redirect(_)));
+    let own = sending
+        .timeout
+        .lookup_route(&addressed.kri(), &rule.by.resource);
+    let lines = sending.of.lines;
+    HttpRoute {
+        kri: rule
+            .by
+            .resource
+            .with_section(format!("rule_{}", rule.index)),
+        matches,
+        backends: match redirects {
+            true => Vec::new(),
+            false => sending.backends(addressed, leaf("backendRefs"), true),
+        },
+        filters,
+        timeouts: own.map(|merged| {
+            let place = format!("traffic/routes/{place}/timeouts");
+            timeouts(&merged, lines, &place, notes)
+        }),
+        origin: lines.source(&rule.by),
+    }
+}
+
+/// The order of trying, by what a match looks like; of equal ones the stronger rule comes first.
+type Rank = (
+    bool,
+    u8,
+    Reverse<usize>,
+    bool,
+    Reverse<usize>,
+    Reverse<usize>,
+);
+
+/// Language 5.1.5.
+fn rank(matches: &RequestMatch) -> Rank {
+    let RequestMatch {
+        path,
+        method,
+        headers,
+        query,
+    } = matches;
+    let (kind, length) = match path {
+        None | Some(PathMatch::Exact(_)) => (0, 0),
+        Some(PathMatch::Prefix(text)) => (1, text.len()),
+        Some(PathMatch::Regex(text)) => (2, text.len()),
+    };
+    (
+        path.is_none(),
+        kind,
+        Reverse(length),
+        method.is_none(),
+        Reverse(headers.len()),
+        Reverse(query.len()),
+    )
+}
+
+/// `{path: PathPrefix /}` and nothing else.
+fn everything() -> RequestMatch {
+    RequestMatch {
+        path: Some(PathMatch::Prefix("/".to_owned())),
+        ..RequestMatch::default()
+    }
+}
+
+/// Does a match hold for every request?
+pub(crate) fn is_everything(matches: &RequestMatch) -> bool {
+    *matches == everything() || *matches == RequestMatch::default()
+}
+
+/// The entries that are never tried, because one before them matches everything: place of the rule, and of what hides it.
+pub(crate) fn hidden(rules: &[(Location, Vec<RequestMatch>)]) -> Vec<(Location, Location)> {
+    let mut entries: Vec<(&RequestMatch, &Location)> = rules
+        .iter()
+        .flat_map(|(at, matches)| matches.iter().map(move |matches| (matches, at)))
+        .collect();
+    entries.sort_by_key(|(matches, _)| rank(matches));
+    let mut hidden = Vec::new();
+    for (index, (matches, at)) in entries.iter().enumerate() {
+        let before = entries.iter().take(index);
+        let hider = before
+            .into_iter()
+            .find(|(earlier, _)| is_everything(earlier) || earlier == matches);
+        if let Some((_, hider)) = hider {
+            hidden.push(((*at).clone(), (*hider).clone()));
+        }
+    }
+    hidden
+}

@@ -1,0 +1,267 @@
+//! The resources of a repository by mesh, with what the language adds to them: default policies, generated services,
+//! hostnames and virtual IPs.
+//!
+//! Never depends on the order of files: everything is in the order of KRIs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_bundle::{Kri, Origin, SpiffeId};
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Location};
+use crate::hostname::{self, Generator};
+use crate::identity::{self, Identity};
+use crate::kinds::mesh_trust::MeshTrust;
+use crate::kinds::{Resource, Spec};
+use crate::model::{Meta, Settings};
+use crate::policy::{ConfAt, Descriptor, Source, Table, Written};
+use crate::resolve::Catalogue;
+use crate::service::{Instance, Service, generate};
+use crate::source::Sources;
+use crate::vip;
+
+/// Turns places into origins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lines<'a> {
+    pub(crate) sources: &'a Sources,
+}
+
+/// Everything of one mesh.
+#[derive(Debug)]
+pub(crate) struct MeshView<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) instances: Vec<Instance<'a>>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) routes: Vec<&'a Meta>,
+    pub(crate) identities: Vec<Identity<'a>>,
+    pub(crate) trusts: Vec<(&'a Meta, &'a MeshTrust)>,
+    pub(crate) policies: Policies,
+    /// The proxies behind each service, as indices of `instances`, and the SPIFFE IDs that those of a port may have.
+    pub(crate) members: BTreeMap<Kri, Vec<usize>>,
+    pub(crate) servers: BTreeMap<Kri, Vec<SpiffeId>>,
+}
+
+/// The policies of one mesh, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    pub(crate) timeout: Table,
+    pub(crate) tls: Table,
+    pub(crate) permission: Table,
+    pub(crate) http_route: Table,
+    pub(crate) tcp_route: Table,
+}
+
+/// The kinds of policy, and where they keep what they say.
+const TIMEOUT: Descriptor = Descriptor {
+    kind: "MeshTimeout",
+    conf: ConfAt::Default,
+};
+const TLS: Descriptor = Descriptor {
+    kind: "MeshTLS",
+    conf: ConfAt::Default,
+};
+const PERMISSION: Descriptor = Descriptor {
+    kind: "MeshTrafficPermission",
+    conf: ConfAt::Default,
+};
+const HTTP_ROUTE: Descriptor = Descriptor {
+    kind: "MeshHTTPRoute",
+    conf: ConfAt::Rules,
+};
+const TCP_ROUTE: Descriptor = Descriptor {
+    kind: "MeshTCPRoute",
+    conf: ConfAt::Rules,
+};
+
+impl Lines<'_> {
+    /// A document as a whole.
+    pub(crate) fn document(self, meta: &Meta) -> Origin {
+        self.origin(&meta.kri, meta.virtual_document, &meta.at)
+    }
+
+    /// A place in a document.
+    pub(crate) fn within(self, meta: &Meta, at: &Location) -> Origin {
+        self.origin(&meta.kri, meta.virtual_document, at)
+    }
+
+    /// What set a value.
+    pub(crate) fn source(self, source: &Source) -> Origin {
+        self.origin(&source.resource, source.virtual_document, &source.at)
+    }
+
+    fn origin(self, resource: &Kri, virtual_document: bool, at: &Location) -> Origin {
+        Origin {
+            resource: resource.clone(),
+            file: at.file.clone(),
+            line: match virtual_document {
+                true => 0,
+                false => self.sources.line(at),
+            },
+        }
+    }
+}
+
+/// The meshes of a repository, by name.
+pub(crate) fn meshes<'a>(
+    resources: &'a [Resource],
+    defaults: &'a [Resource],
+    lines: Lines<'_>,
+    settings: &Settings,
+    diagnostics: &mut Diagnostics,
+) -> Vec<MeshView<'a>> {
+    let mut sorted: Vec<&Resource> = resources.iter().chain(defaults).collect();
+    sorted.sort_by_cached_key(|resource| (resource.meta.kri.to_string(), resource.meta.at.clone()));
+    // A second document of the same name has been reported.
+    sorted.dedup_by(|a, b| a.meta.kri == b.meta.kri);
+    let generators =
+        hostname::generators(sorted.iter().filter_map(|resource| match &resource.spec {
+            Spec::HostnameGenerator(spec) => Some((&resource.meta, spec)),
+            _ => None,
+        }));
+    let names: BTreeSet<&str> = sorted
+        .iter()
+        .map(|resource| resource.meta.kri.mesh.as_str())
+        .filter(|mesh| !mesh.is_empty())
+        .collect();
+    let mut views = Vec::new();
+    for name in names {
+        let of_mesh = sorted.iter().filter(|r| r.meta.kri.mesh == name);
+        let of_mesh: Vec<&Resource> = of_mesh.copied().collect();
+        views.push(view(
+            name,
+            &of_mesh,
+            &generators,
+            lines,
+            settings,
+            diagnostics,
+        ));
+    }
+    views
+}
+
+fn view<'a>(
+    name: &'a str,
+    resources: &[&'a Resource],
+    generators: &[Generator],
+    lines: Lines<'_>,
+    settings: &Settings,
+    diagnostics: &mut Diagnostics,
+) -> MeshView<'a> {
+    let mut view = MeshView {
+        name,
+        instances: Vec::new(),
+        services: Vec::new(),
+        routes: Vec::new(),
+        identities: Vec::new(),
+        trusts: Vec::new(),
+        policies: Policies::default(),
+        members: BTreeMap::new(),
+        servers: BTreeMap::new(),
+    };
+    for resource in resources {
+        let meta = &resource.meta;
+        match &resource.spec {
+            Spec::Dataplane(spec) => view.instances.push(Instance { meta, spec }),
+            Spec::MeshService(spec) => view.services.push(Service::read(meta, spec, lines)),
+            Spec::MeshHttpRoute(_) => view.routes.push(meta),
+            Spec::MeshTrust(spec) => view.trusts.push((meta, spec)),
+            Spec::MeshIdentity(spec) => {
+                view.identities
+                    .extend(Identity::read(meta, spec, settings, diagnostics));
+            }
+            _ => {}
+        }
+    }
+    view.generate_services(diagnostics);
+    hostname::assign(&mut view.services, generators, diagnostics);
+    vip::allocate(&mut view.services, diagnostics);
+    view.find_members();
+    let catalogue = Catalogue {
+        services: &view.services,
+        routes: &view.routes,
+    };
+    let mut read = |descriptor: Descriptor| {
+        let kind = |resource: &&&Resource| {
+            crate::kinds::find(descriptor.kind).is_some_and(|k| k.short == resource.meta.kri.kind)
+        };
+        let written = resources.iter().filter(kind).map(|resource| Written {
+            meta: &resource.meta,
+            body: &resource.body,
+        });
+        Table::read(descriptor, written, |target, at, _| {
+            catalogue.towards(target).unwrap_or_else(|unresolved| {
+                diagnostics.push(unresolved.at(at.clone()));
+                Vec::new()
+            })
+        })
+    };
+    view.policies = Policies {
+        timeout: read(TIMEOUT),
+        tls: read(TLS),
+        permission: read(PERMISSION),
+        http_route: read(HTTP_ROUTE),
+        tcp_route: read(TCP_ROUTE),
+    };
+    view
+}
+
+impl MeshView<'_> {
+    /// What references can lead to.
+    pub(crate) fn catalogue(&self) -> Catalogue<'_> {
+        Catalogue {
+            services: &self.services,
+            routes: &self.routes,
+        }
+    }
+
+    /// The proxies behind a service.
+    pub(crate) fn members(&self, service: &Service) -> impl Iterator<Item = Instance<'_>> {
+        let members = self.members.get(&service.meta.kri);
+        let members = members.map_or([].as_slice(), Vec::as_slice);
+        members
+            .iter()
+            .filter_map(|index| self.instances.get(*index).copied())
+    }
+
+    fn generate_services(&mut self, diagnostics: &mut Diagnostics) {
+        let (generated, disagreements) = generate(&self.instances, &self.services);
+        for (odd, first) in disagreements {
+            let workload = odd.workload().unwrap_or_default();
+            let message = format!(
+                "`{}` has other inbounds than `{}` of the same workload `{workload}`, whose ports the generated service has",
+                odd.meta.kri.name, first.meta.kri.name
+            );
+            let at = odd.meta.at.clone();
+            let mut diagnostic = Diagnostic::new(Code::UNEQUAL_WORKLOAD, at, message);
+            diagnostic.related(first.meta.at.clone(), "the ports are those of this one");
+            diagnostic.help(format!(
+                "write a MeshService `{workload}` that says which ports it has"
+            ));
+            diagnostics.push(diagnostic);
+        }
+        self.services.extend(generated);
+        self.services
+            .sort_by_cached_key(|service| service.meta.kri.to_string());
+    }
+
+    fn find_members(&mut self) {
+        for service in &self.services {
+            let instances = self.instances.iter().enumerate();
+            let members: Vec<usize> = instances
+                .filter(|(_, instance)| service.selects(**instance))
+                .map(|(index, _)| index)
+                .collect();
+            for port in &service.ports {
+                let serving = members
+                    .iter()
+                    .filter_map(|index| self.instances.get(*index))
+                    .filter(|instance| port.inbounds(**instance).next().is_some());
+                let ids: BTreeSet<SpiffeId> = serving
+                    .flat_map(|instance| identity::announced(&self.identities, instance.meta))
+                    .collect();
+                self.servers
+                    .insert(service.kri(port), ids.into_iter().collect());
+            }
+            self.members.insert(service.meta.kri.clone(), members);
+        }
+    }
+}

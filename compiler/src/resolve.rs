@@ -1,0 +1,334 @@
+//! References by labels: what they lead to, and what is wrong when they lead nowhere (language 4.2, 4.6, 3.2.2).
+//!
+//! Never reports by itself: resolving happens once for each proxy, reporting once for each document.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_bundle::Kri;
+
+use crate::diag::{Code, Diagnostic, Location};
+use crate::kinds::dataplane::outbound::OutboundRef;
+use crate::kinds::target_ref::BackendRef;
+use crate::model::Meta;
+use crate::policy::carries;
+use crate::policy::outbound::Towards;
+use crate::policy::target::{DISPLAY_NAME, NAMESPACE, Target, TargetKind};
+use crate::service::{Port, Service};
+
+/// Everything of one mesh that can be referred to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Catalogue<'a> {
+    /// In the order of their KRIs.
+    pub(crate) services: &'a [Service],
+    /// `MeshHTTPRoute`s, in the order of their KRIs.
+    pub(crate) routes: &'a [&'a Meta],
+}
+
+/// Why a reference does not lead where it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unresolved {
+    pub(crate) code: Code,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    pub(crate) related: Vec<(Location, String)>,
+}
+
+/// A reference that leads somewhere, perhaps with a remark.
+pub(crate) type Resolved<T> = Result<(T, Option<Unresolved>), Unresolved>;
+
+impl Unresolved {
+    fn dangling(message: String) -> Self {
+        Self {
+            code: Code::DANGLING_REF,
+            message,
+            help: None,
+            related: Vec::new(),
+        }
+    }
+
+    /// As a finding at the reference.
+    pub(crate) fn at(self, at: Location) -> Diagnostic {
+        let mut diagnostic = Diagnostic::new(self.code, at, self.message);
+        diagnostic.help = self.help;
+        diagnostic.related = self.related;
+        diagnostic
+    }
+}
+
+impl<'a> Catalogue<'a> {
+    /// What an item of `to` is about. Ports that only some of the services have are fine.
+    pub(crate) fn towards(&self, target: &Target) -> Result<Vec<Towards>, Unresolved> {
+        match (target.kind, &target.section) {
+            (TargetKind::Mesh | TargetKind::Dataplane, _) => Ok(vec![Towards::Mesh]),
+            (TargetKind::MeshHttpRoute, _) => {
+                let routes = self.routes.iter();
+                let found: Vec<Towards> = routes
+                    .filter(|route| carries(&route.labels, &target.labels))
+                    .map(|route| Towards::Route(route.kri.clone()))
+                    .collect();
+                match found.is_empty() {
+                    true => Err(self.nothing(target.kind, &target.labels)),
+                    false => Ok(found),
+                }
+            }
+            (kind, section) => {
+                let services = self.select(kind, &target.labels)?;
+                let Some(section) = section else {
+                    let whole = |service: &&Service| Towards::Service(service.meta.kri.clone());
+                    return Ok(services.iter().map(whole).collect());
+                };
+                let ports: Vec<Towards> = services
+                    .iter()
+                    .filter_map(|service| {
+                        Some(Towards::Port(service.kri(service.section(section)?)))
+                    })
+                    .collect();
+                match ports.is_empty() {
+                    true => Err(no_port(&services, section)),
+                    false => Ok(ports),
+                }
+            }
+        }
+    }
+
+    /// The service port that a route sends traffic to: exactly one. `from` is the route.
+    pub(crate) fn backend(
+        &self,
+        backend: &BackendRef,
+        from: &Kri,
+    ) -> Resolved<(&'a Service, &'a Port)> {
+        let kind = backend.kind.as_ref().map_or("", |kind| kind.as_str());
+        let mut labels = backend.labels.clone();
+        if labels.contains_key(DISPLAY_NAME) && !from.namespace.is_empty() {
+            let namespace = || from.namespace.clone();
+            labels.entry(NAMESPACE.to_owned()).or_insert_with(namespace);
+        }
+        let services = self.select(kind_of(kind), &labels)?;
+        let (service, others) = services.split_first().ok_or_else(|| {
+            // Not reached: a selection is never empty.
+            self.nothing(kind_of(kind), &labels)
+        })?;
+        let port = match (backend.port, &backend.section_name) {
+            (Some(port), _) => by_number(service, port),
+            (None, Some(section)) => by_section(service, section),
+            (None, None) => the_only(service),
+        }?;
+        Ok(((service, port), ambiguous(service, others)))
+    }
+
+    /// The service port that an explicit outbound of a Dataplane leads to: exactly one, or none.
+    pub(crate) fn outbound(
+        &self,
+        backend: &OutboundRef,
+        from: &Meta,
+    ) -> Result<(&'a Service, &'a Port), Unresolved> {
+        let kind = backend.kind.as_ref().map_or("", |kind| kind.as_str());
+        let mut labels = backend.labels.clone();
+        if let Some(name) = &backend.name {
+            labels.insert(DISPLAY_NAME.to_owned(), name.clone());
+            if !from.kri.namespace.is_empty() {
+                labels.insert(NAMESPACE.to_owned(), from.kri.namespace.clone());
+            }
+        }
+        let mut services = self.select(kind_of(kind), &labels)?;
+        if backend.name.is_some() && services.len() > 1 {
+            services.retain(|service| service.meta.kri.zone == from.kri.zone);
+        }
+        let (service, others) = services
+            .split_first()
+            .ok_or_else(|| self.nothing(kind_of(kind), &labels))?;
+        if let Some(mut ambiguity) = ambiguous(service, others) {
+            ambiguity.message = format!(
+                "{} services carry {}, a listener needs exactly one",
+                services.len(),
+                written(&labels)
+            );
+            return Err(ambiguity);
+        }
+        let port = match backend.port {
+            Some(port) => by_number(service, port),
+            None => the_only(service),
+        }?;
+        Ok((service, port))
+    }
+
+    /// Every service that carries the labels, never none; oldest first.
+    fn select(
+        &self,
+        kind: TargetKind,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<Vec<&'a Service>, Unresolved> {
+        let of_kind = self
+            .services
+            .iter()
+            .filter(|_| kind == TargetKind::MeshService);
+        let mut found: Vec<&Service> = of_kind
+            .filter(|service| carries(&service.meta.labels, labels))
+            .collect();
+        let age =
+            |service: &Service| (service.meta.created.is_none(), service.meta.created.clone());
+        found.sort_by_key(|service| age(service));
+        match found.is_empty() {
+            true => Err(self.nothing(kind, labels)),
+            false => Ok(found),
+        }
+    }
+
+    fn nothing(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> Unresolved {
+        let mut unresolved =
+            Unresolved::dangling(format!("no {} carries {}", kind.as_str(), written(labels)));
+        unresolved.help = self.nearest(kind, labels);
+        unresolved
+    }
+
+    /// What was probably meant: for each label, the nearest value that something of the kind carries.
+    fn nearest(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> Option<String> {
+        let metas: Vec<&Meta> = match kind {
+            TargetKind::MeshHttpRoute => self.routes.to_vec(),
+            TargetKind::MeshService => self.services.iter().map(|service| &service.meta).collect(),
+            _ => return None,
+        };
+        let wrong = labels.iter().find(|(key, value)| {
+            !metas
+                .iter()
+                .any(|meta| meta.labels.get(*key) == Some(*value))
+        });
+        let Some((key, value)) = wrong else {
+            return Some("each of these labels is carried by one, but none carries all".to_owned());
+        };
+        let values: BTreeSet<&str> = metas
+            .iter()
+            .filter_map(|meta| meta.labels.get(key).map(String::as_str))
+            .collect();
+        if values.is_empty() {
+            return Some(format!("no {} has a label `{key}`", kind.as_str()));
+        }
+        match nearest(value, values.iter().copied()) {
+            Some(near) => Some(format!("did you mean `{near}`?")),
+            None => Some(format!(
+                "`{key}` is one of {}",
+                list(values.iter().copied())
+            )),
+        }
+    }
+}
+
+fn kind_of(text: &str) -> TargetKind {
+    match text {
+        "MeshExternalService" => TargetKind::MeshExternalService,
+        "MeshMultiZoneService" => TargetKind::MeshMultiZoneService,
+        _ => TargetKind::MeshService,
+    }
+}
+
+fn by_number(service: &Service, number: u32) -> Result<&Port, Unresolved> {
+    let port = |port: &&Port| u32::from(port.number) == number;
+    service
+        .ports
+        .iter()
+        .find(port)
+        .ok_or_else(|| no_port(&[service], &number.to_string()))
+}
+
+/// By name, or by number.
+fn by_section<'a>(service: &'a Service, section: &str) -> Result<&'a Port, Unresolved> {
+    let number = |port: &&Port| port.number.to_string() == section;
+    service
+        .section(section)
+        .or_else(|| service.ports.iter().find(number))
+        .ok_or_else(|| no_port(&[service], section))
+}
+
+fn the_only(service: &Service) -> Result<&Port, Unresolved> {
+    match service.ports.as_slice() {
+        [port] => Ok(port),
+        [] => Err(no_port(&[service], "any")),
+        ports => {
+            let numbers: Vec<String> = ports.iter().map(|port| port.number.to_string()).collect();
+            Err(Unresolved {
+                code: Code::AMBIGUOUS_REF,
+                message: format!("`{}` has {} ports", service.meta.kri.name, ports.len()),
+                help: Some(format!(
+                    "say which one with `port`: {}",
+                    list(numbers.iter().map(String::as_str))
+                )),
+                related: Vec::new(),
+            })
+        }
+    }
+}
+
+fn no_port(services: &[&Service], section: &str) -> Unresolved {
+    let names = list(
+        services
+            .iter()
+            .map(|service| service.meta.kri.name.as_str()),
+    );
+    let mut unresolved = Unresolved::dangling(format!("{names} has no port `{section}`"));
+    let ports: BTreeSet<String> = services
+        .iter()
+        .flat_map(|service| &service.ports)
+        .flat_map(|port| [port.section.clone(), port.number.to_string()])
+        .collect();
+    if !ports.is_empty() {
+        let ports = ports.iter().map(String::as_str);
+        unresolved.help = Some(match nearest(section, ports.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("its ports are {}", list(ports)),
+        });
+    }
+    unresolved
+}
+
+fn ambiguous(chosen: &Service, others: &[&Service]) -> Option<Unresolved> {
+    if others.is_empty() {
+        return None;
+    }
+    let related = others.iter().map(|other| {
+        let words = format!("`{}` carries the same labels", other.meta.kri.name);
+        (other.meta.at.clone(), words)
+    });
+    Some(Unresolved {
+        code: Code::AMBIGUOUS_REF,
+        message: format!(
+            "{} services carry these labels, `{}` is taken",
+            others.len() + 1,
+            chosen.meta.kri.name
+        ),
+        help: Some(format!(
+            "name it: `labels: {{{DISPLAY_NAME}: {}}}`",
+            chosen.meta.kri.name
+        )),
+        related: related.collect(),
+    })
+}
+
+/// Labels as people write them.
+pub(crate) fn written(labels: &BTreeMap<String, String>) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(key, value)| format!("`{key}: {value}`"))
+        .collect();
+    pairs.join(" and ")
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    /// More than a person reads in one line.
+    const MOST: usize = 5;
+    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if names.len() > MOST {
+        names.truncate(MOST);
+        names.push("…".to_owned());
+    }
+    names.join(", ")
+}
+
+/// The nearest of some names, if one is near: at most a third of it differs.
+fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distance = |other: &str| strsim::damerau_levenshtein(name, other);
+    names
+        .map(|other| (distance(other), other))
+        .filter(|(distance, other)| *distance <= other.chars().count().max(3) / 3)
+        .min()
+        .map(|(_, other)| other)
+}

@@ -1,0 +1,301 @@
+//! Services as clients see them: ports, and the proxies behind them (language 3.3).
+//!
+//! Never invents a service over a document: a generated one gives way to a document of its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use mesh_bundle::resource::Protocol;
+use mesh_bundle::{Kri, Origin};
+
+use crate::diag::{Location, Pointer};
+use crate::kinds::dataplane::{Dataplane, Inbound, InboundState, Networking};
+use crate::kinds::mesh_service::MeshService;
+use crate::kinds::scalar::PortRef;
+use crate::model::{Format, Meta};
+use crate::policy::carries;
+use crate::repository::Lines;
+
+/// A named group of proxies with ports.
+#[derive(Debug, Clone)]
+pub(crate) struct Service {
+    pub(crate) meta: Meta,
+    pub(crate) selector: Selector,
+    pub(crate) ports: Vec<Port>,
+    /// The document, or what stands for one.
+    pub(crate) origin: Origin,
+    pub(crate) vip: Option<IpAddr>,
+    /// Sorted.
+    pub(crate) hostnames: Vec<String>,
+}
+
+/// Which proxies belong to a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Selector {
+    Labels(BTreeMap<String, String>),
+    Name(String),
+    Nobody,
+}
+
+/// A port that clients address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Port {
+    pub(crate) number: u16,
+    /// Its name, else its number.
+    pub(crate) section: String,
+    pub(crate) target: PortRef,
+    pub(crate) protocol: Protocol,
+    pub(crate) at: Location,
+}
+
+/// A Dataplane of the repository.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Instance<'a> {
+    pub(crate) meta: &'a Meta,
+    pub(crate) spec: &'a Dataplane,
+}
+
+/// What names the workload of a proxy.
+pub(crate) const WORKLOAD: &str = "kuma.io/workload";
+
+impl Service {
+    /// From a document.
+    pub(crate) fn read(meta: &Meta, spec: &MeshService, lines: Lines<'_>) -> Self {
+        let labels = |selector: &crate::kinds::mesh_service::ServiceSelector| {
+            let labels = selector.dataplane_labels.as_ref();
+            let name = selector.dataplane_ref.as_ref().and_then(|r| r.name.clone());
+            match (labels, name) {
+                (Some(labels), _) => Selector::Labels(labels.match_labels.clone()),
+                (None, Some(name)) => Selector::Name(name),
+                (None, None) => Selector::Nobody,
+            }
+        };
+        let ports = spec.ports.iter().enumerate().filter_map(|(index, port)| {
+            let number = u16::try_from(port.port?).ok()?;
+            Some(Port {
+                number,
+                section: port.name.clone().unwrap_or_else(|| number.to_string()),
+                target: port
+                    .target_port
+                    .clone()
+                    .unwrap_or(PortRef::Number(u32::from(number))),
+                protocol: protocol(port.app_protocol.as_deref()),
+                at: meta.within(&Pointer::default().field("ports").index(index)),
+            })
+        });
+        Self {
+            meta: meta.clone(),
+            selector: spec.selector.as_ref().map_or(Selector::Nobody, labels),
+            ports: ports.collect(),
+            origin: lines.document(meta),
+            vip: None,
+            hostnames: Vec::new(),
+        }
+    }
+
+    /// Does this proxy belong to it?
+    pub(crate) fn selects(&self, instance: Instance<'_>) -> bool {
+        let (own, other) = (&self.meta.kri, &instance.meta.kri);
+        let selected = match &self.selector {
+            Selector::Nobody => false,
+            Selector::Name(name) => *name == other.name && own.namespace == other.namespace,
+            Selector::Labels(labels) => {
+                carries(&instance.meta.labels, labels) && instance.inbounds().next().is_some()
+            }
+        };
+        own.mesh == other.mesh && (own.zone.is_empty() || own.zone == other.zone) && selected
+    }
+
+    /// The port with this section name.
+    pub(crate) fn section(&self, name: &str) -> Option<&Port> {
+        self.ports.iter().find(|port| port.section == name)
+    }
+
+    /// The name of a destination and its cluster.
+    pub(crate) fn kri(&self, port: &Port) -> Kri {
+        self.meta.kri.with_section(port.section.as_str())
+    }
+}
+
+impl Port {
+    /// The inbounds that serve it.
+    pub(crate) fn inbounds<'a>(
+        &self,
+        instance: Instance<'a>,
+    ) -> impl Iterator<Item = (usize, &'a Inbound)> + use<'a, '_> {
+        let serves = move |inbound: &Inbound| match &self.target {
+            PortRef::Number(number) => inbound.port == Some(*number),
+            PortRef::Name(name) => inbound.name.as_ref() == Some(name),
+        };
+        instance
+            .inbounds()
+            .filter(move |(_, inbound)| serves(inbound))
+    }
+}
+
+impl<'a> Instance<'a> {
+    /// Where it listens, if it says so.
+    pub(crate) fn networking(&self) -> Option<&'a Networking> {
+        self.spec.networking.as_ref()
+    }
+
+    /// The inbounds that have a listener, with their places in the document.
+    pub(crate) fn inbounds(&self) -> impl Iterator<Item = (usize, &'a Inbound)> + use<'a> {
+        let inbounds = self.networking().map_or([].as_slice(), |n| &n.inbound);
+        let listens = |inbound: &Inbound| inbound.state != Some(InboundState::Ignored);
+        let inbounds = inbounds.iter().enumerate();
+        inbounds.filter(move |(_, inbound)| listens(inbound))
+    }
+
+    /// The section names of the inbounds that have a listener.
+    pub(crate) fn sections(&self) -> Vec<String> {
+        self.inbounds()
+            .map(|(_, inbound)| inbound.section())
+            .collect()
+    }
+
+    /// Where an inbound stands.
+    pub(crate) fn inbound_at(&self, index: usize) -> Location {
+        let inbounds = Pointer::default().field("networking").field("inbound");
+        self.meta.within(&inbounds.index(index))
+    }
+
+    /// Where an outbound stands.
+    pub(crate) fn outbound_at(&self, index: usize) -> Location {
+        let outbounds = Pointer::default().field("networking").field("outbound");
+        self.meta.within(&outbounds.index(index))
+    }
+
+    /// The service that a proxy belongs to by the name of its workload.
+    pub(crate) fn workload(&self) -> Option<&'a str> {
+        self.meta.labels.get(WORKLOAD).map(String::as_str)
+    }
+}
+
+/// A protocol as documents write it; what is not HTTP is bytes.
+pub(crate) fn protocol(text: Option<&str>) -> Protocol {
+    match text.map(str::to_ascii_lowercase).as_deref() {
+        Some("http") => Protocol::Http,
+        Some("http2") => Protocol::Http2,
+        Some("grpc") => Protocol::Grpc,
+        _ => Protocol::Tcp,
+    }
+}
+
+/// The services of workloads that no document names, and the proxies that do not agree with the first of their workload
+/// about its ports.
+pub(crate) fn generate<'a>(
+    instances: &[Instance<'a>],
+    documents: &[Service],
+) -> (Vec<Service>, Vec<(Instance<'a>, Instance<'a>)>) {
+    let mut workloads: BTreeMap<(&str, &str), Vec<Instance<'a>>> = BTreeMap::new();
+    for instance in instances {
+        if let Some(workload) = instance.workload().filter(|name| is_label(name)) {
+            let key = (instance.meta.kri.zone.as_str(), workload);
+            workloads.entry(key).or_default().push(*instance);
+        }
+    }
+    let taken: BTreeSet<(&str, &str)> = documents
+        .iter()
+        .map(|service| {
+            (
+                service.meta.kri.zone.as_str(),
+                service.meta.kri.name.as_str(),
+            )
+        })
+        .collect();
+    let mut services = Vec::new();
+    let mut disagreements = Vec::new();
+    for ((zone, workload), instances) in workloads {
+        let Some(first) = instances.first() else {
+            continue;
+        };
+        let ports = generated_ports(*first);
+        if taken.contains(&(zone, workload)) || ports.is_empty() {
+            continue;
+        }
+        let differs = |instance: &&Instance<'_>| {
+            let shape = |port: Port| (port.number, port.section, port.protocol);
+            !generated_ports(**instance)
+                .into_iter()
+                .map(shape)
+                .eq(ports.iter().cloned().map(shape))
+        };
+        let odd = instances.iter().filter(differs);
+        disagreements.extend(odd.map(|odd| (*odd, *first)));
+        services.push(generated(*first, workload, ports));
+    }
+    (services, disagreements)
+}
+
+fn generated(first: Instance<'_>, workload: &str, ports: Vec<Port>) -> Service {
+    let kri = Kri {
+        kind: "msvc".to_owned(),
+        name: workload.to_owned(),
+        section: String::new(),
+        ..first.meta.kri.clone()
+    };
+    // Everything that is computed for a document in the place of the Dataplane.
+    let inherited = [
+        "kuma.io/mesh",
+        "kuma.io/origin",
+        "kuma.io/zone",
+        "kuma.io/env",
+    ];
+    let mut labels: BTreeMap<String, String> = inherited
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), first.meta.labels.get(key)?.clone())))
+        .collect();
+    for (key, value) in [
+        ("kuma.io/display-name", workload),
+        ("kuma.io/managed-by", "meshservice-generator"),
+    ] {
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    let origin = Origin {
+        resource: kri.clone(),
+        file: GENERATED.to_owned(),
+        line: 0,
+    };
+    Service {
+        meta: Meta {
+            kri,
+            format: Format::Universal,
+            labels,
+            created: None,
+            at: first.meta.at.clone(),
+            body: Pointer::default(),
+            virtual_document: true,
+        },
+        selector: Selector::Labels(BTreeMap::from([(WORKLOAD.to_owned(), workload.to_owned())])),
+        ports,
+        origin,
+        vip: None,
+        hostnames: Vec::new(),
+    }
+}
+
+/// Where a generated service says it comes from.
+pub(crate) const GENERATED: &str = "(generated from the label kuma.io/workload)";
+
+fn generated_ports(instance: Instance<'_>) -> Vec<Port> {
+    let port = |(index, inbound): (usize, &Inbound)| {
+        Some(Port {
+            number: u16::try_from(inbound.port?).ok()?,
+            section: inbound.section(),
+            target: PortRef::Number(inbound.port?),
+            protocol: protocol(inbound.protocol.as_deref()),
+            at: instance.inbound_at(index),
+        })
+    };
+    instance.inbounds().filter_map(port).collect()
+}
+
+/// RFC 1035: what can be part of a DNS name.
+fn is_label(text: &str) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.len() <= 63
+        && text.bytes().next().is_some_and(|b| b.is_ascii_lowercase())
+        && text.bytes().next_back().is_some_and(alphanumeric)
+        && text.bytes().all(|b| alphanumeric(b) || b == b'-')
+}

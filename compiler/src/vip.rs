@@ -1,0 +1,97 @@
+//! Virtual IPs: the address under which a service is captured (language 3.7).
+//!
+//! Never reads what an earlier bundle held: an address is a function of the files alone. The label [`PIN`] keeps one where
+//! a collision would move it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use mesh_bundle::Kri;
+use sha2::{Digest as _, Sha256};
+
+use crate::diag::{Code, Diagnostic, Diagnostics};
+use crate::service::Service;
+
+/// A label of a service: the virtual IP that it shall have.
+pub(crate) const PIN: &str = "mesh/vip";
+
+/// `241.0.0.0/8`.
+const BASE: u32 = 241 << 24;
+/// Without the first and the last address of the range.
+const SIZE: u32 = (1 << 24) - 2;
+
+/// Gives every service of one mesh its address. `services` are in the order of their KRIs.
+pub(crate) fn allocate(services: &mut [Service], diagnostics: &mut Diagnostics) {
+    let mut taken: BTreeMap<u32, Kri> = BTreeMap::new();
+    let mut pinned = BTreeSet::new();
+    for service in services.iter_mut() {
+        let Some(text) = service.meta.labels.get(PIN) else {
+            continue;
+        };
+        let at = service.meta.at.clone();
+        match offset(text) {
+            None => {
+                let message =
+                    format!("label `{PIN}` is `{text}`, which is no address of 241.0.0.0/8");
+                diagnostics.push(Diagnostic::new(Code::INVALID_VALUE, at, message));
+            }
+            Some(offset) => match taken.get(&offset) {
+                Some(holder) => {
+                    let message = format!("`{text}` is pinned by `{}` already", holder.name);
+                    diagnostics.push(Diagnostic::new(Code::VIP_COLLISION, at, message));
+                }
+                None => {
+                    taken.insert(offset, service.meta.kri.clone());
+                    pinned.insert(service.meta.kri.clone());
+                    service.vip = Some(address(offset));
+                }
+            },
+        }
+    }
+    for service in services.iter_mut() {
+        if pinned.contains(&service.meta.kri) {
+            continue;
+        }
+        let wanted = candidate(&service.meta.kri);
+        let Some(offset) = (0..SIZE)
+            .map(|step| (wanted + step) % SIZE)
+            .find(|offset| !taken.contains_key(offset))
+        else {
+            return;
+        };
+        if let Some(holder) = taken.get(&wanted).filter(|_| offset != wanted) {
+            let found = address(offset);
+            let message = format!(
+                "the virtual IP `{}` of `{}` is taken by `{}`, it gets `{found}`",
+                address(wanted),
+                service.meta.kri.name,
+                holder.name
+            );
+            let at = service.meta.at.clone();
+            let mut diagnostic = Diagnostic::new(Code::VIP_COLLISION, at, message);
+            diagnostic.help(format!(
+                "to keep this address whatever other services there are, pin it: `labels: {{{PIN}: {found}}}`"
+            ));
+            diagnostics.push(diagnostic);
+        }
+        taken.insert(offset, service.meta.kri.clone());
+        service.vip = Some(address(offset));
+    }
+}
+
+/// SHA-256 of the KRI, as a number, modulo the size of the range.
+fn candidate(service: &Kri) -> u32 {
+    let hash = Sha256::digest(service.without_section().to_string());
+    let modulo = |rest: u64, byte: &u8| (rest * 256 + u64::from(*byte)) % u64::from(SIZE);
+    u32::try_from(hash.iter().fold(0, modulo)).unwrap_or_default()
+}
+
+fn address(offset: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from(BASE + offset + 1))
+}
+
+fn offset(text: &str) -> Option<u32> {
+    let address: Ipv4Addr = text.parse().ok()?;
+    let offset = u32::from(address).checked_sub(BASE + 1)?;
+    (offset < SIZE).then_some(offset)
+}
