@@ -41,6 +41,13 @@ impl Kri {
         self.with_section("")
     }
 
+    /// The text without `kri`, never built: a comparison must not allocate.
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        self.parts()
+            .into_iter()
+            .flat_map(|part| std::iter::once(b'_').chain(part.bytes()))
+    }
+
     fn parts(&self) -> [&str; 6] {
         [
             &self.kind,
@@ -55,7 +62,7 @@ impl Kri {
 
 impl Ord for Kri {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.to_string().cmp(&other.to_string())
+        self.bytes().cmp(other.bytes())
     }
 }
 
@@ -123,5 +130,28 @@ impl TryFrom<String> for Kri {
 impl From<Kri> for String {
     fn from(kri: Kri) -> Self {
         kri.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kri;
+
+    #[test]
+    fn order_is_that_of_the_texts() {
+        let mut texts = [
+            "kri_msvc_a__b_c_",
+            "kri_msvc_a__b_c_rule_0",
+            "kri_msvc_a-b___c_",
+            "kri_msvc_a___c_",
+            "kri_dp_z_z_z_z_z",
+            "kri_msvc_aa___b_",
+            "kri_msvc_a___cc_http",
+        ];
+        let mut kris: Vec<Kri> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        texts.sort_unstable();
+        kris.sort();
+        let sorted: Vec<String> = kris.iter().map(Kri::to_string).collect();
+        assert_eq!(sorted, texts);
     }
 }
