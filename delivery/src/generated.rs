@@ -5,7 +5,8 @@
 #![expect(
     unreachable_pub,
     unused_qualifications,
-    clippy::all,
+    clippy::doc_markdown,
+    clippy::too_many_lines,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     reason = "generated code"

@@ -33,10 +33,15 @@
 
 mod authority;
 pub mod bounds;
+pub mod client;
 mod codec;
 mod generated;
 pub mod message;
 pub mod publisher;
+pub mod server;
+pub mod subscriber;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use authority::{Authority, Report};

@@ -6,4 +6,4 @@ mod check;
 mod from_proxy;
 mod to_proxy;
 
-pub(crate) use check::{Malformed, Problem, words};
+pub(crate) use check::{Malformed, words};

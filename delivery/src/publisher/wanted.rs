@@ -113,6 +113,10 @@ impl Wanted {
         &self.endpoints
     }
 
+    pub(super) fn shared_endpoints(&self) -> Arc<BTreeMap<Kri, Arc<ClusterEndpoints>>> {
+        self.endpoints.clone()
+    }
+
     pub(crate) fn bytes(&self, digest: &Digest) -> Bytes {
         // `new` saw every digest of the manifest; were one missing all the same, the proxy would refuse the root.
         self.resources.get(digest).cloned().unwrap_or_default()

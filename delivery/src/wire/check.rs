@@ -12,7 +12,7 @@ use rustls_pki_types::CertificateDer;
 use crate::bounds;
 
 /// What a peer sent that is not of this protocol.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` {problem}")]
 pub struct Malformed {
     /// As the protocol file calls it.

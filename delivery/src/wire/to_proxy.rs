@@ -11,7 +11,7 @@ use crate::bounds;
 use crate::generated as wire;
 use crate::message::{Certificate, Endpoint, EndpointsChange, Enrolled, ToProxy, Update};
 
-fn ders(certificates: Vec<CertificateDer<'static>>) -> Vec<Bytes> {
+fn ders(certificates: &[CertificateDer<'_>]) -> Vec<Bytes> {
     certificates
         .iter()
         .map(|certificate| Bytes::copy_from_slice(certificate))
@@ -21,8 +21,8 @@ fn ders(certificates: Vec<CertificateDer<'static>>) -> Vec<Bytes> {
 impl From<Enrolled> for wire::EnrollResponse {
     fn from(enrolled: Enrolled) -> Self {
         Self {
-            chain: ders(enrolled.chain),
-            anchors: ders(enrolled.anchors),
+            chain: ders(&enrolled.chain),
+            anchors: ders(&enrolled.anchors),
             not_after: enrolled.not_after,
             renew_at: enrolled.renew_at,
         }
@@ -67,7 +67,7 @@ impl From<ToProxy> for wire::ToProxy {
             }),
             ToProxy::Certificate(certificate) => Message::Certificate(wire::Certificate {
                 issuer: text_of(certificate.issuer),
-                chain: ders(certificate.chain),
+                chain: ders(&certificate.chain),
                 not_after: certificate.not_after,
                 renew_at: certificate.renew_at,
             }),

@@ -1,0 +1,5 @@
+mod drivers;
+mod hostile;
+mod meshd;
+mod property;
+mod world;

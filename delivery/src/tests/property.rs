@@ -1,0 +1,1 @@
+//! Whatever happens on the way, a proxy ends with the newest world and never holds another.
