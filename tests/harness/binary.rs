@@ -46,3 +46,20 @@ fn own_directory() -> PathBuf {
         directory.to_path_buf()
     }
 }
+
+/// What `meshc check` prints about a directory: the text and its exit code.
+///
+/// # Panics
+/// When it does not start.
+#[must_use]
+pub fn meshc_check(directory: &Path) -> (String, Option<i32>) {
+    let mut command = Command::new(binary("meshc"));
+    command.arg("check").arg(directory);
+    command.env("NO_COLOR", "1");
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("meshc does not start: {error}"));
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    (text, output.status.code())
+}

@@ -1,0 +1,124 @@
+//! What a mesh is made of, before it is started.
+//!
+//! Never two meshes on one block of addresses.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use tempfile::TempDir;
+
+use super::Mesh;
+use crate::block::Block;
+use crate::dataplane;
+use crate::meshd::Meshd;
+use crate::repo::Repo;
+
+/// Where meshd is in the block of a mesh.
+const MESHD: u8 = 1;
+const DELIVERY: u16 = 5_680;
+const ADMIN: u16 = 5_681;
+
+/// How a mesh is to be, before it is started.
+#[derive(Debug)]
+pub struct Options {
+    repo: Repo,
+    only: Option<Vec<String>>,
+    url: Option<String>,
+    arguments: Vec<String>,
+}
+
+impl Options {
+    /// A repository made from `examples/<name>` on addresses of its own.
+    #[must_use]
+    pub fn from_example(name: &str) -> Self {
+        Self::on(Block::claim(), name)
+    }
+
+    /// A repository made from `examples/<name>` on these addresses.
+    #[must_use]
+    pub fn on(block: Block, name: &str) -> Self {
+        Self {
+            repo: Repo::from_example(name, block),
+            only: None,
+            url: None,
+            arguments: Vec::new(),
+        }
+    }
+
+    /// Starts the proxies and workloads of these Dataplanes only.
+    #[must_use]
+    pub fn only(mut self, dataplanes: &[&str]) -> Self {
+        self.only = Some(dataplanes.iter().map(|name| (*name).to_owned()).collect());
+        self
+    }
+
+    /// Changes the repository before meshd sees it.
+    #[must_use]
+    pub fn with(self, change: impl FnOnce(&Repo)) -> Self {
+        change(&self.repo);
+        self.repo.commit("Prepare");
+        self
+    }
+
+    /// Lets meshd read the repository from a URL.
+    #[must_use]
+    pub fn from_url(mut self, url: impl FnOnce(&Path) -> String) -> Self {
+        self.url = Some(url(self.repo.path()));
+        self
+    }
+
+    /// Arguments of `meshd run` beyond those that every mesh needs.
+    #[must_use]
+    pub fn meshd(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Starts everything; returns when every proxy is ready and knows where the others are.
+    pub async fn start(self) -> Mesh {
+        let mesh = self.start_meshd().await;
+        mesh.start_workloads().await;
+        mesh.start_proxies().await;
+        mesh
+    }
+
+    /// Starts meshd alone; returns when it serves what the repository holds.
+    pub async fn start_meshd(self) -> Mesh {
+        let state = TempDir::with_prefix("mesh-state-").expect("a temporary directory");
+        let repository = self
+            .url
+            .unwrap_or_else(|| self.repo.path().to_string_lossy().into_owned());
+        let host = self.repo.block().ip(MESHD);
+        let mut meshd = Meshd::new(
+            &repository,
+            &state.path().join("meshd"),
+            (host, DELIVERY).into(),
+            (host, ADMIN).into(),
+        );
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        meshd.arguments(&arguments);
+        let dataplanes = self
+            .repo
+            .files()
+            .iter()
+            .filter(|path| Path::new(path).extension().is_some_and(|e| e == "yaml"))
+            .flat_map(|path| dataplane::read(&self.repo.read(path)))
+            .filter(|dataplane| {
+                let only = self.only.as_ref();
+                only.is_none_or(|only| only.contains(&dataplane.name))
+            })
+            .map(|dataplane| (dataplane.name.clone(), dataplane))
+            .collect();
+        let mesh = Mesh {
+            repo: Arc::new(self.repo),
+            meshd,
+            dataplanes,
+            proxies: Mutex::default(),
+            workloads: Mutex::default(),
+            state,
+        };
+        mesh.meshd.start().await;
+        mesh.meshd.settled(&mesh.head().await).await;
+        mesh
+    }
+}

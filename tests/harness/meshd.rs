@@ -1,0 +1,216 @@
+//! meshd as a process, and what it says on its admin port.
+//!
+//! Never polls: a revision is waited for with the status request that answers when it has settled.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use crate::binary;
+use crate::client::Client;
+use crate::patience::PATIENCE;
+use crate::process::Process;
+
+/// One meshd: its arguments stay the same when it is started again.
+#[derive(Debug)]
+pub struct Meshd {
+    repository: String,
+    more: Vec<String>,
+    state: PathBuf,
+    delivery: SocketAddr,
+    admin: SocketAddr,
+    process: Mutex<Option<Arc<Process>>>,
+}
+
+/// What a join token is bound to.
+#[derive(Debug, Clone, Copy)]
+pub enum Token<'a> {
+    /// Any Dataplane of this workload.
+    Workload(&'a str),
+    /// One Dataplane.
+    Dataplane(&'a str),
+}
+
+impl Token<'_> {
+    /// The fields inside a token's text.
+    ///
+    /// # Panics
+    /// When the text is no token.
+    #[must_use]
+    pub fn read(text: &str) -> Value {
+        let (_, body) = text
+            .trim()
+            .split_once('.')
+            .expect("a token with its format");
+        let json = URL_SAFE_NO_PAD.decode(body).expect("base64url");
+        serde_json::from_slice(&json).expect("the fields of a token")
+    }
+
+    /// A token's text with these fields.
+    #[must_use]
+    pub fn write(fields: &Value) -> String {
+        format!("mesh1.{}", URL_SAFE_NO_PAD.encode(fields.to_string()))
+    }
+}
+
+/// What meshd says of a revision that it has looked at.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// All of `/v1/status`.
+    pub status: Value,
+}
+
+impl Settled {
+    /// The revision that is served.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        self.text("revision")
+    }
+
+    /// The digest of the bundle that is served.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        self.text("digest")
+    }
+
+    /// What `meshc check` says about the last revision; empty when it is good.
+    #[must_use]
+    pub fn diagnostics(&self) -> &str {
+        self.text("diagnostics")
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.status.get(field).and_then(Value::as_str).unwrap_or("")
+    }
+}
+
+impl Meshd {
+    /// Not started yet; `repository` is a path or a URL.
+    #[must_use]
+    pub fn new(repository: &str, state: &Path, delivery: SocketAddr, admin: SocketAddr) -> Self {
+        Self {
+            repository: repository.to_owned(),
+            more: Vec::new(),
+            state: state.to_path_buf(),
+            delivery,
+            admin,
+            process: Mutex::new(None),
+        }
+    }
+
+    /// Arguments of `meshd run` beyond those that every mesh needs.
+    pub fn arguments(&mut self, more: &[&str]) {
+        self.more.extend(more.iter().map(|word| (*word).to_owned()));
+    }
+
+    /// Starts it and waits until it listens.
+    pub async fn start(&self) {
+        let process = self.launch();
+        process.log().says(0, "listening", &[]).await;
+    }
+
+    /// Starts it and does not wait for anything.
+    pub fn launch(&self) -> Arc<Process> {
+        let mut command = Command::new(binary("meshd"));
+        command.args(["run", "--repo", &self.repository, "--ref", "main"]);
+        command.arg("--state-dir").arg(&self.state);
+        command.args(["--listen", &self.delivery.to_string()]);
+        command.args(["--admin", &self.admin.to_string()]);
+        command.args(["--log-format", "json"]);
+        command.args(&self.more);
+        let process = Arc::new(Process::start("meshd", &mut command));
+        let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Arc::clone(&process));
+        process
+    }
+
+    /// The process that was started last.
+    ///
+    /// # Panics
+    /// When none was.
+    #[must_use]
+    pub fn process(&self) -> Arc<Process> {
+        let place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(place.as_ref().expect("meshd was started"))
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub async fn kill(&self) {
+        self.process().kill().await;
+    }
+
+    /// Where proxies connect to.
+    #[must_use]
+    pub fn delivery(&self) -> SocketAddr {
+        self.delivery
+    }
+
+    /// Where it tells about itself.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its state directory.
+    #[must_use]
+    pub fn state(&self) -> &Path {
+        &self.state
+    }
+
+    /// A join token for the mesh `default`, written into `file`.
+    ///
+    /// # Panics
+    /// When `meshd token` fails.
+    pub async fn token(&self, bound: Token<'_>, file: &Path) {
+        let mut command = Command::new(binary("meshd"));
+        command.arg("token").arg("--state-dir").arg(&self.state);
+        command.args(["--mesh", "default"]);
+        match bound {
+            Token::Workload(name) => command.args(["--workload", name]),
+            Token::Dataplane(name) => command.args(["--dataplane", name]),
+        };
+        command.arg("--output").arg(file);
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        let output = output.expect("a task").expect("meshd");
+        assert!(
+            output.status.success(),
+            "meshd token: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// What it says of `revision` once it has looked at it and, where it published it, every connected proxy has acknowledged.
+    ///
+    /// # Panics
+    /// When that does not happen within [`PATIENCE`].
+    pub async fn settled(&self, revision: &str) -> Settled {
+        let path = format!(
+            "/v1/status?settled={revision}&timeout={}s",
+            PATIENCE.as_secs().saturating_sub(5)
+        );
+        let answer = Client::http1(self.admin).get(&path).await;
+        assert!(
+            answer.status == 200,
+            "{revision} did not settle: {} {}\n{}",
+            answer.status,
+            answer.text(),
+            self.process().log()
+        );
+        Settled {
+            status: answer.json(),
+        }
+    }
+
+    /// What it says of itself now.
+    pub async fn status(&self) -> Settled {
+        let answer = Client::http1(self.admin).get("/v1/status").await;
+        Settled {
+            status: answer.json(),
+        }
+    }
+}

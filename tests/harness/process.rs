@@ -1,0 +1,145 @@
+//! One process under test.
+//!
+//! Never outlives its owner, and never loses what it said.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::guard;
+use crate::log::Log;
+use crate::patience::PATIENCE;
+
+/// A child with its log. Ends when it is dropped.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    pid: u32,
+    child: Arc<Mutex<Child>>,
+    log: Log,
+    status: watch::Receiver<Option<ExitStatus>>,
+}
+
+impl Process {
+    /// Starts `command` with its stderr read into a [`Log`].
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start(name: &str, command: &mut Command) -> Self {
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::null());
+        command.stderr(Stdio::piped());
+        let mut child = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let pid = child.id();
+        guard::born(pid);
+        let stderr = child.stderr.take();
+        let child = Arc::new(Mutex::new(child));
+        let log = Log::new(name);
+        let (sender, status) = watch::channel(None);
+        let (reader_log, reader_child) = (log.clone(), Arc::clone(&child));
+        std::thread::spawn(move || {
+            if let Some(stderr) = stderr {
+                let mut lines = BufReader::new(stderr).split(b'\n');
+                while let Some(Ok(line)) = lines.next() {
+                    reader_log.push(String::from_utf8_lossy(&line).into_owned());
+                }
+            }
+            let mut child = reader_child.lock().unwrap_or_else(PoisonError::into_inner);
+            let status = child.wait().ok();
+            guard::reaped(pid);
+            reader_log.close();
+            // Nobody listens when the process was dropped.
+            let _ = sender.send(status);
+        });
+        Self {
+            name: name.to_owned(),
+            pid,
+            child,
+            log,
+            status,
+        }
+    }
+
+    /// What it said so far.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// True until it ends.
+    #[must_use]
+    pub fn runs(&self) -> bool {
+        self.status.borrow().is_none()
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub async fn kill(&self) {
+        self.strike();
+        self.exited().await;
+    }
+
+    /// SIGTERM: what a service manager sends first.
+    pub fn terminate(&self) {
+        // The standard library sends nothing but SIGKILL; every shell can.
+        let sent = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.pid)])
+            .status();
+        assert!(
+            sent.as_ref().is_ok_and(ExitStatus::success),
+            "{} was not there to be stopped: {sent:?}\n{}",
+            self.name,
+            self.log
+        );
+    }
+
+    /// How it ended, as soon as it has.
+    ///
+    /// # Panics
+    /// When it has not within [`PATIENCE`].
+    pub async fn exited(&self) -> ExitStatus {
+        let mut status = self.status.clone();
+        let ended = status.wait_for(Option::is_some);
+        match tokio::time::timeout(PATIENCE, ended).await {
+            Ok(Ok(status)) => status.unwrap_or_default(),
+            Ok(Err(_)) => panic!("nobody waits for {}", self.name),
+            Err(_) => panic!(
+                "{} did not end within {PATIENCE:?}\n{}",
+                self.name, self.log
+            ),
+        }
+    }
+
+    fn strike(&self) {
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        // It may be gone already.
+        let _ = child.kill();
+    }
+
+    /// Resident memory in KiB, where the system tells it.
+    #[must_use]
+    pub fn resident_kib(&self) -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
+        line.split_whitespace().nth(1)?.parse().ok()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.strike();
+        // Its addresses and its directory are free afterwards.
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.wait();
+    }
+}

@@ -1,0 +1,174 @@
+//! mesh-proxy as a process, and what it says on its admin port.
+//!
+//! Never asks again and again: readiness is a request that answers when it is there.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::binary;
+use crate::client::Client;
+use crate::load::Load;
+use crate::log::{Line, Log};
+use crate::patience::PATIENCE;
+use crate::process::Process;
+
+/// The shortest life of a certificate that the language knows, and some patience.
+const LIFETIME: Duration = Duration::from_secs(75);
+
+/// One mesh-proxy: its arguments stay the same when it is started again.
+#[derive(Debug)]
+pub struct Proxy {
+    name: String,
+    arguments: Vec<String>,
+    process: Mutex<Option<Arc<Process>>>,
+}
+
+impl Proxy {
+    /// Not started yet. The state is kept in `state/<name>`.
+    #[must_use]
+    pub fn new(name: &str, meshd: &str, token: &Path, state: &Path) -> Self {
+        let state: PathBuf = state.join(name);
+        let words = [
+            "run",
+            "--meshd",
+            meshd,
+            "--token-file",
+            &token.to_string_lossy(),
+            "--state-dir",
+            &state.to_string_lossy(),
+            "--admin",
+            "127.0.0.1:0",
+            "--log-format",
+            "json",
+        ];
+        Self {
+            name: name.to_owned(),
+            arguments: words.iter().map(|word| (*word).to_owned()).collect(),
+            process: Mutex::new(None),
+        }
+    }
+
+    /// The same with more arguments.
+    #[must_use]
+    pub fn with(mut self, more: &[&str]) -> Self {
+        self.arguments
+            .extend(more.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// Starts it, again where it was started before, and does not wait for anything.
+    pub fn launch(&self) -> Arc<Process> {
+        let mut command = Command::new(binary("mesh-proxy"));
+        command.args(&self.arguments);
+        let process = Arc::new(Process::start(&self.name, &mut command));
+        let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Arc::clone(&process));
+        process
+    }
+
+    /// Starts it, again where it was started before, and waits until it is ready.
+    pub async fn start(&self) {
+        self.launch();
+        self.ready().await;
+    }
+
+    /// The line with which it says that it serves.
+    pub async fn ready(&self) -> Line {
+        self.log().says(0, "ready", &[]).await
+    }
+
+    /// Its Dataplane.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The process that was started last.
+    ///
+    /// # Panics
+    /// When none was.
+    #[must_use]
+    pub fn process(&self) -> Arc<Process> {
+        let place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(
+            place
+                .as_ref()
+                .unwrap_or_else(|| panic!("{} was not started", self.name)),
+        )
+    }
+
+    /// What the process that was started last said.
+    #[must_use]
+    pub fn log(&self) -> Log {
+        self.process().log().clone()
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub async fn kill(&self) {
+        self.process().kill().await;
+    }
+
+    /// A client for its admin port.
+    pub async fn admin(&self) -> Client {
+        let line = self.log().says(0, "listening", &[]).await;
+        let admin = line.field("admin");
+        let address = admin
+            .parse()
+            .unwrap_or_else(|error| panic!("{}: admin `{admin}`: {error}", self.name));
+        Client::http1(address)
+    }
+
+    /// `/config` as it is now.
+    pub async fn config(&self) -> Value {
+        self.admin().await.get("/config").await.json()
+    }
+
+    /// The text of `/metrics`.
+    pub async fn metrics(&self) -> String {
+        self.admin().await.get("/metrics").await.text().to_owned()
+    }
+
+    /// Waits until it says that it is ready, on its admin port.
+    ///
+    /// # Panics
+    /// When it does not within [`PATIENCE`].
+    pub async fn readyz(&self) {
+        let path = format!("/readyz?timeout={}s", PATIENCE.as_secs().saturating_sub(5));
+        let answer = self.admin().await.get(&path).await;
+        assert!(
+            answer.status == 200,
+            "{} is not ready: {}\n{}",
+            self.name,
+            answer.text(),
+            self.log()
+        );
+    }
+
+    /// Returns when it has another certificate than now; the requests of `load` are what time passes with.
+    ///
+    /// # Panics
+    /// When it has none after [`LIFETIME`].
+    pub async fn renewed(&self, load: &Load) {
+        let now = self.not_after().await;
+        let renewed = async {
+            while self.not_after().await == now {
+                load.more(20).await;
+            }
+        };
+        if tokio::time::timeout(LIFETIME, renewed).await.is_err() {
+            panic!(
+                "{} renewed nothing in {LIFETIME:?}: {now:?}\n{}",
+                self.name,
+                self.log()
+            );
+        }
+    }
+
+    async fn not_after(&self) -> Option<Value> {
+        self.config().await.get("certificateNotAfter").cloned()
+    }
+}

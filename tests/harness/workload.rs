@@ -1,0 +1,105 @@
+//! Small real workloads: they answer who they are, and know nothing of a mesh.
+//!
+//! Never helped by the mesh: they listen on their own addresses and speak plain HTTP or bytes.
+
+mod http;
+mod tcp;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+use crate::patience::within;
+
+/// One workload. Stops when it is dropped.
+#[derive(Debug)]
+pub struct Workload {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: AbortHandle,
+}
+
+/// What the connections of a workload have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    name: String,
+    /// Requests or connections that arrived.
+    arrived: watch::Sender<u64>,
+    /// True: `/hold` is answered.
+    released: watch::Sender<bool>,
+}
+
+impl Workload {
+    /// Listens on `address` and speaks `protocol`: `http`, `http2`, `grpc` or `tcp`.
+    ///
+    /// # Panics
+    /// When the address is taken.
+    pub async fn start(name: &str, protocol: &str, address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.unwrap_or_else(|error| {
+            panic!("the workload {name} cannot listen on {address}: {error}")
+        });
+        let address = listener.local_addr().expect("an address");
+        let shared = Arc::new(Shared {
+            name: name.to_owned(),
+            arrived: watch::Sender::new(0),
+            released: watch::Sender::new(false),
+        });
+        let serving = Arc::clone(&shared);
+        let task = match protocol {
+            "http" => tokio::spawn(http::serve_http1(listener, serving)),
+            "http2" | "grpc" => tokio::spawn(http::serve_http2(listener, serving)),
+            _ => tokio::spawn(tcp::serve(listener, serving)),
+        };
+        Self {
+            address,
+            shared,
+            task: task.abort_handle(),
+        }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many requests (or, for bytes, connections) have arrived.
+    #[must_use]
+    pub fn arrived(&self) -> u64 {
+        *self.shared.arrived.borrow()
+    }
+
+    /// Returns when more than `count` have arrived.
+    pub async fn arrives_after(&self, count: u64) {
+        let mut arrived = self.shared.arrived.subscribe();
+        let more = arrived.wait_for(|now| *now > count);
+        let _ = within("an arrival at the workload", more).await;
+    }
+
+    /// Answers every request for `/hold`, those that wait and those to come.
+    pub fn release(&self) {
+        self.shared.released.send_replace(true);
+    }
+}
+
+impl Drop for Workload {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Shared {
+    fn count(&self) {
+        self.arrived.send_modify(|count| *count += 1);
+    }
+
+    async fn held(&self) {
+        let mut released = self.released.subscribe();
+        // The sender lives as long as we do.
+        let _ = released.wait_for(|released| *released).await;
+    }
+}
