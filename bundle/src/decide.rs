@@ -21,4 +21,5 @@ pub use permit::{Verdict, permit};
 pub use rewrite::{location, rewrite_path};
 pub use route::{BadPattern, CompiledRoute, Request, RouteTable};
 pub use split::{Choice, choose};
+pub use text::check_pattern;
 pub use timeout::{Limits, limits};

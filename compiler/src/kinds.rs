@@ -22,6 +22,11 @@ pub(crate) mod mesh_trust;
 pub(crate) mod scalar;
 pub(crate) mod target_ref;
 
+pub(crate) mod grammar;
+pub(crate) mod legacy;
+pub(crate) mod unknown;
+
+mod certificate;
 mod check;
 mod read;
 mod schema;

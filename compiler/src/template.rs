@@ -65,6 +65,21 @@ impl Template {
     }
 }
 
+/// What a template makes where every variable and label has a value: enough to judge what stands around them.
+///
+/// # Errors
+/// In words: it is no template, or it asks for something that is not among `variables`.
+pub(crate) fn example(text: &str, variables: &[&str]) -> Result<String, String> {
+    let value = |variable: &Variable| match variable {
+        Variable::Field(name) => variables
+            .contains(&name.as_str())
+            .then(|| name.to_ascii_lowercase()),
+        Variable::Label(_) => Some("label".to_owned()),
+    };
+    let made = Template::parse(text)?.render(value);
+    made.map_err(|variable| format!("there is no {variable} here"))
+}
+
 impl Variable {
     fn parse(text: &str) -> Result<Self, String> {
         let word = |text: &str| {

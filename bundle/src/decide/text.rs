@@ -45,6 +45,14 @@ impl Text {
     }
 }
 
+/// Would a table with this expression compile? The compiler asks before it makes one.
+///
+/// # Errors
+/// Why not, in words.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    full_match(pattern).map(|_| ())
+}
+
 /// Compiles an expression that must match the whole text.
 pub(super) fn full_match(pattern: &str) -> Result<Regex, String> {
     let compile = |pattern: &str| RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).build();

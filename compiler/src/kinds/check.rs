@@ -4,10 +4,12 @@
 
 use serde_json::Value;
 
-use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Severity};
+use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Severity, Step};
 use crate::model::Meta;
 
-/// The check of one document.
+use super::grammar;
+
+/// The check of one document. Places are relative to its body.
 #[derive(Debug)]
 pub(crate) struct Check<'a> {
     /// The envelope.
@@ -15,32 +17,24 @@ pub(crate) struct Check<'a> {
     /// The body as it was written, nulls included.
     pub(crate) raw: &'a Value,
     refused: Vec<Pointer>,
-    found: Vec<(Pointer, Diagnostic)>,
-    spare: Diagnostic,
+    found: Diagnostics,
+    /// Where findings go that nobody is told.
+    unheard: Diagnostics,
 }
 
 impl<'a> Check<'a> {
     /// `refused`: places in the body that an earlier stage has reported and that the check cannot see.
-    pub(super) fn new(meta: &'a Meta, raw: &'a Value, refused: &[Pointer]) -> Self {
-        let at = meta.within(&Pointer::default());
-        let spare = Diagnostic {
-            code: Code(""),
-            severity: Severity::Error,
-            message: String::new(),
-            at,
-            related: Vec::new(),
-            help: None,
-        };
+    pub(super) fn new(meta: &'a Meta, raw: &'a Value, refused: Vec<Pointer>) -> Self {
         Self {
             meta,
             raw,
-            refused: refused.to_vec(),
-            found: Vec::new(),
-            spare,
+            refused,
+            found: Diagnostics::default(),
+            unheard: Diagnostics::default(),
         }
     }
 
-    /// An error at a place in the body; help and related places can be added to it.
+    /// An error; help and related places can be added to it.
     pub(crate) fn error(
         &mut self,
         code: Code,
@@ -50,7 +44,7 @@ impl<'a> Check<'a> {
         self.add(Severity::Error, code, at, message.into())
     }
 
-    /// A warning at a place in the body; help and related places can be added to it.
+    /// A warning; help and related places can be added to it.
     pub(crate) fn warn(
         &mut self,
         code: Code,
@@ -60,6 +54,73 @@ impl<'a> Check<'a> {
         self.add(Severity::Warning, code, at, message.into())
     }
 
+    /// The value is not allowed there.
+    pub(crate) fn invalid(&mut self, at: &Pointer, message: impl Into<String>) -> &mut Diagnostic {
+        self.error(Code::INVALID_VALUE, at, message)
+    }
+
+    /// The field that `at` leads to is not set.
+    pub(crate) fn missing(&mut self, at: &Pointer) -> &mut Diagnostic {
+        let name = match at.steps.last() {
+            Some(Step::Field(name) | Step::Again(name)) => name.as_str(),
+            Some(Step::Index(_)) | None => "spec",
+        };
+        let message = format!("`{name}` must be set");
+        self.error(Code::MISSING_FIELD, at, message)
+    }
+
+    /// What is there is understood and checked, but does nothing in this version.
+    pub(crate) fn not_implemented(&mut self, at: &Pointer, what: &str) -> &mut Diagnostic {
+        self.warn(
+            Code::NOT_IMPLEMENTED,
+            at,
+            format!("{what}: it has no effect in this version"),
+        )
+    }
+
+    /// The text, where the field is set to one that is not empty.
+    pub(crate) fn required<'t>(
+        &mut self,
+        text: Option<&'t String>,
+        at: &Pointer,
+    ) -> Option<&'t str> {
+        match text {
+            Some(text) if !text.is_empty() => Some(text),
+            _ => {
+                self.missing(at);
+                None
+            }
+        }
+    }
+
+    /// A port that must be there.
+    pub(crate) fn required_port(&mut self, port: Option<u32>, at: &Pointer) {
+        match port {
+            Some(_) => self.port(port, at),
+            None => {
+                self.missing(at).help("a port is a number from 1 to 65535");
+            }
+        }
+    }
+
+    /// A port that may be there.
+    pub(crate) fn port(&mut self, port: Option<u32>, at: &Pointer) {
+        if let Some(port) = port.filter(|port| !grammar::is_port(*port)) {
+            self.invalid(
+                at,
+                format!("`{port}` is not a port: it must be in the range 1 to 65535"),
+            );
+        }
+    }
+
+    /// How many errors there are by now.
+    pub(crate) fn errors(&self) -> usize {
+        let severities = self.found.list.iter().map(|found| found.severity);
+        severities
+            .filter(|severity| *severity == Severity::Error)
+            .count()
+    }
+
     /// From now on nothing is said about this place: it has been refused.
     pub(super) fn refuse(&mut self, at: Pointer) {
         self.refused.push(at);
@@ -67,9 +128,7 @@ impl<'a> Check<'a> {
 
     /// Hands over what was found.
     pub(super) fn finish(self, diagnostics: &mut Diagnostics) {
-        for (_, diagnostic) in self.found {
-            diagnostics.push(diagnostic);
-        }
+        diagnostics.list.extend(self.found.list);
     }
 
     fn add(
@@ -79,25 +138,18 @@ impl<'a> Check<'a> {
         at: &Pointer,
         message: String,
     ) -> &mut Diagnostic {
-        let diagnostic = Diagnostic {
-            code,
-            severity,
-            message,
-            at: self.meta.within(at),
-            related: Vec::new(),
-            help: None,
-        };
         let near = |refused: &Pointer| {
             refused.steps.starts_with(&at.steps) || at.steps.starts_with(&refused.steps)
         };
-        if self.refused.iter().any(near) {
-            self.spare = diagnostic;
-            return &mut self.spare;
-        }
-        self.found.push((at.clone(), diagnostic));
-        match self.found.last_mut() {
-            Some((_, diagnostic)) => diagnostic,
-            None => &mut self.spare,
-        }
+        let heard = !self.refused.iter().any(near);
+        let into = if heard {
+            &mut self.found
+        } else {
+            &mut self.unheard
+        };
+        into.push(Diagnostic {
+            severity,
+            ..Diagnostic::new(code, self.meta.within(at), message)
+        })
     }
 }

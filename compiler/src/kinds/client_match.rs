@@ -5,6 +5,12 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use mesh_bundle::SpiffeId;
+
+use crate::diag::{Code, Pointer};
+
+use super::{Check, grammar};
+
 /// Which connections are meant. What is given must all hold; one of the two must be given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -56,4 +62,68 @@ pub(crate) struct SniMatch {
 pub(crate) enum SniMatchType {
     /// The whole name.
     Exact,
+}
+
+impl Match {
+    /// Checks a match.
+    pub(crate) fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        if self.spiffe_id.is_none() && self.sni.is_none() {
+            check
+                .invalid(at, "a match must have a `spiffeID` or a `sni`: an empty one matches nothing")
+                .help("to match every client of a trust domain: `spiffeID: {type: Prefix, value: spiffe://<trust domain>}`");
+        }
+        if let Some(spiffe_id) = &self.spiffe_id {
+            spiffe_id.check(&at.field("spiffeID"), check);
+        }
+        if let Some(sni) = &self.sni {
+            sni.check(&at.field("sni"), check);
+        }
+    }
+}
+
+impl SpiffeIdMatch {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        if self.how.is_none() {
+            check
+                .missing(&at.field("type"))
+                .help("one of `Exact`, `Prefix`");
+        }
+        let value = self.value.as_deref().unwrap_or_default();
+        let id = match value.parse::<SpiffeId>() {
+            Ok(id) => id,
+            Err(error) => {
+                let message = format!("`{value}` is not a SPIFFE ID: {error}");
+                let finding = check.invalid(at, message);
+                finding.help(
+                    "a SPIFFE ID looks like `spiffe://default.default.mesh.local/workload/web`",
+                );
+                return;
+            }
+        };
+        // `spiffe://td` ends where a trust domain does: it cannot reach into another one.
+        if self.how == Some(SpiffeIdMatchType::Prefix) && !id.path().is_empty() {
+            let message = format!("the prefix `{value}` also matches `{value}2`");
+            check
+                .warn(Code::PREFIX_BOUNDARY, &at.field("value"), message)
+                .help("use `Exact` where one workload is meant");
+        }
+    }
+}
+
+impl SniMatch {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        if self.how.is_none() {
+            check.missing(&at.field("type")).help("`Exact`");
+        }
+        let value_at = at.field("value");
+        let Some(value) = check.required(self.value.as_ref(), &value_at) else {
+            return;
+        };
+        if !grammar::is_subdomain(value) {
+            let message = format!("`{value}` is not a DNS name in lower case");
+            check.invalid(&value_at, message);
+            return;
+        }
+        check.not_implemented(at, "`sni` is for the listeners of zone proxies");
+    }
 }

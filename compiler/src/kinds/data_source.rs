@@ -7,6 +7,10 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::diag::Pointer;
+
+use super::Check;
+
 /// A value, or the place where meshd finds it. The member that belongs to `type` is required.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -81,6 +85,84 @@ pub(crate) struct EnvVar {
 pub(crate) struct FileRef {
     /// An absolute path without `..`. Required.
     pub(crate) path: Option<String>,
+}
+
+impl DataSource {
+    /// Checks a source that has to be there.
+    pub(crate) fn check_required(source: Option<&Self>, at: &Pointer, check: &mut Check<'_>) {
+        match source {
+            Some(source) => source.check(at, check),
+            None => {
+                check.missing(at);
+            }
+        }
+    }
+
+    /// The value, where it stands in the document.
+    pub(crate) fn inline(&self) -> Option<&str> {
+        match self.kind {
+            Some(DataSourceType::InsecureInline) => self.insecure_inline.as_ref()?.value.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        match self.kind {
+            None => {
+                check
+                    .missing(&at.field("type"))
+                    .help("one of `Secret`, `InsecureInline`, `EnvVar`, `File`");
+            }
+            Some(DataSourceType::Secret) => {
+                let at = at.field("secretRef");
+                if let Some(reference) = member(self.secret_ref.as_ref(), &at, check) {
+                    if reference.kind.is_none() {
+                        check.missing(&at.field("kind")).help("`Secret`");
+                    }
+                    check.required(reference.name.as_ref(), &at.field("name"));
+                }
+            }
+            Some(DataSourceType::InsecureInline) => {
+                let at = at.field("insecureInline");
+                if let Some(inline) = member(self.insecure_inline.as_ref(), &at, check) {
+                    check.required(inline.value.as_ref(), &at.field("value"));
+                }
+            }
+            Some(DataSourceType::EnvVar) => {
+                let at = at.field("envVar");
+                if let Some(variable) = member(self.env_var.as_ref(), &at, check) {
+                    check.required(variable.name.as_ref(), &at.field("name"));
+                }
+            }
+            Some(DataSourceType::File) => {
+                let at = at.field("file");
+                if let Some(file) = member(self.file.as_ref(), &at, check) {
+                    check_path(file.path.as_ref(), &at.field("path"), check);
+                }
+            }
+        }
+    }
+}
+
+/// The member that belongs to the type.
+fn member<'t, T>(member: Option<&'t T>, at: &Pointer, check: &mut Check<'_>) -> Option<&'t T> {
+    if member.is_none() {
+        check.missing(at);
+    }
+    member
+}
+
+fn check_path(path: Option<&String>, at: &Pointer, check: &mut Check<'_>) {
+    let Some(path) = check.required(path, at) else {
+        return;
+    };
+    let bytes = path.as_bytes();
+    let drive = matches!(bytes, [letter, b':', b'\\', ..] if letter.is_ascii_alphabetic());
+    if !path.starts_with('/') && !drive {
+        check.invalid(at, format!("`{path}` is not an absolute path"));
+    } else if path.split(['/', '\\']).any(|step| step == "..") {
+        check.invalid(at, format!("`{path}` must not hold `..`"));
+    }
 }
 
 /// The value may be a private key.

@@ -2,6 +2,7 @@
 //!
 //! Never looks at services: which destinations a proxy has is known when the mesh is put together.
 
+mod check;
 pub(crate) mod outbound;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<Dataplane>,
     parse: |body, check| {
         let spec: Dataplane = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::Dataplane(spec))
     },
 };

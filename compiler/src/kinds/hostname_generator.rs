@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Body, KindInfo, Scope, Spec, read, schema};
+use crate::diag::{Code, Pointer};
+use crate::template;
+
+use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -22,6 +25,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<HostnameGenerator>,
     parse: |body, check| {
         let spec: HostnameGenerator = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::HostnameGenerator(spec))
     },
 };
@@ -73,4 +77,68 @@ pub(crate) struct GeneratorExtension {
     pub(crate) kind: Option<String>,
     /// Its configuration.
     pub(crate) config: Option<Value>,
+}
+
+/// What a template may refer to, of the service that gets a name; besides its labels.
+pub(crate) const VARIABLES: &[&str] = &["Name", "DisplayName", "Namespace", "Mesh", "Zone"];
+
+impl HostnameGenerator {
+    fn check(&self, check: &mut Check<'_>) {
+        let spec = Pointer::default();
+        let selectors = self.selector.as_ref().map_or(0, GeneratorSelector::count);
+        if selectors != 1 {
+            let message = match selectors {
+                0 => "nothing is selected",
+                _ => "more than one kind is selected",
+            };
+            check.invalid(&spec.field("selector"), message).help(
+                "exactly one of `meshService`, `meshExternalService`, `meshMultiZoneService`",
+            );
+        }
+        self.check_template(&spec.field("template"), check);
+        if let Some(extension) = &self.extension {
+            let at = spec.field("extension");
+            if check
+                .required(extension.kind.as_ref(), &at.field("type"))
+                .is_some()
+            {
+                let message = "extensions of a HostnameGenerator are not supported";
+                check
+                    .error(Code::UNSUPPORTED, &at, message)
+                    .help("remove it");
+            }
+        }
+    }
+
+    fn check_template(&self, at: &Pointer, check: &mut Check<'_>) {
+        let Some(text) = check.required(self.template.as_ref(), at) else {
+            return;
+        };
+        let example = match template::example(text, VARIABLES) {
+            Ok(example) => example,
+            Err(error) => {
+                check.error(Code::INVALID_TEMPLATE, at, error).help(
+                    "`{{ .DisplayName }}`, `{{ .Name }}`, `{{ .Namespace }}`, `{{ .Mesh }}`, `{{ .Zone }}` or `{{ label \"key\" }}`",
+                );
+                return;
+            }
+        };
+        if !grammar::is_subdomain(&example) {
+            let message = format!(
+                "the template makes names like `{example}`, which is no DNS name in lower case"
+            );
+            check.error(Code::INVALID_TEMPLATE, at, message);
+        }
+    }
+}
+
+impl GeneratorSelector {
+    fn count(&self) -> usize {
+        let kinds = [
+            &self.mesh_service,
+            &self.mesh_external_service,
+            &self.mesh_multi_zone_service,
+        ];
+        kinds.into_iter().flatten().count()
+    }
 }

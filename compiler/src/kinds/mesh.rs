@@ -5,7 +5,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Body, KindInfo, Scope, Spec, read, schema};
+use crate::diag::{Code, Pointer};
+
+use super::{Body, Check, KindInfo, Scope, Spec, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -19,6 +21,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<Mesh>,
     parse: |body, check| {
         let spec: Mesh = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::Mesh(spec))
     },
 };
@@ -32,4 +35,21 @@ pub(crate) struct Mesh {
     /// or `*` for all. Default: none is skipped (language 4.13).
     #[serde(default)]
     pub(crate) skip_creating_initial_policies: Vec<String>,
+}
+
+/// The kinds that a mesh gets default policies of, and the word for all of them (language 4.13).
+const SKIPPABLE: [&str; 4] = ["*", "MeshTimeout", "MeshCircuitBreaker", "MeshRetry"];
+
+impl Mesh {
+    fn check(&self, check: &mut Check<'_>) {
+        let at = Pointer::default().field("skipCreatingInitialPolicies");
+        for (index, name) in self.skip_creating_initial_policies.iter().enumerate() {
+            if !SKIPPABLE.contains(&name.as_str()) {
+                let message = format!("there are no default policies of the kind `{name}`");
+                check.warn(Code::NO_EFFECT, &at.index(index), message).help(
+                    "one of `MeshTimeout`, `MeshCircuitBreaker`, `MeshRetry`, or `*` for all",
+                );
+            }
+        }
+    }
 }

@@ -2,7 +2,9 @@
 //!
 //! Never orders the rules of several routes; that is a question to all of them together.
 
+mod check;
 pub(crate) mod filter;
+mod filter_check;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -27,6 +29,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<MeshHttpRoute>,
     parse: |body, check| {
         let spec: MeshHttpRoute = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::MeshHttpRoute(spec))
     },
 };

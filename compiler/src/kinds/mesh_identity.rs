@@ -2,6 +2,8 @@
 //!
 //! Never loads a key or a certificate from outside of the document, and never keeps one from inside of it in a message.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -24,6 +26,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<MeshIdentity>,
     parse: |body, check| {
         let spec: MeshIdentity = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::MeshIdentity(spec))
     },
 };
@@ -185,4 +188,20 @@ pub(crate) struct ProviderExtension {
     pub(crate) name: Option<String>,
     /// Its configuration.
     pub(crate) config: Option<Value>,
+}
+
+/// What the template of a trust domain may refer to, besides the labels of the `MeshIdentity`.
+pub(crate) const TRUST_DOMAIN_VARIABLES: &[&str] = &["Mesh", "Zone"];
+/// What the template of a path may refer to, besides the labels of the Dataplane.
+pub(crate) const PATH_VARIABLES: &[&str] =
+    &["Namespace", "ServiceAccount", "Workload", "TrustDomain"];
+
+impl Bundled {
+    /// Does meshd make the CA?
+    pub(crate) fn autogenerates(&self) -> bool {
+        self.autogenerate
+            .as_ref()
+            .and_then(|autogenerate| autogenerate.enabled)
+            == Some(true)
+    }
 }

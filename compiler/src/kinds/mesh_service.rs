@@ -2,13 +2,15 @@
 //!
 //! Never looks for the proxies that it selects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::diag::{Code, Pointer};
+
 use super::scalar::PortRef;
-use super::{Body, KindInfo, Scope, Spec, read, schema};
+use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -22,6 +24,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<MeshService>,
     parse: |body, check| {
         let spec: MeshService = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::MeshService(spec))
     },
 };
@@ -108,4 +111,116 @@ pub(crate) struct ServiceIdentity {
     pub(crate) kind: Option<String>,
     /// The identity.
     pub(crate) value: Option<String>,
+}
+
+/// What a port may speak (language 4.14).
+pub(crate) const PROTOCOLS: [&str; 4] = ["grpc", "http", "http2", "tcp"];
+
+impl MeshService {
+    fn check(&self, check: &mut Check<'_>) {
+        let spec = Pointer::default();
+        match &self.selector {
+            Some(selector) => selector.check(&spec.field("selector"), check),
+            None => {
+                let message = "a service without a `selector` has no endpoints";
+                check
+                    .warn(Code::NO_EFFECT, &spec, message)
+                    .help("select proxies: `selector: {dataplaneLabels: {matchLabels: …}}`");
+            }
+        }
+        if self.ports.is_empty() {
+            let message = "a service without `ports` cannot be reached";
+            check.warn(Code::NO_EFFECT, &spec, message);
+        }
+        let mut numbers = BTreeSet::new();
+        let mut sections = BTreeSet::new();
+        for (index, port) in self.ports.iter().enumerate() {
+            let at = spec.field("ports").index(index);
+            port.check(&at, check);
+            let Some(number) = port.port else {
+                continue;
+            };
+            if !numbers.insert(number) {
+                let message = format!("the port `{number}` is there twice");
+                check.invalid(&at.field("port"), message);
+            } else if !sections.insert(port.section()) {
+                let message = format!("the name `{}` is there twice", port.section());
+                check.invalid(&at.field("name"), message);
+            }
+        }
+        let read_only = [
+            ("state", self.state.is_some()),
+            ("identities", !self.identities.is_empty()),
+        ];
+        for (field, _) in read_only.into_iter().filter(|(_, set)| *set) {
+            let message = format!("`{field}` is computed: what stands here is ignored");
+            check
+                .warn(Code::READ_ONLY_FIELD, &spec.field(field), message)
+                .help("remove it");
+        }
+    }
+}
+
+impl ServiceSelector {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        match (&self.dataplane_labels, &self.dataplane_ref) {
+            (Some(_), Some(_)) => {
+                let message = "only one of `dataplaneRef` and `dataplaneLabels` may be set";
+                check.invalid(at, message);
+            }
+            (Some(labels), None) if labels.match_labels.is_empty() => {
+                let message = "a selector without labels selects every proxy that has an inbound";
+                check
+                    .warn(
+                        Code::SELECTS_EVERYTHING,
+                        &at.field("dataplaneLabels"),
+                        message,
+                    )
+                    .help("name the labels of the proxies under `matchLabels`");
+            }
+            (None, Some(one)) => {
+                let at = at.field("dataplaneRef").field("name");
+                check.required(one.name.as_ref(), &at);
+            }
+            (Some(_), None) => {}
+            (None, None) => {
+                let message = "an empty selector selects no proxy";
+                check.warn(Code::NO_EFFECT, at, message);
+            }
+        }
+    }
+}
+
+impl ServicePort {
+    /// The name of the port as a section: its name, else its number.
+    pub(crate) fn section(&self) -> String {
+        let number = || self.port.unwrap_or_default().to_string();
+        self.name.clone().unwrap_or_else(number)
+    }
+
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        check.required_port(self.port, &at.field("port"));
+        match &self.target_port {
+            Some(PortRef::Number(number)) => check.port(Some(*number), &at.field("targetPort")),
+            Some(PortRef::Name(name)) if name.is_empty() => {
+                check.missing(&at.field("targetPort"));
+            }
+            Some(PortRef::Name(_)) | None => {}
+        }
+        if let Some(name) = self.name.as_ref().filter(|name| !grammar::is_label(name)) {
+            let message = format!("`{name}` is not a DNS label in lower case");
+            check.invalid(&at.field("name"), message);
+        }
+        check_protocol(self.app_protocol.as_ref(), &at.field("appProtocol"), check);
+    }
+}
+
+/// Checks what a port of a service speaks; case does not count.
+fn check_protocol(protocol: Option<&String>, at: &Pointer, check: &mut Check<'_>) {
+    let known = |text: &&String| PROTOCOLS.contains(&text.to_ascii_lowercase().as_str());
+    if let Some(protocol) = protocol.filter(|text| !known(text)) {
+        check
+            .invalid(at, format!("`{protocol}` is not a protocol"))
+            .help("one of `grpc`, `http`, `http2`, `tcp`");
+    }
 }

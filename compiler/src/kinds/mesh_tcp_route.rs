@@ -5,8 +5,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::diag::{Code, Pointer};
+
 use super::target_ref::{BackendRef, TargetRef};
-use super::{Body, KindInfo, PolicyInfo, SERVICES, Scope, Spec, Style, read, schema};
+use super::{Body, Check, KindInfo, PolicyInfo, SERVICES, Scope, Spec, Style, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -23,6 +25,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<MeshTcpRoute>,
     parse: |body, check| {
         let spec: MeshTcpRoute = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::MeshTcpRoute(spec))
     },
 };
@@ -66,4 +69,48 @@ pub(crate) struct TcpRouteRule {
 pub(crate) struct TcpRouteConf {
     /// Services by weight, chosen per connection. Required.
     pub(crate) backend_refs: Option<Vec<BackendRef>>,
+}
+
+impl MeshTcpRoute {
+    fn check(&self, check: &mut Check<'_>) {
+        TargetRef::check_top(self.target_ref.as_ref(), false, check);
+        let at = Pointer::default().field("to");
+        if self.to.is_empty() {
+            check.missing(&at).help("at least one destination");
+        }
+        for (index, to) in self.to.iter().enumerate() {
+            to.check(&at.index(index), check);
+        }
+    }
+}
+
+impl TcpRouteTo {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        let target = self.target_ref.as_ref();
+        TargetRef::check_item(target, &at.field("targetRef"), SERVICES, check);
+        let at = at.field("rules");
+        let Some(rules) = &self.rules else {
+            check
+                .missing(&at)
+                .help("`rules: []` is the destination itself");
+            return;
+        };
+        if rules.len() > 1 {
+            let message = "there can be only one rule: a connection shows nothing to choose by";
+            check.invalid(&at, message);
+        }
+        for (index, rule) in rules.iter().enumerate() {
+            let at = at.index(index).field("default").field("backendRefs");
+            let conf = rule.default.as_ref();
+            match conf.and_then(|conf| conf.backend_refs.as_ref()) {
+                Some(backends) if !backends.is_empty() => {
+                    BackendRef::check_all(backends, &at, check);
+                }
+                _ => {
+                    let message = "`backendRefs` must name at least one service";
+                    check.error(Code::MISSING_FIELD, &at, message);
+                }
+            }
+        }
+    }
 }

@@ -5,10 +5,12 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::diag::{Code, Pointer};
+
 use super::client_match::Match;
 use super::scalar::TimeSpan;
 use super::target_ref::TargetRef;
-use super::{Body, DESTINATIONS, KindInfo, PolicyInfo, Scope, Spec, Style, read, schema};
+use super::{Body, Check, DESTINATIONS, KindInfo, PolicyInfo, Scope, Spec, Style, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -25,6 +27,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<MeshTimeout>,
     parse: |body, check| {
         let spec: MeshTimeout = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::MeshTimeout(spec))
     },
 };
@@ -97,4 +100,89 @@ pub(crate) struct HttpTimeouts {
     pub(crate) max_connection_duration: Option<TimeSpan>,
     /// To receive all headers of a request. `0s`: off. Built in: `0s`.
     pub(crate) request_headers_timeout: Option<TimeSpan>,
+}
+
+impl MeshTimeout {
+    fn check(&self, check: &mut Check<'_>) {
+        TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
+        let spec = Pointer::default();
+        match (self.to.is_empty(), self.rules.is_empty()) {
+            (true, true) => {
+                let message = "a timeout must have `to` or `rules`";
+                check.error(Code::MISSING_FIELD, &spec, message).help(
+                    "`to` is for traffic that proxies send, `rules` for traffic that they receive",
+                );
+            }
+            (false, false) => {
+                let message = "`to` and `rules` cannot both be set in one policy";
+                check
+                    .invalid(&spec, message)
+                    .help("make two policies of it");
+            }
+            _ => {}
+        }
+        for (index, to) in self.to.iter().enumerate() {
+            let at = spec.field("to").index(index);
+            let target = to.target_ref.as_ref();
+            TargetRef::check_item(target, &at.field("targetRef"), DESTINATIONS, check);
+            TimeoutConf::check(to.default.as_ref(), &at.field("default"), check);
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            rule.check(&spec.field("rules").index(index), check);
+        }
+    }
+}
+
+impl TimeoutRule {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        for (index, one) in self.matches.iter().enumerate() {
+            one.check(&at.field("matches").index(index), check);
+        }
+        let at = at.field("default");
+        TimeoutConf::check(self.default.as_ref(), &at, check);
+        let about_identity = self.matches.iter().any(|one| one.spiffe_id.is_some());
+        let Some(conf) = self.default.as_ref().filter(|_| about_identity) else {
+            return;
+        };
+        let http = conf.http.clone().unwrap_or_default();
+        let before_requests = [
+            ("connectionTimeout", conf.connection_timeout, false),
+            ("idleTimeout", conf.idle_timeout, false),
+            ("requestHeadersTimeout", http.request_headers_timeout, true),
+            ("maxStreamDuration", http.max_stream_duration, true),
+            ("maxConnectionDuration", http.max_connection_duration, true),
+        ];
+        for (field, value, inside) in before_requests {
+            if value.is_none() {
+                continue;
+            }
+            let at = if inside { at.field("http") } else { at.clone() };
+            let message = format!("`{field}` cannot depend on who the client is");
+            check.invalid(&at.field(field), message).help(
+                "with a `spiffeID` only `http.requestTimeout` and `http.streamIdleTimeout` can be set: use a rule without `matches` for the others",
+            );
+        }
+    }
+}
+
+impl TimeoutConf {
+    fn check(conf: Option<&Self>, at: &Pointer, check: &mut Check<'_>) {
+        let empty = Self::default();
+        let conf = conf.unwrap_or(&empty);
+        if *conf == empty {
+            check.error(Code::MISSING_FIELD, at, "at least one timeout must be set");
+        }
+        if conf.connection_timeout.is_some_and(|span| span.0.is_zero()) {
+            let message = "`connectionTimeout` must be more than zero";
+            check.invalid(&at.field("connectionTimeout"), message);
+        }
+        if conf
+            .http
+            .as_ref()
+            .is_some_and(|http| *http == HttpTimeouts::default())
+        {
+            let message = "at least one timeout must be set in this section";
+            check.error(Code::MISSING_FIELD, &at.field("http"), message);
+        }
+    }
 }

@@ -5,9 +5,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::diag::{Code, Pointer};
+
 use super::client_match::Match;
 use super::target_ref::TargetRef;
-use super::{Body, KindInfo, PolicyInfo, Scope, Spec, Style, read, schema};
+use super::{Body, Check, KindInfo, PolicyInfo, Scope, Spec, Style, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -24,6 +26,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<MeshTrafficPermission>,
     parse: |body, check| {
         let spec: MeshTrafficPermission = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::MeshTrafficPermission(spec))
     },
 };
@@ -64,4 +67,43 @@ pub(crate) struct PermissionConf {
     /// Allowed like `allow`; their traffic is recorded as what a deny would refuse.
     #[serde(default)]
     pub(crate) allow_with_shadow_deny: Vec<Match>,
+}
+
+impl MeshTrafficPermission {
+    fn check(&self, check: &mut Check<'_>) {
+        TargetRef::check_top(self.target_ref.as_ref(), true, check);
+        let spec = Pointer::default();
+        if self.rules.is_empty() {
+            check
+                .error(Code::MISSING_FIELD, &spec, "a permission must have `rules`")
+                .help("`rules: [{default: {allow: […]}}]`");
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            rule.check(&spec.field("rules").index(index), check);
+        }
+    }
+}
+
+impl PermissionRule {
+    /// What is wrong with an entry is reported beside `default`, as the language has it: `rules[0].allow[0]`.
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        let empty = PermissionConf::default();
+        let conf = self.default.as_ref().unwrap_or(&empty);
+        if *conf == empty {
+            let message = "a rule must have at least one of `allow`, `allowWithShadowDeny`, `deny`";
+            check
+                .error(Code::MISSING_FIELD, at, message)
+                .help("who is in no list is denied already");
+        }
+        let lists = [
+            ("deny", &conf.deny),
+            ("allow", &conf.allow),
+            ("allowWithShadowDeny", &conf.allow_with_shadow_deny),
+        ];
+        for (name, list) in lists {
+            for (index, entry) in list.iter().enumerate() {
+                entry.check(&at.field(name).index(index), check);
+            }
+        }
+    }
 }

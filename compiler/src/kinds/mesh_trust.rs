@@ -5,7 +5,11 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Body, KindInfo, Scope, Spec, read, schema};
+use mesh_bundle::TrustDomain;
+
+use crate::diag::Pointer;
+
+use super::{Body, Check, KindInfo, Scope, Spec, certificate, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -19,6 +23,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     schema: schema::of::<MeshTrust>,
     parse: |body, check| {
         let spec: MeshTrust = read::typed(body, check)?;
+        spec.check(check);
         Some(Spec::MeshTrust(spec))
     },
 };
@@ -72,4 +77,48 @@ pub(crate) struct PemBundle {
 pub(crate) struct TrustOrigin {
     /// The KRI of a `MeshIdentity`.
     pub(crate) kri: Option<String>,
+}
+
+impl MeshTrust {
+    fn check(&self, check: &mut Check<'_>) {
+        let spec = Pointer::default();
+        let at = spec.field("trustDomain");
+        if let Some(domain) = check.required(self.trust_domain.as_ref(), &at)
+            && let Err(error) = domain.parse::<TrustDomain>()
+        {
+            check.invalid(&at, format!("`{domain}` is not a trust domain: {error}"));
+        }
+        let at = spec.field("caBundles");
+        if self.ca_bundles.is_empty() {
+            let message = "a trust without `caBundles` trusts nobody";
+            check
+                .invalid(&at, message)
+                .help("at least one bundle is needed");
+        }
+        for (index, bundle) in self.ca_bundles.iter().enumerate() {
+            bundle.check(&at.index(index), check);
+        }
+    }
+}
+
+impl CaBundle {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        if self.kind.is_none() {
+            check.missing(&at.field("type")).help("`Pem`");
+        }
+        let at = at.field("pem");
+        let Some(pem) = &self.pem else {
+            check.missing(&at);
+            return;
+        };
+        let at = at.field("value");
+        let Some(text) = check.required(pem.value.as_ref(), &at) else {
+            return;
+        };
+        if let Err(error) = certificate::authorities(text) {
+            check.invalid(&at, error.to_string()).help(
+                "one or more blocks `-----BEGIN CERTIFICATE-----`, each of a CA, and nothing else",
+            );
+        }
+    }
 }

@@ -30,7 +30,7 @@ pub(crate) fn read(
     for pointer in refused {
         left_out.push(remove(&mut readable, pointer));
     }
-    let mut check = Check::new(&meta, raw, &left_out);
+    let mut check = Check::new(&meta, raw, left_out);
     let spec = (kind.parse)(&readable, &mut check);
     check.finish(diagnostics);
     let spec = spec?;
@@ -53,7 +53,7 @@ pub(super) fn typed<T: DeserializeOwned>(body: &Value, check: &mut Check<'_>) ->
         let at = Pointer {
             steps: steps.collect(),
         };
-        check.error(Code("invalid-value"), &at, error.inner().to_string());
+        check.error(Code::INVALID_VALUE, &at, error.inner().to_string());
         if at.steps.is_empty() {
             return None;
         }
@@ -92,9 +92,8 @@ fn remove(value: &mut Value, at: &Pointer) -> Pointer {
     let mut inner = Some(value);
     for step in steps.iter().take(last) {
         inner = match step {
-            Step::Field(name) => inner.and_then(|value| value.get_mut(name)),
+            Step::Field(name) | Step::Again(name) => inner.and_then(|value| value.get_mut(name)),
             Step::Index(index) => inner.and_then(|value| value.get_mut(*index)),
-            Step::Again(_) => None,
         };
     }
     if let (Some(Value::Object(fields)), Some(Step::Field(name))) = (inner, steps.last()) {

@@ -10,6 +10,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use crate::diag::{Code, Pointer};
+
+use super::Check;
+
 /// Go duration text, `1h30m`, `250ms`; a bare `0` needs no unit (language 2.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TimeSpan(pub(crate) Duration);
@@ -34,6 +38,24 @@ pub(crate) enum PortRef {
 }
 
 impl Percentage {
+    /// Checks a share of 0 to 100 percent.
+    pub(crate) fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        let text = &self.text;
+        if !self.is_number() {
+            check.invalid(at, format!("`{text}` is not a number"));
+        } else if self.parts_per_million().is_none() {
+            check.invalid(at, format!("`{text}` is not in the range 0 to 100"));
+        }
+        if self.unquoted_fraction {
+            let message = format!("`{text}` is a fraction without quotes");
+            check
+                .warn(Code::UNQUOTED_FRACTION, at, message)
+                .help(format!(
+                    "write `\"{text}\"`: not every tool reads the same number from it"
+                ));
+        }
+    }
+
     /// In millionths of the whole, 0 to 1,000,000; `None` for what is no number or outside of 0 to 100.
     pub(crate) fn parts_per_million(&self) -> Option<u32> {
         let (whole, fraction) = self.text.split_once('.').unwrap_or((&self.text, "0"));

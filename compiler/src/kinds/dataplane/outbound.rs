@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::diag::{Code, Pointer};
 use crate::kinds::target_ref::TargetKind;
+use crate::kinds::{Check, SERVICES};
+
+use super::check::check_ip;
 
 /// A listener for traffic from the workload.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -93,4 +97,105 @@ pub(crate) struct ReachableRef {
     pub(crate) labels: BTreeMap<String, String>,
     /// One port of it. Default: all.
     pub(crate) port: Option<u32>,
+}
+
+impl Outbound {
+    /// The address of the listener.
+    pub(crate) fn address(&self) -> &str {
+        self.address.as_deref().unwrap_or("127.0.0.1")
+    }
+
+    /// Checks a listener for traffic from the workload.
+    pub(super) fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        check.required_port(self.port, &at.field("port"));
+        check_ip(self.address.as_ref(), &at.field("address"), check);
+        let at = at.field("backendRef");
+        match &self.backend_ref {
+            Some(backend) => backend.check(&at, check),
+            None => {
+                check
+                    .missing(&at)
+                    .help("`backendRef: {kind: MeshService, name: <service>, port: <port>}`");
+            }
+        }
+    }
+}
+
+impl OutboundRef {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        check_service(self.kind.as_ref(), &at.field("kind"), check);
+        let named = self.name.as_ref().is_some_and(|name| !name.is_empty());
+        if named != self.labels.is_empty() {
+            let message = if named {
+                "only one of `name` and `labels` may be set"
+            } else {
+                "one of `name` and `labels` must be set"
+            };
+            check.invalid(at, message);
+        }
+        let at = at.field("port");
+        match self.port {
+            None if self.kind != Some(TargetKind::MeshExternalService) => {
+                check
+                    .missing(&at)
+                    .help("the port of the service that is meant");
+            }
+            port => check.port(port, &at),
+        }
+    }
+}
+
+impl TransparentProxying {
+    /// Checks how traffic is captured.
+    pub(super) fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        // 0 says that traffic in this direction is not captured.
+        for (field, port) in [
+            ("redirectPortInbound", self.redirect_port_inbound),
+            ("redirectPortOutbound", self.redirect_port_outbound),
+        ] {
+            check.port(port.filter(|port| *port > 0), &at.field(field));
+        }
+        let reachable = at.field("reachableBackends").field("refs");
+        let refs = self
+            .reachable_backends
+            .iter()
+            .flat_map(|reachable| &reachable.refs);
+        for (index, one) in refs.enumerate() {
+            one.check(&reachable.index(index), check);
+        }
+        check.not_implemented(at, "traffic cannot be captured yet");
+    }
+}
+
+impl ReachableRef {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        check_service(self.kind.as_ref(), &at.field("kind"), check);
+        let named = self.name.as_ref().is_some_and(|name| !name.is_empty());
+        if self.namespace.is_some() && !named {
+            let message = "`name` must be set where `namespace` is";
+            check.error(Code::MISSING_FIELD, &at.field("name"), message);
+        } else if !named && self.labels.is_empty() {
+            let message = "one of `name` and `labels` must be set";
+            check.error(Code::MISSING_FIELD, &at.field("name"), message);
+        }
+        if named && !self.labels.is_empty() {
+            let message = "only one of `name` and `labels` may be set";
+            check.invalid(&at.field("labels"), message);
+        }
+        check.port(self.port, &at.field("port"));
+    }
+}
+
+fn check_service(kind: Option<&TargetKind>, at: &Pointer, check: &mut Check<'_>) {
+    let help = "one of `MeshService`, `MeshExternalService`, `MeshMultiZoneService`";
+    match kind {
+        None => {
+            check.missing(at).help(help);
+        }
+        Some(kind) if !SERVICES.contains(kind) => {
+            let message = format!("the kind `{kind}` is not a kind of service");
+            check.invalid(at, message).help(help);
+        }
+        Some(_) => {}
+    }
 }
