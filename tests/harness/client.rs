@@ -125,6 +125,12 @@ impl Client {
         Self { address, version }
     }
 
+    /// Where it connects to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// GET on a connection of its own.
     ///
     /// # Panics

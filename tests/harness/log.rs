@@ -4,6 +4,7 @@
 
 use std::fmt::{self, Display, Formatter};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use tokio::sync::watch;
@@ -135,6 +136,17 @@ impl Log {
     /// # Panics
     /// When the process ends first, or [`PATIENCE`] does.
     pub async fn find(&self, mark: usize, what: &str, wanted: impl Fn(&Line) -> bool) -> Line {
+        self.find_within(PATIENCE, mark, what, wanted).await
+    }
+
+    /// The same, for what takes longer.
+    pub(crate) async fn find_within(
+        &self,
+        patience: Duration,
+        mark: usize,
+        what: &str,
+        wanted: impl Fn(&Line) -> bool,
+    ) -> Line {
         let mut state = self.0.state.subscribe();
         let search = async {
             loop {
@@ -150,11 +162,11 @@ impl Log {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, search).await {
+        match tokio::time::timeout(patience, search).await {
             Ok(Some(line)) => line,
             Ok(None) => panic!("{} ended and never said {what}\n{self}", self.0.name),
             Err(_) => panic!(
-                "{} did not say {what} within {PATIENCE:?}\n{self}",
+                "{} did not say {what} within {patience:?}\n{self}",
                 self.0.name
             ),
         }

@@ -164,6 +164,11 @@ impl Mesh {
         )
     }
 
+    /// What the repository says of every Dataplane.
+    pub fn dataplanes(&self) -> impl Iterator<Item = &Dataplane> {
+        self.dataplanes.values()
+    }
+
     /// What the repository says of a Dataplane.
     ///
     /// # Panics

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -63,6 +64,8 @@ impl Token<'_> {
 pub struct Settled {
     /// All of `/v1/status`.
     pub status: Value,
+    /// How long it took from when we began to wait, which is right after the commit.
+    pub after: Duration,
 }
 
 impl Settled {
@@ -189,6 +192,7 @@ impl Meshd {
     /// # Panics
     /// When that does not happen within [`PATIENCE`].
     pub async fn settled(&self, revision: &str) -> Settled {
+        let begin = Instant::now();
         let path = format!(
             "/v1/status?settled={revision}&timeout={}s",
             PATIENCE.as_secs().saturating_sub(5)
@@ -203,6 +207,7 @@ impl Meshd {
         );
         Settled {
             status: answer.json(),
+            after: begin.elapsed(),
         }
     }
 
@@ -211,6 +216,7 @@ impl Meshd {
         let answer = Client::http1(self.admin).get("/v1/status").await;
         Settled {
             status: answer.json(),
+            after: Duration::ZERO,
         }
     }
 }

@@ -11,7 +11,6 @@ use serde_json::Value;
 
 use crate::binary;
 use crate::client::Client;
-use crate::load::Load;
 use crate::log::{Line, Log};
 use crate::patience::PATIENCE;
 use crate::process::Process;
@@ -148,27 +147,11 @@ impl Proxy {
         );
     }
 
-    /// Returns when it has another certificate than now; the requests of `load` are what time passes with.
-    ///
-    /// # Panics
-    /// When it has none after [`LIFETIME`].
-    pub async fn renewed(&self, load: &Load) {
-        let now = self.not_after().await;
-        let renewed = async {
-            while self.not_after().await == now {
-                load.more(20).await;
-            }
-        };
-        if tokio::time::timeout(LIFETIME, renewed).await.is_err() {
-            panic!(
-                "{} renewed nothing in {LIFETIME:?}: {now:?}\n{}",
-                self.name,
-                self.log()
-            );
-        }
-    }
-
-    async fn not_after(&self) -> Option<Value> {
-        self.config().await.get("certificateNotAfter").cloned()
+    /// Returns when it has a certificate for its workload that it did not begin with.
+    pub async fn renewed(&self) {
+        let log = self.log();
+        let renewed = |line: &Line| line.message() == "certificate renewed";
+        log.find_within(LIFETIME, 0, "that it has a new certificate", renewed)
+            .await;
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Never two meshes on one block of addresses.
 
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +11,7 @@ use tempfile::TempDir;
 
 use super::Mesh;
 use crate::block::Block;
-use crate::dataplane;
+use crate::dataplane::{self, Dataplane};
 use crate::meshd::Meshd;
 use crate::repo::Repo;
 
@@ -74,6 +76,35 @@ impl Options {
         self
     }
 
+    /// Addresses that this mesh needs and somebody else has.
+    #[must_use]
+    pub fn taken(&self) -> Vec<SocketAddr> {
+        let meshd = self.repo.block().ip(MESHD);
+        let mut needed = vec![(meshd, DELIVERY).into(), (meshd, ADMIN).into()];
+        for dataplane in self.dataplanes().into_values() {
+            needed.extend(dataplane.outbounds.iter().map(|outbound| outbound.address));
+            for inbound in dataplane.inbounds {
+                needed.extend([inbound.proxy, inbound.workload]);
+            }
+        }
+        needed.retain(|address| TcpListener::bind(address).is_err());
+        needed
+    }
+
+    fn dataplanes(&self) -> BTreeMap<String, Dataplane> {
+        let files = self.repo.files();
+        files
+            .iter()
+            .filter(|path| Path::new(path).extension().is_some_and(|e| e == "yaml"))
+            .flat_map(|path| dataplane::read(&self.repo.read(path)))
+            .filter(|dataplane| {
+                let only = self.only.as_ref();
+                only.is_none_or(|only| only.contains(&dataplane.name))
+            })
+            .map(|dataplane| (dataplane.name.clone(), dataplane))
+            .collect()
+    }
+
     /// Starts everything; returns when every proxy is ready and knows where the others are.
     pub async fn start(self) -> Mesh {
         let mesh = self.start_meshd().await;
@@ -85,6 +116,7 @@ impl Options {
     /// Starts meshd alone; returns when it serves what the repository holds.
     pub async fn start_meshd(self) -> Mesh {
         let state = TempDir::with_prefix("mesh-state-").expect("a temporary directory");
+        let dataplanes = self.dataplanes();
         let repository = self
             .url
             .unwrap_or_else(|| self.repo.path().to_string_lossy().into_owned());
@@ -97,18 +129,6 @@ impl Options {
         );
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         meshd.arguments(&arguments);
-        let dataplanes = self
-            .repo
-            .files()
-            .iter()
-            .filter(|path| Path::new(path).extension().is_some_and(|e| e == "yaml"))
-            .flat_map(|path| dataplane::read(&self.repo.read(path)))
-            .filter(|dataplane| {
-                let only = self.only.as_ref();
-                only.is_none_or(|only| only.contains(&dataplane.name))
-            })
-            .map(|dataplane| (dataplane.name.clone(), dataplane))
-            .collect();
         let mesh = Mesh {
             repo: Arc::new(self.repo),
             meshd,

@@ -1,0 +1,57 @@
+//! The claim about meshd: nobody needs it to go on.
+//!
+//! Never asks it nicely: it is killed.
+
+use mesh_tests::{Load, Mesh};
+
+use super::{Proof, show_failures};
+
+pub(super) async fn without_meshd(mesh: &Mesh) -> Proof {
+    let mut proof = Proof::default();
+    let load = Load::start(mesh.client("web-1", "api"), "/", 4);
+    load.more(100).await;
+    mesh.meshd().kill().await;
+    load.more(300).await;
+    show_failures(&mut proof, "around the kill of meshd", &load.stop().await);
+
+    let revision = mesh.head().await;
+    let proxy = mesh.proxy("api-1");
+    proxy.kill().await;
+    proxy.launch();
+    let ready = proxy.ready().await;
+    proof.show(
+        ready.field("revision") == revision,
+        format!(
+            "api-1 restarts with meshd gone: ready at {} as {}",
+            ready.field("revision").get(..10).unwrap_or_default(),
+            ready.field("spiffe_id")
+        ),
+    );
+    let arrived = mesh.workload("api-1").arrived();
+    let load = Load::start(mesh.client("web-1", "api"), "/", 4);
+    mesh.workload("api-1").arrives_after(arrived).await;
+    load.more(100).await;
+    let tally = load.stop().await;
+    show_failures(&mut proof, "to the restarted proxy and its sister", &tally);
+    let answer = mesh.client("outsider-1", "api").get("/").await;
+    proof.show(
+        answer.status == 403,
+        format!("the outsider is still refused: {}", answer.status),
+    );
+
+    let marks: Vec<_> = mesh
+        .proxies()
+        .iter()
+        .map(|proxy| proxy.log().mark())
+        .collect();
+    mesh.meshd().start().await;
+    let settled = mesh
+        .change(|repo| repo.replace("api/canary.yaml", "weight: 50", "weight: 51"))
+        .await;
+    for (proxy, mark) in mesh.proxies().iter().zip(marks) {
+        let fields = [("revision", settled.revision())];
+        proxy.log().says(mark, "applied", &fields).await;
+    }
+    proof.note("meshd is started again: every proxy is back and applies the next commit");
+    proof
+}
