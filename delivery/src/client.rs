@@ -5,6 +5,7 @@
 
 mod connect;
 mod error;
+mod patience;
 mod watched;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,16 +18,14 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 
-use crate::bounds;
 use crate::generated as wire;
 use crate::message::{Enrolled, Enrollment, FromProxy, Received, ToProxy};
 use crate::subscriber::{Event, Misplaced, Step, Subscriber};
-use connect::Link;
+pub(crate) use connect::Link;
 
 pub use error::ClientError;
+pub(crate) use patience::Patience;
 
-/// For meshd to answer: it may have to sign, and thousands may ask at the same time.
-const ANSWER: Duration = Duration::from_secs(15);
 /// For a message to leave: longer than it takes to notice that meshd is dead.
 const LEAVE: Duration = Duration::from_secs(30);
 /// Messages on their way out: a proxy says little.
@@ -44,9 +43,10 @@ pub async fn enroll(
     server_name: &str,
     request: Enrollment,
 ) -> Result<Enrolled, ClientError> {
-    let mut link = Link::open(address, &tls, server_name).await?;
+    let patience = Patience::default();
+    let mut link = Link::open(address, &tls, server_name, &patience).await?;
     let call = link.client().enroll(wire::EnrollRequest::from(request));
-    let Ok(answered) = timeout(ANSWER, Box::pin(call)).await else {
+    let Ok(answered) = timeout(patience.answer, Box::pin(call)).await else {
         return Err(link.silent("the enrolment was not answered"));
     };
     match answered {
@@ -99,14 +99,24 @@ impl Session {
         version: &str,
         held: Option<Received>,
     ) -> Result<Self, ClientError> {
-        let mut link = Link::open(address, &tls, server_name).await?;
+        let patience = Patience::default();
+        let link = Link::open(address, &tls, server_name, &patience).await?;
+        Self::begin(link, &patience, version, held).await
+    }
+
+    pub(crate) async fn begin(
+        mut link: Link,
+        patience: &Patience,
+        version: &str,
+        held: Option<Received>,
+    ) -> Result<Self, ClientError> {
         let subscriber = Subscriber::new(held);
         let (queue, messages) = mpsc::channel(QUEUE);
         // It is the first in a queue of many.
         let _ = queue.try_send(FromProxy::Hello(subscriber.hello(version)));
         let outgoing = ReceiverStream::new(messages).map(wire::FromProxy::from);
         let call = Box::pin(link.client().session(outgoing));
-        let Ok(opened) = timeout(ANSWER, call).await else {
+        let Ok(opened) = timeout(patience.answer, call).await else {
             return Err(link.silent("the hello was not answered"));
         };
         match opened {
@@ -187,6 +197,3 @@ impl Sender {
         locked.unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// The largest message that is taken.
-const LARGEST: usize = bounds::TO_PROXY;

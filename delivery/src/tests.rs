@@ -2,4 +2,6 @@ mod drivers;
 mod hostile;
 mod meshd;
 mod property;
-mod world;
+mod relay;
+pub(crate) mod told;
+pub(crate) mod world;

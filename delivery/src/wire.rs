@@ -4,6 +4,8 @@
 
 mod check;
 mod from_proxy;
+#[cfg(test)]
+mod tests;
 mod to_proxy;
 
 pub(crate) use check::{Malformed, words};

@@ -22,26 +22,21 @@ use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::LARGEST;
 use super::error::{ClientError, said};
+use super::patience::Patience;
 use super::watched::{Broken, Fault, Watched};
+use crate::bounds;
 use crate::generated::delivery_client::DeliveryClient;
 use crate::message::Denied;
 use crate::server::ALPN;
 
-const CONNECT: Duration = Duration::from_secs(5);
-/// As long as meshd gives a stranger: it may be busy with thousands.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// A dead meshd is noticed after both: within half a minute.
-const PING: Duration = Duration::from_secs(10);
-const PONG: Duration = Duration::from_secs(15);
 /// For the reason to come after a call has failed.
 const REASON: Duration = Duration::from_secs(1);
 /// Of one stream, and of the connection: a few frames ahead of what is read.
 const WINDOW: u32 = 256 << 10;
 
 #[derive(Debug)]
-pub(super) struct Link {
+pub(crate) struct Link {
     address: String,
     client: DeliveryClient<Requests>,
     driver: JoinHandle<()>,
@@ -67,10 +62,11 @@ impl tower_service::Service<http::Request<Body>> for Requests {
 }
 
 impl Link {
-    pub(super) async fn open(
+    pub(crate) async fn open(
         address: &str,
         tls: &ClientConfig,
         server_name: &str,
+        patience: &Patience,
     ) -> Result<Self, ClientError> {
         let malformed = || ClientError::Name {
             name: server_name.to_owned(),
@@ -84,12 +80,16 @@ impl Link {
 
         let fault = Fault::default();
         let broken = |broken: &Broken| explain(address, broken);
-        let socket = within(CONNECT, TcpStream::connect(address)).await;
+        let socket = within(patience.connect, TcpStream::connect(address)).await;
         let socket = socket.map_err(|error| broken(&error))?;
         // Acknowledgements are small and waited for.
         let _ = socket.set_nodelay(true);
         let connector = TlsConnector::from(Arc::new(configured(tls)));
-        let stream = within(HANDSHAKE, Box::pin(connector.connect(name, socket))).await;
+        let stream = within(
+            patience.handshake,
+            Box::pin(connector.connect(name, socket)),
+        )
+        .await;
         let stream = stream.map_err(|error| broken(&error))?;
         if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
             let reason = "the server speaks another protocol".to_owned();
@@ -100,12 +100,15 @@ impl Link {
         http.timer(TokioTimer::new())
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
-            .keep_alive_interval(PING)
-            .keep_alive_timeout(PONG)
+            .keep_alive_interval(patience.ping)
+            .keep_alive_timeout(patience.pong)
             .keep_alive_while_idle(true);
         // Boxed for its size, which would be in every future of a caller.
         let opened = Box::pin(http.handshake(stream));
-        let opened = within(HANDSHAKE, async { opened.await.map_err(io::Error::other) }).await;
+        let opened = within(patience.handshake, async {
+            opened.await.map_err(io::Error::other)
+        })
+        .await;
         let (requests, connection) =
             opened.map_err(|error| broken(fault.seen().unwrap_or(&error)))?;
         let driver = tokio::spawn(async move {
@@ -114,7 +117,7 @@ impl Link {
             }
         });
         let client = DeliveryClient::with_origin(Requests(requests), origin)
-            .max_decoding_message_size(LARGEST);
+            .max_decoding_message_size(bounds::TO_PROXY);
         Ok(Self {
             address: address.to_owned(),
             client,

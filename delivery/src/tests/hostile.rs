@@ -8,9 +8,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::meshd::{Ca, Meshd, NAME, configuration, soon, trusting};
+use super::relay::Relay;
 use super::world::{received, wanted};
+use crate::authority::Report;
 use crate::bounds;
-use crate::client::{ClientError, Session, Unsent};
+use crate::client::{ClientError, Link, Patience, Session, Unsent};
 use crate::message::{Denied, Enrollment, FromProxy};
 use crate::server::Pace;
 use crate::subscriber::Misplaced;
@@ -201,4 +203,70 @@ async fn what_was_not_offered_cannot_be_answered() {
     let misplaced = Misplaced::NotOffered { root };
     let unsent = session.sender().send(answer).await.unwrap_err();
     assert_eq!(unsent, Unsent::Misplaced(misplaced));
+}
+
+#[tokio::test]
+async fn a_proxy_that_takes_nothing_is_cut() {
+    let pace = Pace {
+        stranger: Duration::from_millis(20),
+        look: Duration::from_millis(20),
+        take: Duration::from_millis(100),
+        farewell: Duration::from_millis(20),
+        ..Pace::default()
+    };
+    let mut meshd = Meshd::start_at(pace).await;
+    let filler = "x".repeat(60_000);
+    let keys: Vec<String> = (0..40).map(|n| format!("inbound/{n}")).collect();
+    let contents: Vec<String> = keys.iter().map(|key| format!("{key}{filler}")).collect();
+    let resources: Vec<(&str, &str)> = keys
+        .iter()
+        .zip(&contents)
+        .map(|(key, content)| (key.as_str(), content.as_str()))
+        .collect();
+    meshd.want(wanted("c1", &resources, &[]));
+    let _never_read = meshd.session(None).await;
+    assert!(matches!(meshd.report().await, Report::Disconnected { .. }));
+}
+
+#[tokio::test]
+async fn a_change_that_is_never_answered_ends_the_session() {
+    let pace = Pace {
+        answer: Duration::from_millis(50),
+        ..Pace::default()
+    };
+    let mut meshd = Meshd::start_at(pace).await;
+    meshd.want(wanted("c1", &[("proxy", "p")], &[]));
+    let mut session = meshd.session(None).await;
+    configuration(&mut session).await;
+    let error = soon(session.next()).await.unwrap_err();
+    let ended = ClientError::Ended("a change was not answered".to_owned());
+    assert_eq!(error, ended);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_dead_is_noticed_by_both_ends() {
+    let (ping, pong) = (Duration::from_millis(50), Duration::from_millis(200));
+    let pace = Pace {
+        ping: (ping, pong),
+        ..Pace::default()
+    };
+    let mut meshd = Meshd::start_at(pace).await;
+    let relay = Relay::to(&meshd.address).await;
+    let tls = meshd.client(Some(meshd.certificate("web-1")));
+    let patience = Patience {
+        ping,
+        pong,
+        ..Patience::default()
+    };
+    let link = soon(Link::open(&relay.address, &tls, NAME, &patience))
+        .await
+        .unwrap();
+    let mut session = soon(Session::begin(link, &patience, "0", None))
+        .await
+        .unwrap();
+    assert!(matches!(meshd.report().await, Report::Connected { .. }));
+    relay.freeze.send_replace(true);
+    let error = soon(session.next()).await.unwrap_err();
+    assert!(matches!(error, ClientError::Ended(_)), "{error}");
+    assert!(matches!(meshd.report().await, Report::Disconnected { .. }));
 }
