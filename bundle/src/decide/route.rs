@@ -84,7 +84,21 @@ impl RouteTable {
     /// The first route that matches. A destination that the compiler made has one for every request.
     #[must_use]
     pub fn select(&self, request: &impl Request) -> Option<&CompiledRoute> {
-        self.routes.iter().find(|route| route.matches(request))
+        self.position(request)
+            .and_then(|position| self.routes.get(position))
+    }
+
+    /// The place in the destination's routes of the one that [`RouteTable::select`] gives: for what a caller keeps
+    /// beside each route.
+    #[must_use]
+    pub fn position(&self, request: &impl Request) -> Option<usize> {
+        self.routes.iter().position(|route| route.matches(request))
+    }
+
+    /// All routes, in the order in which they are tried.
+    #[must_use]
+    pub fn routes(&self) -> &[CompiledRoute] {
+        &self.routes
     }
 }
 
