@@ -1,0 +1,138 @@
+//! The data plane as a whole: what is applied, and how it ends.
+//!
+//! Never applies a part of a table: the listeners that it needs are bound first, then everything is swapped at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_bundle::Key;
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, interval, sleep, timeout};
+
+use crate::listener::{Listener, bind};
+use crate::metrics::{Direction, Metrics};
+use crate::shared::{Phase, Shared};
+use crate::table::{Bind, Table};
+use crate::world::Rejected;
+
+/// How often idle connections are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// To find the address of a listener that is given by name.
+const BIND_WAIT: Duration = Duration::from_secs(5);
+/// While draining: nothing has been open for so long, so nobody is on the way any more.
+const QUIET: Duration = Duration::from_millis(500);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// The running data path of one proxy.
+#[derive(Debug)]
+pub struct DataPlane {
+    shared: Arc<Shared>,
+    runtime: Handle,
+    listeners: Mutex<BTreeMap<(Direction, Bind), Listener>>,
+    sweeping: JoinHandle<()>,
+}
+
+impl DataPlane {
+    /// Starts without a listener: there is none before a table is applied. Connections are served on `runtime`.
+    #[must_use]
+    pub fn start(metrics: Arc<Metrics>, runtime: Handle) -> Self {
+        let shared = Arc::new(Shared::new(metrics));
+        let swept = Arc::clone(&shared);
+        let sweeping = runtime.spawn(async move {
+            let mut ticks = interval(SWEEP_EVERY);
+            loop {
+                ticks.tick().await;
+                swept.upstreams.sweep();
+            }
+        });
+        Self {
+            shared,
+            runtime,
+            listeners: Mutex::default(),
+            sweeping,
+        }
+    }
+
+    /// Makes a table the one that everything is decided with, and opens and closes listeners to match.
+    ///
+    /// # Errors
+    /// A listener that cannot be bound. Then nothing has changed.
+    pub async fn apply(&self, table: Arc<Table>) -> Result<(), Rejected> {
+        let mut listeners = self.listeners.lock().await;
+        let inbounds = table.inbounds.iter().map(|(bind, inbound)| {
+            let key = Key::Inbound(inbound.name.clone());
+            ((Direction::Inbound, bind.clone()), key)
+        });
+        let outbounds = table.outbounds.iter().map(|(bind, outbound)| {
+            let outbound = &outbound.outbound;
+            let key = Key::Outbound(format!("{}:{}", outbound.address, outbound.port));
+            ((Direction::Outbound, bind.clone()), key)
+        });
+        let wanted: BTreeMap<_, _> = inbounds.chain(outbounds).collect();
+        let mut bound = Vec::new();
+        for (place, key) in &wanted {
+            if !listeners.contains_key(place) {
+                bound.push((place.clone(), self.bind(&place.1, key).await?));
+            }
+        }
+        self.shared.swap(table);
+        listeners.retain(|place, _| wanted.contains_key(place));
+        for ((direction, bind), socket) in bound {
+            let shared = Arc::clone(&self.shared);
+            let place = (direction, bind.clone());
+            let listener = Listener::start(shared, direction, bind, socket, &self.runtime);
+            listeners.insert(place, listener);
+        }
+        Ok(())
+    }
+
+    async fn bind(&self, place: &Bind, key: &Key) -> Result<TcpListener, Rejected> {
+        let rejected = |reason: String| Rejected {
+            key: Some(key.clone()),
+            pointer: "/address".to_owned(),
+            reason: format!("cannot listen on {place}: {reason}"),
+        };
+        // On the runtime that will accept from it.
+        let owned = place.clone();
+        let binding = self.runtime.spawn(async move { bind(&owned).await });
+        match timeout(BIND_WAIT, binding).await {
+            Ok(Ok(Ok(socket))) => Ok(socket),
+            Ok(Ok(Err(why))) => Err(rejected(why.to_string())),
+            Ok(Err(_)) | Err(_) => Err(rejected("it took too long".to_owned())),
+        }
+    }
+
+    /// Ends without losing a request: clients are told to go elsewhere, what is under way is finished, and only what
+    /// lasts beyond `deadline` is cut. Listeners stay open meanwhile, for those who have not heard yet.
+    pub async fn drain(&self, deadline: Duration) {
+        let end = Instant::now() + deadline;
+        self.shared.enter(Phase::Draining);
+        let mut quiet_since = None;
+        while Instant::now() < end {
+            match self.shared.metrics.open.get() {
+                0 => {
+                    let since = *quiet_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= QUIET {
+                        break;
+                    }
+                }
+                _ => quiet_since = None,
+            }
+            sleep(LOOK_EVERY.min(end - Instant::now())).await;
+        }
+        self.listeners.lock().await.clear();
+        self.shared.enter(Phase::Over);
+        self.shared.upstreams.retire();
+    }
+}
+
+impl Drop for DataPlane {
+    fn drop(&mut self) {
+        self.sweeping.abort();
+        self.shared.enter(Phase::Over);
+    }
+}

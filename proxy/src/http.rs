@@ -1,0 +1,16 @@
+//! Requests: a connection is served, each request is checked, decided, sent on, and accounted for.
+//!
+//! Never buffers a body, and never forwards a head that two servers could read differently.
+
+mod answer;
+mod body;
+mod exchange;
+mod head;
+mod inbound;
+mod mirror;
+mod outbound;
+mod serve;
+mod upgrade;
+
+pub(crate) use body::{Body, RequestBody};
+pub(crate) use serve::serve;

@@ -1,0 +1,51 @@
+//! Answers that this proxy gives itself: refusals, in the form that the client understands, and redirects.
+//!
+//! Never tells a client why beyond its row of the table: the reason is in the log, with its origin.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+use super::body::Body;
+use crate::refusal::Refusal;
+
+const GRPC: &str = "application/grpc";
+
+/// Does whoever sent it expect a gRPC status?
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE);
+    let value = value.map(HeaderValue::as_bytes).unwrap_or_default();
+    let rest = value.strip_prefix(GRPC.as_bytes());
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+}
+
+/// A refusal as an HTTP client or a gRPC client reads it.
+pub(super) fn refuse(refusal: Refusal, grpc: bool) -> Response<Body> {
+    let row = refusal.row();
+    let text = |value: &'static str| HeaderValue::from_static(value);
+    if grpc {
+        let mut response = Response::new(Body::Own(None));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, text(GRPC));
+        headers.insert("grpc-status", u16::from(row.grpc).into());
+        headers.insert("grpc-message", text(row.body));
+        return response;
+    }
+    let mut response = Response::new(Body::Own(Some(Bytes::from_static(row.body.as_bytes()))));
+    *response.status_mut() = row.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, text("text/plain"));
+    if matches!(refusal, Refusal::BadRequest | Refusal::TransferEncoding) {
+        // Where the next request begins is not certain.
+        headers.insert(header::CONNECTION, text("close"));
+    }
+    response
+}
+
+/// An answer without a body that sends the client elsewhere.
+pub(super) fn redirect(status: u16, location: &str) -> Option<Response<Body>> {
+    let mut response = Response::new(Body::Own(None));
+    *response.status_mut() = StatusCode::from_u16(status).ok()?;
+    let location = HeaderValue::from_str(location).ok()?;
+    response.headers_mut().insert(header::LOCATION, location);
+    Some(response)
+}

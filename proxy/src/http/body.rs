@@ -1,0 +1,239 @@
+//! Bodies on their way through: each frame is handed on as it comes, and noticed.
+//!
+//! Never ends a body cleanly that its sender has not ended.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::mpsc;
+
+use super::exchange::{Ending, Watchdog};
+use crate::refusal::Refusal;
+use crate::tcp::Activity;
+use crate::upstream::Lease;
+
+/// Frames of a mirrored body that its backend has not taken yet; when there are more, the copy is given up.
+pub(super) const MIRRORED_FRAMES: usize = 64;
+
+/// Why a body ends early. What the other side sees of it is a reset.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    #[error("{}", .0.row().label)]
+    Refused(Refusal),
+    #[error(transparent)]
+    Stream(#[from] hyper::Error),
+    #[error("the copy was given up")]
+    Copy,
+}
+
+/// What a client is answered.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// From this proxy.
+    Own(Option<Bytes>),
+    /// From an upstream.
+    Answer(Box<Answered>),
+}
+
+/// A response of an upstream, and all that ends with it.
+pub(crate) struct Answered {
+    inner: Incoming,
+    watchdog: Watchdog,
+    activity: Arc<Activity>,
+    lease: Option<Lease>,
+    ending: Ending,
+    done: bool,
+}
+
+/// What an upstream is sent.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    Empty,
+    /// The client's.
+    Stream {
+        inner: Incoming,
+        activity: Arc<Activity>,
+        copy: Option<mpsc::Sender<Option<Frame<Bytes>>>>,
+    },
+    /// A copy of the client's; `None` is its end.
+    Copy(mpsc::Receiver<Option<Frame<Bytes>>>),
+}
+
+impl Body {
+    pub(crate) fn answer(
+        inner: Incoming,
+        watchdog: Watchdog,
+        activity: Arc<Activity>,
+        lease: Lease,
+        ending: Ending,
+    ) -> Self {
+        Self::Answer(Box::new(Answered {
+            inner,
+            watchdog,
+            activity,
+            lease: Some(lease),
+            ending,
+            done: false,
+        }))
+    }
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answered")
+            .field("lease", &self.lease)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.get_mut() {
+            Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Answer(answered) => answered.poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Own(text) => text.is_none(),
+            Self::Answer(answered) => answered.inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Own(text) => {
+                let length = text.as_ref().map_or(0, Bytes::len);
+                SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
+            }
+            Self::Answer(answered) => answered.inner.size_hint(),
+        }
+    }
+}
+
+impl Answered {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+            let refusal = ready!(self.watchdog.as_mut().poll(cx));
+            self.ending.cut(refusal);
+            return Poll::Ready(Some(Err(Broken::Refused(refusal))));
+        };
+        match &frame {
+            Some(Ok(_)) => self.activity.touch(),
+            Some(Err(_)) => self.ending.cut(Refusal::Closed),
+            None => self.done = true,
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
+    }
+}
+
+impl Drop for Answered {
+    fn drop(&mut self) {
+        // Whoever reads it may know the length, and need not ask for the end.
+        if self.done || self.inner.is_end_stream() {
+            self.ending.complete();
+            if let Some(lease) = self.lease.take() {
+                lease.finish();
+            }
+        }
+    }
+}
+
+impl RequestBody {
+    pub(super) fn stream(
+        inner: Incoming,
+        activity: &Arc<Activity>,
+        copy: Option<mpsc::Sender<Option<Frame<Bytes>>>>,
+    ) -> Self {
+        match inner.is_end_stream() {
+            true => Self::Empty,
+            false => Self::Stream {
+                inner,
+                activity: Arc::clone(activity),
+                copy,
+            },
+        }
+    }
+}
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Stream {
+                inner,
+                activity,
+                copy,
+            } => {
+                let frame = ready!(Pin::new(inner).poll_frame(cx));
+                activity.touch();
+                mirror(copy, frame.as_ref());
+                Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
+            }
+            Self::Copy(frames) => match ready!(frames.poll_recv(cx)) {
+                Some(Some(frame)) => Poll::Ready(Some(Ok(frame))),
+                Some(None) => Poll::Ready(None),
+                None => Poll::Ready(Some(Err(Broken::Copy))),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            // The end of a copied body must be seen, or the copy would not end.
+            Self::Stream { inner, copy, .. } => copy.is_none() && inner.is_end_stream(),
+            Self::Copy(_) => false,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Stream { inner, .. } => inner.size_hint(),
+            Self::Copy(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Gives a frame to the copy, which must never slow the original down.
+fn mirror(
+    copy: &mut Option<mpsc::Sender<Option<Frame<Bytes>>>>,
+    frame: Option<&Result<Frame<Bytes>, hyper::Error>>,
+) {
+    let Some(sender) = copy else { return };
+    let copied = match frame {
+        None => Some(None),
+        Some(Ok(frame)) => frame
+            .data_ref()
+            .map(|data| Some(Frame::data(data.clone())))
+            .or_else(|| {
+                let trailers = frame.trailers_ref().cloned();
+                trailers.map(|trailers| Some(Frame::trailers(trailers)))
+            }),
+        Some(Err(_)) => None,
+    };
+    let kept = copied.is_some_and(|copied| sender.try_send(copied).is_ok());
+    if !kept || frame.is_none() {
+        *copy = None;
+    }
+}

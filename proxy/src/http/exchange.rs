@@ -1,0 +1,255 @@
+//! One request's time: its limits, what cuts it short, and how it is counted when it ends.
+//!
+//! Never asks for the time on its own when nothing happens: one timer waits for the next limit.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
+use mesh_bundle::Origin;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use super::serve::{Busy, Connection};
+use super::upgrade::Switch;
+use super::{Body, answer, head};
+use crate::metrics::{NO_FLAG, RequestStats};
+use crate::refusal::Refusal;
+use crate::table::{Instance, Table};
+use crate::tcp::Activity;
+use crate::upstream::{Answer, Outgoing, Via, send};
+
+/// Resolves when the request must end.
+pub(crate) type Watchdog = Pin<Box<dyn Future<Output = Refusal> + Send>>;
+
+/// The limits of one request; `None` is none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) request: Option<Duration>,
+    pub(super) stream_idle: Option<Duration>,
+    pub(super) max_stream: Option<Duration>,
+}
+
+/// Watches over one request. `revoked` holds the serial of the last table that refuses the peer: one later than the table
+/// that permitted this request ends it.
+pub(super) fn watchdog(
+    limits: Limits,
+    activity: Arc<Activity>,
+    mut revoked: watch::Receiver<u64>,
+    permitted_by: u64,
+) -> Watchdog {
+    Box::pin(async move {
+        let began = activity.began();
+        let fixed = [
+            (limits.request, Refusal::RequestTimeout),
+            (limits.max_stream, Refusal::MaxStream),
+        ];
+        let fixed = fixed
+            .into_iter()
+            .filter_map(|(limit, refusal)| Some((began + limit?, refusal)))
+            .min_by_key(|(deadline, _)| *deadline);
+        let revoked = async {
+            // Without a connection there is nobody to tell, and the request goes with it.
+            if revoked
+                .wait_for(|serial| *serial > permitted_by)
+                .await
+                .is_err()
+            {
+                std::future::pending::<()>().await;
+            }
+            Refusal::Revoked
+        };
+        tokio::select! {
+            refusal = revoked => refusal,
+            refusal = at(fixed) => refusal,
+            () = activity.idle_for(limits.stream_idle) => Refusal::StreamIdle,
+        }
+    })
+}
+
+async fn at(deadline: Option<(Instant, Refusal)>) -> Refusal {
+    match deadline {
+        Some((deadline, refusal)) => {
+            sleep_until(deadline).await;
+            refusal
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Counts a request when it ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    stats: Arc<RequestStats>,
+    began: Instant,
+    code: u16,
+    flag: &'static str,
+    _busy: Busy,
+}
+
+impl Ending {
+    /// Of a request whose response has begun. Without another word the client went away before its end.
+    pub(super) fn new(stats: Arc<RequestStats>, began: Instant, code: u16, busy: Busy) -> Self {
+        Self {
+            stats,
+            began,
+            code,
+            flag: "DC",
+            _busy: busy,
+        }
+    }
+
+    pub(super) fn complete(&mut self) {
+        self.flag = NO_FLAG;
+    }
+
+    pub(super) fn cut(&mut self, refusal: Refusal) {
+        self.flag = refusal.row().flag;
+    }
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.stats.ended(self.code, self.flag, self.began.elapsed());
+    }
+}
+
+/// A request that has begun and has no answer yet.
+pub(super) struct Begun<'c> {
+    connection: &'c Arc<Connection>,
+    table: Arc<Table>,
+    pub(super) activity: Arc<Activity>,
+    busy: Busy,
+    grpc: bool,
+    down: OnUpgrade,
+}
+
+/// How a request is sent on.
+pub(super) struct Plan<'a> {
+    pub(super) via: Via<'a>,
+    pub(super) limits: Limits,
+    /// For what the request may become.
+    pub(super) idle: Option<Duration>,
+    pub(super) stats: &'a Arc<RequestStats>,
+    /// Of the route, for the log.
+    pub(super) origin: Option<&'a Origin>,
+}
+
+impl<'c> Begun<'c> {
+    pub(super) fn new(
+        connection: &'c Arc<Connection>,
+        table: Arc<Table>,
+        busy: Busy,
+        request: &mut Request<Incoming>,
+    ) -> Self {
+        Self {
+            connection,
+            table,
+            activity: Arc::new(Activity::now()),
+            busy,
+            grpc: answer::is_grpc(request.headers()),
+            down: hyper::upgrade::on(request),
+        }
+    }
+
+    /// Says no, tells of it, and counts it.
+    pub(super) fn refuse(
+        self,
+        refusal: Refusal,
+        origin: Option<&Origin>,
+        stats: Option<&Arc<RequestStats>>,
+    ) -> Response<Body> {
+        self.connection
+            .session
+            .refused(refusal, origin, &self.table);
+        let response = answer::refuse(refusal, self.grpc);
+        if let Some(stats) = stats {
+            let (code, flag) = (response.status().as_u16(), refusal.row().flag);
+            stats.ended(code, flag, self.activity.began().elapsed());
+        }
+        response
+    }
+
+    /// An answer of this proxy's own that is no refusal.
+    pub(super) fn count(self, response: Response<Body>, stats: &RequestStats) -> Response<Body> {
+        let code = response.status().as_u16();
+        stats.ended(code, NO_FLAG, self.activity.began().elapsed());
+        response
+    }
+
+    /// Sends the request on, and gives the answer as it comes. `Err` is a refusal.
+    pub(super) async fn send<'i>(
+        self,
+        plan: Plan<'_>,
+        instances: impl Iterator<Item = &'i Instance> + Clone,
+        outgoing: Outgoing,
+    ) -> Result<Response<Body>, Response<Body>> {
+        let asked = outgoing.upgrade.is_some();
+        let activity = Arc::clone(&self.activity);
+        let revoked = self.connection.revoked.subscribe();
+        let mut watchdog = watchdog(plan.limits, activity, revoked, self.table.serial);
+        let upstreams = &self.connection.session.shared.upstreams;
+        let sent = tokio::select! {
+            biased;
+            sent = send(upstreams, plan.via, instances, outgoing) => sent,
+            why = watchdog.as_mut() => Err(why),
+        };
+        let Answer { response, lease } = match sent {
+            Ok(answer) => answer,
+            Err(why) => return Err(self.refuse(why, plan.origin, Some(plan.stats))),
+        };
+        self.activity.touch();
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            if !asked || !head::is_websocket(response.headers()) {
+                return Err(self.refuse(Refusal::BadResponse, plan.origin, Some(plan.stats)));
+            }
+            return Ok(self.switch(&plan, response));
+        }
+        let (mut parts, body) = response.into_parts();
+        head::response(&mut parts.headers);
+        let (stats, code) = (Arc::clone(plan.stats), parts.status.as_u16());
+        let ending = Ending::new(stats, self.activity.began(), code, self.busy);
+        let body = Body::answer(body, watchdog, self.activity, lease, ending);
+        let mut response = Response::new(body);
+        *response.status_mut() = parts.status;
+        *response.headers_mut() = parts.headers;
+        Ok(response)
+    }
+
+    fn switch(self, plan: &Plan<'_>, mut response: Response<Incoming>) -> Response<Body> {
+        let (stats, code) = (Arc::clone(plan.stats), response.status().as_u16());
+        let switch = Switch {
+            down: self.down,
+            up: hyper::upgrade::on(&mut response),
+            idle: plan.idle,
+            ending: Ending::new(stats, self.activity.began(), code, self.busy),
+        };
+        switch.spawn(&self.connection.session);
+        let mut headers: HeaderMap = std::mem::take(response.headers_mut());
+        head::response(&mut headers);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        let mut switching = Response::new(Body::Own(None));
+        *switching.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *switching.headers_mut() = headers;
+        switching
+    }
+}
+
+/// The target of a request with another path.
+pub(super) fn target(uri: &Uri, path: &str) -> Result<PathAndQuery, Refusal> {
+    match uri.path_and_query() {
+        Some(target) if target.path() == path => Ok(target.clone()),
+        _ => {
+            let target = match uri.query() {
+                Some(query) => format!("{path}?{query}"),
+                None => path.to_owned(),
+            };
+            PathAndQuery::try_from(target).map_err(|_| Refusal::BadPath)
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! What the head of a message must look like, and what of it belongs to one hop only.
+//!
+//! Never repairs what two servers could read differently: such a request is refused. Sources: RFC 9110 7.6, RFC 9112 3.2
+//! and 6, and the advisories on request smuggling since 2019.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, TE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
+
+use crate::refusal::Refusal;
+
+pub(super) const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
+const WEBSOCKET: &str = "websocket";
+
+/// Of one hop, whether or not `connection` names them (RFC 9110 7.6.1).
+const HOP_BY_HOP: [&str; 7] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "transfer-encoding",
+    "upgrade",
+];
+/// `connection` cannot name these: without them the message would be another.
+const NEVER_NOMINATED: [&str; 4] = ["content-length", "content-type", "host", "trailer"];
+/// Written with `_` some servers take them for the real ones.
+const RESERVED: [&str; 10] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "proxy-connection",
+    "transfer-encoding",
+    "x-forwarded-client-cert",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+];
+
+/// What was found out about a request.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) authority: HeaderValue,
+    /// `websocket`, where the client asks to go on with that.
+    pub(super) upgrade: Option<HeaderValue>,
+}
+
+/// Checks the head of a request, and takes from it what is not for the next hop.
+pub(super) fn request(parts: &mut Parts) -> Result<Head, Refusal> {
+    if parts.method == Method::CONNECT {
+        return Err(Refusal::Method);
+    }
+    let authority = authority(parts)?;
+    framing(parts)?;
+    let upgrade = upgrade(parts);
+    let headers = &mut parts.headers;
+    let trailers = takes_trailers(headers);
+    strip(headers);
+    headers.remove(HOST);
+    // Whoever sends the body sees to it that it is read.
+    headers.remove(EXPECT);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    drop_look_alikes(headers);
+    Ok(Head { authority, upgrade })
+}
+
+/// Takes from a response what is not for the client.
+pub(super) fn response(headers: &mut HeaderMap) {
+    strip(headers);
+}
+
+/// Who is asked: `:authority` or the absolute target, or else the only `host`.
+fn authority(parts: &Parts) -> Result<HeaderValue, Refusal> {
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let (host, more) = (hosts.next(), hosts.next());
+    if more.is_some() {
+        return Err(Refusal::BadRequest);
+    }
+    let http = |scheme: &str| scheme == "http" || scheme == "https";
+    if parts.uri.scheme_str().is_some_and(|scheme| !http(scheme)) {
+        return Err(Refusal::BadRequest);
+    }
+    let value = match (parts.uri.authority(), host) {
+        (None, None) => return Err(Refusal::BadRequest),
+        (None, Some(host)) => host.clone(),
+        (Some(target), None) if parts.version < Version::HTTP_2 => {
+            // RFC 9112 3.2: a request of HTTP/1.1 has a `host` however its target is written.
+            return match parts.version {
+                Version::HTTP_10 => checked(as_value(target)?),
+                _ => Err(Refusal::BadRequest),
+            };
+        }
+        (Some(target), None) => as_value(target)?,
+        (Some(target), Some(host)) => {
+            let same = host
+                .as_bytes()
+                .eq_ignore_ascii_case(target.as_str().as_bytes());
+            if parts.version >= Version::HTTP_2 && !same {
+                return Err(Refusal::BadRequest);
+            }
+            // RFC 9112 3.2.2: a proxy ignores the field.
+            as_value(target)?
+        }
+    };
+    checked(value)
+}
+
+fn as_value(authority: &Authority) -> Result<HeaderValue, Refusal> {
+    HeaderValue::from_str(authority.as_str()).map_err(|_| Refusal::BadRequest)
+}
+
+/// A host and perhaps a port; no list, no user, no path.
+fn checked(value: HeaderValue) -> Result<HeaderValue, Refusal> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(byte);
+    let bytes = value.as_bytes();
+    let good = !bytes.is_empty() && bytes.iter().all(plain) && Authority::try_from(bytes).is_ok();
+    match good {
+        true => Ok(value),
+        false => Err(Refusal::BadRequest),
+    }
+}
+
+/// One way to tell where the body ends.
+fn framing(parts: &Parts) -> Result<(), Refusal> {
+    let mut codings = parts.headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        let alone = codings.next().is_none() && parts.version == Version::HTTP_11;
+        if !alone || parts.headers.contains_key(CONTENT_LENGTH) {
+            return Err(Refusal::BadRequest);
+        }
+        if !coding.as_bytes().eq_ignore_ascii_case(b"chunked") {
+            return Err(match coding.as_bytes().contains(&b',') {
+                true => Refusal::BadRequest,
+                false => Refusal::TransferEncoding,
+            });
+        }
+    }
+    let mut lengths = parts.headers.get_all(CONTENT_LENGTH).iter();
+    if let Some(length) = lengths.next() {
+        let digits = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+        if !digits || lengths.next().is_some() {
+            return Err(Refusal::BadRequest);
+        }
+    }
+    Ok(())
+}
+
+/// Only `websocket`, and only as RFC 6455 4.1 writes it. Everything else stays HTTP.
+fn upgrade(parts: &Parts) -> Option<HeaderValue> {
+    let headers = &parts.headers;
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    let protocol = protocols.next()?;
+    let asked = parts.version == Version::HTTP_11
+        && parts.method == Method::GET
+        && protocols.next().is_none()
+        && protocol
+            .as_bytes()
+            .eq_ignore_ascii_case(WEBSOCKET.as_bytes())
+        && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
+        && !headers.contains_key(CONTENT_LENGTH)
+        && !headers.contains_key(TRANSFER_ENCODING);
+    asked.then(|| HeaderValue::from_static(WEBSOCKET))
+}
+
+/// Did the other side agree to what was asked?
+pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
+    let value = headers.get(UPGRADE);
+    value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
+}
+
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    tokens(headers, &TE).any(|token| token.eq_ignore_ascii_case("trailers"))
+}
+
+/// The elements of a list header.
+fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+}
+
+/// Removes the headers of this hop: the known ones, and those that the sender nominates.
+fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let nominated: Vec<HeaderName> = tokens(headers, &CONNECTION)
+            .filter_map(|token| token.parse().ok())
+            .filter(|name: &HeaderName| !NEVER_NOMINATED.contains(&name.as_str()))
+            .collect();
+        for name in nominated {
+            headers.remove(name);
+        }
+    }
+    for name in HOP_BY_HOP {
+        headers.remove(name);
+    }
+    headers.remove(TE);
+}
+
+/// Removes what a server that reads `_` as `-` would take for something it trusts.
+fn drop_look_alikes(headers: &mut HeaderMap) {
+    if !headers.keys().any(|name| name.as_str().contains('_')) {
+        return;
+    }
+    let dangerous: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .filter(|name| RESERVED.contains(&name.as_str().replace('_', "-").as_str()))
+        .cloned()
+        .collect();
+    for name in dangerous {
+        if let Entry::Occupied(entry) = headers.entry(name) {
+            entry.remove_entry_mult();
+        }
+    }
+}

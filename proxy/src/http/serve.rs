@@ -1,0 +1,347 @@
+//! One HTTP connection from downstream: its versions, its limits, its end.
+//!
+//! Never ends a request that is under way because something else has changed: the connection is drained instead.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use mesh_bundle::resource::Timeouts;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+
+use super::{Body, inbound, outbound};
+use crate::metrics::Direction;
+use crate::refusal::Refusal;
+use crate::session::{Session, Standing, revoked};
+use crate::shared::Phase;
+use crate::stream::{HttpVersion, Stream};
+use crate::tls::{ALPN_H1, ALPN_H2};
+
+/// The head of a request, and of a message at all.
+const HEAD_BYTES: usize = 64 * 1024;
+/// From the first byte of a head to its last, where the configuration asks for no less.
+const HEAD_WAIT: Duration = Duration::from_secs(15);
+const MOST_STREAMS: u32 = 100;
+/// What may be under way to this proxy on one stream and on one connection: more for peers that have proved who they are.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const PEER_WINDOW: u32 = 1024 * 1024;
+const STRANGER_WINDOW: u32 = 64 * 1024;
+/// A peer that is gone without a word is noticed after the sum of these.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_WAIT: Duration = Duration::from_secs(20);
+
+/// What is known of a connection while it serves.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) session: Arc<Session>,
+    active: AtomicUsize,
+    idle_since: Mutex<Instant>,
+    /// Bytes of a head have come, and not all of it.
+    in_head: AtomicBool,
+    /// The serial of the last table that refuses the peer.
+    pub(super) revoked: watch::Sender<u64>,
+}
+
+/// A request is under way.
+#[derive(Debug)]
+pub(crate) struct Busy(Arc<Connection>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        *self
+            .0
+            .idle_since
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.0.active.fetch_sub(1, Ordering::Release);
+    }
+}
+
+impl Connection {
+    fn begin(self: &Arc<Self>) -> Busy {
+        self.in_head.store(false, Ordering::Relaxed);
+        self.active.fetch_add(1, Ordering::Acquire);
+        Busy(Arc::clone(self))
+    }
+
+    /// When it has been idle for so long, if nothing happens.
+    fn idle_at(&self, limit: Duration) -> Instant {
+        let since = match self.active.load(Ordering::Acquire) {
+            0 => *self
+                .idle_since
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+            _ => Instant::now(),
+        };
+        since + limit
+    }
+}
+
+/// Serves a connection until it ends.
+pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: &Timeouts) {
+    let alpn = session.peer.as_ref().map(|peer| peer.alpn.as_slice());
+    let head_wait = timeouts.request_headers.value.limit();
+    let head_wait = head_wait.map_or(HEAD_WAIT, |limit| limit.min(HEAD_WAIT));
+    let version = match alpn {
+        Some(alpn) if alpn == ALPN_H2 => HttpVersion::Two,
+        Some(alpn) if alpn == ALPN_H1 => HttpVersion::One,
+        // The workload may open connections long before it uses them.
+        _ => {
+            let wait = match session.direction {
+                Direction::Inbound => Some(head_wait),
+                Direction::Outbound => timeouts.idle.value.limit(),
+            };
+            let wait = wait.unwrap_or(Duration::from_secs(3_600));
+            match timeout(wait, stream.http_version()).await {
+                Ok(Ok(version)) => version,
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+    };
+    let connection = Arc::new(Connection {
+        session: Arc::clone(session),
+        active: AtomicUsize::new(0),
+        idle_since: Mutex::new(Instant::now()),
+        in_head: AtomicBool::new(true),
+        revoked: watch::Sender::new(0),
+    });
+    let requests = {
+        let connection = Arc::clone(&connection);
+        service_fn(move |request| {
+            let busy = connection.begin();
+            let connection = Arc::clone(&connection);
+            async move { Ok::<_, Infallible>(answer(&connection, busy, request).await) }
+        })
+    };
+    match version {
+        HttpVersion::One => {
+            let io = Heads::new(stream, Arc::clone(&connection), head_wait);
+            let served = one().serve_connection(TokioIo::new(io), requests);
+            drive(served.with_upgrades(), &connection, timeouts).await;
+        }
+        HttpVersion::Two => {
+            let served =
+                two(session.peer.is_some()).serve_connection(TokioIo::new(stream), requests);
+            drive(served, &connection, timeouts).await;
+        }
+    }
+}
+
+async fn answer(
+    connection: &Arc<Connection>,
+    busy: Busy,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    match connection.session.direction {
+        Direction::Inbound => inbound::answer(connection, busy, request).await,
+        Direction::Outbound => outbound::answer(connection, busy, request).await,
+    }
+}
+
+fn one() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        // `Heads` sees to it: this one would count the time between two requests too.
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BYTES)
+        .max_header_size(HEAD_BYTES)
+        .auto_date_header(false);
+    builder
+}
+
+fn two(peer: bool) -> http2::Builder<TokioExecutor> {
+    let (stream, connection) = match peer {
+        true => (STREAM_WINDOW, PEER_WINDOW),
+        false => (STRANGER_WINDOW, STRANGER_WINDOW),
+    };
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .auto_date_header(false)
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(64 * 1024)
+        .max_send_buf_size(64 * 1024)
+        .initial_stream_window_size(stream)
+        .initial_connection_window_size(connection)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_WAIT);
+    builder
+}
+
+/// A connection that can be told to take no more requests.
+trait Graceful: Future<Output = hyper::Result<()>> {
+    fn drain(self: Pin<&mut Self>);
+}
+
+impl<S> Graceful for http1::UpgradeableConnection<TokioIo<Heads>, S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<S> Graceful for http2::Connection<TokioIo<Stream>, S, TokioExecutor>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    fn drain(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+/// Runs a connection, and looks up when the world changes or time is over.
+async fn drive(served: impl Graceful, connection: &Connection, timeouts: &Timeouts) {
+    let mut served = pin!(served);
+    let mut news = connection.session.shared.news();
+    let idle = timeouts.idle.value.limit();
+    let last = timeouts.max_connection.value.limit();
+    let last = last.map(|limit| Instant::now() + limit);
+    let mut draining = false;
+    loop {
+        let phase = *news.borrow_and_update();
+        if phase == Phase::Over {
+            return;
+        }
+        let gone = !follow(connection);
+        let wake = [idle.map(|limit| connection.idle_at(limit)), last];
+        let wake = wake.into_iter().flatten().min().filter(|_| !draining);
+        let due = wake.is_some_and(|wake| wake <= Instant::now());
+        if !draining && (gone || due || phase == Phase::Draining) {
+            draining = true;
+            served.as_mut().drain();
+            continue;
+        }
+        tokio::select! {
+            ended = served.as_mut() => {
+                if let Err(why) = ended {
+                    tracing::debug!(%why, "connection ended");
+                }
+                return;
+            }
+            told = news.changed() => if told.is_err() { return },
+            () = at(wake) => {}
+        }
+    }
+}
+
+async fn at(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => sleep_until(wake).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Asks whether the peer may still do what it does, and ends its requests where not. False where the listener is gone.
+fn follow(connection: &Connection) -> bool {
+    let session = &connection.session;
+    let table = session.shared.table();
+    match session.standing(&table) {
+        Standing::Good { .. } => true,
+        Standing::Withdrawn => false,
+        Standing::Refused(refusal, origin) => {
+            if connection.active.load(Ordering::Acquire) > 0 {
+                session.refused(revoked(refusal), origin, &table);
+            }
+            connection.revoked.send_replace(table.serial);
+            // Who is only not permitted may ask again, and be told so; who is not believed has nothing to ask.
+            refusal == Refusal::Permission
+        }
+    }
+}
+
+/// A connection of HTTP/1 whose heads must be complete in time.
+struct Heads {
+    stream: Stream,
+    connection: Arc<Connection>,
+    limit: Duration,
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+impl Heads {
+    fn new(stream: Stream, connection: Arc<Connection>, limit: Duration) -> Self {
+        Self {
+            stream,
+            connection,
+            limit,
+            deadline: Some(Box::pin(sleep(limit))),
+        }
+    }
+}
+
+impl AsyncRead for Heads {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let this = &mut *self;
+        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
+        let connection = &this.connection;
+        if connection.active.load(Ordering::Acquire) > 0 {
+            this.deadline = None;
+            return read;
+        }
+        if read.is_ready() {
+            let begins = buf.filled().len() > before;
+            if begins && !connection.in_head.swap(true, Ordering::Relaxed) {
+                this.deadline = Some(Box::pin(sleep(this.limit)));
+            }
+            return read;
+        }
+        match &mut this.deadline {
+            Some(deadline) if connection.in_head.load(Ordering::Relaxed) => {
+                match deadline.as_mut().poll(cx) {
+                    Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+                    Poll::Pending => Poll::Pending,
+                }
+            }
+            _ => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncWrite for Heads {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

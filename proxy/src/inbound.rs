@@ -1,0 +1,224 @@
+//! A connection for the workload: what is it, who is it, may it.
+//!
+//! Never opens a connection to the workload before the policy has permitted it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use mesh_bundle::resource::TlsMode;
+use rustls::ServerConfig;
+use rustls::server::Acceptor;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use crate::account::Refused;
+use crate::http;
+use crate::metrics::{Direction, NO_FLAG};
+use crate::refusal::Refusal;
+use crate::session::{Session, Standing};
+use crate::shared::Shared;
+use crate::stream::{Rewound, Stream};
+use crate::table::{Bind, InboundTable, Table};
+use crate::tcp::relay;
+use crate::tls::TlsPeer;
+use crate::upstream::connect;
+
+/// For a whole handshake: longer than any honest one takes over a bad network.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
+/// For the first bytes, where a client may also wait for the workload to speak first.
+const DETECT_WAIT: Duration = Duration::from_secs(2);
+/// A `ClientHello` is one or two KiB.
+const HELLO_BYTES: usize = 16 * 1024;
+/// What begins a TLS record that holds a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
+    let table = shared.table();
+    let Some(inbound) = table.inbounds.get(bind).cloned() else {
+        return;
+    };
+    let (stream, peer) = match admit(&table, &inbound, tcp).await {
+        Ok(Admitted::Mesh(stream, peer)) => (stream, Some(*peer)),
+        Ok(Admitted::Plain(stream)) => (stream, None),
+        Ok(Admitted::Foreign(stream)) => {
+            let session = Session::inbound(shared, bind, None, Arc::clone(&table.trust));
+            return bytes(&session, &table, &inbound, stream).await;
+        }
+        Err(refusal) => {
+            let refused = Refused {
+                direction: Direction::Inbound,
+                refusal,
+                peer: None,
+                place: &inbound.name,
+                origin: inbound.policy.tls.origin.as_ref(),
+                revision: &table.revision,
+            };
+            return refused.tell(&shared.metrics);
+        }
+    };
+    let session = Session::inbound(shared, bind, peer, Arc::clone(&table.trust));
+    match inbound.inbound.protocol.is_http() {
+        true => http::serve(&session, stream, &inbound.policy.timeouts).await,
+        false => bytes(&session, &table, &inbound, stream).await,
+    }
+}
+
+enum Admitted {
+    /// The peer has proved who it is.
+    Mesh(Stream, Box<TlsPeer>),
+    /// It came as it is, and that is accepted.
+    Plain(Stream),
+    /// TLS that is not for this proxy.
+    Foreign(Stream),
+}
+
+async fn admit(table: &Table, inbound: &InboundTable, tcp: TcpStream) -> Result<Admitted, Refusal> {
+    match (inbound.policy.tls.value, &inbound.tls) {
+        (TlsMode::Disabled, _) => Ok(Admitted::Plain(Stream::plain(tcp))),
+        (TlsMode::Strict, None) => Err(Refusal::NoCertificate),
+        (TlsMode::Strict, Some(config)) => {
+            let tcp = Rewound::new(Bytes::new(), tcp);
+            terminate(table, inbound, config, tcp).await
+        }
+        (TlsMode::Permissive, config) => {
+            let (kind, tcp) = detect(tcp).await.map_err(|_| Refusal::Handshake)?;
+            match (kind, config) {
+                (Hello::Mesh, Some(config)) => terminate(table, inbound, config, tcp).await,
+                (Hello::Mesh, None) => Err(Refusal::NoCertificate),
+                (Hello::OtherTls, _) => Ok(Admitted::Foreign(Stream::Plain(tcp))),
+                (Hello::None, _) => Ok(Admitted::Plain(Stream::Plain(tcp))),
+            }
+        }
+    }
+}
+
+async fn terminate(
+    table: &Table,
+    inbound: &InboundTable,
+    config: &Arc<ServerConfig>,
+    tcp: Rewound<TcpStream>,
+) -> Result<Admitted, Refusal> {
+    let acceptor = TlsAcceptor::from(Arc::clone(config));
+    let accepted = timeout(HANDSHAKE_WAIT, acceptor.accept(tcp)).await;
+    let tls = accepted
+        .map_err(|_| Refusal::HandshakeTimeout)?
+        .map_err(|why| refusal(&why))?;
+    let (_, connection) = tls.get_ref();
+    let peer = TlsPeer::of(connection, connection.server_name());
+    let peer = peer.map_err(|_| Refusal::PeerIdentity)?;
+    let local = table.identity.as_ref().map(|identity| identity.id.as_str());
+    let local = local.unwrap_or_default();
+    peer.log(Direction::Inbound, local, &inbound.name, connection);
+    let stream = Stream::tls(TlsStream::Server(tls));
+    Ok(Admitted::Mesh(stream, Box::new(peer)))
+}
+
+fn refusal(why: &io::Error) -> Refusal {
+    tracing::debug!(%why, "handshake");
+    let inner = why.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
+            Refusal::PeerIdentity
+        }
+        _ => Refusal::Handshake,
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hello {
+    Mesh,
+    OtherTls,
+    None,
+}
+
+/// Reads until it is clear what a connection is. A client that waits for the workload to speak first is not mesh TLS.
+async fn detect(mut tcp: TcpStream) -> io::Result<(Hello, Rewound<TcpStream>)> {
+    let mut read = BytesMut::with_capacity(2 * 1024);
+    let mut kind = Hello::None;
+    let reading = async {
+        loop {
+            if tcp.read_buf(&mut read).await? == 0 {
+                return io::Result::Ok(());
+            }
+            match hello(&read) {
+                Some(found) => {
+                    kind = found;
+                    return Ok(());
+                }
+                None if read.len() >= HELLO_BYTES => return Ok(()),
+                None => {}
+            }
+        }
+    };
+    if let Ok(ended) = timeout(DETECT_WAIT, reading).await {
+        ended?;
+    } else if read.first() == Some(&TLS_HANDSHAKE) {
+        kind = Hello::OtherTls;
+    }
+    Ok((kind, Rewound::new(read.freeze(), tcp)))
+}
+
+/// What these first bytes are; `None` where more are needed to tell.
+fn hello(read: &[u8]) -> Option<Hello> {
+    if read.first() != Some(&TLS_HANDSHAKE) {
+        return Some(Hello::None);
+    }
+    let mut acceptor = Acceptor::default();
+    let mut rest = read;
+    while !rest.is_empty() {
+        if acceptor.read_tls(&mut rest).is_err() {
+            return Some(Hello::OtherTls);
+        }
+        match acceptor.accept() {
+            Ok(None) => {}
+            Ok(Some(accepted)) => {
+                let hello = accepted.client_hello();
+                let mut alpn = hello.alpn().into_iter().flatten();
+                let ours = alpn.any(|name| name.starts_with(b"mesh/"));
+                return Some(if ours { Hello::Mesh } else { Hello::OtherTls });
+            }
+            Err(_) => return Some(Hello::OtherTls),
+        }
+    }
+    None
+}
+
+/// Bytes for the workload, as long as the peer is permitted.
+async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream: Stream) {
+    match session.standing(table) {
+        Standing::Good { shadow_denied } => {
+            if shadow_denied {
+                session.shared.metrics.shadow_denied();
+            }
+        }
+        Standing::Withdrawn => return,
+        Standing::Refused(refusal, origin) => {
+            session.refused(refusal, origin, table);
+            return count(session, inbound, refusal.row().flag);
+        }
+    }
+    let timeouts = &inbound.policy.timeouts;
+    let limit = timeouts.connect.value.as_std();
+    let workload = connect(&inbound.workload, &inbound.label, None, limit).await;
+    let workload = match workload {
+        Ok(connected) => connected.stream,
+        Err(refusal) => {
+            session.refused(refusal, None, table);
+            return count(session, inbound, refusal.row().flag);
+        }
+    };
+    let idle = timeouts.idle.value.limit();
+    let ended = relay(stream, workload, idle, session.until_refused()).await;
+    let flag = ended.map_or_else(|refusal| refusal.row().flag, |()| NO_FLAG);
+    count(session, inbound, flag);
+}
+
+fn count(session: &Session, inbound: &InboundTable, flag: &'static str) {
+    let metrics = &session.shared.metrics;
+    metrics.connection(Direction::Inbound, &session.source, &inbound.label, flag);
+}

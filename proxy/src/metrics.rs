@@ -1,0 +1,262 @@
+//! What is counted, and the registry that the admin listener shows.
+//!
+//! Never takes a label from what a client wrote: the values are names of the configuration, verified identities, and
+//! rows of [`Refusal`](crate::refusal::Refusal).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Metric, Registry};
+
+use crate::refusal::Refusal;
+
+/// Seconds: from what a proxy itself takes to what people wait for.
+const BUCKETS: [f64; 13] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0,
+];
+
+/// The flag of what went well.
+pub(crate) const NO_FLAG: &str = "-";
+
+/// Which way traffic goes, seen from the workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Direction {
+    Inbound,
+    Outbound,
+}
+
+impl Direction {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// Whose traffic, and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Flow {
+    direction: &'static str,
+    source: Arc<str>,
+    destination: Arc<str>,
+    route: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    direction: &'static str,
+    source: Arc<str>,
+    destination: Arc<str>,
+    route: Arc<str>,
+    code: u16,
+    flag: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionLabels {
+    direction: &'static str,
+    source: Arc<str>,
+    destination: Arc<str>,
+    flag: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    direction: &'static str,
+    refusal: &'static str,
+}
+
+type Seconds = Family<Flow, Histogram, fn() -> Histogram>;
+
+/// Everything that one proxy counts.
+pub struct Metrics {
+    registry: Mutex<Registry>,
+    requests: Family<RequestLabels, Counter>,
+    seconds: Seconds,
+    connections: Family<ConnectionLabels, Counter>,
+    refusals: Family<RefusalLabels, Counter>,
+    shadow_denied: Counter,
+    pub(crate) open: Gauge,
+    flows: Mutex<HashMap<Flow, Arc<RequestStats>>>,
+}
+
+/// The counters of one flow of requests, found once.
+#[derive(Debug)]
+pub(crate) struct RequestStats {
+    flow: Flow,
+    requests: Family<RequestLabels, Counter>,
+    /// What almost every request ends as.
+    ok: Counter,
+    seconds: Histogram,
+}
+
+impl Metrics {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut registry = Registry::default();
+        let requests = Family::default();
+        let seconds = Seconds::new_with_constructor(|| Histogram::new(BUCKETS));
+        let connections = Family::default();
+        let refusals = Family::default();
+        let (shadow_denied, open) = (Counter::default(), Gauge::default());
+        registry.register(
+            "mesh_requests",
+            "Requests by how they ended",
+            Family::clone(&requests),
+        );
+        registry.register(
+            "mesh_request_duration_seconds",
+            "From the head of the request to the end of the response",
+            seconds.clone(),
+        );
+        registry.register(
+            "mesh_connections",
+            "TCP connections, and mesh TLS connections by their peer, by how they ended",
+            Family::clone(&connections),
+        );
+        registry.register(
+            "mesh_refusals",
+            "What was not served, and why",
+            Family::clone(&refusals),
+        );
+        registry.register(
+            "mesh_shadow_denied",
+            "What a stricter permission would refuse",
+            Counter::clone(&shadow_denied),
+        );
+        registry.register(
+            "mesh_open_connections",
+            "Accepted and not yet closed",
+            Gauge::clone(&open),
+        );
+        Self {
+            registry: Mutex::new(registry),
+            requests,
+            seconds,
+            connections,
+            refusals,
+            shadow_denied,
+            open,
+            flows: Mutex::default(),
+        }
+    }
+
+    /// Adds what another part of the proxy counts.
+    pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register(name, help, metric);
+    }
+
+    /// As Prometheus reads it (OpenMetrics text).
+    ///
+    /// # Errors
+    /// Never for the metrics of this crate.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry)?;
+        Ok(text)
+    }
+
+    pub(crate) fn flow(
+        &self,
+        direction: Direction,
+        source: &Arc<str>,
+        destination: &Arc<str>,
+        route: &Arc<str>,
+    ) -> Arc<RequestStats> {
+        let flow = Flow {
+            direction: direction.as_str(),
+            source: Arc::clone(source),
+            destination: Arc::clone(destination),
+            route: Arc::clone(route),
+        };
+        let mut flows = self.flows.lock().unwrap_or_else(PoisonError::into_inner);
+        let stats = flows.entry(flow).or_insert_with_key(|flow| {
+            let requests = Family::clone(&self.requests);
+            let ok = requests.get_or_create_owned(&flow.ended(200, NO_FLAG));
+            Arc::new(RequestStats {
+                flow: flow.clone(),
+                requests,
+                ok,
+                seconds: self.seconds.get_or_create_owned(flow),
+            })
+        });
+        Arc::clone(stats)
+    }
+
+    pub(crate) fn connection(
+        &self,
+        direction: Direction,
+        source: &Arc<str>,
+        destination: &Arc<str>,
+        flag: &'static str,
+    ) {
+        let labels = ConnectionLabels {
+            direction: direction.as_str(),
+            source: Arc::clone(source),
+            destination: Arc::clone(destination),
+            flag,
+        };
+        self.connections.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn refused(&self, direction: Direction, refusal: Refusal) {
+        let labels = RefusalLabels {
+            direction: direction.as_str(),
+            refusal: refusal.row().label,
+        };
+        self.refusals.get_or_create(&labels).inc();
+    }
+
+    pub(crate) fn shadow_denied(&self) {
+        self.shadow_denied.inc();
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+impl Flow {
+    fn ended(&self, code: u16, flag: &'static str) -> RequestLabels {
+        RequestLabels {
+            direction: self.direction,
+            source: Arc::clone(&self.source),
+            destination: Arc::clone(&self.destination),
+            route: Arc::clone(&self.route),
+            code,
+            flag,
+        }
+    }
+}
+
+impl RequestStats {
+    pub(crate) fn ended(&self, code: u16, flag: &'static str, after: Duration) {
+        match (code, flag) {
+            (200, NO_FLAG) => self.ok.inc(),
+            _ => self
+                .requests
+                .get_or_create(&self.flow.ended(code, flag))
+                .inc(),
+        };
+        self.seconds.observe(after.as_secs_f64());
+    }
+}

@@ -1,0 +1,108 @@
+//! A connection of the workload: requests go one way, bytes another.
+//!
+//! Never looks at where the workload believes it is connected to: the listener is the destination.
+
+use std::sync::Arc;
+
+use mesh_bundle::Origin;
+use mesh_bundle::decide::{Choice, choose};
+use mesh_bundle::resource::TcpRoute;
+use tokio::net::TcpStream;
+
+use crate::dice::roll;
+use crate::http;
+use crate::metrics::{Direction, NO_FLAG};
+use crate::refusal::Refusal;
+use crate::session::Session;
+use crate::shared::Shared;
+use crate::stream::Stream;
+use crate::table::{Backend, Bind, ClusterTable, DestinationTable, Hop, TrafficTable};
+use crate::tcp::relay;
+use crate::upstream::{Connected, connect, healthy_first};
+
+/// Serves one connection until it ends.
+pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
+    let table = shared.table();
+    let Some(outbound) = table.outbounds.get(bind) else {
+        return;
+    };
+    let destination = Arc::clone(&outbound.destination);
+    let session = Session::outbound(shared, bind, &table);
+    let stream = Stream::plain(tcp);
+    let (route, backends) = match &destination.traffic {
+        TrafficTable::Http { .. } => {
+            drop(table);
+            return http::serve(&session, stream, &destination.destination.timeouts).await;
+        }
+        TrafficTable::Tcp { route, backends } => (route, backends),
+    };
+    let opened = match choice(route, backends) {
+        Ok((cluster, origin)) => match open(cluster).await {
+            Ok(connected) => Ok((connected, cluster)),
+            Err(refusal) => Err((refusal, Some(origin))),
+        },
+        Err(refused) => Err(refused),
+    };
+    let (connected, cluster) = match opened {
+        Ok(opened) => opened,
+        Err((refusal, origin)) => {
+            session.refused(refusal, origin, &table);
+            return count(&session, &destination, refusal.row().flag);
+        }
+    };
+    let cluster = cluster.kri.clone();
+    drop(table);
+    let idle = destination.destination.timeouts.idle.value.limit();
+    let peer = connected.peer;
+    let stop = async {
+        tokio::select! {
+            refusal = session.until_refused() => refusal,
+            refusal = session.until_distrusted(peer.as_ref(), &cluster) => refusal,
+        }
+    };
+    let ended = relay(stream, connected.stream, idle, stop).await;
+    let flag = ended.map_or_else(|refusal| refusal.row().flag, |()| NO_FLAG);
+    count(&session, &destination, flag);
+}
+
+/// The split, rolled once for each connection.
+fn choice<'t>(
+    route: &'t TcpRoute,
+    backends: &'t [Backend],
+) -> Result<(&'t ClusterTable, &'t Origin), (Refusal, Option<&'t Origin>)> {
+    match choose(&route.backends, roll()) {
+        Choice::Unresolved { origin } => Err((Refusal::Unresolved, origin.or(Some(&route.origin)))),
+        Choice::Cluster { kri, origin } => {
+            let found = backends.iter().find(|backend| backend.kri == *kri);
+            let found = found.ok_or((Refusal::Unresolved, Some(origin)))?;
+            Ok((&found.cluster, origin))
+        }
+    }
+}
+
+/// A connection to the first instance that takes one.
+async fn open(cluster: &ClusterTable) -> Result<Connected, Refusal> {
+    let tls = match &cluster.hop {
+        Hop::Plain => None,
+        Hop::Mesh(tls) => Some(&tls.tcp),
+        Hop::Unready => return Err(Refusal::NoCertificate),
+    };
+    let mut last = Refusal::NoEndpoint;
+    for instance in healthy_first(cluster.in_turn()) {
+        match connect(instance, &cluster.label, tls, cluster.connect_timeout).await {
+            Ok(connected) => return Ok(connected),
+            Err(refusal) => last = refusal,
+        }
+    }
+    Err(last)
+}
+
+fn count(session: &Session, destination: &DestinationTable, flag: &'static str) {
+    let metrics = &session.shared.metrics;
+    metrics.connection(
+        Direction::Outbound,
+        &session.source,
+        &destination.label,
+        flag,
+    );
+}

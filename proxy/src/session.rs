@@ -1,0 +1,218 @@
+//! One connection from downstream, and whether it may still be there.
+//!
+//! Never keeps a permission: it is asked again at every request and at every change of the table.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use mesh_bundle::decide::{Peer, Verdict, permit};
+use mesh_bundle::resource::TlsMode;
+use mesh_bundle::{Kri, Origin};
+
+use crate::account::Refused;
+use crate::metrics::{Direction, RequestStats};
+use crate::refusal::Refusal;
+use crate::shared::{Phase, Shared};
+use crate::table::{Bind, InboundTable, Table};
+use crate::tls::{Role, TlsPeer, Trust};
+
+/// One connection from downstream.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) direction: Direction,
+    pub(crate) bind: Bind,
+    /// `None`: the workload itself, or a peer that came without mesh TLS.
+    pub(crate) peer: Option<TlsPeer>,
+    /// As metrics name who is at the other end.
+    pub(crate) source: Arc<str>,
+    /// The trust that the peer was last found to be believed under.
+    trust: Mutex<Option<Arc<Trust>>>,
+    /// For the requests of an inbound connection.
+    pub(crate) stats: OnceLock<Arc<RequestStats>>,
+}
+
+/// What a session may do under some table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Standing<'a> {
+    /// Go on. `shadow_denied` where a stricter policy would say no.
+    Good { shadow_denied: bool },
+    /// The listener is gone: what is under way may end, nothing new begins.
+    Withdrawn,
+    /// Stop.
+    Refused(Refusal, Option<&'a Origin>),
+}
+
+impl Session {
+    pub(crate) fn inbound(
+        shared: &Arc<Shared>,
+        bind: &Bind,
+        peer: Option<TlsPeer>,
+        trust: Arc<Trust>,
+    ) -> Arc<Self> {
+        let source = match &peer {
+            Some(peer) => peer.id.as_str().into(),
+            None => "unknown".into(),
+        };
+        Arc::new(Self {
+            shared: Arc::clone(shared),
+            direction: Direction::Inbound,
+            bind: bind.clone(),
+            peer,
+            source,
+            trust: Mutex::new(Some(trust)),
+            stats: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn outbound(shared: &Arc<Shared>, bind: &Bind, table: &Table) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::clone(shared),
+            direction: Direction::Outbound,
+            bind: bind.clone(),
+            peer: None,
+            source: Arc::clone(&table.proxy),
+            trust: Mutex::new(None),
+            stats: OnceLock::new(),
+        })
+    }
+
+    pub(crate) fn peer(&self) -> Peer<'_> {
+        self.peer.as_ref().map(TlsPeer::as_peer).unwrap_or_default()
+    }
+
+    pub(crate) fn peer_id(&self) -> Option<&str> {
+        self.peer.as_ref().map(|peer| peer.id.as_str())
+    }
+
+    /// Asked anew at every change, and for inbound requests at every one.
+    pub(crate) fn standing<'a>(&self, table: &'a Table) -> Standing<'a> {
+        match self.direction {
+            Direction::Outbound if table.outbounds.contains_key(&self.bind) => Standing::Good {
+                shadow_denied: false,
+            },
+            Direction::Outbound => Standing::Withdrawn,
+            Direction::Inbound => match table.inbounds.get(&self.bind) {
+                Some(inbound) => self.inbound_standing(table, inbound),
+                None => Standing::Withdrawn,
+            },
+        }
+    }
+
+    fn inbound_standing<'a>(&self, table: &'a Table, inbound: &'a InboundTable) -> Standing<'a> {
+        let policy = &inbound.policy;
+        let Some(peer) = &self.peer else {
+            return match policy.tls.value {
+                TlsMode::Strict => {
+                    Standing::Refused(Refusal::Handshake, policy.tls.origin.as_ref())
+                }
+                TlsMode::Permissive | TlsMode::Disabled => Standing::Good {
+                    shadow_denied: false,
+                },
+            };
+        };
+        if !self.is_believed(peer, table) {
+            return Standing::Refused(Refusal::PeerIdentity, None);
+        }
+        match permit(policy, &peer.as_peer()) {
+            Verdict::Permit { .. } => Standing::Good {
+                shadow_denied: false,
+            },
+            Verdict::ShadowDeny { .. } => Standing::Good {
+                shadow_denied: true,
+            },
+            Verdict::Deny { origin } => Standing::Refused(Refusal::Permission, Some(origin)),
+        }
+    }
+
+    /// Signatures are verified only when the trust has changed.
+    fn is_believed(&self, peer: &TlsPeer, table: &Table) -> bool {
+        let mut held = self.trust.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = held
+            .as_ref()
+            .is_some_and(|held| Arc::ptr_eq(held, &table.trust) || held.is_same_as(&table.trust));
+        let believed = same || peer.is_trusted_by(&table.trust, Role::Client);
+        if believed {
+            *held = Some(Arc::clone(&table.trust));
+        }
+        believed
+    }
+
+    /// Waits until the session must end, and says why. What was permitted before is asked again first, so that no change
+    /// falls between.
+    pub(crate) async fn until_refused(&self) -> Refusal {
+        let mut news = self.shared.news();
+        loop {
+            if *news.borrow_and_update() == Phase::Over {
+                return Refusal::Draining;
+            }
+            let table = self.shared.table();
+            match self.standing(&table) {
+                Standing::Good { .. } => {}
+                Standing::Withdrawn => return Refusal::Withdrawn,
+                Standing::Refused(refusal, origin) => {
+                    let refusal = revoked(refusal);
+                    self.refused(refusal, origin, &table);
+                    return refusal;
+                }
+            }
+            if news.changed().await.is_err() {
+                return Refusal::Draining;
+            }
+        }
+    }
+
+    /// Waits until the server at the other end may not be a server of its service any more.
+    pub(crate) async fn until_distrusted(&self, peer: Option<&TlsPeer>, cluster: &Kri) -> Refusal {
+        let Some(peer) = peer else {
+            return std::future::pending().await;
+        };
+        let mut news = self.shared.news();
+        let mut trust = None;
+        loop {
+            news.mark_unchanged();
+            let table = self.shared.table();
+            let same = |held: &Arc<Trust>| held.is_same_as(&table.trust);
+            let trusted =
+                trust.as_ref().is_some_and(same) || peer.is_trusted_by(&table.trust, Role::Server);
+            let known = table.clusters.iter().find(|known| known.kri == *cluster);
+            // A cluster that nothing leads to any more says nothing about its servers.
+            if !trusted || known.is_some_and(|known| !known.identities.contains(&peer.id)) {
+                return Refusal::ServerIdentity;
+            }
+            trust = Some(Arc::clone(&table.trust));
+            drop(table);
+            if news.changed().await.is_err() {
+                return Refusal::Draining;
+            }
+        }
+    }
+
+    /// Tells of a refusal.
+    pub(crate) fn refused(&self, refusal: Refusal, origin: Option<&Origin>, table: &Table) {
+        let (inbound, outbound) = (
+            table.inbounds.get(&self.bind),
+            table.outbounds.get(&self.bind),
+        );
+        let place = match self.direction {
+            Direction::Inbound => inbound.map(|inbound| inbound.name.as_str()),
+            Direction::Outbound => outbound.map(|outbound| &*outbound.destination.label),
+        };
+        Refused {
+            direction: self.direction,
+            refusal,
+            peer: self.peer_id(),
+            place: place.unwrap_or_default(),
+            origin,
+            revision: &table.revision,
+        }
+        .tell(&self.shared.metrics);
+    }
+}
+
+/// What was permitted once, and now is not.
+pub(crate) fn revoked(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Permission => Refusal::Revoked,
+        other => other,
+    }
+}

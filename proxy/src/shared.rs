@@ -1,0 +1,67 @@
+//! What all connections of a data plane share: the table, the news about it, and what counts.
+//!
+//! Never changes a table: it is swapped, with one pointer, and those who hold the old one finish what they began.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::{Semaphore, watch};
+
+use crate::metrics::Metrics;
+use crate::table::Table;
+use crate::upstream::Upstreams;
+
+/// Accepted and not yet closed, over all listeners. Each takes two descriptors at most.
+const MOST_CONNECTIONS: usize = 16_384;
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    Serving,
+    /// What is under way is finished, and clients are told to go elsewhere.
+    Draining,
+    /// What is under way is cut.
+    Over,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    table: ArcSwap<Table>,
+    /// Every change of the table or the phase; what it holds is the phase.
+    news: watch::Sender<Phase>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) room: Arc<Semaphore>,
+}
+
+impl Shared {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self {
+            table: ArcSwap::from_pointee(Table::default()),
+            news: watch::Sender::new(Phase::Serving),
+            upstreams: Upstreams::default(),
+            metrics,
+            room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+        }
+    }
+
+    pub(crate) fn table(&self) -> Arc<Table> {
+        self.table.load_full()
+    }
+
+    /// From now on this is what everything is decided with; open connections are told.
+    pub(crate) fn swap(&self, table: Arc<Table>) {
+        self.upstreams.follow(&table);
+        self.table.store(table);
+        self.news.send_modify(|_| {});
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        self.news
+            .send_modify(|current| *current = phase.max(*current));
+    }
+
+    pub(crate) fn news(&self) -> watch::Receiver<Phase> {
+        self.news.subscribe()
+    }
+}

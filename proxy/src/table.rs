@@ -1,0 +1,200 @@
+//! The world, compiled: what connections and requests are decided with.
+//!
+//! Never changes once it is built, and never counts: a new world is a new table, and what counts lives in the pools and
+//! metrics that outlive it. A request loads one table and keeps to it.
+
+mod build;
+mod filter;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use mesh_bundle::decide::RouteTable;
+use mesh_bundle::resource::{
+    Destination, Inbound, InboundPolicy, Outbound, Protocol, TcpRoute, Timeouts,
+};
+use mesh_bundle::{Digest, Kri};
+use rustls::ServerConfig;
+
+use crate::metrics::RequestStats;
+use crate::tls::{ClientTls, Identity, Trust};
+use crate::upstream::Pool;
+use crate::world::{Rejected, World};
+
+pub(crate) use filter::Step;
+
+/// What a data plane applies.
+#[derive(Debug, Default)]
+pub struct Table {
+    /// Later tables have higher ones.
+    pub(crate) serial: u64,
+    pub(crate) revision: Arc<str>,
+    pub(crate) root: Option<Digest>,
+    /// The Dataplane: the source of outbound traffic in metrics.
+    pub(crate) proxy: Arc<str>,
+    pub(crate) inbounds: BTreeMap<Bind, Arc<InboundTable>>,
+    pub(crate) outbounds: BTreeMap<Bind, Arc<OutboundTable>>,
+    pub(crate) clusters: Vec<Arc<ClusterTable>>,
+    pub(crate) trust: Arc<Trust>,
+    pub(crate) identity: Option<Identity>,
+}
+
+/// Where a listener listens, as the configuration has it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Bind {
+    /// IP address or DNS name.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+#[derive(Debug)]
+pub(crate) struct InboundTable {
+    pub(crate) name: String,
+    pub(crate) inbound: Inbound,
+    pub(crate) policy: InboundPolicy,
+    /// As metrics name it.
+    pub(crate) label: Arc<str>,
+    pub(crate) workload: Instance,
+    /// `None` where mesh TLS cannot be terminated.
+    pub(crate) tls: Option<Arc<ServerConfig>>,
+}
+
+#[derive(Debug)]
+pub(crate) struct OutboundTable {
+    pub(crate) outbound: Outbound,
+    pub(crate) destination: Arc<DestinationTable>,
+}
+
+#[derive(Debug)]
+pub(crate) struct DestinationTable {
+    pub(crate) destination: Destination,
+    pub(crate) label: Arc<str>,
+    pub(crate) traffic: TrafficTable,
+}
+
+#[derive(Debug)]
+pub(crate) enum TrafficTable {
+    Http {
+        table: RouteTable,
+        /// In the order of the table.
+        routes: Vec<RouteEntry>,
+        /// For requests that come to no route.
+        stats: OnceLock<Arc<RequestStats>>,
+    },
+    Tcp {
+        route: TcpRoute,
+        backends: Vec<Backend>,
+    },
+}
+
+/// What is kept beside a compiled route.
+#[derive(Debug)]
+pub(crate) struct RouteEntry {
+    pub(crate) label: Arc<str>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) backends: Vec<Backend>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) stats: OnceLock<Arc<RequestStats>>,
+}
+
+/// A cluster by the name that the decision gives.
+#[derive(Debug, Clone)]
+pub(crate) struct Backend {
+    pub(crate) kri: Kri,
+    pub(crate) cluster: Arc<ClusterTable>,
+}
+
+#[derive(Debug)]
+pub(crate) struct ClusterTable {
+    pub(crate) kri: Kri,
+    pub(crate) label: Arc<str>,
+    pub(crate) protocol: Protocol,
+    pub(crate) identities: Vec<mesh_bundle::SpiffeId>,
+    pub(crate) hop: Hop,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) instances: Vec<Instance>,
+    turn: AtomicUsize,
+}
+
+/// How the next hop is spoken to.
+#[derive(Debug, Clone)]
+pub(crate) enum Hop {
+    /// As the workload speaks.
+    Plain,
+    /// Another mesh proxy.
+    Mesh(ClientTls),
+    /// It must be mesh TLS, and this proxy has no certificate yet.
+    Unready,
+}
+
+/// One address that connections are made to.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) pool: OnceLock<Arc<Pool>>,
+}
+
+impl Table {
+    /// Compiles a world.
+    ///
+    /// # Errors
+    /// Whatever of it is not understood, with its place. Nothing of such a world is applied.
+    pub fn build(world: &World) -> Result<Self, Rejected> {
+        build::table(world)
+    }
+
+    /// The commit that it was compiled from.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// What it is acknowledged by; `None` before the first.
+    #[must_use]
+    pub fn root(&self) -> Option<Digest> {
+        self.root
+    }
+}
+
+impl ClusterTable {
+    /// Whose turn it is: every instance once, beginning with another one at each call.
+    pub(crate) fn in_turn(&self) -> impl Iterator<Item = &Instance> + Clone {
+        let length = self.instances.len();
+        let start = match length {
+            0 => 0,
+            length => self.turn.fetch_add(1, Ordering::Relaxed) % length,
+        };
+        let (before, from) = self.instances.split_at_checked(start).unwrap_or_default();
+        from.iter().chain(before)
+    }
+}
+
+impl Instance {
+    fn new(host: String, port: u16) -> Self {
+        Self {
+            host,
+            port,
+            pool: OnceLock::new(),
+        }
+    }
+
+    /// `None` for a DNS name.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        let ip = self.host.parse().ok()?;
+        Some(SocketAddr::new(ip, self.port))
+    }
+}
+
+impl fmt::Display for Bind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.host.contains(':') {
+            true => write!(f, "[{}]:{}", self.host, self.port),
+            false => write!(f, "{}:{}", self.host, self.port),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Where requests and connections go: instances, connections to them, and pools of those that outlive a request.
+//!
+//! Never sends a request twice that an upstream may have seen: only one that no byte was written of goes elsewhere.
+
+mod connect;
+mod pool;
+mod send;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::refusal::Refusal;
+use crate::table::{ClusterTable, Hop, InboundTable, Instance, Table};
+use crate::tls::Role;
+use mesh_bundle::resource::Protocol;
+
+pub(crate) use connect::{Connected, connect};
+pub(crate) use pool::{Lease, Pool};
+pub(crate) use send::{Answer, Outgoing, healthy_first, send};
+
+/// A connection to one instance that nothing uses is closed after this long, or after the configured time where that is
+/// less: workloads close theirs after a minute or so, and a request should not meet that.
+const IDLE: Duration = Duration::from_secs(50);
+
+/// All pools of a data plane, by where they lead. They outlive tables.
+#[derive(Debug, Default)]
+pub(crate) struct Upstreams {
+    pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+}
+
+/// What makes two connections interchangeable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey {
+    /// The cluster or inbound: two services may share an address, and have different identities.
+    pub(crate) owner: Arc<str>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) kind: Kind,
+}
+
+/// What is spoken on a pooled connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// HTTP/1.1, one request at a time.
+    One,
+    /// HTTP/2 with prior knowledge.
+    Two,
+    /// HTTP/2 over mesh TLS.
+    Mesh,
+}
+
+/// What an upstream is to whoever sends to it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Via<'a> {
+    pub(crate) owner: &'a Arc<str>,
+    pub(crate) protocol: Protocol,
+    pub(crate) hop: &'a Hop,
+    pub(crate) connect_timeout: Duration,
+}
+
+impl<'a> Via<'a> {
+    pub(crate) fn cluster(cluster: &'a ClusterTable) -> Self {
+        Self {
+            owner: &cluster.label,
+            protocol: cluster.protocol,
+            hop: &cluster.hop,
+            connect_timeout: cluster.connect_timeout,
+        }
+    }
+
+    pub(crate) fn workload(inbound: &'a InboundTable) -> Self {
+        Self {
+            owner: &inbound.label,
+            protocol: inbound.inbound.protocol,
+            hop: &Hop::Plain,
+            connect_timeout: inbound.policy.timeouts.connect.value.as_std(),
+        }
+    }
+
+    fn kind(&self) -> Result<Kind, Refusal> {
+        match (self.hop, self.protocol) {
+            (Hop::Unready, _) => Err(Refusal::NoCertificate),
+            (Hop::Mesh(_), _) => Ok(Kind::Mesh),
+            (Hop::Plain, Protocol::Http2 | Protocol::Grpc) => Ok(Kind::Two),
+            (Hop::Plain, Protocol::Http | Protocol::Tcp) => Ok(Kind::One),
+        }
+    }
+}
+
+impl Upstreams {
+    /// The pool of an instance, found once for each table.
+    fn pool<'a>(&self, via: &Via<'_>, instance: &'a Instance) -> Result<&'a Arc<Pool>, Refusal> {
+        if let Some(pool) = instance.pool.get() {
+            return Ok(pool);
+        }
+        let key = PoolKey {
+            owner: Arc::clone(via.owner),
+            host: instance.host.clone(),
+            port: instance.port,
+            kind: via.kind()?,
+        };
+        Ok(instance.pool.get_or_init(|| {
+            let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(
+                pools
+                    .entry(key)
+                    .or_insert_with_key(|key| Arc::new(Pool::new(key.clone()))),
+            )
+        }))
+    }
+
+    /// Ends what the new table no longer leads to, or no longer trusts. What is under way on a connection that only lost
+    /// its place ends by itself; what is under way to somebody who is not trusted any more is cut.
+    pub(crate) fn follow(&self, table: &Table) {
+        let mut wanted: HashMap<PoolKey, Option<&ClusterTable>> = HashMap::new();
+        for inbound in table.inbounds.values() {
+            want(
+                &mut wanted,
+                &Via::workload(inbound),
+                [&inbound.workload],
+                None,
+            );
+        }
+        for cluster in &table.clusters {
+            let via = Via::cluster(cluster);
+            want(&mut wanted, &via, &cluster.instances, Some(cluster));
+        }
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.retain(|key, pool| match wanted.get(key) {
+            None => {
+                pool.retire();
+                false
+            }
+            Some(None) => true,
+            Some(Some(cluster)) => {
+                pool.keep_peers(|peer| {
+                    cluster.identities.contains(&peer.id)
+                        && peer.is_trusted_by(&table.trust, Role::Server)
+                });
+                true
+            }
+        });
+    }
+
+    /// Closes what nothing has used for too long. Called every few seconds.
+    pub(crate) fn sweep(&self) {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.values().for_each(|pool| pool.sweep(IDLE));
+    }
+
+    /// Closes what is idle; what is under way ends by itself.
+    pub(crate) fn retire(&self) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.drain().for_each(|(_, pool)| pool.retire());
+    }
+}
+
+fn want<'a, 'i>(
+    wanted: &mut HashMap<PoolKey, Option<&'a ClusterTable>>,
+    via: &Via<'_>,
+    instances: impl IntoIterator<Item = &'i Instance>,
+    cluster: Option<&'a ClusterTable>,
+) {
+    let Ok(kind) = via.kind() else { return };
+    for instance in instances {
+        let key = PoolKey {
+            owner: Arc::clone(via.owner),
+            host: instance.host.clone(),
+            port: instance.port,
+            kind,
+        };
+        wanted.insert(key, cluster);
+    }
+}

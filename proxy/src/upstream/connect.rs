@@ -1,0 +1,90 @@
+//! Opening a connection to one instance, with a deadline over all of it: name, TCP, TLS.
+//!
+//! Never says why to the client: the reason is for the log.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustls_pki_types::ServerName;
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::{TlsConnector, TlsStream};
+
+use crate::metrics::Direction;
+use crate::refusal::Refusal;
+use crate::stream::{Rewound, Stream};
+use crate::table::Instance;
+use crate::tls::{ClientSide, TlsPeer};
+
+/// A connection, and who is at its end.
+#[derive(Debug)]
+pub(crate) struct Connected {
+    pub(crate) stream: Stream,
+    pub(crate) peer: Option<TlsPeer>,
+}
+
+/// Connects, and proves both identities where the hop asks for it.
+pub(crate) async fn connect(
+    instance: &Instance,
+    owner: &str,
+    tls: Option<&ClientSide>,
+    limit: Duration,
+) -> Result<Connected, Refusal> {
+    let attempt = async {
+        let tcp = tcp(instance).await?;
+        // Requests are written whole; waiting for more would only delay them.
+        tcp.set_nodelay(true)?;
+        match tls {
+            None => Ok(Connected {
+                stream: Stream::plain(tcp),
+                peer: None,
+            }),
+            Some(side) => handshake(tcp, owner, side).await,
+        }
+    };
+    match timeout(limit, attempt).await {
+        Ok(Ok(connected)) => Ok(connected),
+        Ok(Err(why)) => {
+            let Instance { host, port, .. } = instance;
+            tracing::debug!(upstream = owner, host, port, %why, "no connection");
+            Err(refusal(&why))
+        }
+        Err(_) => Err(Refusal::ConnectTimeout),
+    }
+}
+
+async fn tcp(instance: &Instance) -> io::Result<TcpStream> {
+    if let Some(address) = instance.address() {
+        return TcpStream::connect(address).await;
+    }
+    let name = (instance.host.as_str(), instance.port);
+    let addresses: Vec<SocketAddr> = lookup_host(name).await?.collect();
+    TcpStream::connect(addresses.as_slice()).await
+}
+
+async fn handshake(tcp: TcpStream, owner: &str, side: &ClientSide) -> io::Result<Connected> {
+    // Only to fill the argument: peers are known by their SPIFFE ID, and no name is sent.
+    let name = ServerName::IpAddress(tcp.peer_addr()?.ip().into());
+    let tcp = Rewound::new(Bytes::new(), tcp);
+    let connector = TlsConnector::from(Arc::clone(&side.config));
+    let tls = connector.connect(name, tcp).await?;
+    let (_, connection) = tls.get_ref();
+    let peer = TlsPeer::of(connection, None)?;
+    peer.log(Direction::Outbound, &side.local, owner, connection);
+    Ok(Connected {
+        stream: Stream::tls(TlsStream::Client(tls)),
+        peer: Some(peer),
+    })
+}
+
+fn refusal(why: &io::Error) -> Refusal {
+    let inner = why.get_ref().and_then(|inner| inner.downcast_ref());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(_)) => Refusal::ServerIdentity,
+        _ if why.kind() == io::ErrorKind::TimedOut => Refusal::ConnectTimeout,
+        _ => Refusal::Connect,
+    }
+}

@@ -1,0 +1,341 @@
+//! Connections to one instance: idle ones of HTTP/1.1, shared ones of HTTP/2.
+//!
+//! Never gives out a connection that the last message has not left cleanly, and never holds more than a bound.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout};
+
+use super::{Connected, Kind, PoolKey, connect};
+use crate::http::RequestBody;
+use crate::refusal::Refusal;
+use crate::table::Instance as Target;
+use crate::tls::{ClientSide, TlsPeer};
+
+/// To one instance, idle or not: more than any workload serves at once, fewer than a process may have descriptors.
+const MOST_CONNECTIONS: usize = 4_096;
+/// Idle ones beyond this are closed.
+const MOST_IDLE: usize = 256;
+/// On one connection: what mesh proxies accept.
+const MOST_STREAMS: usize = 100;
+/// The head of a response.
+const HEAD_BYTES: usize = 64 * 1024;
+/// What may be under way to one stream before the receiver has read it, and to all of a connection.
+const STREAM_WINDOW: u32 = 256 * 1024;
+const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// A peer that is gone without a word is noticed after the sum of these.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_WAIT: Duration = Duration::from_secs(20);
+/// How long a finished connection may take to be ready for the next request.
+const READY_WAIT: Duration = Duration::from_secs(5);
+/// An instance that no connection could be made to is tried last for this long.
+const SHUNNED: Duration = Duration::from_secs(1);
+
+/// The connections to one instance.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    key: PoolKey,
+    one: Mutex<Vec<IdleOne>>,
+    two: Mutex<Vec<Arc<Shared>>>,
+    /// One at a time opens a shared connection; the others find it when they come in.
+    opening: tokio::sync::Mutex<()>,
+    open: AtomicUsize,
+    failed: Mutex<Option<(Instant, Refusal)>>,
+    retired: AtomicBool,
+}
+
+#[derive(Debug)]
+struct IdleOne {
+    sender: http1::SendRequest<RequestBody>,
+    since: Instant,
+    counted: Counted,
+}
+
+/// A connection that many requests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    sender: http2::SendRequest<RequestBody>,
+    streams: AtomicUsize,
+    used: Mutex<Instant>,
+    peer: Option<TlsPeer>,
+    driver: AbortHandle,
+}
+
+/// What a request holds while it uses a connection.
+#[derive(Debug)]
+pub(crate) enum Lease {
+    One {
+        pool: Arc<Pool>,
+        sender: http1::SendRequest<RequestBody>,
+        counted: Counted,
+    },
+    Two(Share),
+    /// Its own connection, which is never used again.
+    Own,
+}
+
+/// One stream of a shared connection.
+#[derive(Debug)]
+pub(crate) struct Share(Arc<Shared>);
+
+/// One of the pool's connections; dropped with it.
+#[derive(Debug)]
+pub(crate) struct Counted(Arc<Pool>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        *locked(&self.0.used) = Instant::now();
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Share {
+    pub(super) fn sender(&self) -> http2::SendRequest<RequestBody> {
+        self.0.sender.clone()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    pub(super) fn new(key: PoolKey) -> Self {
+        Self {
+            key,
+            one: Mutex::default(),
+            two: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            open: AtomicUsize::new(0),
+            failed: Mutex::default(),
+            retired: AtomicBool::new(false),
+        }
+    }
+
+    /// No connection could be made to it a moment ago.
+    pub(super) fn is_shunned(&self) -> bool {
+        locked(&self.failed).is_some_and(|(at, _)| at.elapsed() < SHUNNED)
+    }
+
+    /// A connection with room for one request. `fresh`: not one that has waited for it.
+    pub(super) async fn lease(
+        self: &Arc<Self>,
+        target: &Target,
+        tls: Option<&ClientSide>,
+        limit: Duration,
+        fresh: bool,
+    ) -> Result<Lease, Refusal> {
+        match self.key.kind {
+            Kind::One => self.lease_one(target, limit, fresh).await,
+            Kind::Two | Kind::Mesh => self.lease_two(target, tls, limit).await,
+        }
+    }
+
+    async fn lease_one(
+        self: &Arc<Self>,
+        target: &Target,
+        limit: Duration,
+        fresh: bool,
+    ) -> Result<Lease, Refusal> {
+        let lease = |sender, counted| Lease::One {
+            pool: Arc::clone(self),
+            sender,
+            counted,
+        };
+        while !fresh && let Some(idle) = self.pop() {
+            if idle.sender.is_ready() && !idle.sender.is_closed() {
+                return Ok(lease(idle.sender, idle.counted));
+            }
+        }
+        let counted = self.count()?;
+        let connected = self.open(target, None, limit).await?;
+        let io = TokioIo::new(connected.stream);
+        let handshake = builder_one().handshake(io).await;
+        let (sender, connection) = handshake.map_err(|_| Refusal::Connect)?;
+        tokio::spawn(async move {
+            if let Err(why) = connection.await {
+                tracing::debug!(%why, "upstream connection ended");
+            }
+        });
+        Ok(lease(sender, counted))
+    }
+
+    fn pop(&self) -> Option<IdleOne> {
+        locked(&self.one).pop()
+    }
+
+    fn count(self: &Arc<Self>) -> Result<Counted, Refusal> {
+        let counted = Counted(Arc::clone(self));
+        match self.open.fetch_add(1, Ordering::Relaxed) {
+            open if open < MOST_CONNECTIONS => Ok(counted),
+            _ => Err(Refusal::Overflow),
+        }
+    }
+
+    /// Connects, and remembers whether that could be done.
+    async fn open(
+        &self,
+        target: &Target,
+        tls: Option<&ClientSide>,
+        limit: Duration,
+    ) -> Result<Connected, Refusal> {
+        let connected = connect(target, &self.key.owner, tls, limit).await;
+        let failed = connected.as_ref().err();
+        *locked(&self.failed) = failed.map(|why| (Instant::now(), *why));
+        connected
+    }
+
+    async fn lease_two(
+        self: &Arc<Self>,
+        target: &Target,
+        tls: Option<&ClientSide>,
+        limit: Duration,
+    ) -> Result<Lease, Refusal> {
+        if let Some(share) = self.share() {
+            return Ok(Lease::Two(share));
+        }
+        let waiting_since = Instant::now();
+        let _opening = self.opening.lock().await;
+        if let Some(share) = self.share() {
+            return Ok(Lease::Two(share));
+        }
+        // Who waited for the attempt of another shares its outcome, or the last in the row would wait for all of them.
+        let failed = *locked(&self.failed);
+        if let Some((at, why)) = failed
+            && at > waiting_since
+        {
+            return Err(why);
+        }
+        let counted = self.count()?;
+        let connected = self.open(target, tls, limit).await?;
+        let shared = shared(connected, counted).await?;
+        let share = Share(Arc::clone(&shared));
+        if !self.retired.load(Ordering::Acquire) {
+            locked(&self.two).push(shared);
+        }
+        Ok(Lease::Two(share))
+    }
+
+    /// Room on a connection that is there.
+    fn share(&self) -> Option<Share> {
+        let mut two = locked(&self.two);
+        two.retain(|shared| !shared.sender.is_closed());
+        let room = |shared: &&Arc<Shared>| shared.streams.load(Ordering::Relaxed) < MOST_STREAMS;
+        let shared = two.iter().find(room)?;
+        // Under the lock, so that nobody else takes the same place.
+        shared.streams.fetch_add(1, Ordering::Relaxed);
+        Some(Share(Arc::clone(shared)))
+    }
+
+    /// A connection comes back after its response has ended.
+    fn put_back(&self, sender: http1::SendRequest<RequestBody>, counted: Counted) {
+        if self.retired.load(Ordering::Acquire) || sender.is_closed() {
+            return;
+        }
+        let idle = IdleOne {
+            sender,
+            since: Instant::now(),
+            counted,
+        };
+        let mut one = locked(&self.one);
+        if one.len() < MOST_IDLE {
+            one.push(idle);
+        }
+    }
+
+    /// Closes what is idle, and keeps nothing that comes back.
+    pub(super) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        locked(&self.one).clear();
+        locked(&self.two).clear();
+    }
+
+    /// Cuts the connections to peers that are not what they must be any more.
+    pub(super) fn keep_peers(&self, is_good: impl Fn(&TlsPeer) -> bool) {
+        locked(&self.two).retain(|shared| {
+            let good = shared.peer.as_ref().is_none_or(&is_good);
+            if !good {
+                shared.driver.abort();
+            }
+            good
+        });
+    }
+
+    /// Closes what nothing has used for so long.
+    pub(super) fn sweep(&self, idle: Duration) {
+        locked(&self.one)
+            .retain(|waiting| !waiting.sender.is_closed() && waiting.since.elapsed() < idle);
+        locked(&self.two).retain(|shared| {
+            let busy = shared.streams.load(Ordering::Relaxed) > 0;
+            let used = *locked(&shared.used);
+            !shared.sender.is_closed() && (busy || used.elapsed() < idle)
+        });
+    }
+}
+
+impl Lease {
+    /// The response has been read to its end: the connection may serve another.
+    pub(crate) fn finish(self) {
+        let Self::One {
+            pool,
+            mut sender,
+            counted,
+        } = self
+        else {
+            return;
+        };
+        if sender.is_ready() {
+            return pool.put_back(sender, counted);
+        }
+        // The connection's own task has yet to notice that the message is over.
+        tokio::spawn(async move {
+            if let Ok(Ok(())) = timeout(READY_WAIT, sender.ready()).await {
+                pool.put_back(sender, counted);
+            }
+        });
+    }
+}
+
+pub(super) fn builder_one() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(HEAD_BYTES).max_header_size(HEAD_BYTES);
+    builder
+}
+
+/// A connection with one stream taken.
+async fn shared(connected: Connected, counted: Counted) -> Result<Arc<Shared>, Refusal> {
+    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_header_list_size(64 * 1024)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_WAIT)
+        .handshake(TokioIo::new(connected.stream))
+        .await
+        .map_err(|_| Refusal::Connect)?;
+    let driver = tokio::spawn(async move {
+        let _counted = counted;
+        if let Err(why) = connection.await {
+            tracing::debug!(%why, "upstream connection ended");
+        }
+    });
+    Ok(Arc::new(Shared {
+        sender,
+        streams: AtomicUsize::new(1),
+        used: Mutex::new(Instant::now()),
+        peer: connected.peer,
+        driver: driver.abort_handle(),
+    }))
+}

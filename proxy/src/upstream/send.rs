@@ -1,0 +1,187 @@
+//! One request to one of the instances of a cluster, or to the workload.
+//!
+//! Never buffers a body, so a request can be tried elsewhere only as long as nothing of it was written.
+
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use hyper::body::Incoming;
+use hyper_util::rt::TokioIo;
+
+use super::pool::builder_one;
+use super::{Kind, Lease, Upstreams, Via, connect};
+use crate::http::RequestBody;
+use crate::refusal::Refusal;
+use crate::table::{Hop, Instance};
+
+/// Instances that one request may try, and connections of one instance that may turn out to be closed.
+const MOST_INSTANCES: usize = 3;
+const MOST_STALE: usize = 3;
+
+/// A request as the next hop shall see it, without what depends on the version of HTTP.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) method: Method,
+    /// What the client asked for, or what a filter put in its place.
+    pub(crate) authority: HeaderValue,
+    pub(crate) target: PathAndQuery,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: RequestBody,
+    /// It asks for another protocol after the response.
+    pub(crate) upgrade: Option<HeaderValue>,
+}
+
+/// A response whose body is still under way.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) response: Response<Incoming>,
+    pub(crate) lease: Lease,
+}
+
+/// Sends a request to the first of the instances that takes it.
+pub(crate) async fn send<'a>(
+    upstreams: &Upstreams,
+    via: Via<'_>,
+    instances: impl Iterator<Item = &'a Instance> + Clone,
+    outgoing: Outgoing,
+) -> Result<Answer, Refusal> {
+    let kind = via.kind()?;
+    let order = healthy_first(instances);
+    if outgoing.upgrade.is_some() {
+        return upgrade(via, order, outgoing).await;
+    }
+    let mut request = outgoing.into_request(kind != Kind::One)?;
+    let mut last = Refusal::NoEndpoint;
+    for instance in order {
+        match send_to(upstreams, &via, instance, request).await {
+            Ok(answer) => return Ok(answer),
+            Err((why, None)) => return Err(why),
+            Err((why, Some(unsent))) => (last, request) = (why, unsent),
+        }
+    }
+    Err(last)
+}
+
+/// Instances in their order, those that could not be reached a moment ago last, and no more than one request may try.
+pub(crate) fn healthy_first<'a>(
+    instances: impl Iterator<Item = &'a Instance> + Clone,
+) -> impl Iterator<Item = &'a Instance> {
+    let shunned = |instance: &&Instance| {
+        let pool = instance.pool.get();
+        pool.is_some_and(|pool| pool.is_shunned())
+    };
+    let most = instances.clone().take(MOST_INSTANCES).count();
+    instances
+        .clone()
+        .filter(move |instance| !shunned(instance))
+        .chain(instances.filter(shunned))
+        .take(most)
+}
+
+/// Why it failed, and the request where nothing of it was sent.
+type Unsent = (Refusal, Option<Request<RequestBody>>);
+
+async fn send_to(
+    upstreams: &Upstreams,
+    via: &Via<'_>,
+    instance: &Instance,
+    mut request: Request<RequestBody>,
+) -> Result<Answer, Unsent> {
+    let pool = match upstreams.pool(via, instance) {
+        Ok(pool) => pool,
+        Err(why) => return Err((why, Some(request))),
+    };
+    let tls = match via.hop {
+        Hop::Mesh(tls) => Some(&tls.h2),
+        Hop::Plain | Hop::Unready => None,
+    };
+    for attempt in 0..=MOST_STALE {
+        let fresh = attempt == MOST_STALE;
+        let lease = pool.lease(instance, tls, via.connect_timeout, fresh).await;
+        let mut lease = match lease {
+            Ok(lease) => lease,
+            Err(why) => return Err((why, Some(request))),
+        };
+        let sent = match &mut lease {
+            Lease::One { sender, .. } => sender.try_send_request(request).await,
+            Lease::Two(share) => share.sender().try_send_request(request).await,
+            Lease::Own => return Err((Refusal::Closed, Some(request))),
+        };
+        match sent {
+            // Nobody asked for it, so what follows on the connection means nothing.
+            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                return Err((Refusal::BadResponse, None));
+            }
+            Ok(response) => return Ok(Answer { response, lease }),
+            Err(mut failed) => match failed.take_message() {
+                Some(unsent) => request = unsent,
+                None => return Err((failure(failed.error()), None)),
+            },
+        }
+    }
+    Err((Refusal::Closed, Some(request)))
+}
+
+/// On a connection of its own, which afterwards belongs to the other protocol or to nobody.
+async fn upgrade<'a>(
+    via: Via<'_>,
+    instances: impl Iterator<Item = &'a Instance>,
+    outgoing: Outgoing,
+) -> Result<Answer, Refusal> {
+    let tls = match via.hop {
+        Hop::Mesh(tls) => Some(&tls.h1),
+        Hop::Plain | Hop::Unready => None,
+    };
+    let request = outgoing.into_request(false)?;
+    let mut last = Refusal::NoEndpoint;
+    for instance in instances {
+        match connect(instance, via.owner, tls, via.connect_timeout).await {
+            Err(why) => last = why,
+            Ok(connected) => {
+                let io = TokioIo::new(connected.stream);
+                let handshake = builder_one().handshake(io).await;
+                let (mut sender, connection) = handshake.map_err(|_| Refusal::Connect)?;
+                tokio::spawn(connection.with_upgrades());
+                let response = sender.send_request(request).await;
+                let response = response.map_err(|why| failure(&why))?;
+                let lease = Lease::Own;
+                return Ok(Answer { response, lease });
+            }
+        }
+    }
+    Err(last)
+}
+
+fn failure(why: &hyper::Error) -> Refusal {
+    tracing::debug!(%why, "no response");
+    match why.is_parse() {
+        true => Refusal::BadResponse,
+        false => Refusal::Closed,
+    }
+}
+
+impl Outgoing {
+    fn into_request(self, two: bool) -> Result<Request<RequestBody>, Refusal> {
+        let mut request = Request::new(self.body);
+        *request.method_mut() = self.method;
+        *request.headers_mut() = self.headers;
+        if two {
+            let authority = Authority::try_from(self.authority.as_bytes());
+            let uri = Uri::builder()
+                .scheme(Scheme::HTTP)
+                .authority(authority.map_err(|_| Refusal::BadRequest)?)
+                .path_and_query(self.target)
+                .build();
+            *request.uri_mut() = uri.map_err(|_| Refusal::BadRequest)?;
+            *request.version_mut() = Version::HTTP_2;
+        } else {
+            *request.uri_mut() = self.target.into();
+            request.headers_mut().insert(header::HOST, self.authority);
+        }
+        if let Some(protocol) = self.upgrade {
+            let headers = request.headers_mut();
+            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(header::UPGRADE, protocol);
+        }
+        Ok(request)
+    }
+}
