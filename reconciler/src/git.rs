@@ -19,6 +19,8 @@ pub use watch::Watch;
 const FETCH_DEADLINE: Duration = Duration::from_mins(10);
 /// The largest pack that is received, in bytes.
 const PACK_LIMIT: usize = 2 << 30;
+/// Trailers of longer messages are not looked for.
+const MESSAGE_LIMIT: usize = 1 << 20;
 /// Where the cache keeps what it last fetched.
 const FETCHED: &str = "refs/meshd/fetched";
 
@@ -63,6 +65,18 @@ pub struct Commit {
     pub time: i64,
     /// First line of the message.
     pub subject: String,
+    /// `Key: value` lines at the end of the message.
+    pub trailers: Vec<(String, String)>,
+}
+
+impl Commit {
+    /// Does a trailer of this name say `true`?
+    #[must_use]
+    pub fn says(&self, trailer: &str) -> bool {
+        self.trailers
+            .iter()
+            .any(|(key, value)| key.eq_ignore_ascii_case(trailer) && value.trim() == "true")
+    }
 }
 
 /// Why there is no commit to read.
@@ -143,6 +157,7 @@ impl Source {
             author: show(commit.author().name_bytes()),
             time: commit.time().seconds(),
             subject: show(commit.summary_bytes().unwrap_or_default()),
+            trailers: trailers(commit.message_bytes()),
         })
     }
 
@@ -221,6 +236,20 @@ impl Source {
             .fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None)
             .map_err(|e| failed(&e))
     }
+}
+
+fn trailers(message: &[u8]) -> Vec<(String, String)> {
+    if message.len() > MESSAGE_LIMIT {
+        return Vec::new();
+    }
+    let Ok(trailers) = git2::message_trailers_bytes(message) else {
+        return Vec::new();
+    };
+    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    trailers
+        .iter()
+        .map(|(key, value)| (show(key), show(value)))
+        .collect()
 }
 
 fn local(path: &Path) -> Result<PathBuf, Failure> {

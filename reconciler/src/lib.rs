@@ -1,3 +1,24 @@
-//! Git to compile to roll out to deliver.
+//! Git to compile to roll out to deliver; certificate authority; registry of live workloads.
+//!
+//! Never serves what did not compile, never keeps in its own store what git already holds, and never lets a private key
+//! out: of its authorities it gives certificates, of its state it shows digests and names.
 
+mod admin;
+pub mod app;
+mod authority;
+pub mod ca;
+mod candidate;
+pub mod cli;
 pub mod git;
+pub mod log;
+mod publish;
+mod random;
+mod reconcile;
+mod registry;
+pub mod revocation;
+mod rollout;
+mod snapshot;
+pub mod state;
+mod status;
+pub mod tls;
+pub mod token;

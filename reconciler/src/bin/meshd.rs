@@ -1,2 +1,23 @@
-//! Placeholder.
-fn main() {}
+//! meshd: the reconciler as a program.
+//!
+//! Never does anything here: it reads the command line, and says why something failed.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use mesh_reconciler::cli::Cli;
+
+fn main() -> ExitCode {
+    match Cli::parse().run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            tracing::error!("{failure}");
+            if !tracing::enabled!(tracing::Level::ERROR) {
+                // Nobody set up logging: a command that is not `run`.
+                use std::io::Write;
+                let _ = writeln!(std::io::stderr(), "meshd: {failure}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The admin port: what meshd says about itself over HTTP.
+//!
+//! Never changes anything: every request is a question, and whoever may ask learns names and digests, no secret.
+
+mod metrics;
+mod view;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use mesh_bundle::Duration as Text;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use crate::registry::{Registry, Standing};
+use crate::status::Status;
+
+pub(crate) use metrics::Metrics;
+
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// Requests that wait for a revision at the same time.
+const WAITERS: usize = 64;
+
+/// What questions are answered from.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    status: Arc<Status>,
+    registry: Arc<Registry>,
+    metrics: Arc<Metrics>,
+    waiters: Semaphore,
+}
+
+/// What a status request asks to wait for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wish {
+    settled: Option<String>,
+    timeout: Option<String>,
+}
+
+impl Wish {
+    /// Commits and durations need no escapes, so none are understood.
+    fn parse(query: &str) -> Result<Self, String> {
+        let mut wish = Self::default();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            match pair.split_once('=') {
+                Some(("settled", value)) => wish.settled = Some(value.to_owned()),
+                Some(("timeout", value)) => wish.timeout = Some(value.to_owned()),
+                _ => return Err("the parameters are `settled` and `timeout`\n".to_owned()),
+            }
+        }
+        Ok(wish)
+    }
+}
+
+impl Admin {
+    pub(crate) fn new(
+        status: Arc<Status>,
+        registry: Arc<Registry>,
+        metrics: Arc<Metrics>,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            status,
+            registry,
+            metrics,
+            waiters: Semaphore::new(WAITERS),
+        })
+    }
+
+    /// Answers until `stop`.
+    pub(crate) async fn serve(
+        self: Arc<Self>,
+        listener: TcpListener,
+        mut stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let routes = Router::new()
+            .route("/healthz", get(|| async { "ok\n" }))
+            .route("/readyz", get(readyz))
+            .route("/metrics", get(metrics_page))
+            .route("/v1/status", get(status_page))
+            .with_state(self);
+        let stopped = async move {
+            let _ = stop.wait_for(|stop| *stop).await;
+        };
+        axum::serve(listener, routes)
+            .with_graceful_shutdown(stopped)
+            .await
+    }
+
+    fn json(&self) -> Response {
+        let proxies = self.registry.proxies(Instant::now());
+        let body = view::status(&self.status.report(), &proxies);
+        ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+    }
+
+    /// Has this commit been judged and, where it is served, has every connected proxy answered?
+    fn is_settled(&self, revision: &str) -> bool {
+        let report = self.status.report();
+        if report.seen.as_deref() != Some(revision) {
+            return false;
+        }
+        report.revision.as_deref() != Some(revision)
+            || self
+                .registry
+                .proxies(Instant::now())
+                .iter()
+                .all(|proxy| proxy.standing != Standing::Pending)
+    }
+
+    async fn settled(&self, revision: &str) {
+        let (mut status, mut registry) = (self.status.watch(), self.registry.watch());
+        loop {
+            status.mark_unchanged();
+            registry.mark_unchanged();
+            if self.is_settled(revision) {
+                return;
+            }
+            tokio::select! {
+                _ = status.changed() => {}
+                _ = registry.changed() => {}
+            }
+        }
+    }
+}
+
+async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
+    if admin.registry.published().is_some() {
+        return "ok\n".into_response();
+    }
+    let conditions = admin.status.report().conditions;
+    let reason = conditions
+        .first()
+        .map_or_else(String::new, |c| format!("{}: {}\n", c.reason, c.message));
+    (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+}
+
+async fn metrics_page(State(admin): State<Arc<Admin>>) -> Response {
+    let proxies = admin.registry.proxies(Instant::now());
+    let published = admin.registry.published();
+    let text = admin
+        .metrics
+        .text(&admin.status.report(), &proxies, published.as_deref());
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+async fn status_page(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let wish = match Wish::parse(&query.unwrap_or_default()) {
+        Ok(wish) => wish,
+        Err(error) => return (StatusCode::BAD_REQUEST, error).into_response(),
+    };
+    let Some(revision) = wish.settled else {
+        return admin.json();
+    };
+    let timeout = match wish.timeout.as_deref().unwrap_or("30s").parse::<Text>() {
+        Ok(timeout) => timeout.as_std().min(LONGEST_WAIT),
+        Err(error) => {
+            return (StatusCode::BAD_REQUEST, format!("timeout: {error}\n")).into_response();
+        }
+    };
+    let Ok(_place) = admin.waiters.try_acquire() else {
+        let busy = "too many requests wait already\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, busy).into_response();
+    };
+    match tokio::time::timeout(timeout, admin.settled(&revision)).await {
+        Ok(()) => admin.json(),
+        Err(_) => (StatusCode::GATEWAY_TIMEOUT, admin.json()).into_response(),
+    }
+}

@@ -1,0 +1,318 @@
+//! Boot order of meshd, as a list; then it waits for the signal to end.
+//!
+//! Never listens before there is something to answer with, and never gives up what it restored because git is away.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::admin::{Admin, Metrics};
+use crate::authority::Gate;
+use crate::ca::{self, CaFailure};
+use crate::git::SourceConfig;
+use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
+use crate::registry::{Kept, Now, Registry};
+use crate::revocation::Revocations;
+use crate::rollout::Rollout;
+use crate::state::{StateDir, StateFailure};
+use crate::status::Status;
+use crate::tls::{self, OwnCertificate};
+use crate::token::Tokens;
+
+/// Between two looks at what is revoked; with the look of the delivery server it makes less than a minute.
+const REVOCATIONS_EVERY: Duration = Duration::from_secs(10);
+/// Sessions are ended in words; who does not take them is not waited for.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// What `meshd run` is told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// A path, or a `file://` or `https://` URL.
+    pub repository: String,
+    /// Branch, tag, or full reference name.
+    pub reference: String,
+    /// The directory inside the repository.
+    pub path: Option<String>,
+    /// Certificate authorities for `https://`, beside those of the system.
+    pub authorities: Option<PathBuf>,
+    /// The state directory.
+    pub state: PathBuf,
+    /// For proxies.
+    pub listen: SocketAddr,
+    /// For operators.
+    pub admin: SocketAddr,
+    /// Between two looks at the repository.
+    pub poll: Duration,
+}
+
+/// Why meshd does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateFailure),
+    /// A certificate authority.
+    #[error(transparent)]
+    Authority(#[from] CaFailure),
+    /// Revocations that cannot be read might let in whom they keep out.
+    #[error("what is revoked cannot be read: {0}")]
+    Revocations(String),
+    /// An address cannot be listened on.
+    #[error("listening on {address}: {source}")]
+    Listen {
+        /// From the command line.
+        address: SocketAddr,
+        /// The answer of the system.
+        source: std::io::Error,
+    },
+    /// Neither git nor the state directory has anything to serve.
+    #[error("{0}; and there is no earlier state to serve")]
+    Repository(String),
+    /// Something that does not happen on a healthy machine.
+    #[error("{0}")]
+    System(String),
+}
+
+/// Runs meshd until it is told to end.
+///
+/// # Errors
+/// See [`Failure`]. After the first `listening` in the log there is none but of the system.
+pub async fn run(config: Config) -> Result<(), Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|e| system(&e))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(|e| system(&e))?;
+    let running = tokio::select! {
+        started = Meshd::start(config) => started?,
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    running.end().await;
+    Ok(())
+}
+
+/// A meshd that runs inside of this process.
+#[derive(Debug)]
+pub struct Meshd {
+    delivery: SocketAddr,
+    admin: SocketAddr,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+    registry: Arc<Registry>,
+    state: Arc<StateDir>,
+}
+
+impl Meshd {
+    /// Starts it. When this returns it listens.
+    ///
+    /// # Errors
+    /// See [`Failure`].
+    pub async fn start(config: Config) -> Result<Self, Failure> {
+        // 1. What was there before: the directory, the keys, who is revoked, who was ready.
+        let state = Arc::new(StateDir::open(&config.state)?);
+        let now = Now::read();
+        let control = Arc::new(ca::open_control(&state, now.unix)?);
+        let revocations = Revocations::read(&state, now.unix).map_err(Failure::Revocations)?;
+        let registry = Arc::new(Registry::new(Kept::read(&state), now));
+        // 2. Addresses, before anything takes long.
+        let delivery = listen(config.listen).await?;
+        let admin = listen(config.admin).await?;
+        let addresses = (address(&delivery)?, address(&admin)?);
+        let (own, renew_at) = OwnCertificate::new(Arc::clone(&control)).map_err(Failure::System)?;
+        let tls = tls::server(&control, Arc::clone(&own)).map_err(Failure::System)?;
+        // 3. Something to serve: the last good commit, or git's.
+        let rollout = Arc::new(Rollout::new(Arc::clone(&state), Arc::clone(&registry)));
+        let status = Arc::new(Status::new());
+        let tokens = Arc::new(Tokens::new(Arc::clone(&state)));
+        let source = config.repository.clone();
+        let metrics = Arc::new(Metrics::new(source, control.not_after()));
+        let mut reconciler = Reconciler::new(Ctx {
+            config: source_config(&config, &state),
+            poll: config.poll,
+            rollout: Arc::clone(&rollout),
+            status: Arc::clone(&status),
+            tokens: Arc::clone(&tokens),
+            metrics: Arc::clone(&metrics),
+        });
+        let wait = begin(&rollout, &status, &mut reconciler).await?;
+        // 4. Everybody to work.
+        let stop = watch::Sender::new(false);
+        let stopped = || stop.subscribe();
+        let mut tasks = JoinSet::new();
+        let gate = Arc::new(Gate {
+            control,
+            registry: Arc::clone(&registry),
+            rollout,
+            tokens,
+            revocations: Mutex::new(Arc::new(revocations)),
+        });
+        tasks.spawn(work(Arc::clone(&registry), Arc::clone(&state), stopped()));
+        tasks.spawn(look_for_revocations(
+            Arc::clone(&gate),
+            Arc::clone(&state),
+            stopped(),
+        ));
+        tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
+        let answers = Admin::new(status, Arc::clone(&registry), metrics);
+        tasks.spawn(told("admin", answers.serve(admin, stopped())));
+        let server = mesh_delivery::server::serve(delivery, tls, gate, stopped());
+        tasks.spawn(told("delivery", server));
+        tasks.spawn(reconciler.run(wait, stopped()));
+        let (delivery, admin) = addresses;
+        tracing::info!(%delivery, %admin, "listening");
+        Ok(Self {
+            delivery,
+            admin,
+            stop,
+            tasks,
+            registry,
+            state,
+        })
+    }
+
+    /// Where proxies connect to.
+    #[must_use]
+    pub fn delivery(&self) -> SocketAddr {
+        self.delivery
+    }
+
+    /// Where it tells about itself.
+    #[must_use]
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Ends it: sessions in words, then everything else. Proxies keep what they have.
+    pub async fn end(mut self) {
+        let _ = self.stop.send(true);
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        let in_time = tokio::time::timeout(FAREWELL, ended).await;
+        if in_time.is_err() {
+            self.tasks.shutdown().await;
+        }
+        keep(&self.registry, &self.state, Now::read()).await;
+        tracing::info!("ended");
+    }
+}
+
+/// Restores, or makes the first pass; both have failed where neither leaves anything to serve nor a commit to mend.
+async fn begin(
+    rollout: &Rollout,
+    status: &Status,
+    reconciler: &mut Reconciler,
+) -> Result<Duration, Failure> {
+    if let Some((revision, digest)) = rollout.restore().await? {
+        tracing::info!(%revision, %digest, "restored");
+        status.restored(&revision, digest);
+        return Ok(Duration::ZERO);
+    }
+    let (wait, outcome) = reconciler.reconcile().await;
+    match outcome {
+        Ok(Outcome { .. }) => Ok(wait),
+        // A commit can be mended while meshd runs; a repository that is not there is most likely a mistake on the
+        // command line.
+        Err(Trouble {
+            kind: Kind::Stalled | Kind::Waiting(_),
+            revision: Some(_),
+            ..
+        }) => Ok(wait),
+        Err(trouble) => Err(Failure::Repository(trouble.message)),
+    }
+}
+
+fn source_config(config: &Config, state: &StateDir) -> SourceConfig {
+    SourceConfig {
+        repository: config.repository.clone(),
+        reference: config.reference.clone(),
+        path: config.path.clone(),
+        authorities: config.authorities.clone(),
+        cache: state.path("git"),
+    }
+}
+
+/// Keeps endpoints and feeds up to date.
+async fn work(registry: Arc<Registry>, state: Arc<StateDir>, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = registry.work() => {}
+        }
+        let now = Now::read();
+        keep(&registry, &state, now).await;
+        registry.tell(now);
+    }
+}
+
+/// What a restart must know is on the disk before anybody acts on it.
+async fn keep(registry: &Registry, state: &Arc<StateDir>, now: Now) {
+    let Some(kept) = registry.settle(now) else {
+        return;
+    };
+    let state = Arc::clone(state);
+    let written = tokio::task::spawn_blocking(move || kept.write(&state)).await;
+    let error = match written {
+        Ok(Ok(())) => return,
+        Ok(Err(failure)) => failure.to_string(),
+        Err(error) => error.to_string(),
+    };
+    tracing::error!(error, "what is known of the proxies cannot be kept");
+    registry.not_kept();
+}
+
+async fn look_for_revocations(
+    gate: Arc<Gate>,
+    state: Arc<StateDir>,
+    mut stop: watch::Receiver<bool>,
+) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = tokio::time::sleep(REVOCATIONS_EVERY) => {}
+        }
+        let state = Arc::clone(&state);
+        let read = move || Revocations::read(&state, Now::read().unix);
+        match tokio::task::spawn_blocking(read).await {
+            Ok(Ok(revocations)) => {
+                let slot = gate.revocations.lock();
+                *slot.unwrap_or_else(PoisonError::into_inner) = Arc::new(revocations);
+            }
+            Ok(Err(error)) => tracing::error!(error, "what is revoked cannot be read"),
+            Err(error) => tracing::error!(%error, "what is revoked cannot be read"),
+        }
+    }
+}
+
+async fn until(task: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = task => {}
+    }
+}
+
+async fn told(what: &'static str, server: impl Future<Output = std::io::Result<()>>) {
+    if let Err(error) = server.await {
+        tracing::error!(%error, what, "nothing is accepted any more");
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| Failure::Listen { address, source })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
+    listener.local_addr().map_err(|error| system(&error))
+}
+
+fn system(error: &std::io::Error) -> Failure {
+    Failure::System(error.to_string())
+}

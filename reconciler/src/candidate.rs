@@ -1,0 +1,218 @@
+//! A commit on its way to be published: compiled, counted, and with the Dataplanes that registered themselves.
+//!
+//! Never lets a registered Dataplane keep a commit from being published: what does not fit the commit is left out.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use mesh_bundle::{Bundle, Digest, Kri};
+use mesh_compiler::model::Settings;
+use mesh_compiler::source::{Node, Sources};
+use mesh_compiler::world::Entry;
+use mesh_compiler::{Compiled, MemoryWorld, World, compile};
+
+/// In a path of the compiled world, and in nobody's repository.
+const REGISTERED: &str = "(registered)";
+
+/// Documents that proxies brought with them, by mesh and name of the Dataplane.
+pub(crate) type Documents = BTreeMap<(String, String), Vec<u8>>;
+
+/// A commit without errors.
+pub(crate) struct Candidate {
+    pub(crate) revision: String,
+    /// Of what `meshc build` makes of the commit.
+    pub(crate) digest: Digest,
+    /// With the registered Dataplanes.
+    pub(crate) bundle: Bundle,
+    /// Values that stand in documents, by issuer and pointer.
+    pub(crate) inline: BTreeMap<(Kri, String), String>,
+    /// What the compiler read.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// What stands in the files.
+    pub(crate) inventory: BTreeSet<Name>,
+    /// Warnings, as `meshc check` prints them.
+    pub(crate) warnings: Option<String>,
+    /// Registered Dataplanes that do not fit, with what the compiler says about each.
+    pub(crate) left_out: BTreeMap<(String, String), String>,
+}
+
+impl fmt::Debug for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Candidate")
+            .field("revision", &self.revision)
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a document is called.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    pub(crate) kind: String,
+    pub(crate) mesh: String,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl Candidate {
+    /// Compiles a commit.
+    ///
+    /// # Errors
+    /// The diagnostics, as `meshc check` prints them.
+    pub(crate) fn compile(
+        world: &dyn World,
+        revision: String,
+        registered: &Documents,
+        settings: &Settings,
+    ) -> Result<Self, String> {
+        let recorder = Recorder::new(world);
+        let compiled = compile(&recorder, settings);
+        if compiled.diagnostics.has_errors() {
+            return Err(text(&compiled));
+        }
+        let mut candidate = Self {
+            revision,
+            digest: compiled.bundle.digest,
+            inventory: inventory(&compiled.sources),
+            warnings: (!compiled.diagnostics.list.is_empty()).then(|| text(&compiled)),
+            bundle: compiled.bundle,
+            inline: compiled.secrets.inline,
+            files: recorder.read.into_inner(),
+            left_out: BTreeMap::new(),
+        };
+        candidate.admit(registered, settings);
+        Ok(candidate)
+    }
+
+    /// Adds the registered Dataplanes that fit.
+    fn admit(&mut self, registered: &Documents, settings: &Settings) {
+        let mut fitting = registered.clone();
+        while !fitting.is_empty() {
+            let compiled = compile(&self.world_with(&fitting), settings);
+            if !compiled.diagnostics.has_errors() {
+                self.bundle = compiled.bundle;
+                self.inline = compiled.secrets.inline;
+                return;
+            }
+            let at_fault = |key: &(String, String)| {
+                let path = path(key);
+                let list = compiled.diagnostics.list.iter();
+                list.clone().any(|diagnostic| diagnostic.at.file == path)
+            };
+            let guilty: Vec<_> = fitting
+                .keys()
+                .filter(|key| at_fault(key))
+                .cloned()
+                .collect();
+            let told = text(&compiled);
+            // An error elsewhere that only they can have caused: none of them fits.
+            let guilty = match guilty.is_empty() {
+                true => fitting.keys().cloned().collect(),
+                false => guilty,
+            };
+            for key in guilty {
+                fitting.remove(&key);
+                self.left_out.insert(key, told.clone());
+            }
+        }
+    }
+
+    fn world_with(&self, documents: &Documents) -> MemoryWorld {
+        let mut files = self.files.clone();
+        for (key, bytes) in documents {
+            files.insert(path(key), bytes.clone());
+        }
+        MemoryWorld { files }
+    }
+}
+
+/// What one registered document is, before anything is known about whether it fits.
+///
+/// # Errors
+/// In words, for whoever sent it.
+pub(crate) fn identify(document: &[u8], settings: &Settings) -> Result<Name, String> {
+    let files = BTreeMap::from([("dataplane.yaml".to_owned(), document.to_vec())]);
+    let compiled = compile(&MemoryWorld { files }, settings);
+    let mut names = inventory(&compiled.sources).into_iter();
+    match (names.next(), names.next()) {
+        (Some(name), None) if name.kind == "Dataplane" => Ok(name),
+        _ if compiled.diagnostics.has_errors() => Err(text(&compiled)),
+        _ => Err("the document must be one Dataplane, and nothing else".to_owned()),
+    }
+}
+
+/// Files of a mesh and a name go here; the parts are checked before anything is registered.
+fn path((mesh, name): &(String, String)) -> String {
+    format!("{REGISTERED}/{mesh}/{name}.yaml")
+}
+
+/// As `meshc check` prints it.
+fn text(compiled: &Compiled) -> String {
+    let mut text = String::new();
+    for diagnostic in &compiled.diagnostics.list {
+        let line = compiled.sources.line(&diagnostic.at);
+        let file = &diagnostic.at.file;
+        text.push_str(&format!("{file}:{line}: {}\n", diagnostic.message));
+    }
+    text
+}
+
+/// The names of everything that stands in a repository.
+fn inventory(sources: &Sources) -> BTreeSet<Name> {
+    let documents = sources.files().flat_map(|(_, file)| &file.documents);
+    documents
+        .filter_map(|document| name(document.root.as_ref()?))
+        .collect()
+}
+
+fn name(root: &Node) -> Option<Name> {
+    let text = |node: &Node, key: &str| Some(node.get(key)?.as_str()?.to_owned());
+    if let Some(kind) = text(root, "type") {
+        return Some(Name {
+            kind,
+            mesh: text(root, "mesh").unwrap_or_default(),
+            namespace: String::new(),
+            name: text(root, "name").unwrap_or_default(),
+        });
+    }
+    let metadata = root.get("metadata")?;
+    let labels = metadata.get("labels");
+    Some(Name {
+        kind: text(root, "kind")?,
+        mesh: labels
+            .and_then(|labels| text(labels, "kuma.io/mesh"))
+            .unwrap_or_default(),
+        namespace: text(metadata, "namespace").unwrap_or_default(),
+        name: text(metadata, "name")?,
+    })
+}
+
+/// Remembers what was read.
+struct Recorder<'a> {
+    inner: &'a dyn World,
+    read: RefCell<BTreeMap<String, Vec<u8>>>,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(inner: &'a dyn World) -> Self {
+        Self {
+            inner,
+            read: RefCell::default(),
+        }
+    }
+}
+
+impl World for Recorder<'_> {
+    fn entries(&self) -> Vec<Entry> {
+        self.inner.entries()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let bytes = self.inner.read(path)?;
+        self.read
+            .borrow_mut()
+            .insert(path.to_owned(), bytes.clone());
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,256 @@
+//! Reconciling: make what is served follow what git says, one pass after the other.
+//!
+//! Never publishes what does not compile, and never writes a status from within a step: steps return values, the loop
+//! records them.
+
+mod guard;
+mod schedule;
+mod trouble;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mesh_bundle::Digest;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::admin::Metrics;
+use crate::candidate::Candidate;
+use crate::git::{Commit, Source, SourceConfig, Watch};
+use crate::registry::Now;
+use crate::rollout::{self, Desk, Rollout};
+use crate::status::Status;
+use crate::token::Tokens;
+
+use schedule::Schedule;
+pub(crate) use trouble::{Kind, Trouble};
+
+/// For how long one pass waits for git. Fetching itself ends later, on its own.
+const FETCH_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What a pass works with.
+#[derive(Debug)]
+pub(crate) struct Ctx {
+    pub(crate) config: SourceConfig,
+    pub(crate) poll: Duration,
+    pub(crate) rollout: Arc<Rollout>,
+    pub(crate) status: Arc<Status>,
+    pub(crate) tokens: Arc<Tokens>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+/// What a pass ended with, when git says what is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) revision: String,
+    pub(crate) digest: Digest,
+    pub(crate) proxies: usize,
+    /// As `meshc check` prints them.
+    pub(crate) warnings: Option<String>,
+    /// What is not as it should be, although the commit is served.
+    pub(crate) degraded: Vec<(&'static str, String)>,
+}
+
+/// The loop, between its passes.
+#[derive(Debug)]
+pub(crate) struct Reconciler {
+    ctx: Ctx,
+    schedule: Schedule,
+    source: Option<Source>,
+    watch: Option<Watch>,
+    /// A fetch that takes longer than a pass waits for it.
+    fetching: Mutex<Option<JoinHandle<Result<Commit, crate::git::Failure>>>>,
+    /// The commit that was judged last, and the judgement: it does not change by itself.
+    judged: Option<(Commit, Result<Outcome, Trouble>)>,
+}
+
+impl Reconciler {
+    pub(crate) fn new(ctx: Ctx) -> Self {
+        let schedule = Schedule::new(ctx.poll);
+        Self {
+            ctx,
+            schedule,
+            source: None,
+            watch: None,
+            fetching: Mutex::new(None),
+            judged: None,
+        }
+    }
+
+    /// Passes until `stop`, each after the last one's wait or when something wakes it.
+    pub(crate) async fn run(mut self, mut wait: Duration, mut stop: watch::Receiver<bool>) {
+        loop {
+            let woken = async {
+                match &mut self.watch {
+                    Some(watch) => watch.changed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = woken => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            (wait, _) = self.reconcile().await;
+        }
+    }
+
+    /// One pass, recorded: the single exit.
+    pub(crate) async fn reconcile(&mut self) -> (Duration, Result<Outcome, Trouble>) {
+        let outcome = self.pass().await;
+        let news = self.ctx.status.record(&outcome);
+        self.ctx.metrics.reconciled(&outcome);
+        if news {
+            tell(&outcome);
+        }
+        (self.schedule.after(&outcome), outcome)
+    }
+
+    async fn pass(&mut self) -> Result<Outcome, Trouble> {
+        let source = self.open().await?;
+        let commit = self.fetch(&source).await?;
+        if let Some((judged, outcome)) = &self.judged
+            && *judged == commit
+            && is_final(outcome)
+        {
+            return outcome.clone();
+        }
+        let outcome = self.judge(source, &commit).await;
+        self.judged = Some((commit, outcome.clone()));
+        outcome
+    }
+
+    async fn judge(&self, source: Source, commit: &Commit) -> Result<Outcome, Trouble> {
+        let rollout = Arc::clone(&self.ctx.rollout);
+        let mut desk = rollout.desk().await;
+        let candidate = compile(source, commit, &desk).await?;
+        verify(commit, &candidate, &desk)?;
+        let outcome = publish(&rollout, &mut desk, candidate)?;
+        drop(desk);
+        self.prune(outcome)
+    }
+
+    /// The repository, which may not have been there at first.
+    async fn open(&mut self) -> Result<Source, Trouble> {
+        if let Some(source) = &self.source {
+            return Ok(source.clone());
+        }
+        let config = self.ctx.config.clone();
+        let opened = tokio::task::spawn_blocking(|| Source::open(config)).await;
+        let source = opened.map_err(|error| broken(&error))??;
+        self.watch = Some(Watch::start(&source));
+        self.source = Some(source.clone());
+        Ok(source)
+    }
+
+    async fn fetch(&self, source: &Source) -> Result<Commit, Trouble> {
+        let mut fetching = {
+            let mut slot = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+            slot.take()
+        }
+        .unwrap_or_else(|| {
+            let source = source.clone();
+            tokio::task::spawn_blocking(move || source.fetch())
+        });
+        match tokio::time::timeout(FETCH_DEADLINE, &mut fetching).await {
+            Ok(Ok(fetched)) => Ok(fetched?),
+            Ok(Err(error)) => Err(broken(&error)),
+            Err(_) => {
+                // One at a time: the next pass waits for this one.
+                let mut slot = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
+                *slot = Some(fetching);
+                let message = format!("git has not answered within {FETCH_DEADLINE:?}");
+                Err(Trouble::transient("GitOperationFailed", message))
+            }
+        }
+    }
+
+    /// Clears away what nothing needs any more.
+    fn prune(&self, mut outcome: Outcome) -> Result<Outcome, Trouble> {
+        if let Err(failure) = self.ctx.tokens.prune(Now::read().unix) {
+            let reason = "StorageOperationFailed";
+            outcome.degraded.push((reason, failure.to_string()));
+        }
+        Ok(outcome)
+    }
+}
+
+async fn compile(source: Source, commit: &Commit, desk: &Desk) -> Result<Candidate, Trouble> {
+    let (wanted, revision) = (commit.clone(), commit.id.clone());
+    let world = move || Ok(source.world(&wanted)?);
+    rollout::compile(world, revision, desk.documents()).await
+}
+
+fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk) -> Result<(), Trouble> {
+    let Some(served) = desk.inventory() else {
+        return Ok(());
+    };
+    match guard::objection(served, &candidate.inventory) {
+        Some(why) if !commit.says(guard::TRAILER) => {
+            Err(Trouble::stalled("PruneGuard", why).about(&commit.id))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn publish(rollout: &Rollout, desk: &mut Desk, candidate: Candidate) -> Result<Outcome, Trouble> {
+    let (revision, digest) = (candidate.revision.clone(), candidate.digest);
+    let warnings = candidate.warnings.clone();
+    let done = rollout.publish(desk, candidate)?;
+    Ok(Outcome {
+        revision,
+        digest,
+        proxies: done.proxies,
+        warnings,
+        degraded: done.degraded,
+    })
+}
+
+/// Would judging the same commit again give the same?
+fn is_final(outcome: &Result<Outcome, Trouble>) -> bool {
+    match outcome {
+        Ok(outcome) => outcome
+            .degraded
+            .iter()
+            .all(|(reason, _)| *reason != "StorageOperationFailed"),
+        Err(trouble) => trouble.kind == Kind::Stalled,
+    }
+}
+
+fn broken(error: &tokio::task::JoinError) -> Trouble {
+    Trouble::transient(
+        "GitOperationFailed",
+        format!("reading git broke down: {error}"),
+    )
+}
+
+fn tell(outcome: &Result<Outcome, Trouble>) {
+    match outcome {
+        Ok(outcome) => {
+            let Outcome {
+                revision, digest, ..
+            } = outcome;
+            let proxies = outcome.proxies;
+            let diagnostics = outcome.warnings.as_deref();
+            tracing::info!(%revision, %digest, proxies, diagnostics, "published");
+            for (reason, message) in &outcome.degraded {
+                tracing::warn!(reason, message, "degraded");
+            }
+        }
+        Err(trouble) => {
+            let Trouble {
+                reason, message, ..
+            } = trouble;
+            let revision = trouble.revision.as_deref();
+            let diagnostics = trouble.diagnostics.as_deref();
+            tracing::warn!(
+                revision,
+                reason,
+                error = message,
+                diagnostics,
+                "not published"
+            );
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! The registry of live workloads: which proxies are there, what each holds, and which endpoints that makes.
+//!
+//! Never lets a reconnect of a proxy or a restart of meshd take an endpoint away, and never wakes a proxy that nothing has
+//! changed for.
+
+mod kept;
+mod live;
+mod service;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mesh_bundle::{Digest, Kri};
+use mesh_delivery::message::ClusterEndpoints;
+use mesh_delivery::publisher::Wanted;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::publish::Published;
+
+pub(crate) use kept::Kept;
+use live::Live;
+pub(crate) use live::Rejection;
+pub(crate) use service::Now;
+
+type Feed = watch::Sender<Option<Arc<Wanted>>>;
+
+/// Shared by the sessions, the reconciler and the admin port.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    inner: Mutex<Inner>,
+    /// Something has to be worked out anew.
+    work: Notify,
+    /// Counts what an operator could see change.
+    visible: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    published: Option<Arc<Published>>,
+    live: BTreeMap<Kri, Live>,
+    feeds: BTreeMap<Kri, Feed>,
+    tls_ready: BTreeSet<Kri>,
+    services: BTreeMap<Kri, Arc<ClusterEndpoints>>,
+    dirty: Dirty,
+    kept: Kept,
+}
+
+/// What has to be worked out anew.
+#[derive(Debug, Default)]
+struct Dirty {
+    services: BTreeSet<Kri>,
+    everything: bool,
+}
+
+/// How a proxy stands to what is wanted of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Standing {
+    /// It holds it.
+    Acked,
+    /// It has not answered yet.
+    Pending,
+    /// It refused it.
+    Nacked,
+    /// It is not connected.
+    Offline,
+}
+
+/// One proxy, for the operator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) name: Kri,
+    pub(crate) standing: Standing,
+    pub(crate) held: Option<Digest>,
+    /// Does it hold exactly what is published now?
+    pub(crate) current: bool,
+    pub(crate) ready: bool,
+    pub(crate) reason: Option<String>,
+}
+
+impl Registry {
+    /// With what was kept when meshd ended.
+    pub(crate) fn new(kept: Kept, now: Now) -> Self {
+        let mut live: BTreeMap<Kri, Live> = BTreeMap::new();
+        let known = kept.ready.iter().chain(kept.certificates.keys());
+        for kri in known {
+            let certificates = kept.certificates.get(kri).cloned().unwrap_or_default();
+            let ready = kept.ready.contains(kri);
+            let restored = Live::restored(ready, certificates, now.instant);
+            live.insert(kri.clone(), restored);
+        }
+        let inner = Inner {
+            live,
+            tls_ready: kept.tls_ready.clone(),
+            kept,
+            ..Inner::default()
+        };
+        Self {
+            inner: Mutex::new(inner),
+            work: Notify::new(),
+            visible: watch::Sender::new(0),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing that holds the lock leaves it half changed, should it panic.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something changed: the worker has a look, and so may who waits for a status.
+    fn touch(&self) {
+        self.work.notify_one();
+        self.visible.send_modify(|count| *count += 1);
+    }
+
+    /// What is served now.
+    pub(crate) fn published(&self) -> Option<Arc<Published>> {
+        self.lock().published.clone()
+    }
+
+    /// Serves this from now on. Dataplanes that it does not have lose their streams.
+    pub(crate) fn publish(&self, published: Arc<Published>) {
+        let mut inner = self.lock();
+        let Inner { live, feeds, .. } = &mut *inner;
+        live.retain(|kri, _| published.proxies.contains_key(kri));
+        feeds.retain(|kri, _| published.proxies.contains_key(kri));
+        let served = published.services();
+        let Inner {
+            services,
+            tls_ready,
+            ..
+        } = &mut *inner;
+        services.retain(|service, _| served.contains(service));
+        tls_ready.retain(|service| served.contains(service));
+        inner.published = Some(published);
+        inner.dirty.everything = true;
+        drop(inner);
+        self.touch();
+    }
+
+    /// What a proxy is to hold, as it changes; `None` where there is no such Dataplane.
+    pub(crate) fn subscribe(&self, proxy: &Kri) -> Option<watch::Receiver<Option<Arc<Wanted>>>> {
+        let mut inner = self.lock();
+        let published = inner.published.clone()?;
+        published.proxies.get(proxy)?;
+        if let Some(feed) = inner.feeds.get(proxy) {
+            return Some(feed.subscribe());
+        }
+        // What is being worked out comes through the feed.
+        let wanted = (!inner.dirty.everything).then(|| inner.compose(&published, proxy));
+        let feed = Feed::new(wanted.flatten().map(Arc::new));
+        let receiver = feed.subscribe();
+        inner.feeds.insert(proxy.clone(), feed);
+        Some(receiver)
+    }
+
+    /// A certificate was issued to a proxy.
+    pub(crate) fn certified(&self, proxy: &Kri, issuer: &Kri, not_after: u64) {
+        self.change(proxy, |live| {
+            live.certificates.insert(issuer.clone(), not_after);
+        });
+    }
+
+    pub(crate) fn connected(&self, proxy: &Kri, session: u64, held: Option<Digest>) {
+        let now = Instant::now();
+        self.change(proxy, |live| live.connect(session, held, now));
+    }
+
+    pub(crate) fn status(&self, proxy: &Kri, session: u64, ready: bool, draining: bool) {
+        self.change(proxy, |live| live.status(session, ready, draining));
+    }
+
+    pub(crate) fn acknowledged(&self, proxy: &Kri, session: u64, root: Digest) {
+        let mut inner = self.lock();
+        if let Some(live) = inner.live.get_mut(proxy) {
+            live.acknowledge(session, root);
+        }
+        drop(inner);
+        self.visible.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn rejected(&self, proxy: &Kri, session: u64, rejection: Rejection) {
+        let mut inner = self.lock();
+        if let Some(live) = inner.live.get_mut(proxy) {
+            live.reject(session, rejection);
+        }
+        drop(inner);
+        self.visible.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn disconnected(&self, proxy: &Kri, session: u64) {
+        let now = Instant::now();
+        self.change(proxy, |live| live.disconnect(session, now));
+    }
+
+    /// Changes what is known of a proxy, and marks what it serves.
+    fn change(&self, proxy: &Kri, change: impl FnOnce(&mut Live)) {
+        let mut inner = self.lock();
+        let Some(published) = inner.published.clone() else {
+            return;
+        };
+        // One that was removed may still say goodbye.
+        let Some(serves) = published.proxies.get(proxy).map(|proxy| &proxy.serves) else {
+            return;
+        };
+        change(inner.live.entry(proxy.clone()).or_default());
+        inner.dirty.services.extend(serves.iter().cloned());
+        drop(inner);
+        self.touch();
+    }
+
+    /// Every proxy that is published, as it stands.
+    pub(crate) fn proxies(&self, now: Instant) -> Vec<Seen> {
+        let inner = self.lock();
+        let Some(published) = &inner.published else {
+            return Vec::new();
+        };
+        let proxies = published.proxies.iter();
+        proxies
+            .map(|(kri, proxy)| {
+                let live = inner.live.get(kri);
+                let root = proxy.wanted.root();
+                let rejected = live.and_then(|live| live.rejected.as_ref());
+                let rejected = rejected.filter(|rejection| rejection.root == root);
+                let held = live.and_then(|live| live.held);
+                let standing = match live {
+                    Some(live) if live.is_connected() && held == Some(root) => Standing::Acked,
+                    Some(live) if live.is_connected() && rejected.is_some() => Standing::Nacked,
+                    Some(live) if live.is_connected() => Standing::Pending,
+                    _ => Standing::Offline,
+                };
+                Seen {
+                    name: kri.clone(),
+                    standing,
+                    held,
+                    current: held == Some(root),
+                    ready: live.is_some_and(|live| live.is_ready(now)),
+                    reason: rejected.map(|rejection| rejection.reason.clone()),
+                }
+            })
+            .collect()
+    }
+
+    /// Wakes whenever something that a status shows may have changed.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.visible.subscribe()
+    }
+
+    /// Waits until there is something to work out.
+    pub(crate) async fn work(&self) {
+        let deadline = self.lock().deadline(Instant::now());
+        match deadline {
+            Some(deadline) => {
+                let _ = tokio::time::timeout_at(deadline, self.work.notified()).await;
+            }
+            None => self.work.notified().await,
+        }
+    }
+
+    /// First half of the work: ends graces and closes latches. Returns what must be on the disk before anybody is told.
+    pub(crate) fn settle(&self, now: Now) -> Option<Kept> {
+        self.lock().settle(now)
+    }
+
+    /// What [`Self::settle`] returned is not on the disk: it is returned again.
+    pub(crate) fn not_kept(&self) {
+        self.lock().kept = Kept::default();
+    }
+
+    /// Second half: tells every proxy for which something changed.
+    pub(crate) fn tell(&self, now: Now) {
+        let mut inner = self.lock();
+        inner.tell(now);
+        drop(inner);
+        self.visible.send_modify(|count| *count += 1);
+    }
+}
+
+impl Inner {
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.live
+            .values()
+            .filter_map(|live| live.deadline(now))
+            .min()
+    }
+
+    fn settle(&mut self, now: Now) -> Option<Kept> {
+        let published = self.published.clone()?;
+        for (kri, live) in &mut self.live {
+            if live.expire(now.instant) {
+                let serves = published.proxies.get(kri).map(|proxy| &proxy.serves);
+                self.dirty
+                    .services
+                    .extend(serves.into_iter().flatten().cloned());
+            }
+        }
+        for (service, servers) in &published.servers {
+            let look = self.dirty.everything || self.dirty.services.contains(service);
+            if look
+                && !self.tls_ready.contains(service)
+                && service::is_tls_ready(&published, servers, &self.live, now)
+            {
+                tracing::info!(%service, "clients speak mTLS to it from now on");
+                self.tls_ready.insert(service.clone());
+            }
+        }
+        let ready = |live: &Live| live.is_ready(now.instant);
+        let kept = Kept {
+            ready: self
+                .live
+                .iter()
+                .filter(|(_, live)| ready(live))
+                .map(|(kri, _)| kri.clone())
+                .collect(),
+            certificates: self
+                .live
+                .iter()
+                .filter(|(_, live)| !live.certificates.is_empty())
+                .map(|(kri, live)| (kri.clone(), live.certificates.clone()))
+                .collect(),
+            tls_ready: self.tls_ready.clone(),
+        };
+        if kept == self.kept {
+            return None;
+        }
+        self.kept = kept.clone();
+        Some(kept)
+    }
+
+    fn tell(&mut self, now: Now) {
+        let Some(published) = self.published.clone() else {
+            return;
+        };
+        let dirty = std::mem::take(&mut self.dirty);
+        let services: Vec<Kri> = match dirty.everything {
+            true => published.services().into_iter().cloned().collect(),
+            false => dirty.services.into_iter().collect(),
+        };
+        let mut changed = BTreeSet::new();
+        for service in services {
+            let servers = published
+                .servers
+                .get(&service)
+                .map_or(&[][..], Vec::as_slice);
+            let tls_ready = self.tls_ready.contains(&service);
+            let new = service::endpoints(servers, &self.live, tls_ready, now);
+            if self.services.get(&service).is_none_or(|old| **old != new) {
+                self.services.insert(service.clone(), Arc::new(new));
+                changed.insert(service);
+            }
+        }
+        // A feed that nobody listens to is made again when its proxy comes back.
+        self.feeds.retain(|_, feed| feed.receiver_count() > 0);
+        for (kri, feed) in &self.feeds {
+            let Some(proxy) = published.proxies.get(kri) else {
+                continue;
+            };
+            let concerned = dirty.everything || !proxy.clusters.is_disjoint(&changed);
+            if !concerned {
+                continue;
+            }
+            let Some(wanted) = self.compose(&published, kri) else {
+                continue;
+            };
+            feed.send_if_modified(|held| {
+                let same = held.as_deref().is_some_and(|held| is_same(held, &wanted));
+                // Also where nothing but the name of the commit is new: the next session begins with it.
+                *held = Some(Arc::new(wanted));
+                !same
+            });
+        }
+    }
+
+    /// The configuration of a proxy with the endpoints of today.
+    fn compose(&self, published: &Published, kri: &Kri) -> Option<Wanted> {
+        let proxy = published.proxies.get(kri)?;
+        let endpoints = proxy.clusters.iter().map(|cluster| {
+            let known = self.services.get(cluster).cloned();
+            (cluster.clone(), known.unwrap_or_default())
+        });
+        Some(proxy.wanted.with_endpoints(endpoints.collect()))
+    }
+}
+
+fn is_same(one: &Wanted, other: &Wanted) -> bool {
+    one.root() == other.root()
+        && one.endpoints().len() == other.endpoints().len()
+        && one
+            .endpoints()
+            .iter()
+            .zip(other.endpoints())
+            .all(|((a, x), (b, y))| a == b && Arc::ptr_eq(x, y))
+}

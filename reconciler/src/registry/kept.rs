@@ -1,0 +1,44 @@
+//! What the registry must still know after a restart: who was ready, who has certificates, which services speak mTLS.
+//!
+//! Never a list of addresses: those are in the documents.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_bundle::Kri;
+use serde::{Deserialize, Serialize};
+
+use crate::state::{StateDir, StateFailure};
+
+const FILE: &str = "proxies.json";
+
+/// A small file, written when it changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Kept {
+    /// Proxies that traffic is sent to.
+    pub(super) ready: BTreeSet<Kri>,
+    /// When the newest certificate of each proxy and issuer ends.
+    pub(super) certificates: BTreeMap<Kri, BTreeMap<Kri, u64>>,
+    /// Service ports whose clients speak mTLS.
+    pub(super) tls_ready: BTreeSet<Kri>,
+}
+
+impl Kept {
+    /// A damaged file counts as none, and is told: proxies come back and say how they are.
+    pub(crate) fn read(state: &StateDir) -> Self {
+        let read = state.read(FILE).map_err(|error| error.to_string());
+        let parsed = read.and_then(|bytes| match bytes {
+            Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            None => Ok(Self::default()),
+        });
+        parsed.unwrap_or_else(|error| {
+            tracing::warn!(%error, file = FILE, "what was known of the proxies is lost; they will say it again");
+            Self::default()
+        })
+    }
+
+    pub(crate) fn write(&self, state: &StateDir) -> Result<(), StateFailure> {
+        // Texts and numbers: this cannot fail.
+        state.write(FILE, &serde_json::to_vec_pretty(self).unwrap_or_default())
+    }
+}

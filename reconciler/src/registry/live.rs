@@ -1,0 +1,214 @@
+//! One proxy as meshd sees it: connected or not, ready or not, and what it holds.
+//!
+//! Never reads a clock, and never lets a short absence look like a failure: a proxy that was ready stays so for a grace time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mesh_bundle::{Digest, Kri};
+use tokio::time::Instant;
+
+/// How long the endpoints of a proxy stay when its stream breaks without a farewell. Longer than a proxy waits before it
+/// connects again.
+pub(super) const ABSENCE: Duration = Duration::from_secs(30);
+/// The same, for the proxies that were ready when meshd itself ended.
+pub(super) const RESTART: Duration = Duration::from_secs(60);
+
+/// A configuration that a proxy did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    pub(crate) root: Digest,
+    pub(crate) reason: String,
+}
+
+/// What is known of one proxy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Live {
+    /// The newest session, while it lasts.
+    session: Option<u64>,
+    ready: bool,
+    draining: bool,
+    /// Until when it counts as ready without saying so.
+    grace: Option<Instant>,
+    /// What it said that it holds.
+    pub(super) held: Option<Digest>,
+    pub(super) rejected: Option<Rejection>,
+    /// When the newest certificate of each issuer ends, in seconds since 1970.
+    pub(super) certificates: BTreeMap<Kri, u64>,
+}
+
+impl Live {
+    /// As it was left when meshd ended.
+    pub(super) fn restored(ready: bool, certificates: BTreeMap<Kri, u64>, now: Instant) -> Self {
+        Self {
+            grace: ready.then_some(now + RESTART),
+            certificates,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn connect(&mut self, session: u64, held: Option<Digest>, now: Instant) {
+        if self.session.is_some_and(|newer| newer > session) {
+            return;
+        }
+        let until = now + ABSENCE;
+        let grace = match self.is_ready(now) {
+            true => Some(self.grace.map_or(until, |grace| grace.min(until))),
+            false => None,
+        };
+        *self = Self {
+            session: Some(session),
+            grace,
+            held,
+            certificates: std::mem::take(&mut self.certificates),
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn status(&mut self, session: u64, ready: bool, draining: bool) {
+        if self.session == Some(session) {
+            self.ready = ready && !draining;
+            self.draining = draining;
+            self.grace = None;
+        }
+    }
+
+    pub(super) fn acknowledge(&mut self, session: u64, root: Digest) {
+        if self.session == Some(session) {
+            self.held = Some(root);
+            self.rejected = None;
+        }
+    }
+
+    pub(super) fn reject(&mut self, session: u64, rejection: Rejection) {
+        if self.session == Some(session) {
+            self.rejected = Some(rejection);
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, session: u64, now: Instant) {
+        if self.session != Some(session) {
+            return;
+        }
+        self.session = None;
+        if self.ready {
+            self.grace = Some(now + ABSENCE);
+        }
+        self.ready = false;
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// May traffic be sent to it?
+    pub(super) fn is_ready(&self, now: Instant) -> bool {
+        !self.draining && (self.ready || self.grace.is_some_and(|grace| now < grace))
+    }
+
+    /// Connected, or away for a moment only.
+    pub(super) fn is_present(&self, now: Instant) -> bool {
+        self.is_connected() || self.is_ready(now)
+    }
+
+    /// Has it been given a certificate by this issuer that still holds?
+    pub(super) fn is_certified(&self, issuer: &Kri, unix: u64) -> bool {
+        self.certificates.get(issuer).is_some_and(|end| *end > unix)
+    }
+
+    /// When it may have to be looked at again.
+    pub(super) fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.grace.filter(|grace| !self.ready && *grace > now)
+    }
+
+    /// Its grace time is over: it has become silent.
+    pub(super) fn expire(&mut self, now: Instant) -> bool {
+        let over = self.grace.is_some_and(|grace| grace <= now);
+        if over {
+            self.grace = None;
+        }
+        over && !self.ready
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn readiness_over_time() {
+        let start = Instant::now();
+        let mut live = Live::default();
+        live.connect(1, None, start);
+        assert!(!live.is_ready(start) && live.is_present(start));
+        live.status(1, true, false);
+        assert!(live.is_ready(start + 900 * SECOND));
+        // The stream breaks: the endpoints stay for a while.
+        let broken = start + 1_000 * SECOND;
+        live.disconnect(1, broken);
+        assert!(live.is_ready(broken + 29 * SECOND));
+        assert!(!live.is_ready(broken + ABSENCE));
+        assert_eq!(live.deadline(broken), Some(broken + ABSENCE));
+        // It comes back, and has the rest of the grace time to say that it is ready.
+        live.connect(2, None, broken + 10 * SECOND);
+        assert!(live.is_ready(broken + 29 * SECOND));
+        assert!(!live.is_ready(broken + ABSENCE));
+        live.status(2, true, false);
+        assert!(live.is_ready(broken + 900 * SECOND));
+        // The end of the old session says nothing about the new one.
+        live.disconnect(1, broken);
+        live.status(1, false, true);
+        assert!(live.is_ready(broken) && live.is_connected());
+    }
+
+    #[test]
+    fn who_drains_is_gone_at_once_and_stays_gone() {
+        let now = Instant::now();
+        let mut live = Live::default();
+        live.connect(1, None, now);
+        live.status(1, true, false);
+        live.status(1, true, true);
+        assert!(!live.is_ready(now));
+        live.disconnect(1, now);
+        assert!(!live.is_ready(now) && !live.is_present(now));
+        live.connect(2, None, now);
+        assert!(!live.is_ready(now));
+        live.status(2, true, false);
+        assert!(live.is_ready(now));
+    }
+
+    #[test]
+    fn a_restart_of_meshd_is_an_absence_of_all() {
+        let now = Instant::now();
+        let mut live = Live::restored(true, BTreeMap::new(), now);
+        assert!(live.is_ready(now + 59 * SECOND));
+        assert!(!live.expire(now + 59 * SECOND));
+        assert!(live.expire(now + RESTART));
+        assert!(!live.is_ready(now + SECOND));
+        let silent = Live::restored(false, BTreeMap::new(), now);
+        assert!(!silent.is_ready(now));
+    }
+
+    #[test]
+    fn what_it_holds_is_what_it_said_last() {
+        let now = Instant::now();
+        let (one, two) = (Digest::of(b"1"), Digest::of(b"2"));
+        let mut live = Live::default();
+        live.connect(1, Some(one), now);
+        let rejection = Rejection {
+            root: two,
+            reason: "no".to_owned(),
+        };
+        live.reject(1, rejection.clone());
+        assert_eq!(
+            (live.held, live.rejected.clone()),
+            (Some(one), Some(rejection))
+        );
+        live.acknowledge(0, two);
+        assert_eq!(live.held, Some(one));
+        live.acknowledge(1, two);
+        assert_eq!((live.held, live.rejected), (Some(two), None));
+    }
+}

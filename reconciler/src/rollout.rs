@@ -1,0 +1,284 @@
+//! The desk between what compiles and what is served: the last good commit, and the Dataplanes that joined by themselves.
+//!
+//! Never hands anything to the proxies that is not whole, and never forgets on restart what it handed out.
+
+mod documents;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_bundle::Digest;
+use mesh_compiler::model::Settings;
+use mesh_compiler::{MemoryWorld, World};
+use mesh_delivery::message::Denied;
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::ca::{Authorities, CaFailure, Values};
+use crate::candidate::{self, Candidate, Documents, Name};
+use crate::publish::{Beside, Published};
+use crate::reconcile::Trouble;
+use crate::registry::{Now, Registry};
+use crate::snapshot::Snapshot;
+use crate::state::StateDir;
+use crate::token::{Bound, Record};
+
+/// Compiling the largest repository that is admitted takes seconds.
+const COMPILE_DEADLINE: Duration = Duration::from_mins(2);
+
+/// Shared by the reconciler, which brings commits, and the gate, which brings Dataplanes.
+#[derive(Debug)]
+pub(crate) struct Rollout {
+    state: Arc<StateDir>,
+    registry: Arc<Registry>,
+    /// One at a time compiles and publishes.
+    desk: Mutex<Desk>,
+}
+
+/// What lies on the desk.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    good: Option<Good>,
+    documents: Documents,
+}
+
+/// The commit that is served.
+#[derive(Debug, Clone)]
+struct Good {
+    revision: String,
+    files: BTreeMap<String, Vec<u8>>,
+    inventory: BTreeSet<Name>,
+}
+
+/// What was published, and what is not as it should be beside that.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) proxies: usize,
+    pub(crate) degraded: Vec<(&'static str, String)>,
+}
+
+impl Desk {
+    /// The names of what is served.
+    pub(crate) fn inventory(&self) -> Option<&BTreeSet<Name>> {
+        self.good.as_ref().map(|good| &good.inventory)
+    }
+
+    /// Documents of Dataplanes that joined by themselves.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
+    }
+}
+
+impl Rollout {
+    pub(crate) fn new(state: Arc<StateDir>, registry: Arc<Registry>) -> Self {
+        let documents = documents::read(&state);
+        let desk = Desk {
+            good: None,
+            documents,
+        };
+        Self {
+            state,
+            registry,
+            desk: Mutex::new(desk),
+        }
+    }
+
+    pub(crate) async fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().await
+    }
+
+    /// Serves the last good commit again. `None` where there is none, or where it cannot be used: git has everything.
+    ///
+    /// # Errors
+    /// A key was lost.
+    pub(crate) async fn restore(&self) -> Result<Option<(String, Digest)>, CaFailure> {
+        let snapshot = match Snapshot::read(&self.state) {
+            Ok(Some(snapshot)) => snapshot,
+            Ok(None) => return Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "the last good commit cannot be restored");
+                return Ok(None);
+            }
+        };
+        let mut desk = self.desk().await;
+        let world = MemoryWorld {
+            files: snapshot.files,
+        };
+        let kept = snapshot.digest;
+        let compiled = compile(move || Ok(world), snapshot.revision, &desk.documents).await;
+        let candidate = match compiled {
+            Ok(candidate) => candidate,
+            Err(trouble) => {
+                tracing::warn!(error = %trouble.message, diagnostics = trouble.diagnostics, "the last good commit does not compile any more");
+                return Ok(None);
+            }
+        };
+        let (revision, digest) = (candidate.revision.clone(), candidate.digest);
+        if digest != kept {
+            tracing::info!(%revision, %digest, %kept, "this version compiles the last good commit differently");
+        }
+        let authorities = self.authorities(&candidate)?;
+        for why in authorities.failed().values() {
+            tracing::warn!(%why, "no certificates of this authority");
+        }
+        match self.hand_over(&mut desk, candidate, authorities) {
+            Ok(_) => Ok(Some((revision, digest))),
+            Err(trouble) => {
+                tracing::warn!(error = %trouble.message, "the last good commit cannot be delivered any more");
+                Ok(None)
+            }
+        }
+    }
+
+    /// Publishes a commit: its authorities first, then the disk, then the proxies.
+    pub(crate) fn publish(&self, desk: &mut Desk, candidate: Candidate) -> Result<Done, Trouble> {
+        let revision = candidate.revision.clone();
+        let authorities = self.authorities(&candidate).map_err(|failure| {
+            let message = failure.to_string();
+            let trouble = match failure {
+                CaFailure::Lost { .. } => Trouble::stalled("AuthorityLost", message),
+                _ => Trouble::transient("StorageOperationFailed", message),
+            };
+            trouble.about(&revision)
+        })?;
+        if let Some(why) = authorities.failed().values().next() {
+            let after = Duration::from_secs(10);
+            let trouble = Trouble::waiting(after, "AuthorityUnavailable", why.clone());
+            return Err(trouble.about(&revision));
+        }
+        let snapshot = Snapshot {
+            revision: revision.clone(),
+            digest: candidate.digest,
+            files: candidate.files.clone(),
+        };
+        let mut degraded = Vec::new();
+        // A full disk must not keep a correction from the proxies; a restart without git would go one commit back.
+        if let Err(failure) = snapshot.write(&self.state) {
+            degraded.push(("StorageOperationFailed", failure.to_string()));
+        }
+        for ((mesh, name), why) in &candidate.left_out {
+            let why = why.trim();
+            degraded.push((
+                "RegisteredDataplaneLeftOut",
+                format!("{mesh}/{name}: {why}"),
+            ));
+        }
+        let proxies = self
+            .hand_over(desk, candidate, authorities)
+            .map_err(|trouble| trouble.about(&revision))?;
+        Ok(Done { proxies, degraded })
+    }
+
+    fn authorities(&self, candidate: &Candidate) -> Result<Authorities, CaFailure> {
+        let values = Values {
+            state: &self.state,
+            inline: &candidate.inline,
+        };
+        Authorities::load(&candidate.bundle.issuers, &values, Now::read().unix)
+    }
+
+    fn hand_over(
+        &self,
+        desk: &mut Desk,
+        candidate: Candidate,
+        authorities: Authorities,
+    ) -> Result<usize, Trouble> {
+        let before = self.registry.published();
+        let beside = Beside {
+            revision: candidate.revision.clone(),
+            authorities,
+            before: before.as_deref(),
+        };
+        let published = Published::project(&candidate.bundle, beside)
+            .map_err(|error| Trouble::stalled("Undeliverable", error.to_string()))?;
+        let proxies = published.proxies.len();
+        desk.good = Some(Good {
+            revision: candidate.revision,
+            files: candidate.files,
+            inventory: candidate.inventory,
+        });
+        self.registry.publish(Arc::new(published));
+        Ok(proxies)
+    }
+
+    /// Registers the document that a proxy brought: it joins what is served as if it stood in the repository.
+    pub(crate) async fn register(
+        &self,
+        document: Vec<u8>,
+        token: &Record,
+        asked: Option<&str>,
+    ) -> Result<Name, Denied> {
+        let mut desk = self.desk().await;
+        let Some(good) = desk.good.clone() else {
+            return Err(Denied::Unavailable("nothing is published yet".to_owned()));
+        };
+        let name = candidate::identify(&document, &Settings::default()).map_err(Denied::Invalid)?;
+        documents::check(&name, token, asked)?;
+        let key = (name.mesh.clone(), name.name.clone());
+        let mut documents = desk.documents.clone();
+        documents.insert(key.clone(), document.clone());
+        let (files, revision) = (good.files.clone(), good.revision.clone());
+        let world = move || Ok(MemoryWorld { files });
+        let unavailable = |trouble: Trouble| Denied::Unavailable(trouble.message);
+        let candidate = compile(world, revision, &documents)
+            .await
+            .map_err(unavailable)?;
+        if let Some(diagnostics) = candidate.left_out.get(&key) {
+            return Err(Denied::Invalid(diagnostics.clone()));
+        }
+        let proxies = &candidate.bundle.proxies;
+        let proxy = proxies
+            .iter()
+            .find(|(kri, _)| kri.mesh == key.0 && kri.name == key.1);
+        let workload = proxy.and_then(|(_, proxy)| proxy.workload.clone());
+        if let Bound::Workload(bound) = &token.bound
+            && workload.as_ref() != Some(bound)
+        {
+            let claimed = workload.unwrap_or_default();
+            let why =
+                format!("the token is for the workload `{bound}`, the document claims `{claimed}`");
+            return Err(Denied::Forbidden(why));
+        }
+        let unavailable = |why: String| {
+            tracing::error!(%why, "a Dataplane cannot be registered");
+            Denied::Unavailable("meshd cannot register Dataplanes at this moment".to_owned())
+        };
+        let authorities = self
+            .authorities(&candidate)
+            .map_err(|failure| unavailable(failure.to_string()))?;
+        documents::write(&self.state, &key, &document)
+            .map_err(|failure| unavailable(failure.to_string()))?;
+        desk.documents = documents;
+        self.hand_over(&mut desk, candidate, authorities)
+            .map_err(|trouble| unavailable(trouble.message))?;
+        Ok(name)
+    }
+}
+
+/// Compiles on a thread of its own, for as long as that may take.
+pub(crate) async fn compile<W: World>(
+    world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
+    revision: String,
+    documents: &Documents,
+) -> Result<Candidate, Trouble> {
+    let (documents, about) = (documents.clone(), revision.clone());
+    let task = tokio::task::spawn_blocking(move || {
+        let world = world()?;
+        Candidate::compile(&world, revision, &documents, &Settings::default()).map_err(|text| {
+            let message = "the commit has errors, what was published before is served";
+            Trouble::stalled("CompileFailed", message).with_diagnostics(text)
+        })
+    });
+    let outcome = match tokio::time::timeout(COMPILE_DEADLINE, task).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(error)) => Err(Trouble::stalled(
+            "CompilerDefect",
+            format!("the compiler broke down over this commit: {error}"),
+        )),
+        Err(_) => Err(Trouble::stalled(
+            "CompileTimeout",
+            format!("compiling took more than {COMPILE_DEADLINE:?}"),
+        )),
+    };
+    outcome.map_err(|trouble| trouble.about(&about))
+}

@@ -1,0 +1,123 @@
+//! The last good commit, as files: what meshd starts with when git is away.
+//!
+//! Never holds a compiled bundle: the documents are compiled again, by whatever version reads them.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use mesh_bundle::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::state::{StateDir, StateFailure};
+
+const FILE: &str = "published.json";
+const FORMAT: u32 = 1;
+
+/// One commit that was published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Snapshot {
+    pub(crate) revision: String,
+    /// Of the bundle that these files were compiled to when they were published.
+    pub(crate) digest: Digest,
+    /// The documents that the compiler read.
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Text {
+    format: u32,
+    revision: String,
+    digest: Digest,
+    /// Over paths and contents: a disk may lie.
+    checksum: Digest,
+    /// Base64: exact, whatever the bytes are.
+    files: BTreeMap<String, String>,
+}
+
+impl Snapshot {
+    pub(crate) fn write(&self, state: &StateDir) -> Result<(), StateFailure> {
+        let encode = |bytes: &Vec<u8>| STANDARD.encode(bytes);
+        let files: BTreeMap<String, String> = self
+            .files
+            .iter()
+            .map(|(path, bytes)| (path.clone(), encode(bytes)))
+            .collect();
+        let text = Text {
+            format: FORMAT,
+            revision: self.revision.clone(),
+            digest: self.digest,
+            checksum: checksum(&files),
+            files,
+        };
+        // Texts and digests: this cannot fail.
+        state.write(FILE, &serde_json::to_vec(&text).unwrap_or_default())
+    }
+
+    /// What was published last; `None` where nothing was. A damaged file is an error in words, for the log: git still has
+    /// everything.
+    pub(crate) fn read(state: &StateDir) -> Result<Option<Self>, String> {
+        let Some(bytes) = state.read(FILE).map_err(|error| error.to_string())? else {
+            return Ok(None);
+        };
+        let damaged = |why: &dyn std::fmt::Display| format!("`{FILE}` is damaged: {why}");
+        let text: Text = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
+        if text.format != FORMAT {
+            return Err(format!("`{FILE}` has format {}", text.format));
+        }
+        if checksum(&text.files) != text.checksum {
+            return Err(damaged(&"its checksum does not match"));
+        }
+        let mut files = BTreeMap::new();
+        for (path, encoded) in text.files {
+            let bytes = STANDARD.decode(encoded).map_err(|error| damaged(&error))?;
+            files.insert(path, bytes);
+        }
+        Ok(Some(Self {
+            revision: text.revision,
+            digest: text.digest,
+            files,
+        }))
+    }
+}
+
+fn checksum(files: &BTreeMap<String, String>) -> Digest {
+    let mut bytes = Vec::new();
+    for (path, encoded) in files {
+        bytes.extend_from_slice(path.as_bytes());
+        bytes.push(0);
+        bytes.extend_from_slice(encoded.as_bytes());
+        bytes.push(0);
+    }
+    Digest::of(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_comes_back_and_damage_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        assert_eq!(Snapshot::read(&state), Ok(None));
+        let snapshot = Snapshot {
+            revision: "c3d1".to_owned(),
+            digest: Digest::of(b"bundle"),
+            files: BTreeMap::from([("a/b.yaml".to_owned(), b"type: Mesh\xff\n".to_vec())]),
+        };
+        snapshot.write(&state).unwrap();
+        assert_eq!(Snapshot::read(&state), Ok(Some(snapshot)));
+        let text = String::from_utf8(state.read(FILE).unwrap().unwrap().to_vec()).unwrap();
+        for (damaged, expected) in [
+            (text.replace("a/b.yaml", "a/c.yaml"), "checksum"),
+            (text.replace("\"format\":1", "\"format\":2"), "has format 2"),
+            (text.chars().take(40).collect(), "is damaged"),
+            (String::new(), "is damaged"),
+        ] {
+            state.write(FILE, damaged.as_bytes()).unwrap();
+            let why = Snapshot::read(&state).unwrap_err();
+            assert!(why.contains(expected), "{why}");
+        }
+    }
+}
