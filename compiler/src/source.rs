@@ -3,7 +3,9 @@
 //! Never interprets a document; that is for the envelope. Never fails: what cannot be read is a finding, and costs one
 //! document or one file, never the run. Time and memory are bounded for every input (`limit`).
 
+mod build;
 mod bytes;
+mod key;
 mod limit;
 mod node;
 mod parse;

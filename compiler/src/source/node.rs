@@ -200,8 +200,8 @@ impl Node {
             NodeKind::Null => "nothing",
             NodeKind::Bool(_) => "a boolean",
             NodeKind::Number(number) if number.is_f64() => "a number with a fraction",
-            NodeKind::Number(_) => "a number",
-            NodeKind::Text(..) => "a text",
+            NodeKind::Number(_) => "an integer",
+            NodeKind::Text(..) => "a string",
             NodeKind::Sequence(..) => "a list",
             NodeKind::Mapping(..) => "a mapping",
         }

@@ -161,7 +161,7 @@ fn what_is_not_part_of_the_language_is_found() {
         ),
         (
             "1: a",
-            "1:1 unsupported-yaml the key `1` is a number, not a text",
+            "1:1 unsupported-yaml the key `1` is an integer, not a string",
         ),
         (
             "{{ .Values.x }}: a",

@@ -1,0 +1,34 @@
+//! What may be a key of a mapping: a string.
+//!
+//! Never turns anything else into one: readers of YAML differ about what `1: x` and `yes: x` mean.
+
+use super::node::{Node, NodeKind, Style};
+use super::words;
+
+/// The name that a key stands for; and where it is none, what is wrong and what helps.
+pub(super) fn read(node: &Node, raw: &str) -> (String, Option<(String, &'static str)>) {
+    match &node.kind {
+        NodeKind::Text(text, Style::Plain) if text == "<<" => (
+            text.clone(),
+            Some((
+                "merge keys (`<<`) are not part of this language".to_owned(),
+                "write the keys out: what a document says must stand in it",
+            )),
+        ),
+        NodeKind::Text(text, _) => (text.clone(), None),
+        NodeKind::Sequence(..) | NodeKind::Mapping(..) => (
+            raw.to_owned(),
+            Some((
+                format!("{} cannot be a key", node.noun()),
+                words::suspicion(raw).unwrap_or("a key is a string"),
+            )),
+        ),
+        _ => (
+            raw.to_owned(),
+            Some((
+                format!("the key `{raw}` is {}, not a string", node.noun()),
+                "put it into quotes",
+            )),
+        ),
+    }
+}
