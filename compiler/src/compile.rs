@@ -9,9 +9,12 @@ use std::fmt;
 use mesh_bundle::{Bundle, Digest, FORMAT, Kri};
 
 use crate::diag::Diagnostics;
+use crate::envelope::{self, Draft};
+use crate::kinds;
 use crate::lower::lower;
 use crate::model::Settings;
 use crate::provenance::Provenance;
+use crate::schema;
 use crate::source::Sources;
 use crate::world::World;
 
@@ -49,9 +52,22 @@ impl fmt::Debug for Secrets {
 pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     let mut diagnostics = Diagnostics::default();
     let sources = Sources::load(world, &mut diagnostics);
-    // Filled by the stages in between, which are being written.
-    let resources = Vec::new();
+    let mut resources = Vec::new();
+    for draft in envelope::read(&sources, settings, &mut diagnostics) {
+        let refused = schema::check(&draft, &sources, &mut diagnostics);
+        let Draft {
+            kind,
+            meta,
+            body,
+            sound,
+        } = draft;
+        let resource = kinds::read(kind, meta, &body, &refused, &mut diagnostics);
+        resources.extend(resource.filter(|_| sound));
+    }
     let lowered = lower(&resources, &sources, settings, &mut diagnostics);
+    if settings.partial {
+        diagnostics.judge_alone();
+    }
     diagnostics.sort(&sources);
     Compiled {
         bundle: lowered.bundle,
@@ -73,3 +89,6 @@ pub(crate) fn empty() -> Bundle {
         resources: BTreeMap::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

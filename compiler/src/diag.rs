@@ -184,6 +184,19 @@ impl Diagnostics {
         self.list.dedup();
     }
 
+    /// Where the documents are not a whole repository, what needs the rest of it is no error.
+    pub(crate) fn judge_alone(&mut self) {
+        for diagnostic in &mut self.list {
+            if diagnostic
+                .code
+                .info()
+                .is_some_and(|info| info.needs_repository)
+            {
+                diagnostic.severity = Severity::Warning;
+            }
+        }
+    }
+
     /// How many errors and how many warnings.
     #[must_use]
     pub fn count(&self) -> (usize, usize) {

@@ -9,6 +9,7 @@
 mod compile;
 mod defaults;
 pub mod diag;
+mod envelope;
 mod hostname;
 mod identity;
 #[allow(
@@ -24,7 +25,9 @@ mod policy;
 mod provenance;
 mod repository;
 mod resolve;
+mod schema;
 mod service;
+mod similar;
 pub mod source;
 mod template;
 mod vip;

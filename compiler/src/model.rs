@@ -19,6 +19,8 @@ pub struct Settings {
     pub system_namespace: String,
     /// Inject the four default policies per Mesh (language 4.13).
     pub default_policies: bool,
+    /// The documents are not a whole repository: what would need the rest of it is a warning.
+    pub partial: bool,
 }
 
 /// Whether the repository speaks for one zone or for many.
@@ -37,6 +39,7 @@ impl Default for Settings {
             mode: Mode::Zone,
             system_namespace: "kuma-system".to_owned(),
             default_policies: true,
+            partial: false,
         }
     }
 }

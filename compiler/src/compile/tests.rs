@@ -1,0 +1,66 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::world::MemoryWorld;
+
+/// Every finding as `line code message`.
+fn findings(text: &str) -> Vec<String> {
+    let world = MemoryWorld {
+        files: BTreeMap::from([("a.yaml".to_owned(), text.as_bytes().to_vec())]),
+    };
+    let compiled = compile(&world, &Settings::default());
+    let line = |finding: &crate::Diagnostic| {
+        let line = compiled.sources.line(&finding.at);
+        format!("{line} {} {}", finding.code.0, finding.message)
+    };
+    compiled.diagnostics.list.iter().map(line).collect()
+}
+
+#[test]
+fn nothing_is_a_mesh_of_nothing() {
+    assert_eq!(findings(""), [""; 0]);
+    assert_eq!(findings("# only a comment\n---\n"), [""; 0]);
+}
+
+#[test]
+fn several_mistakes_of_one_document_are_all_told() {
+    let text = "type: MeshTimeout\nmesh: default\nname: Upper\nlabels: {a: true}\nspec:\n  targetRef: {kind: Mesh}\n  to:\n    - targetRef: {kind: Mesh}\n      default: {conectionTimeout: 1s, idleTimeout: 5}\n";
+    let found = findings(text);
+    let codes: Vec<_> = found
+        .iter()
+        .map(|f| f.split(' ').take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        codes,
+        [
+            "3 invalid-name",
+            "4 wrong-type",
+            "9 unknown-field",
+            "9 invalid-value"
+        ],
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn documents_of_other_tools_are_skipped() {
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: X_1}\nspec: {mode: 0644, <<: {a: 1}}\n---\napiVersion: v1\nkind: Secret\ntype: Opaque\n";
+    assert_eq!(findings(text), [""; 0]);
+}
+
+#[test]
+fn the_order_of_files_has_no_influence() {
+    let one = "type: Mesh\nname: default\n".as_bytes().to_vec();
+    let two = "type: MeshTimeout\nname: t\nspec: {to: [{targetRef: {kind: Mesh}, default: {connectionTimeout: 1s}}]}\n".as_bytes().to_vec();
+    let digest = |names: [&str; 2]| {
+        let files = names
+            .into_iter()
+            .map(str::to_owned)
+            .zip([one.clone(), two.clone()]);
+        let world = MemoryWorld {
+            files: files.collect(),
+        };
+        compile(&world, &Settings::default()).bundle.digest
+    };
+    assert_eq!(digest(["a.yaml", "b.yaml"]), digest(["b.yaml", "a.yaml"]));
+}

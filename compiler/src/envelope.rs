@@ -1,0 +1,303 @@
+//! What a document is: its kind, name, mesh and labels, in either of the two formats (language 2.2 to 2.6).
+//!
+//! Never looks into the body, but for the `to` items that decide the role of a policy. A document of another tool is
+//! skipped in silence; one that could be meant for the mesh never is.
+
+mod kind;
+mod kubernetes;
+mod label;
+mod name;
+mod reader;
+mod role;
+mod universal;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_bundle::Kri;
+use serde_json::Value;
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::kinds::{KindInfo, Scope};
+use crate::model::{Meta, Settings};
+use crate::source::{Document, Node, NodeKind, Sources};
+
+pub(crate) use reader::quoted;
+
+use reader::Reader;
+
+/// A document whose envelope has been read.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) kind: &'static KindInfo,
+    pub(crate) meta: Meta,
+    /// As it was written, without the keys of the envelope.
+    pub(crate) body: Value,
+    /// It has a name and is the only one with it: later stages may see it.
+    pub(crate) sound: bool,
+}
+
+/// What a format says in its own places.
+struct Written {
+    kind: &'static KindInfo,
+    format: crate::model::Format,
+    name: Option<String>,
+    name_at: Pointer,
+    mesh: Option<String>,
+    mesh_at: Pointer,
+    namespace: String,
+    labels_at: Pointer,
+    created: Option<String>,
+    body_at: Pointer,
+    body: Value,
+}
+
+/// Reads the envelopes of all documents.
+pub(crate) fn read(
+    sources: &Sources,
+    settings: &Settings,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Draft> {
+    let mut drafts = Vec::new();
+    let mut unread = false;
+    for (path, file) in sources.files() {
+        for document in &file.documents {
+            let at = Location {
+                document: document.index,
+                ..Location::of_file(path)
+            };
+            match one(document, at, settings, diagnostics) {
+                Outcome::Draft(draft) => drafts.push(*draft),
+                Outcome::Unread => unread = true,
+                Outcome::Skipped => {}
+            }
+        }
+    }
+    duplicates(&mut drafts, diagnostics);
+    // A Mesh may stand in what could not be read.
+    if !unread {
+        meshes(&mut drafts, diagnostics);
+    }
+    drafts
+}
+
+enum Outcome {
+    Draft(Box<Draft>),
+    /// Empty, or of another tool.
+    Skipped,
+    /// There is something, and nobody knows what.
+    Unread,
+}
+
+fn one(
+    document: &Document,
+    at: Location,
+    settings: &Settings,
+    diagnostics: &mut Diagnostics,
+) -> Outcome {
+    let Some(root) = &document.root else {
+        diagnostics.list.extend(document.findings.iter().cloned());
+        return match document.findings.is_empty() && document.span.end == 0 {
+            true => Outcome::Skipped,
+            false => Outcome::Unread,
+        };
+    };
+    let ambiguous = document
+        .findings
+        .iter()
+        .any(|finding| finding.at.pointer.steps.len() < 2);
+    if kubernetes::is_foreign(root) && !ambiguous {
+        return Outcome::Skipped;
+    }
+    diagnostics.list.extend(document.findings.iter().cloned());
+    if !document.findings.is_empty() {
+        return Outcome::Unread;
+    }
+    let mut reader = Reader::new(root, at, settings, diagnostics);
+    if kubernetes::is_secret(root) {
+        kubernetes::refuse_secret(&mut reader);
+        return Outcome::Unread;
+    }
+    if !matches!(root.kind, NodeKind::Mapping(..)) {
+        not_a_document(&mut reader, root);
+        return Outcome::Unread;
+    }
+    let written = match (
+        root.entry("type"),
+        root.entry("apiVersion"),
+        root.entry("kind"),
+    ) {
+        (Some(_), None, None) => universal::read(&mut reader),
+        (None, Some(_), Some(_)) => kubernetes::read(&mut reader),
+        (Some(_), api_version, _) => {
+            let other = if api_version.is_some() {
+                "apiVersion"
+            } else {
+                "kind"
+            };
+            reader
+                .error_key(Code::MIXED_ENVELOPE, &Pointer::default().field(other), format!("this document has both `type` and `{other}`"))
+                .help("a document has `type` and `name`, or `apiVersion`, `kind` and `metadata`; `meshc explain mixed-envelope` shows both");
+            None
+        }
+        _ => {
+            nameless(&mut reader, root);
+            None
+        }
+    };
+    match written {
+        Some(written) => Outcome::Draft(Box::new(draft(&mut reader, written))),
+        None => Outcome::Unread,
+    }
+}
+
+fn not_a_document(reader: &mut Reader<'_>, root: &Node) {
+    let message = format!(
+        "a document must be a mapping of fields, found {}",
+        root.noun()
+    );
+    let text = root.as_str().unwrap_or_default();
+    let finding = reader.error(Code::WRONG_TYPE, &Pointer::default(), message);
+    if text.starts_with("version https://git-lfs") {
+        finding.help("this is a pointer of Git LFS: commit the file itself");
+    } else {
+        finding.help("a document begins with `type: ` and the name of a kind");
+    }
+}
+
+fn nameless(reader: &mut Reader<'_>, root: &Node) {
+    let keys = root.entries().iter().map(|entry| entry.key.as_str());
+    let meant = keys.clone().find(|key| {
+        let near = crate::similar::nearest(key, ["type", "apiVersion", "kind"]);
+        near.is_some() && *key != "kind" && *key != "apiVersion"
+    });
+    let (missing, help) = match (root.entry("kind"), root.entry("apiVersion")) {
+        (Some(_), _) => ("apiVersion", "write `apiVersion: kuma.io/v1alpha1`, or write `type` instead of `kind`".to_owned()),
+        (_, Some(_)) => ("kind", "write `kind: ` and the name of a kind".to_owned()),
+        _ => ("type", match meant {
+            Some(key) => format!("is `{key}` meant to be `type`?"),
+            None => "write `type: ` and the name of a kind; files that are not for the mesh belong outside of the directory that meshc checks".to_owned(),
+        }),
+    };
+    reader
+        .error(
+            Code::MISSING_FIELD,
+            &Pointer::default(),
+            format!("this document has no `{missing}`"),
+        )
+        .help(help);
+}
+
+/// Checks what both formats have in common, and computes what follows from it.
+fn draft(reader: &mut Reader<'_>, written: Written) -> Draft {
+    let Written { kind, format, .. } = written;
+    let named = match &written.name {
+        Some(name) => name::check(reader, kind, name, &written.name_at),
+        None => false,
+    };
+    let mesh = match kind.scope {
+        Scope::Global => String::new(),
+        Scope::Mesh => written.mesh.clone().unwrap_or_else(|| "default".to_owned()),
+    };
+    let meshed = kind.scope == Scope::Global || name::check_mesh(reader, &mesh, &written.mesh_at);
+    let name = written.name.clone().unwrap_or_default();
+    let role = role::of(reader, &written);
+    let computed = label::Computed {
+        kind,
+        format,
+        name: &name,
+        mesh: &mesh,
+        namespace: &written.namespace,
+        role,
+    };
+    let labelled = label::read(reader, &computed, &written.labels_at);
+    let meta = Meta {
+        kri: Kri {
+            kind: kind.short.to_owned(),
+            mesh,
+            zone: labelled.zone,
+            namespace: labelled.namespace,
+            name,
+            section: String::new(),
+        },
+        format,
+        labels: labelled.labels,
+        created: written.created,
+        at: reader.at.clone(),
+        body: written.body_at,
+        virtual_document: false,
+    };
+    Draft {
+        kind,
+        meta,
+        body: written.body,
+        sound: named && meshed,
+    }
+}
+
+/// Where a document says its name.
+fn name_of(meta: &Meta) -> Location {
+    let root = Pointer::default();
+    Location {
+        pointer: match meta.format {
+            crate::model::Format::Universal => root.field("name"),
+            crate::model::Format::Kubernetes => root.field("metadata").field("name"),
+        },
+        ..meta.at.clone()
+    }
+}
+
+fn duplicates(drafts: &mut [Draft], diagnostics: &mut Diagnostics) {
+    let mut first: BTreeMap<Kri, Location> = BTreeMap::new();
+    for draft in drafts.iter_mut().filter(|draft| draft.sound) {
+        let at = name_of(&draft.meta);
+        let Some(earlier) = first.get(&draft.meta.kri) else {
+            first.insert(draft.meta.kri.clone(), at);
+            continue;
+        };
+        let Kri { name, mesh, .. } = &draft.meta.kri;
+        let kind = draft.kind.name;
+        let message = match mesh.as_str() {
+            "" => format!("there are two documents for the {kind} `{name}`"),
+            mesh => format!("there are two documents for the {kind} `{name}` of mesh `{mesh}`"),
+        };
+        diagnostics
+            .push(Diagnostic::new(Code::DUPLICATE_RESOURCE, at, message))
+            .related(earlier.clone(), "the first stands here")
+            .help("remove one of them, or give it another name");
+        draft.sound = false;
+    }
+}
+
+fn meshes(drafts: &mut [Draft], diagnostics: &mut Diagnostics) {
+    let named = |draft: &&Draft| draft.kind.name == "Mesh";
+    let mut names: BTreeSet<String> = drafts
+        .iter()
+        .filter(named)
+        .map(|draft| draft.meta.kri.name.clone())
+        .collect();
+    if names.is_empty() {
+        names.insert("default".to_owned());
+    }
+    for draft in drafts.iter_mut().filter(|draft| draft.sound) {
+        let mesh = &draft.meta.kri.mesh;
+        if draft.kind.scope == Scope::Global || names.contains(mesh) {
+            continue;
+        }
+        let at = Location {
+            pointer: match draft.meta.format {
+                crate::model::Format::Universal => Pointer::default().field("mesh"),
+                crate::model::Format::Kubernetes => label::at_kubernetes().field("kuma.io/mesh"),
+            },
+            ..draft.meta.at.clone()
+        };
+        let message = format!("no document declares the mesh `{mesh}`");
+        let finding = diagnostics.push(Diagnostic::new(Code::UNKNOWN_MESH, at, message));
+        let declared = crate::similar::listed(names.iter().map(String::as_str), "and");
+        match crate::similar::nearest(mesh, names.iter().map(String::as_str)) {
+            Some(near) => finding.help(format!("did you mean `{near}`?")),
+            None => finding.help(format!(
+                "declared is {declared}; add a Mesh document for another"
+            )),
+        };
+    }
+}
