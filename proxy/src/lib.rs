@@ -5,18 +5,33 @@
 //! * [`World`] is what the control side has received and verified.
 //! * [`Table`] is that world compiled, or refused with the place that is not understood.
 //! * [`DataPlane`] serves the newest table; a change is one pointer.
+//!
+//! [`main`] is the program: it keeps the three of them going, as `app.rs` lists.
 
 mod account;
+mod admin;
+mod app;
+mod backoff;
+mod cli;
+mod clock;
+mod configuration;
+mod control;
 mod dataplane;
 mod dice;
+mod enroll;
 mod http;
+mod http_admin;
+mod identity;
 mod inbound;
 mod listener;
+mod log;
+mod meshd;
 mod metrics;
 mod outbound;
 pub mod refusal;
 mod session;
 mod shared;
+mod state;
 mod stream;
 mod table;
 mod tcp;
@@ -24,7 +39,26 @@ mod tls;
 mod upstream;
 mod world;
 
+use std::process::ExitCode;
+
+use clap::Parser;
+
 pub use dataplane::DataPlane;
 pub use metrics::Metrics;
 pub use table::Table;
 pub use world::{Rejected, Svid, World};
+
+/// The program: reads the command line, runs, and says how it ended.
+#[must_use]
+pub fn main() -> ExitCode {
+    match cli::Cli::try_parse() {
+        Ok(cli::Cli {
+            command: cli::Command::Run(run),
+        }) => app::run(run),
+        Err(error) => {
+            // A closed pipe is no failure of ours.
+            drop(error.print());
+            ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        }
+    }
+}

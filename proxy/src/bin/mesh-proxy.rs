@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The binary `mesh-proxy`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    mesh_proxy::main()
+}

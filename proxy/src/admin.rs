@@ -1,0 +1,202 @@
+//! What the admin endpoint answers: how the proxy is, what it counts, what it is configured with.
+//!
+//! Never changes anything, never shows a key, and never answers a page of another site: whoever asks must name the
+//! loopback address, so that a browser cannot be made to ask.
+
+mod config;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::watch;
+
+use crate::clock::unix_now;
+use crate::control::view::View;
+use crate::metrics::Metrics;
+
+/// `/readyz?timeout=` waits no longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const JSON: &str = "application/json";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// Where the answers come from.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    view: watch::Receiver<View>,
+    metrics: Arc<Metrics>,
+    ready: Gauge,
+    connected: Gauge,
+    svid_end: Gauge,
+    control_end: Gauge,
+}
+
+/// What is asked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) query: Option<&'a str>,
+    pub(crate) host: Option<&'a str>,
+}
+
+/// What is answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) content_type: &'static str,
+    pub(crate) body: String,
+}
+
+impl Admin {
+    pub(crate) fn new(view: watch::Receiver<View>, metrics: Arc<Metrics>) -> Self {
+        let gauge = |name: &str, help: &str| {
+            let gauge = Gauge::default();
+            metrics.register(name, help, Gauge::clone(&gauge));
+            gauge
+        };
+        let expiry = "mesh_proxy_cert_expiry_seconds";
+        let expiry_help = "When the certificate ends that peers see, seconds since 1970; 0: none";
+        let control = "mesh_proxy_control_cert_expiry_seconds";
+        let control_help = "When the certificate ends that meshd sees, seconds since 1970; 0: none";
+        Self {
+            ready: gauge(
+                "mesh_proxy_ready",
+                "Listeners are open and certificates valid",
+            ),
+            connected: gauge("mesh_proxy_connected", "A session with meshd is open"),
+            svid_end: gauge(expiry, expiry_help),
+            control_end: gauge(control, control_help),
+            view,
+            metrics,
+        }
+    }
+
+    pub(crate) async fn answer(&self, question: Question<'_>) -> Answer {
+        match question.host {
+            Some(host) if is_loopback(host) => {}
+            Some(_) => {
+                return Answer::text(403, "ask for a loopback address: this is no public site");
+            }
+            None => return Answer::text(400, "the Host header is missing"),
+        }
+        let known = matches!(
+            question.path,
+            "/healthz" | "/readyz" | "/metrics" | "/config"
+        );
+        if !known {
+            return Answer::text(404, "there are /healthz, /readyz, /metrics and /config");
+        }
+        if !matches!(question.method, "GET" | "HEAD") {
+            return Answer::text(405, "this endpoint is read-only");
+        }
+        match question.path {
+            "/healthz" => Answer::text(200, "ok"),
+            "/readyz" => self.ready(question.query.unwrap_or_default()).await,
+            "/metrics" => self.metrics(),
+            _ => self.config(),
+        }
+    }
+
+    async fn ready(&self, query: &str) -> Answer {
+        let wait = match timeout(query) {
+            Ok(wait) => wait,
+            Err(reason) => return Answer::text(400, reason),
+        };
+        let mut view = self.view.clone();
+        let ready = view.wait_for(|view| view.unready(unix_now()).is_none());
+        // Whether it came in time is seen below.
+        drop(tokio::time::timeout(wait, ready).await);
+        match self.view.borrow().unready(unix_now()) {
+            None => Answer::text(200, "ready"),
+            Some(reason) => Answer::text(503, reason),
+        }
+    }
+
+    fn metrics(&self) -> Answer {
+        let view = self.view.borrow().clone();
+        let applied = view.applied.as_ref();
+        let seconds = |end: Option<u64>| end.and_then(|end| i64::try_from(end).ok()).unwrap_or(0);
+        self.ready
+            .set(i64::from(view.unready(unix_now()).is_none()));
+        self.connected.set(i64::from(view.connected));
+        self.svid_end
+            .set(seconds(applied.and_then(|a| a.certificate_not_after())));
+        self.control_end.set(seconds(view.control_not_after));
+        match self.metrics.encode() {
+            Ok(body) => Answer {
+                status: 200,
+                content_type: OPENMETRICS,
+                body,
+            },
+            Err(_) => Answer::text(500, "the metrics cannot be written"),
+        }
+    }
+
+    fn config(&self) -> Answer {
+        let view = self.view.borrow().clone();
+        let Some(applied) = view.applied else {
+            return Answer::text(503, "no configuration is applied yet");
+        };
+        match config::json(&applied) {
+            Ok(body) => Answer {
+                status: 200,
+                content_type: JSON,
+                body,
+            },
+            Err(_) => Answer::text(500, "the configuration cannot be written"),
+        }
+    }
+}
+
+impl Answer {
+    fn text(status: u16, line: &str) -> Self {
+        Self {
+            status,
+            content_type: TEXT,
+            body: format!("{line}\n"),
+        }
+    }
+}
+
+/// How long `/readyz` waits: `timeout=30s`.
+fn timeout(query: &str) -> Result<Duration, &'static str> {
+    let mut wait = Duration::ZERO;
+    for part in query.split('&').filter(|part| !part.is_empty()) {
+        let Some(value) = part.strip_prefix("timeout=") else {
+            return Err("the only parameter is `timeout`, such as `timeout=30s`");
+        };
+        let parsed: Result<mesh_bundle::Duration, _> = value.parse();
+        wait = parsed
+            .map_err(|_| "`timeout` is a duration, such as `30s`")?
+            .as_std();
+    }
+    Ok(wait.min(LONGEST_WAIT))
+}
+
+/// A Host header that names this machine to itself.
+fn is_loopback(host: &str) -> bool {
+    let address = match host.strip_prefix('[') {
+        Some(rest) => match rest.split_once(']') {
+            Some((address, "")) => address,
+            Some((address, port)) if is_port(port.strip_prefix(':')) => address,
+            _ => return false,
+        },
+        None => match host.split_once(':') {
+            Some((name, port)) if is_port(Some(port)) => name,
+            Some(_) => return false,
+            None => host,
+        },
+    };
+    let parsed: Result<std::net::IpAddr, _> = address.parse();
+    address.eq_ignore_ascii_case("localhost") || parsed.is_ok_and(|ip| ip.is_loopback())
+}
+
+fn is_port(text: Option<&str>) -> bool {
+    text.is_some_and(|text| text.parse::<u16>().is_ok())
+}
+
+#[cfg(test)]
+mod tests;

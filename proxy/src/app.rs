@@ -1,0 +1,188 @@
+//! The boot order of mesh-proxy, and how it ends.
+//!
+//! Never opens a listener for traffic before there is a verified configuration.
+
+use std::io;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::admin::Admin;
+use crate::backoff::{Backoff, dice};
+use crate::cli::Run;
+use crate::control::view::View;
+use crate::control::{Control, Hopeless, Settings};
+use crate::dataplane::DataPlane;
+use crate::enroll::token::Token;
+use crate::enroll::{Claim, document};
+use crate::metrics::Metrics;
+use crate::state::{Directory, Store};
+use crate::{http_admin, log};
+
+/// meshd and the proxy could not do their work: as `meshc`, 2.
+const HOPELESS: u8 = 2;
+/// A second signal: the drain was cut short.
+const CUT_SHORT: u8 = 1;
+
+/// How long the drain waits until meshd was told; its clients then stop coming.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Runs until a signal ends it.
+pub(crate) fn run(arguments: Run) -> ExitCode {
+    log::begin(arguments.log_format);
+    match boot(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            tracing::error!(reason = format!("{error:#}"), "mesh-proxy cannot run");
+            ExitCode::from(HOPELESS)
+        }
+    }
+}
+
+fn boot(arguments: Run) -> anyhow::Result<ExitCode> {
+    let claim = claim(&arguments)?;
+    let directory = Directory::open(&arguments.state_dir)?;
+    let data = data_runtime(arguments.workers)?;
+    let control = tokio::runtime::Builder::new_current_thread()
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    let code = control.block_on(serve(arguments, claim, Store::new(directory), &data));
+    // What still runs has had its time.
+    data.shutdown_background();
+    control.shutdown_background();
+    code
+}
+
+async fn serve(
+    arguments: Run,
+    claim: Claim,
+    store: Store,
+    data: &Runtime,
+) -> anyhow::Result<ExitCode> {
+    let mut signals = Signals::new()?;
+    let metrics = Arc::new(Metrics::new());
+    let plane = Arc::new(DataPlane::start(
+        Arc::clone(&metrics),
+        data.handle().clone(),
+    ));
+    let view = watch::Sender::new(View::default());
+
+    let admin = Arc::new(Admin::new(view.subscribe(), metrics));
+    let listener = http_admin::bind(arguments.admin).await?;
+    tracing::info!(admin = %listener.local_addr()?, "listening");
+    tokio::spawn(http_admin::serve(listener, admin));
+
+    let settings = Settings {
+        meshd: arguments.meshd,
+        token_file: arguments.token_file,
+        claim,
+    };
+    let control = control(settings, store, Arc::clone(&plane), view.clone());
+    let control = tokio::spawn(control);
+    tokio::select! {
+        ended = control => {
+            let reason = ended.map_or_else(|error| error.to_string(), |reason| reason.to_string());
+            tracing::error!(reason, "this proxy cannot serve");
+            return Ok(ExitCode::from(HOPELESS));
+        }
+        name = signals.next() => tracing::info!(signal = name, "draining"),
+    }
+    tokio::select! {
+        () = drain(&plane, &view, arguments.drain.as_std()) => {
+            tracing::info!("drained");
+            Ok(ExitCode::SUCCESS)
+        }
+        name = signals.next() => {
+            tracing::warn!(signal = name, "ending at once");
+            Ok(ExitCode::from(CUT_SHORT))
+        }
+    }
+}
+
+/// Tells meshd first: its clients stop coming while this proxy still serves.
+async fn drain(plane: &DataPlane, view: &watch::Sender<View>, within: Duration) {
+    view.send_modify(|view| view.draining = true);
+    let mut shown = view.subscribe();
+    let told = shown.wait_for(|view| view.farewell || !view.connected);
+    // Whether meshd was told or not, the drain goes on.
+    drop(tokio::time::timeout(FAREWELL, told).await);
+    plane.drain(within).await;
+}
+
+/// The control side, begun again from the state on disk should it ever fail.
+async fn control(
+    settings: Settings,
+    store: Store,
+    plane: Arc<DataPlane>,
+    view: watch::Sender<View>,
+) -> Hopeless {
+    let mut backoff = Backoff::default();
+    loop {
+        // Without a token there may still be a state; whether one is needed is seen later.
+        let token = Token::read(&settings.token_file).ok();
+        let restored = store.load(settings.claim.dataplane.as_deref(), token.as_ref());
+        let control = Control::new(
+            settings.clone(),
+            store.clone(),
+            Arc::clone(&plane),
+            view.clone(),
+            restored,
+        );
+        match tokio::spawn(control.run()).await {
+            Ok(hopeless) => return hopeless,
+            Err(error) => tracing::error!(%error, "the control side failed and begins again"),
+        }
+        tokio::time::sleep(backoff.next(dice)).await;
+    }
+}
+
+fn claim(arguments: &Run) -> anyhow::Result<Claim> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let file = arguments.dataplane_file.as_deref();
+    let document = file
+        .map(|path| document::read(path, variable))
+        .transpose()?;
+    Ok(Claim {
+        dataplane: arguments.dataplane.clone(),
+        document,
+    })
+}
+
+fn data_runtime(workers: Option<u16>) -> io::Result<Runtime> {
+    let workers = match workers {
+        Some(workers) => usize::from(workers),
+        None => std::thread::available_parallelism()?.get(),
+    };
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(workers)
+        .thread_name("data")
+        .enable_all()
+        .build()
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What the command line of mesh-proxy says.
+//!
+//! Never does anything but read it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// The data plane of the mesh: one process beside each workload.
+#[derive(Debug, Parser)]
+#[command(name = "mesh-proxy", version, about, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve one workload until SIGTERM or SIGINT; a second signal ends at once.
+    Run(Run),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Run {
+    /// Where meshd delivers: `host:port`.
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) meshd: String,
+
+    /// A file that holds a join token, as `meshd token` printed it. Read when the proxy has to enrol.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: PathBuf,
+
+    /// Which Dataplane this is. Needed where the token leaves a choice.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dataplane: Option<String>,
+
+    /// A Dataplane document to register where the repository declares none; `${NAME}` stands for a variable of the
+    /// environment.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dataplane_file: Option<PathBuf>,
+
+    /// Where the last state is kept, so that a restart serves while meshd is away. For this proxy alone.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: PathBuf,
+
+    /// Health, readiness, metrics and configuration over HTTP; loopback only, port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub(crate) admin: SocketAddr,
+
+    /// How long open connections may take to end after SIGTERM.
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub(crate) drain: mesh_bundle::Duration,
+
+    /// Threads for traffic; by default as many as there are processors.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) workers: Option<u16>,
+
+    /// How logs look on stderr.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: LogFormat,
+}
+
+/// How logs look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One flat object a line.
+    Json,
+}
+
+fn address(text: &str) -> Result<String, String> {
+    let usable = text
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
+    usable
+        .then(|| text.to_owned())
+        .ok_or_else(|| "expected `host:port`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Command};
+    use clap::{CommandFactory, Parser};
+
+    const LEAST: [&str; 8] = [
+        "mesh-proxy",
+        "run",
+        "--meshd",
+        "meshd.example:5680",
+        "--token-file",
+        "token",
+        "--state-dir",
+        "state",
+    ];
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_least_is_enough() {
+        let Command::Run(run) = Cli::try_parse_from(LEAST).unwrap().command;
+        assert_eq!(run.admin.to_string(), "127.0.0.1:0");
+        assert_eq!(run.drain, mesh_bundle::Duration::from_secs(10));
+        assert_eq!(run.workers, None);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for (flag, value) in [
+            ("--drain", "10"),
+            ("--workers", "0"),
+            ("--admin", "localhost"),
+            ("--log-format", "xml"),
+        ] {
+            let line = LEAST.into_iter().chain([flag, value]);
+            assert!(Cli::try_parse_from(line).is_err(), "{flag} {value}");
+        }
+        for meshd in ["meshd", "meshd:0", ":5680", "meshd:http"] {
+            let line = LEAST.map(|word| {
+                if word.starts_with("meshd.") {
+                    meshd
+                } else {
+                    word
+                }
+            });
+            assert!(Cli::try_parse_from(line).is_err(), "{meshd}");
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The control side: keeps the proxy enrolled, its configuration current and its certificates fresh.
+//!
+//! Never takes anything away because meshd is gone, and never gives the data plane a part of a world: a configuration that
+//! asks for a certificate is applied together with it, or not at all.
+
+pub(crate) mod plane;
+mod renew;
+mod request;
+mod session;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod view;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_bundle::Kri;
+use mesh_delivery::client::{ClientError, Session};
+use mesh_delivery::message::{ClusterEndpoints, Denied, Received};
+use rustls::ClientConfig;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::backoff::{Backoff, dice};
+use crate::clock::unix_now;
+use crate::configuration::Configuration;
+use crate::enroll::token::Token;
+use crate::enroll::{self, Claim};
+use crate::identity::Credential;
+use crate::meshd::{self, SERVER_NAME};
+use crate::state::{Membership, Restored, Serving, Store};
+use crate::world::{Rejected, World};
+use plane::Plane;
+use view::{Applied, View};
+
+/// What an operator shows `meshd`.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// A session that lasted this long was a good one: the next is tried at once.
+const STEADY: Duration = Duration::from_secs(10);
+
+/// Where meshd is, and how this proxy becomes one of its.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) meshd: String,
+    pub(crate) token_file: PathBuf,
+    pub(crate) claim: Claim,
+}
+
+/// A person must do something before this proxy can serve.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Hopeless(pub(crate) String);
+
+/// Everything that the control side knows.
+pub(crate) struct Control<P> {
+    settings: Settings,
+    store: Store,
+    plane: P,
+    view: watch::Sender<View>,
+    membership: Option<Membership>,
+    serving: Option<Serving>,
+    /// From disk, and not applied yet.
+    parked: Option<Serving>,
+    endpoints: BTreeMap<Kri, Arc<ClusterEndpoints>>,
+    /// Between sessions that failed.
+    reconnect: Backoff,
+    /// Between offers of a configuration that this host could not take, such as for a port in use.
+    reoffer: Backoff,
+    said_expired: bool,
+}
+
+/// Why there is no session.
+enum NoSession {
+    Hopeless(Hopeless),
+    Transient(String),
+}
+
+impl<P: Plane> Control<P> {
+    /// With what was on disk; nothing of it is applied yet.
+    pub(crate) fn new(
+        settings: Settings,
+        store: Store,
+        plane: P,
+        view: watch::Sender<View>,
+        restored: Restored,
+    ) -> Self {
+        Self {
+            settings,
+            store,
+            plane,
+            view,
+            membership: restored.membership,
+            serving: None,
+            parked: restored.serving,
+            endpoints: restored.endpoints,
+            reconnect: Backoff::default(),
+            reoffer: Backoff::default(),
+            said_expired: false,
+        }
+    }
+
+    /// Serves what was on disk, then follows meshd. Ends only when this proxy cannot serve without a person's help.
+    pub(crate) async fn run(mut self) -> Hopeless {
+        self.resume().await;
+        loop {
+            let trouble = match self.connect().await {
+                Ok(session) => {
+                    self.show(|view| {
+                        view.connected = true;
+                        view.trouble = None;
+                    });
+                    tracing::info!(meshd = %self.settings.meshd, "connected");
+                    let opened = Instant::now();
+                    let ended = session::Running::new(&mut self, session).run().await;
+                    self.show(|view| view.connected = false);
+                    if opened.elapsed() >= STEADY {
+                        self.reconnect.reset();
+                    }
+                    match ended {
+                        session::Ended::Reopen => continue,
+                        session::Ended::Lost(error) => error,
+                    }
+                }
+                Err(NoSession::Hopeless(reason)) => return reason,
+                Err(NoSession::Transient(reason)) => reason,
+            };
+            let wait = self.reconnect.next(dice);
+            tracing::warn!(reason = %trouble, retry_ms = wait.as_millis(), "meshd is away");
+            self.show(|view| view.trouble = Some(trouble));
+            self.complain_when_expired();
+            tokio::time::sleep(wait).await;
+            self.resume().await;
+        }
+    }
+
+    /// Applies what was on disk, before meshd is asked for anything. A port that is still in use is tried again later.
+    async fn resume(&mut self) {
+        let Some(parked) = self.parked.take().filter(|_| self.serving.is_none()) else {
+            return;
+        };
+        let revision = parked.configuration.received.revision.clone();
+        let world = self.world(&parked.configuration, parked.svid.as_ref());
+        match self.plane.apply(&world).await {
+            Ok(()) => {
+                tracing::info!(revision, "serving the last state that was kept on disk");
+                self.hold(parked, world);
+            }
+            Err(reason) => {
+                tracing::error!(revision, %reason, "the state on disk cannot be served now");
+                self.parked = Some(parked);
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Session, NoSession> {
+        let ended = |membership: &Membership| membership.credential.is_expired(unix_now());
+        let membership = match self.membership.take() {
+            Some(membership) if !ended(&membership) => membership,
+            other => {
+                if let Some(old) = &other {
+                    let name = old.name.to_string();
+                    tracing::warn!(name, "the control certificate has ended; a token is needed");
+                }
+                // Kept: where enrolling fails, the name in it still says whose state this is.
+                self.membership = other;
+                self.enroll().await?
+            }
+        };
+        let tls = meshd::session(&membership);
+        let opened = match tls {
+            Ok(tls) => self.open(&membership, tls).await,
+            Err(error) => Err(ClientError::Protocol(error.to_string())),
+        };
+        self.membership = Some(membership);
+        match opened {
+            Ok(session) => Ok(session),
+            Err(error) if is_stranger(&error) && self.has_new_token() => {
+                tracing::warn!(%error, "meshd does not know this proxy; enrolling with the new token");
+                let membership = self.enroll().await?;
+                self.membership = Some(membership);
+                Err(NoSession::Transient("enrolled anew".to_owned()))
+            }
+            Err(error) => Err(NoSession::Transient(error.to_string())),
+        }
+    }
+
+    async fn open(
+        &self,
+        membership: &Membership,
+        tls: Arc<ClientConfig>,
+    ) -> Result<Session, ClientError> {
+        let address = &self.settings.meshd;
+        let held = self.held(membership);
+        Session::open(address, tls, SERVER_NAME, VERSION, held).await
+    }
+
+    /// What meshd may send differences from: only a configuration of the proxy that connects.
+    fn held(&self, membership: &Membership) -> Option<Received> {
+        let configuration = &self.serving.as_ref()?.configuration;
+        let ours = configuration.is_for(&membership.name);
+        ours.then(|| configuration.received.clone())
+    }
+
+    /// Trades the token for a control certificate. While something is served no refusal ends the proxy.
+    async fn enroll(&mut self) -> Result<Membership, NoSession> {
+        let hopeless = |serving: bool, reason: String| {
+            if serving {
+                NoSession::Transient(reason)
+            } else {
+                NoSession::Hopeless(Hopeless(reason))
+            }
+        };
+        let serving = self.serving.is_some();
+        let token = Token::read(&self.settings.token_file)
+            .map_err(|error| hopeless(serving, error.to_string()))?;
+        let settings = &self.settings;
+        let enrolled = enroll::enroll(&settings.meshd, &token, &settings.claim, unix_now()).await;
+        let membership = enrolled.map_err(|error| match error.is_final() {
+            true => hopeless(serving, error.to_string()),
+            false => NoSession::Transient(error.to_string()),
+        })?;
+        tracing::info!(proxy = %membership.name, "enrolled");
+        self.store.save_membership(&membership).await;
+        let end = membership.credential.not_after();
+        self.show(|view| view.control_not_after = Some(end));
+        Ok(membership)
+    }
+
+    fn has_new_token(&self) -> bool {
+        let spent = self.membership.as_ref().map(|m| m.token.as_str());
+        Token::read(&self.settings.token_file).is_ok_and(|token| Some(token.id()) != spent)
+    }
+
+    /// Makes a configuration the one that decides, and keeps it. On refusal everything stays as it is.
+    async fn adopt(
+        &mut self,
+        configuration: Configuration,
+        svid: Option<Arc<Credential>>,
+    ) -> Result<(), Rejected> {
+        let world = self.world(&configuration, svid.as_ref());
+        self.plane.apply(&world).await?;
+        self.store
+            .save_serving(&configuration.received, svid.as_deref())
+            .await;
+        self.keep_endpoints().await;
+        let serving = Serving {
+            configuration,
+            svid,
+        };
+        self.hold(serving, world);
+        Ok(())
+    }
+
+    /// Gives the data plane the newest endpoints.
+    async fn refresh(&mut self) {
+        let Some(serving) = &self.serving else { return };
+        let world = self.world(&serving.configuration, serving.svid.as_ref());
+        match self.plane.apply(&world).await {
+            Ok(()) => self.show(|view| view.applied = Some(Applied::new(world))),
+            Err(reason) => tracing::warn!(%reason, "new endpoints could not be applied"),
+        }
+    }
+
+    async fn keep_endpoints(&self) {
+        if let Some(membership) = &self.membership {
+            self.store
+                .save_endpoints(&membership.name, &self.endpoints)
+                .await;
+        }
+    }
+
+    fn hold(&mut self, serving: Serving, world: World) {
+        let spiffe_id = serving.svid.as_ref().map(|svid| svid.name().as_str());
+        if self.serving.is_none() {
+            tracing::info!(revision = world.revision, spiffe_id, "ready");
+        }
+        self.serving = Some(serving);
+        self.parked = None;
+        self.said_expired = false;
+        self.show(|view| {
+            view.applied = Some(Applied::new(world));
+            view.trouble = None;
+        });
+        self.complain_when_expired();
+    }
+
+    fn world(&self, configuration: &Configuration, svid: Option<&Arc<Credential>>) -> World {
+        let named = |service: &Kri| configuration.config.clusters.contains_key(service);
+        let endpoints = self.endpoints.iter().filter(|(service, _)| named(service));
+        World {
+            config: Arc::clone(&configuration.config),
+            revision: configuration.received.revision.clone(),
+            root: configuration.received.root,
+            endpoints: endpoints
+                .map(|(service, cluster)| (service.clone(), (**cluster).clone()))
+                .collect(),
+            svid: svid.map(|credential| Arc::new(credential.svid())),
+        }
+    }
+
+    /// Says once that peers refuse this proxy from now on.
+    fn complain_when_expired(&mut self) {
+        let svid = self.serving.as_ref().and_then(|s| s.svid.as_ref());
+        if let Some(svid) = svid.filter(|svid| svid.is_expired(unix_now())) {
+            if !self.said_expired {
+                tracing::error!(
+                    spiffe_id = svid.name().as_str(),
+                    "the certificate has ended: new mTLS connections fail until meshd issues another"
+                );
+            }
+            self.said_expired = true;
+        }
+    }
+
+    fn show(&self, change: impl FnOnce(&mut View)) {
+        self.view.send_modify(change);
+    }
+}
+
+/// meshd, or who answers in its place, does not accept the control certificate, or is not the one that issued it.
+fn is_stranger(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Refused(Denied::Unauthenticated(_) | Denied::Forbidden(_))
+            | ClientError::Tls { .. }
+    )
+}

@@ -1,0 +1,125 @@
+//! The join token: what a person carries from meshd to the proxy.
+//!
+//! Never shown: the secret in it is worth one control certificate.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mesh_bundle::Digest;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+const PREFIX: &str = "mesh1.";
+
+/// What the protocol carries.
+const MOST_BYTES: usize = 4 << 10;
+
+/// A token whose form is right.
+pub(crate) struct Token {
+    text: Zeroizing<String>,
+    id: String,
+    pin: Digest,
+}
+
+/// Why there is no token. Says nothing of what is in it.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoToken {
+    #[error("token file `{0}` cannot be read: {1}")]
+    Unreadable(PathBuf, io::Error),
+    #[error("token file `{0}` does not hold a join token: {1}")]
+    Malformed(PathBuf, &'static str),
+}
+
+/// The fields that a proxy reads; the secret is meshd's business.
+#[derive(Deserialize)]
+struct Fields {
+    id: String,
+    pin: Digest,
+}
+
+impl Token {
+    /// Reads the file that `meshd token --output` wrote.
+    pub(crate) fn read(path: &Path) -> Result<Self, NoToken> {
+        let unreadable = |error| NoToken::Unreadable(path.to_owned(), error);
+        let file = File::open(path).map_err(unreadable)?;
+        let mut text = Zeroizing::new(String::with_capacity(MOST_BYTES + 1));
+        file.take(MOST_BYTES as u64 + 1)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
+        if text.len() > MOST_BYTES {
+            return Err(NoToken::Malformed(path.to_owned(), "it is too long"));
+        }
+        Self::parse(text.trim()).map_err(|reason| NoToken::Malformed(path.to_owned(), reason))
+    }
+
+    fn parse(text: &str) -> Result<Self, &'static str> {
+        let encoded = text
+            .strip_prefix(PREFIX)
+            .ok_or("it does not begin with `mesh1.`")?;
+        let json = URL_SAFE_NO_PAD
+            .decode(encoded)
+            .map(Zeroizing::new)
+            .map_err(|_| "what follows `mesh1.` is not base64url")?;
+        let fields: Fields =
+            serde_json::from_slice(&json).map_err(|_| "it lacks an identifier or a pin")?;
+        Ok(Self {
+            text: Zeroizing::new(text.to_owned()),
+            id: fields.id,
+            pin: fields.pin,
+        })
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Its public name.
+    pub(crate) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Of the CA that meshd is known by.
+    pub(crate) fn pin(&self) -> Digest {
+        self.pin
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Token;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use mesh_bundle::Digest;
+
+    #[test]
+    fn a_token_is_read_and_not_shown() {
+        let pin = Digest::of(b"key");
+        let json = format!(r#"{{"id":"t1","secret":"hush","pin":"{pin}"}}"#);
+        let text = format!("mesh1.{}", URL_SAFE_NO_PAD.encode(json));
+        let token = Token::parse(&text).unwrap();
+        assert_eq!((token.id(), token.pin()), ("t1", pin));
+        assert_eq!(token.text(), text);
+        let shown = format!("{token:?}");
+        assert!(!shown.contains("hush") && !shown.contains(&text), "{shown}");
+    }
+
+    #[test]
+    fn other_texts_are_no_tokens() {
+        let no_pin = format!("mesh1.{}", URL_SAFE_NO_PAD.encode(r#"{"id":"t1"}"#));
+        for text in ["", "mesh1.", "mesh2.e30", "mesh1.!", "mesh1.e30", &no_pin] {
+            assert!(Token::parse(text).is_err(), "{text}");
+        }
+    }
+}
