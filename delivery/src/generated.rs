@@ -13,3 +13,10 @@
 )]
 
 include!("gen/delivery.rs");
+
+/// The token never shows.
+impl std::fmt::Debug for EnrollRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EnrollRequest").finish_non_exhaustive()
+    }
+}

@@ -32,8 +32,11 @@ use crate::server::ALPN;
 
 /// For the reason to come after a call has failed.
 const REASON: Duration = Duration::from_secs(1);
-/// Of one stream, and of the connection: a few frames ahead of what is read.
-const WINDOW: u32 = 256 << 10;
+/// What meshd may send ahead of what is read. Small, so that on a link of 1 KiB/s an answer to a ping is not behind more
+/// than it may take; on every other link a frame of a change fits.
+const STREAM_WINDOW: u32 = 16 << 10;
+/// What HTTP/2 begins with.
+const CONNECTION_WINDOW: u32 = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Link {
@@ -98,8 +101,8 @@ impl Link {
         let stream = TokioIo::new(Watched::new(stream, fault.clone()));
         let mut http = http2::Builder::new(TokioExecutor::new());
         http.timer(TokioTimer::new())
-            .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(patience.ping)
             .keep_alive_timeout(patience.pong)
             .keep_alive_while_idle(true);

@@ -14,7 +14,7 @@ pub(crate) struct Patience {
     pub(crate) answer: Duration,
     /// Between two pings.
     pub(crate) ping: Duration,
-    /// For the answer to a ping.
+    /// For the answer to a ping: a slow link has to carry 16 KiB first.
     pub(crate) pong: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Default for Patience {
             handshake: seconds(10),
             answer: seconds(15),
             ping: seconds(10),
-            pong: seconds(15),
+            pong: seconds(20),
         }
     }
 }

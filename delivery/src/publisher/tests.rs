@@ -1,5 +1,8 @@
 use std::sync::Arc;
 
+use bytes::Bytes;
+use mesh_bundle::{Digest, Key, Manifest};
+
 use super::{Publisher, Unasked, Unpublishable, Wanted};
 use crate::bounds;
 use crate::message::ToProxy;
@@ -256,11 +259,24 @@ fn a_huge_set_of_endpoints_is_cut() {
 
 #[test]
 fn what_cannot_be_delivered_is_not_wanted() {
-    let world = wanted("c1", &[("proxy", "p")], &[]);
-    let none = Arc::default();
-    let missing = Wanted::new("c1", world.manifest().clone(), none, sets(&[])).unwrap_err();
-    assert_eq!(
-        missing,
-        Unpublishable::Missing(Box::new(mesh_bundle::Key::Proxy))
-    );
+    let world = |key: &str, length: usize| {
+        let bytes = Bytes::from(vec![b'x'; length]);
+        let digest = Digest::of(&bytes);
+        let entries = [(key.parse().unwrap(), digest)].into();
+        let manifest = Arc::new(Manifest { entries });
+        let resources = Arc::new([(digest, bytes)].into());
+        Wanted::new("c1", manifest, resources, sets(&[])).map(|wanted| wanted.root())
+    };
+    assert!(world("proxy", bounds::RESOURCE).is_ok());
+    let proxy = || Box::new(Key::Proxy);
+    let (key, length) = (proxy(), bounds::RESOURCE + 1);
+    let large = Unpublishable::TooLarge { key, length };
+    assert_eq!(world("proxy", length), Err(large));
+    let long = format!("inbound/{}", "x".repeat(bounds::KEY));
+    let key = Box::new(long.parse().unwrap());
+    assert_eq!(world(&long, 1), Err(Unpublishable::LongKey(key)));
+
+    let held = wanted("c1", &[("proxy", "p")], &[]);
+    let nothing = Wanted::new("c1", held.manifest().clone(), Arc::default(), sets(&[]));
+    assert_eq!(nothing.unwrap_err(), Unpublishable::Missing(proxy()));
 }

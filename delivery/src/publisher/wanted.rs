@@ -27,6 +27,9 @@ pub enum Unpublishable {
     /// Its bytes are not there.
     #[error("`{0}` is not among the resources")]
     Missing(Box<Key>),
+    /// Its key is longer than a key may be.
+    #[error("`{0}` is a key of more than {limit} bytes", limit = bounds::KEY)]
+    LongKey(Box<Key>),
     /// It does not fit into a message.
     #[error("`{key}` has {length} bytes, a resource may have {limit}", limit = bounds::RESOURCE)]
     TooLarge {
@@ -60,6 +63,9 @@ impl Wanted {
             let bytes = resources
                 .get(digest)
                 .ok_or_else(|| Unpublishable::Missing(Box::new(key.clone())))?;
+            if key.to_string().len() > bounds::KEY {
+                return Err(Unpublishable::LongKey(Box::new(key.clone())));
+            }
             if bytes.len() > bounds::RESOURCE {
                 return Err(Unpublishable::TooLarge {
                     key: Box::new(key.clone()),

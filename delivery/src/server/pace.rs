@@ -19,11 +19,11 @@ pub(crate) struct Pace {
     pub(crate) look: Duration,
     /// For a proxy to take a message.
     pub(crate) take: Duration,
-    /// For a proxy to answer a change: it has to build tables of it.
+    /// For a proxy to answer a change: it has to receive the rest, over whatever link, and to build tables of it.
     pub(crate) answer: Duration,
     /// For a connection to end once it is told to.
     pub(crate) farewell: Duration,
-    /// Between HTTP/2 pings, and until one must be answered.
+    /// Between HTTP/2 pings, and until one must be answered: on a slow link it waits behind a frame or two.
     pub(crate) ping: (Duration, Duration),
 }
 
@@ -37,9 +37,9 @@ impl Default for Pace {
             authority: seconds(10),
             look: seconds(20),
             take: seconds(60),
-            answer: seconds(60),
+            answer: seconds(120),
             farewell: seconds(5),
-            ping: (seconds(20), seconds(20)),
+            ping: (seconds(20), seconds(40)),
         }
     }
 }
