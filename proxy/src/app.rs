@@ -17,10 +17,11 @@ use crate::cli::Run;
 use crate::control::view::View;
 use crate::control::{Control, Hopeless, Settings};
 use crate::dataplane::DataPlane;
+use crate::enroll::Claim;
+use crate::enroll::document::{self, NoDocument};
 use crate::enroll::token::Token;
-use crate::enroll::{Claim, document};
 use crate::metrics::Metrics;
-use crate::state::{Directory, Store};
+use crate::state::{Directory, Refused, Store};
 use crate::{http_admin, log};
 
 /// meshd and the proxy could not do their work: as `meshc`, 2.
@@ -31,19 +32,30 @@ const CUT_SHORT: u8 = 1;
 /// How long the drain waits until meshd was told; its clients then stop coming.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Why there is nothing that could run.
+#[derive(Debug, thiserror::Error)]
+enum Unbootable {
+    #[error(transparent)]
+    Document(#[from] NoDocument),
+    #[error(transparent)]
+    State(#[from] Refused),
+    #[error("{0}")]
+    System(#[from] io::Error),
+}
+
 /// Runs until a signal ends it.
 pub(crate) fn run(arguments: Run) -> ExitCode {
     log::begin(arguments.log_format);
     match boot(arguments) {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!(reason = format!("{error:#}"), "mesh-proxy cannot run");
+            tracing::error!(reason = %error, "mesh-proxy cannot run");
             ExitCode::from(HOPELESS)
         }
     }
 }
 
-fn boot(arguments: Run) -> anyhow::Result<ExitCode> {
+fn boot(arguments: Run) -> Result<ExitCode, Unbootable> {
     let claim = claim(&arguments)?;
     let directory = Directory::open(&arguments.state_dir)?;
     let data = data_runtime(arguments.workers)?;
@@ -63,7 +75,7 @@ async fn serve(
     claim: Claim,
     store: Store,
     data: &Runtime,
-) -> anyhow::Result<ExitCode> {
+) -> Result<ExitCode, Unbootable> {
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new());
     let plane = Arc::new(DataPlane::start(
@@ -141,7 +153,7 @@ async fn control(
     }
 }
 
-fn claim(arguments: &Run) -> anyhow::Result<Claim> {
+fn claim(arguments: &Run) -> Result<Claim, NoDocument> {
     let variable = |name: &str| std::env::var(name).ok();
     let file = arguments.dataplane_file.as_deref();
     let document = file

@@ -3,6 +3,7 @@
 //! Never takes anything away because meshd is gone, and never gives the data plane a part of a world: a configuration that
 //! asks for a certificate is applied together with it, or not at all.
 
+mod join;
 pub(crate) mod plane;
 mod renew;
 mod request;
@@ -17,21 +18,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::Kri;
-use mesh_delivery::client::{ClientError, Session};
-use mesh_delivery::message::{ClusterEndpoints, Denied, Received};
-use rustls::ClientConfig;
+use mesh_delivery::message::ClusterEndpoints;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::backoff::{Backoff, dice};
 use crate::clock::unix_now;
 use crate::configuration::Configuration;
-use crate::enroll::token::Token;
-use crate::enroll::{self, Claim};
-use crate::identity::Credential;
-use crate::meshd::{self, SERVER_NAME};
+use crate::enroll::Claim;
+use crate::identity::{Credential, PrivateKey};
 use crate::state::{Membership, Restored, Serving, Store};
 use crate::world::{Rejected, World};
+use join::NoSession;
 use plane::Plane;
 use view::{Applied, View};
 
@@ -69,13 +67,9 @@ pub(crate) struct Control<P> {
     reconnect: Backoff,
     /// Between offers of a configuration that this host could not take, such as for a port in use.
     reoffer: Backoff,
+    /// The key that the token was shown with, and which token.
+    enrolment: Option<(String, PrivateKey)>,
     said_expired: bool,
-}
-
-/// Why there is no session.
-enum NoSession {
-    Hopeless(Hopeless),
-    Transient(String),
 }
 
 impl<P: Plane> Control<P> {
@@ -98,6 +92,7 @@ impl<P: Plane> Control<P> {
             endpoints: restored.endpoints,
             reconnect: Backoff::default(),
             reoffer: Backoff::default(),
+            enrolment: None,
             said_expired: false,
         }
     }
@@ -128,7 +123,7 @@ impl<P: Plane> Control<P> {
                 Err(NoSession::Transient(reason)) => reason,
             };
             let wait = self.reconnect.next(dice);
-            tracing::warn!(reason = %trouble, retry_ms = wait.as_millis(), "meshd is away");
+            tracing::warn!(reason = %trouble, retry_ms = millis(wait), "meshd is away");
             self.show(|view| view.trouble = Some(trouble));
             self.complain_when_expired();
             tokio::time::sleep(wait).await;
@@ -153,85 +148,6 @@ impl<P: Plane> Control<P> {
                 self.parked = Some(parked);
             }
         }
-    }
-
-    async fn connect(&mut self) -> Result<Session, NoSession> {
-        let ended = |membership: &Membership| membership.credential.is_expired(unix_now());
-        let membership = match self.membership.take() {
-            Some(membership) if !ended(&membership) => membership,
-            other => {
-                if let Some(old) = &other {
-                    let name = old.name.to_string();
-                    tracing::warn!(name, "the control certificate has ended; a token is needed");
-                }
-                // Kept: where enrolling fails, the name in it still says whose state this is.
-                self.membership = other;
-                self.enroll().await?
-            }
-        };
-        let tls = meshd::session(&membership);
-        let opened = match tls {
-            Ok(tls) => self.open(&membership, tls).await,
-            Err(error) => Err(ClientError::Protocol(error.to_string())),
-        };
-        self.membership = Some(membership);
-        match opened {
-            Ok(session) => Ok(session),
-            Err(error) if is_stranger(&error) && self.has_new_token() => {
-                tracing::warn!(%error, "meshd does not know this proxy; enrolling with the new token");
-                let membership = self.enroll().await?;
-                self.membership = Some(membership);
-                Err(NoSession::Transient("enrolled anew".to_owned()))
-            }
-            Err(error) => Err(NoSession::Transient(error.to_string())),
-        }
-    }
-
-    async fn open(
-        &self,
-        membership: &Membership,
-        tls: Arc<ClientConfig>,
-    ) -> Result<Session, ClientError> {
-        let address = &self.settings.meshd;
-        let held = self.held(membership);
-        Session::open(address, tls, SERVER_NAME, VERSION, held).await
-    }
-
-    /// What meshd may send differences from: only a configuration of the proxy that connects.
-    fn held(&self, membership: &Membership) -> Option<Received> {
-        let configuration = &self.serving.as_ref()?.configuration;
-        let ours = configuration.is_for(&membership.name);
-        ours.then(|| configuration.received.clone())
-    }
-
-    /// Trades the token for a control certificate. While something is served no refusal ends the proxy.
-    async fn enroll(&mut self) -> Result<Membership, NoSession> {
-        let hopeless = |serving: bool, reason: String| {
-            if serving {
-                NoSession::Transient(reason)
-            } else {
-                NoSession::Hopeless(Hopeless(reason))
-            }
-        };
-        let serving = self.serving.is_some();
-        let token = Token::read(&self.settings.token_file)
-            .map_err(|error| hopeless(serving, error.to_string()))?;
-        let settings = &self.settings;
-        let enrolled = enroll::enroll(&settings.meshd, &token, &settings.claim, unix_now()).await;
-        let membership = enrolled.map_err(|error| match error.is_final() {
-            true => hopeless(serving, error.to_string()),
-            false => NoSession::Transient(error.to_string()),
-        })?;
-        tracing::info!(proxy = %membership.name, "enrolled");
-        self.store.save_membership(&membership).await;
-        let end = membership.credential.not_after();
-        self.show(|view| view.control_not_after = Some(end));
-        Ok(membership)
-    }
-
-    fn has_new_token(&self) -> bool {
-        let spent = self.membership.as_ref().map(|m| m.token.as_str());
-        Token::read(&self.settings.token_file).is_ok_and(|token| Some(token.id()) != spent)
     }
 
     /// Makes a configuration the one that decides, and keeps it. On refusal everything stays as it is.
@@ -320,11 +236,6 @@ impl<P: Plane> Control<P> {
     }
 }
 
-/// meshd, or who answers in its place, does not accept the control certificate, or is not the one that issued it.
-fn is_stranger(error: &ClientError) -> bool {
-    matches!(
-        error,
-        ClientError::Refused(Denied::Unauthenticated(_) | Denied::Forbidden(_))
-            | ClientError::Tls { .. }
-    )
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }

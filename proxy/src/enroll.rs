@@ -56,14 +56,14 @@ impl Failure {
     }
 }
 
-/// Asks once.
+/// Asks once, for a certificate for `key`.
 pub(crate) async fn enroll(
     address: &str,
     token: &Token,
+    key: PrivateKey,
     claim: &Claim,
     now: u64,
 ) -> Result<Membership, Failure> {
-    let key = PrivateKey::generate()?;
     let request = Enrollment {
         token: token.text().to_owned(),
         csr: key.request()?,

@@ -296,3 +296,15 @@ async fn a_refused_token_ends_a_proxy_that_serves_nothing() {
     let reason = proxy.task.await.unwrap().to_string();
     assert!(reason.contains("this token is spent"), "{reason}");
 }
+
+/// The answer to an enrolment may be lost after the token was spent: meshd knows the key, and answers it again.
+#[tokio::test]
+async fn a_token_is_shown_with_one_key_across_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(Directory::open(directory.path()).unwrap());
+    let first = store.enrolment_key("t1").await.unwrap();
+    let again = store.enrolment_key("t1").await.unwrap();
+    assert_eq!(first.pkcs8(), again.pkcs8());
+    let other = store.enrolment_key("t2").await.unwrap();
+    assert_ne!(first.pkcs8(), other.pkcs8());
+}

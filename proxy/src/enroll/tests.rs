@@ -9,7 +9,8 @@ async fn ask(
     claim: Claim,
 ) -> Result<Membership, Failure> {
     let token = Token::read(token).unwrap();
-    enroll(&meshd.address.to_string(), &token, &claim, unix_now()).await
+    let key = PrivateKey::generate().unwrap();
+    enroll(&meshd.address.to_string(), &token, key, &claim, unix_now()).await
 }
 
 #[tokio::test]

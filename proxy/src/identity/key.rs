@@ -12,6 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use zeroize::Zeroizing;
 
 /// A private key and its public half.
+#[derive(Clone)]
 pub(crate) struct PrivateKey {
     pkcs8: Zeroizing<Vec<u8>>,
     public: Vec<u8>,

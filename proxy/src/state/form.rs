@@ -8,10 +8,13 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mesh_bundle::{Digest, Key, Kri};
+use mesh_delivery::message::{ClusterEndpoints, Endpoint};
 use rustls_pki_types::CertificateDer;
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::Zeroizing;
+
+use crate::identity::Credential;
 
 /// Bytes in base64, overwritten when dropped; never shown.
 #[derive(Clone)]
@@ -33,6 +36,15 @@ pub(super) struct CredentialForm {
     pub(super) key: Secret,
     pub(super) chain: Vec<Secret>,
     pub(super) renew_at: u64,
+}
+
+/// A key that a token was shown with, until there is a certificate for it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct EnrolmentForm {
+    /// The public identifier of the token.
+    pub(super) token: String,
+    pub(super) key: Secret,
 }
 
 /// A configuration and the certificate that it is served with: one file, so that neither is ever without the other.
@@ -86,6 +98,43 @@ pub(super) fn certificates(of: Vec<Secret>) -> Vec<CertificateDer<'static>> {
     of.into_iter()
         .map(|Secret(der)| CertificateDer::from(der.to_vec()))
         .collect()
+}
+
+pub(super) fn credential_form(credential: &Credential) -> CredentialForm {
+    CredentialForm {
+        key: Secret::of(credential.key().pkcs8()),
+        chain: Secret::all(credential.chain()),
+        renew_at: credential.renew_at(),
+    }
+}
+
+pub(super) fn form_of(cluster: &ClusterEndpoints) -> ClusterForm {
+    let form = |endpoint: &Endpoint| EndpointForm {
+        address: endpoint.address.clone(),
+        port: endpoint.port,
+        zone: endpoint.zone.clone(),
+    };
+    let endpoints = cluster.endpoints.iter();
+    ClusterForm {
+        tls_ready: cluster.tls_ready,
+        endpoints: endpoints.map(|(id, e)| (id.clone(), form(e))).collect(),
+    }
+}
+
+pub(super) fn read_cluster(form: ClusterForm) -> ClusterEndpoints {
+    let endpoint = |id: Kri, form: EndpointForm| Endpoint {
+        id,
+        address: form.address,
+        port: form.port,
+        zone: form.zone,
+    };
+    let endpoints = form.endpoints.into_iter();
+    ClusterEndpoints {
+        tls_ready: form.tls_ready,
+        endpoints: endpoints
+            .map(|(id, form)| (id.clone(), endpoint(id, form)))
+            .collect(),
+    }
 }
 
 impl Serialize for Secret {

@@ -4,6 +4,7 @@ use crate::control::tests::meshd::{WEB, cluster, configuration, endpoints, token
 use crate::identity::tests::Ca;
 use mesh_bundle::{Key, Manifest, Resource};
 use std::fs;
+use std::path::Path;
 
 fn received(resources: Vec<(Key, Resource)>) -> Received {
     let mut manifest = Manifest::default();
