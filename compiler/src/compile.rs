@@ -8,7 +8,7 @@ use std::fmt;
 
 use mesh_bundle::{Bundle, Digest, FORMAT, Kri};
 
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::envelope::{self, Draft};
 use crate::kinds;
 use crate::lower::lower;
@@ -53,7 +53,10 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     let mut diagnostics = Diagnostics::default();
     let sources = Sources::load(world, &mut diagnostics);
     let mut resources = Vec::new();
-    for draft in envelope::read(&sources, settings, &mut diagnostics) {
+    let drafts = envelope::read(&sources, settings, &mut diagnostics);
+    // What may be missing only because its document could not be read is not reported as missing.
+    let mut complete = !diagnostics.has_errors();
+    for draft in drafts {
         let refused = schema::check(&draft, &sources, &mut diagnostics);
         let Draft {
             kind,
@@ -62,9 +65,16 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
             sound,
         } = draft;
         let resource = kinds::read(kind, meta, &body, &refused, &mut diagnostics);
-        resources.extend(resource.filter(|_| sound));
+        let resource = resource.filter(|_| sound);
+        complete &= resource.is_some();
+        resources.extend(resource);
     }
-    let lowered = lower(&resources, &sources, settings, &mut diagnostics);
+    let mut between = Diagnostics::default();
+    let lowered = lower(&resources, &sources, settings, &mut between);
+    let told = |finding: &Diagnostic| complete || !finding.code.needs_repository();
+    diagnostics
+        .list
+        .extend(between.list.into_iter().filter(told));
     if settings.partial {
         diagnostics.judge_alone();
     }

@@ -88,6 +88,11 @@ impl<'a> Identity<'a> {
         })
     }
 
+    /// Does it select anybody at all? One without selector only publishes its CA.
+    pub(crate) fn is_for_somebody(&self) -> bool {
+        self.labels.is_some()
+    }
+
     /// Is this proxy one of those that it is for?
     pub(crate) fn selects(&self, proxy: &Meta) -> bool {
         let carries = |labels| crate::policy::carries(&proxy.labels, labels);

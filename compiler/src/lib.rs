@@ -12,6 +12,7 @@ pub mod diag;
 mod envelope;
 mod hostname;
 mod identity;
+pub mod inspect;
 #[allow(
     dead_code,
     clippy::allow_attributes,

@@ -2,12 +2,75 @@
 //!
 //! Never changes what is compiled.
 
+mod listeners;
+mod permissions;
+mod precedence;
+mod protocols;
 mod references;
+mod routes;
+mod selection;
+
+use std::collections::BTreeMap;
+
+use mesh_bundle::resource::{InboundPolicy, Resource};
+use mesh_bundle::{BundledProxy, Digest, Key, Kri};
 
 use crate::diag::Diagnostics;
+use crate::provenance::Provenance;
 use crate::repository::MeshView;
+use crate::service::Instance;
+
+/// One mesh, and what its proxies were given.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Compared<'a> {
+    pub(crate) mesh: &'a MeshView<'a>,
+    pub(crate) proxies: &'a BTreeMap<Kri, BundledProxy>,
+    pub(crate) resources: &'a BTreeMap<Digest, Resource>,
+    pub(crate) provenance: &'a Provenance,
+}
 
 /// All findings of one mesh.
-pub(crate) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+pub(crate) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
+    let mesh = compared.mesh;
     references::check(mesh, diagnostics);
+    selection::check(mesh, diagnostics);
+    protocols::check(mesh, diagnostics);
+    routes::check(mesh, diagnostics);
+    listeners::check(mesh, diagnostics);
+    permissions::check(compared, diagnostics);
+    precedence::check(compared, diagnostics);
+}
+
+impl<'a> Compared<'a> {
+    fn resource(&self, proxy: Instance<'_>, key: &Key) -> Option<&'a Resource> {
+        let entries = &self.proxies.get(&proxy.meta.kri)?.manifest.entries;
+        self.resources.get(entries.get(key)?)
+    }
+
+    /// Has the proxy an identity?
+    fn has_identity(&self, proxy: Instance<'_>) -> bool {
+        match self.resource(proxy, &Key::Proxy) {
+            Some(Resource::Proxy(proxy)) => proxy.identity.is_some(),
+            _ => false,
+        }
+    }
+
+    /// What was made of an inbound.
+    fn policy(&self, proxy: Instance<'_>, section: &str) -> Option<&'a InboundPolicy> {
+        match self.resource(proxy, &Key::InboundPolicy(section.to_owned())) {
+            Some(Resource::InboundPolicy(policy)) => Some(policy),
+            _ => None,
+        }
+    }
+}
+
+/// A few names for a message, and how many more there are.
+fn several(names: &[String]) -> String {
+    /// More than a person reads in one line.
+    const MOST: usize = 3;
+    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
+    match names.len().saturating_sub(MOST) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }

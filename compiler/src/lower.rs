@@ -2,10 +2,10 @@
 //!
 //! Never reads text and never decides anything about a request: that is `decide` of the bundle.
 
-mod inbound;
+pub(crate) mod inbound;
 mod outbound;
-mod route;
-mod timeouts;
+pub(crate) mod route;
+pub(crate) mod timeouts;
 mod trust;
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use crate::defaults;
 use crate::diag::Diagnostics;
 use crate::identity;
 use crate::kinds;
-use crate::lints;
+use crate::lints::{self, Compared};
 use crate::model::Settings;
 use crate::policy::applies::Subject;
 use crate::provenance::{Notes, Provenance};
@@ -82,7 +82,13 @@ pub(crate) fn lower(
             provenance.notes.insert(kri.clone(), parts.notes);
             proxies.insert(kri, proxy);
         }
-        lints::check(mesh, diagnostics);
+        let compared = Compared {
+            mesh,
+            proxies: &proxies,
+            resources: &shared,
+            provenance: &provenance,
+        };
+        lints::check(compared, diagnostics);
     }
     Lowered {
         bundle: seal(issuers, proxies, shared),

@@ -28,7 +28,8 @@ pub(crate) struct Lines<'a> {
 /// Everything of one mesh.
 #[derive(Debug)]
 pub(crate) struct MeshView<'a> {
-    pub(crate) name: &'a str,
+    /// Default policies included.
+    pub(crate) documents: Vec<&'a Resource>,
     pub(crate) instances: Vec<Instance<'a>>,
     pub(crate) services: Vec<Service>,
     pub(crate) routes: Vec<&'a Meta>,
@@ -71,6 +72,19 @@ const TCP_ROUTE: Descriptor = Descriptor {
     kind: "MeshTCPRoute",
     conf: ConfAt::Rules,
 };
+
+impl Policies {
+    /// Every kind.
+    pub(crate) fn all(&self) -> [&Table; 5] {
+        [
+            &self.timeout,
+            &self.tls,
+            &self.permission,
+            &self.http_route,
+            &self.tcp_route,
+        ]
+    }
+}
 
 impl Lines<'_> {
     /// A document as a whole.
@@ -126,20 +140,12 @@ pub(crate) fn meshes<'a>(
     for name in names {
         let of_mesh = sorted.iter().filter(|r| r.meta.kri.mesh == name);
         let of_mesh: Vec<&Resource> = of_mesh.copied().collect();
-        views.push(view(
-            name,
-            &of_mesh,
-            &generators,
-            lines,
-            settings,
-            diagnostics,
-        ));
+        views.push(view(&of_mesh, &generators, lines, settings, diagnostics));
     }
     views
 }
 
 fn view<'a>(
-    name: &'a str,
     resources: &[&'a Resource],
     generators: &[Generator],
     lines: Lines<'_>,
@@ -147,7 +153,7 @@ fn view<'a>(
     diagnostics: &mut Diagnostics,
 ) -> MeshView<'a> {
     let mut view = MeshView {
-        name,
+        documents: resources.to_vec(),
         instances: Vec::new(),
         services: Vec::new(),
         routes: Vec::new(),

@@ -14,6 +14,7 @@ use crate::policy::carries;
 use crate::policy::outbound::Towards;
 use crate::policy::target::{DISPLAY_NAME, NAMESPACE, Target, TargetKind};
 use crate::service::{Port, Service};
+use crate::similar::{listed, nearest};
 
 /// Everything of one mesh that can be referred to.
 #[derive(Debug, Clone, Copy)]
@@ -315,20 +316,5 @@ pub(crate) fn written(labels: &BTreeMap<String, String>) -> String {
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     /// More than a person reads in one line.
     const MOST: usize = 5;
-    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    if names.len() > MOST {
-        names.truncate(MOST);
-        names.push("…".to_owned());
-    }
-    names.join(", ")
-}
-
-/// The nearest of some names, if one is near: at most a third of it differs.
-fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distance = |other: &str| strsim::damerau_levenshtein(name, other);
-    names
-        .map(|other| (distance(other), other))
-        .filter(|(distance, other)| *distance <= other.chars().count().max(3) / 3)
-        .min()
-        .map(|(_, other)| other)
+    listed(names.take(MOST), "and")
 }

@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::service::Service;
 
 /// A label of a service: the virtual IP that it shall have.
-pub(crate) const PIN: &str = "mesh/vip";
+pub(crate) const PIN: &str = "meshc/vip";
 
 /// `241.0.0.0/8`.
 const BASE: u32 = 241 << 24;

@@ -9,7 +9,7 @@ fn findings(text: &str) -> Vec<String> {
         files: BTreeMap::from([("a.yaml".to_owned(), text.as_bytes().to_vec())]),
     };
     let compiled = compile(&world, &Settings::default());
-    let line = |finding: &crate::Diagnostic| {
+    let line = |finding: &Diagnostic| {
         let line = compiled.sources.line(&finding.at);
         format!("{line} {} {}", finding.code.0, finding.message)
     };

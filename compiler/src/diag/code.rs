@@ -43,8 +43,10 @@ codes! {
     AMBIGUOUS_REF "ambiguous-ref" Error repository "a reference that more than one thing fits";
     CONFLICTING_HOSTNAMES "conflicting-hostnames" Warning repository "two services with one hostname";
     DANGLING_REF "dangling-ref" Error repository "a reference to something that does not exist";
+    DENIES_ALL "denies-all" Warning repository "an inbound that nobody may call";
     DUPLICATE_KEY "duplicate-key" Error document "a key that is set twice in one mapping";
     DUPLICATE_RESOURCE "duplicate-resource" Error document "two documents for one resource";
+    EQUAL_PRECEDENCE "equal-precedence" Warning repository "policies told apart by their names only";
     EXCEEDS_LIMIT "exceeds-limit" Error document "more than the compiler takes";
     FORWARDS_TO_ITSELF "forwards-to-itself" Warning document "a listener where the workload should be";
     HEADER_CASE "header-case" Warning document "a header name that is not in lower case";
@@ -62,12 +64,17 @@ codes! {
     NOT_A_FILE "not-a-file" Error document "a link, a pipe or a device where a document could be";
     NOT_IMPLEMENTED "not-implemented" Warning document "something that this version does not do yet";
     NOT_TEXT "not-text" Error document "bytes that are not text";
+    PERMISSION_WITHOUT_IDENTITY "permission-without-identity" Warning repository "a permission for proxies without identity";
+    PERMISSIVE_PERMISSION "permissive-permission" Warning repository "a permission that plaintext goes around";
     PORT_CLASH "port-clash" Error document "two listeners on one address and port";
     PREFIX_BOUNDARY "prefix-boundary" Warning document "a prefix that matches more names than it seems";
+    PROTOCOL_MISMATCH "protocol-mismatch" Warning repository "two ends that speak differently";
     READ_ONLY_FIELD "read-only-field" Warning document "a field that only the mesh sets";
     RESERVED_LABEL "reserved-label" Error document "a label that the compiler computes";
     SELECTS_EVERYTHING "selects-everything" Warning document "a selector without labels";
+    SELECTS_NOTHING "selects-nothing" Warning repository "a selector that selects nothing";
     SELF_SIGNED "self-signed" Error document "a self-signed CA that nobody allowed";
+    SHADOWED_RULE "shadowed-rule" Warning document "a route that is never tried";
     UNEQUAL_WORKLOAD "unequal-workload" Warning repository "instances of one workload that differ";
     UNKNOWN_FIELD "unknown-field" Error document "a field that does not exist";
     UNKNOWN_KIND "unknown-kind" Error document "a kind that does not exist";
@@ -96,6 +103,11 @@ impl Code {
     #[must_use]
     pub fn info(self) -> Option<&'static CodeInfo> {
         TABLE.iter().find(|info| info.code == self)
+    }
+
+    /// Must the rest of the repository be known for it?
+    pub(crate) fn needs_repository(self) -> bool {
+        self.info().is_some_and(|info| info.needs_repository)
     }
 
     /// The severity of a finding with this code, where nothing else is said.

@@ -2,10 +2,41 @@
 //!
 //! Never follows what items of `to` refer to: that is reported where policies are read.
 
-use crate::diag::Diagnostics;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::kinds::mesh_http_route::HttpRuleConf;
+use crate::kinds::mesh_tcp_route::TcpRouteConf;
+use crate::kinds::target_ref::BackendRef;
+use crate::kinds::{Resource, Spec};
 use crate::repository::MeshView;
 
 pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+    outbounds(mesh, diagnostics);
+    for resource in &mesh.documents {
+        match &resource.spec {
+            Spec::MeshHttpRoute(_) => {
+                for (at, conf) in rules::<HttpRuleConf>(resource) {
+                    http_rule(mesh, resource, &at, &conf, diagnostics);
+                }
+            }
+            Spec::MeshTcpRoute(_) => {
+                for (at, conf) in rules::<TcpRouteConf>(resource) {
+                    let refs = conf.backend_refs.unwrap_or_default();
+                    let at = at.field("backendRefs");
+                    for (index, backend) in refs.iter().enumerate() {
+                        let at = resource.meta.within(&at.index(index));
+                        reference(mesh, resource, backend, at, false, diagnostics);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn outbounds(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
     let catalogue = mesh.catalogue();
     for instance in &mesh.instances {
         let outbounds = instance.networking().map_or([].as_slice(), |n| &n.outbound);
@@ -18,6 +49,77 @@ pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
                 at.pointer = at.pointer.field("backendRef");
                 diagnostics.push(unresolved.at(at));
             }
+        }
+    }
+}
+
+/// The confs of all rules of a route, with their places.
+fn rules<T: for<'de> Deserialize<'de>>(resource: &Resource) -> Vec<(Pointer, T)> {
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut rules = Vec::new();
+    for (index, to) in list(resource.body.get("to")).iter().enumerate() {
+        let at = Pointer::default().field("to").index(index).field("rules");
+        for (index, rule) in list(to.get("rules")).iter().enumerate() {
+            let conf = rule.get("default").cloned();
+            if let Some(Ok(conf)) = conf.map(serde_json::from_value) {
+                rules.push((at.index(index).field("default"), conf));
+            }
+        }
+    }
+    rules
+}
+
+fn http_rule(
+    mesh: &MeshView<'_>,
+    resource: &Resource,
+    at: &Pointer,
+    conf: &HttpRuleConf,
+    diagnostics: &mut Diagnostics,
+) {
+    let refs = conf.backend_refs.iter().flatten().enumerate();
+    let refs = refs.map(|(index, backend)| (at.field("backendRefs").index(index), backend));
+    let filters = conf.filters.iter().flatten().enumerate();
+    let mirrors = filters.filter_map(|(index, filter)| {
+        let at = at.field("filters").index(index).field("requestMirror");
+        let backend = filter.request_mirror.as_ref()?.backend_ref.as_ref()?;
+        Some((at.field("backendRef"), backend))
+    });
+    for (at, backend) in refs.chain(mirrors) {
+        let at = resource.meta.within(&at);
+        reference(mesh, resource, backend, at, true, diagnostics);
+    }
+}
+
+fn reference(
+    mesh: &MeshView<'_>,
+    resource: &Resource,
+    backend: &BackendRef,
+    at: Location,
+    http: bool,
+    diagnostics: &mut Diagnostics,
+) {
+    match mesh.catalogue().backend(backend, &resource.meta.kri) {
+        Err(unresolved) => {
+            diagnostics.push(unresolved.at(at));
+        }
+        Ok(((service, port), remark)) => {
+            if http && !port.protocol.is_http() {
+                let message = format!(
+                    "port `{}` of `{}` speaks tcp, requests cannot be sent to it",
+                    port.section, service.meta.kri.name
+                );
+                let mut diagnostic = Diagnostic::new(Code::PROTOCOL_MISMATCH, at.clone(), message);
+                diagnostic.severity = crate::diag::Severity::Error;
+                diagnostic.related(port.at.clone(), "the port");
+                diagnostic.help("say what the port speaks: `appProtocol: http`");
+                diagnostics.push(diagnostic);
+            }
+            diagnostics.list.extend(remark.map(|remark| {
+                let mut diagnostic = remark.at(at);
+                // One of them is taken, so traffic flows.
+                diagnostic.severity = crate::diag::Severity::Warning;
+                diagnostic
+            }));
         }
     }
 }

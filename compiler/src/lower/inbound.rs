@@ -26,7 +26,7 @@ pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts
             // Without a usable port or address, which its own checks have reported.
             continue;
         };
-        let mut notes = Notes::new();
+        let mut notes = Notes::default();
         let policy = policy(of, &section, identity, &mut notes);
         let key = Key::InboundPolicy(section.clone());
         parts.notes.insert(key.clone(), notes);
@@ -37,7 +37,7 @@ pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts
 }
 
 /// Where peers reach an inbound.
-pub(super) fn address(instance: Instance<'_>, inbound: &dataplane::Inbound) -> Option<String> {
+pub(crate) fn address(instance: Instance<'_>, inbound: &dataplane::Inbound) -> Option<String> {
     let own = inbound.address.clone();
     own.or_else(|| instance.networking()?.address.clone())
 }
@@ -97,17 +97,9 @@ fn tls(of: Lowering<'_>, section: &str, notes: &mut Notes) -> Sourced<TlsMode> {
         Some("Permissive") => TlsMode::Permissive,
         _ => TlsMode::Strict,
     };
-    let beat = setting
-        .beat
-        .iter()
-        .map(|beaten| crate::provenance::Overridden {
-            value: words(mode_of(&beaten.value)).to_owned(),
-            origin: of.lines.source(&beaten.by),
-        });
-    let beat: Vec<_> = beat.collect();
-    if !beat.is_empty() {
-        notes.insert("tls".to_owned(), beat);
-    }
+    notes.record("tls", (mode, setting), of.lines, |mode| {
+        words(mode_of(mode)).to_owned()
+    });
     Sourced {
         value: mode_of(mode),
         origin: Some(of.lines.source(&setting.by)),

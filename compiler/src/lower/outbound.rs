@@ -93,7 +93,7 @@ impl<'a> Sending<'a> {
         if parts.resources.contains_key(&key) {
             return;
         }
-        let mut notes = Notes::new();
+        let mut notes = Notes::default();
         let destination = Destination {
             protocol: port.protocol,
             port: port.number,
@@ -206,7 +206,7 @@ impl<'a> Sending<'a> {
         let Some((service, port)) = found.filter(|_| !parts.resources.contains_key(&key)) else {
             return;
         };
-        let mut notes = Notes::new();
+        let mut notes = Notes::default();
         let merged = self.timeout.lookup(kri);
         let path = ["connectionTimeout"];
         let connect = timeout(&merged, &path, self.of.lines, "connectTimeout", &mut notes);

@@ -203,21 +203,17 @@ pub(crate) fn is_everything(matches: &RequestMatch) -> bool {
 }
 
 /// The entries that are never tried, because one before them matches everything: place of the rule, and of what hides it.
-pub(crate) fn hidden(rules: &[(Location, Vec<RequestMatch>)]) -> Vec<(Location, Location)> {
-    let mut entries: Vec<(&RequestMatch, &Location)> = rules
-        .iter()
-        .flat_map(|(at, matches)| matches.iter().map(move |matches| (matches, at)))
-        .collect();
-    entries.sort_by_key(|(matches, _)| rank(matches));
+pub(crate) fn hidden(matches: &[(Location, RequestMatch)]) -> Vec<(Location, Location)> {
+    let mut entries: Vec<&(Location, RequestMatch)> = matches.iter().collect();
+    entries.sort_by_key(|(_, matches)| rank(matches));
     let mut hidden = Vec::new();
-    for (index, (matches, at)) in entries.iter().enumerate() {
-        let before = entries.iter().take(index);
-        let hider = before
-            .into_iter()
-            .find(|(earlier, _)| is_everything(earlier) || earlier == matches);
-        if let Some((_, hider)) = hider {
-            hidden.push(((*at).clone(), (*hider).clone()));
-        }
+    for (index, (at, matches)) in entries.iter().enumerate() {
+        let hides = |earlier: &RequestMatch| is_everything(earlier) || earlier == matches;
+        let hider = entries
+            .iter()
+            .take(index)
+            .find(|(_, earlier)| hides(earlier));
+        hidden.extend(hider.map(|(hider, _)| (at.clone(), hider.clone())));
     }
     hidden
 }

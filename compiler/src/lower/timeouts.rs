@@ -7,7 +7,7 @@ use mesh_bundle::{Duration, Sourced};
 use serde_json::Value;
 
 use crate::policy::merge::Merged;
-use crate::provenance::{Notes, Overridden};
+use crate::provenance::Notes;
 use crate::repository::Lines;
 
 /// The effective timeouts of a merged conf; what they overrode goes to `notes`, under `place`.
@@ -58,16 +58,19 @@ pub(super) fn timeout(
 ) -> Option<Sourced<Duration>> {
     let value = duration(merged.leaf(path)?)?;
     let setting = merged.setting(path)?;
-    let beat = setting.beat.iter().map(|beaten| Overridden {
-        value: duration(&beaten.value).map_or_else(String::new, |value| value.to_string()),
-        origin: lines.source(&beaten.by),
+    notes.record(place, (merged.leaf(path)?, setting), lines, |value| {
+        duration(value).map_or_else(String::new, words)
     });
-    let beat: Vec<Overridden> = beat.collect();
-    if !beat.is_empty() {
-        notes.insert(place.to_owned(), beat);
-    }
     let origin = Some(lines.source(&setting.by));
     Some(Sourced { value, origin })
+}
+
+/// A timeout as people say it.
+pub(crate) fn words(timeout: Duration) -> String {
+    match timeout.is_zero() {
+        true => "off".to_owned(),
+        false => timeout.to_string(),
+    }
 }
 
 fn duration(value: &Value) -> Option<Duration> {

@@ -59,6 +59,7 @@ impl Merged {
     }
 
     /// The whole as one value.
+    #[cfg(test)]
     pub(crate) fn to_value(&self) -> Value {
         Value::Object(self.value.clone())
     }

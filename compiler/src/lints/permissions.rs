@@ -1,0 +1,142 @@
+//! Permissions that have no effect, or whose absence has one.
+//!
+//! Never an error: deny by default is a legitimate choice.
+
+use std::collections::BTreeMap;
+
+use mesh_bundle::resource::TlsMode;
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Location};
+use crate::identity::{Identity, winner};
+use crate::policy::Policy;
+use crate::policy::applies::Subject;
+use crate::repository::MeshView;
+use crate::service::Instance;
+
+use super::{Compared, several};
+
+/// A label of a `MeshIdentity`: that nobody is permitted anything is wanted.
+const WANTED: &str = "meshc/allow-deny-all";
+
+pub(super) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
+    for policy in &compared.mesh.policies.permission.policies {
+        without_identity(compared, policy, diagnostics);
+        permissive(compared, policy, diagnostics);
+    }
+    denies_all(compared, diagnostics);
+}
+
+/// The inbounds that a policy is about.
+fn inbounds<'a>(mesh: &'a MeshView<'a>, policy: &Policy) -> Vec<(Instance<'a>, String)> {
+    let mut found = Vec::new();
+    for instance in &mesh.instances {
+        let sections = instance.sections();
+        let subject = Subject {
+            meta: instance.meta,
+            sections: &sections,
+        };
+        let reached = sections
+            .iter()
+            .filter(|section| policy.applies_to_inbound(&subject, section));
+        found.extend(reached.map(|section| (*instance, section.clone())));
+    }
+    found
+}
+
+fn without_identity(compared: Compared<'_>, policy: &Policy, diagnostics: &mut Diagnostics) {
+    let reached = inbounds(compared.mesh, policy);
+    let identified = |(instance, _): &(Instance<'_>, String)| compared.has_identity(*instance);
+    let Some((first, _)) = reached.first().filter(|_| !reached.iter().any(identified)) else {
+        return;
+    };
+    let message = format!(
+        "`{}` has no effect: no MeshIdentity selects `{}`, and without an identity everybody may call it",
+        policy.meta.kri.name, first.meta.kri.name
+    );
+    let at = policy.meta.at.clone();
+    let mut diagnostic = Diagnostic::new(Code::PERMISSION_WITHOUT_IDENTITY, at, message);
+    diagnostic.related(first.meta.at.clone(), "one of the proxies that it is about");
+    diagnostic.help(
+        "add a MeshIdentity that selects them, see `meshc explain permission-without-identity`",
+    );
+    diagnostics.push(diagnostic);
+}
+
+fn permissive(compared: Compared<'_>, policy: &Policy, diagnostics: &mut Diagnostics) {
+    let open = inbounds(compared.mesh, policy)
+        .into_iter()
+        .find_map(|(instance, section)| {
+            let made = compared.policy(instance, &section)?;
+            let origin = made.tls.origin.as_ref()?;
+            (made.tls.value == TlsMode::Permissive).then(|| (instance, section, origin.clone()))
+        });
+    let Some((instance, section, origin)) = open else {
+        return;
+    };
+    let message = format!(
+        "`{}` does not hold for plaintext clients of the inbound `{section}` of `{}`, which is permissive",
+        policy.meta.kri.name, instance.meta.kri.name
+    );
+    let at = policy.meta.at.clone();
+    let mut diagnostic = Diagnostic::new(Code::PERMISSIVE_PERMISSION, at, message);
+    let documents = &compared.mesh.documents;
+    let mode = documents.iter().find(|r| r.meta.kri == origin.resource);
+    if let Some(mode) = mode {
+        diagnostic.related(mode.meta.at.clone(), "this makes it permissive");
+    }
+    diagnostic.help("once all clients have an identity, set `mode: Strict`");
+    diagnostics.push(diagnostic);
+}
+
+fn denies_all(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
+    type Closed<'a> = (&'a Identity<'a>, Vec<(String, Location, String)>);
+    let mesh = compared.mesh;
+    let mut closed: BTreeMap<String, Closed<'_>> = BTreeMap::new();
+    for instance in &mesh.instances {
+        let Some(identity) = winner(&mesh.identities, instance.meta) else {
+            continue;
+        };
+        for (index, inbound) in instance.inbounds() {
+            let section = inbound.section();
+            let policy = compared.policy(*instance, &section);
+            let Some(permissions) = policy.and_then(|policy| policy.permissions.as_ref()) else {
+                continue;
+            };
+            if permissions.allow.is_empty() && permissions.allow_with_shadow_deny.is_empty() {
+                let name = format!("inbound `{section}` of `{}`", instance.meta.kri.name);
+                let key = identity.meta.kri.to_string();
+                let (_, list) = closed.entry(key).or_insert((identity, Vec::new()));
+                list.push((
+                    name,
+                    instance.inbound_at(index),
+                    instance.meta.kri.name.clone(),
+                ));
+            }
+        }
+    }
+    for (identity, closed) in closed.into_values() {
+        let wanted = identity
+            .meta
+            .labels
+            .get(WANTED)
+            .is_some_and(|value| value == "true");
+        let Some((_, first, dataplane)) = closed.first().filter(|_| !wanted) else {
+            continue;
+        };
+        let names: Vec<String> = closed.iter().map(|(name, ..)| name.clone()).collect();
+        let message = format!(
+            "nobody may call {}: `{}` gives an identity, so all is denied that no MeshTrafficPermission allows",
+            several(&names),
+            identity.meta.kri.name
+        );
+        let at = identity.meta.at.clone();
+        let mut diagnostic = Diagnostic::new(Code::DENIES_ALL, at, message);
+        diagnostic.related(first.clone(), "the first of these inbounds");
+        diagnostic.help(format!(
+            "allow those who may: a MeshTrafficPermission with `targetRef: {{kind: Dataplane, labels: {{kuma.io/display-name: {dataplane}}}}}` and \
+             `allow: [{{spiffeID: {{type: Prefix, value: spiffe://{}}}}}]` for everybody of this trust domain; if it is meant so, label the MeshIdentity `{WANTED}: \"true\"`",
+            identity.trust_domain
+        ));
+        diagnostics.push(diagnostic);
+    }
+}

@@ -1,0 +1,115 @@
+//! Selectors that select nothing.
+//!
+//! Never an error: proxies may register that are in no file.
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::policy::Policy;
+use crate::policy::applies::Subject;
+use crate::policy::target::TargetKind;
+use crate::repository::MeshView;
+use crate::resolve::written;
+use crate::service::{Selector, Service};
+
+pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+    for table in mesh.policies.all() {
+        for policy in &table.policies {
+            self::policy(mesh, policy, diagnostics);
+        }
+    }
+    for service in mesh.services.iter().filter(|s| !s.meta.virtual_document) {
+        self::service(mesh, service, diagnostics);
+    }
+    for identity in &mesh.identities {
+        let selects = |instance: &crate::service::Instance<'_>| identity.selects(instance.meta);
+        if identity.is_for_somebody() && !mesh.instances.iter().any(selects) {
+            let at = Pointer::default().field("selector");
+            let message = format!("no Dataplane is selected by `{}`", identity.meta.kri.name);
+            diagnostics.push(nothing(identity.meta.within(&at), message));
+        }
+    }
+}
+
+fn nothing(at: Location, message: String) -> Diagnostic {
+    Diagnostic::new(Code::SELECTS_NOTHING, at, message)
+}
+
+fn policy(mesh: &MeshView<'_>, policy: &Policy, diagnostics: &mut Diagnostics) {
+    if policy.meta.virtual_document || policy.target.kind == TargetKind::Mesh {
+        return;
+    }
+    let at = Pointer::default().field("targetRef");
+    let at = policy.meta.within(&at);
+    let applies = |ignoring_section: bool| {
+        mesh.instances.iter().any(|instance| {
+            let mut sections = instance.sections();
+            if ignoring_section {
+                sections.extend(policy.target.section.clone());
+            }
+            policy.applies(&Subject {
+                meta: instance.meta,
+                sections: &sections,
+            })
+        })
+    };
+    if applies(false) {
+        return;
+    }
+    let labels = match policy.target.labels.is_empty() {
+        true => "is there".to_owned(),
+        false => format!("carries {}", written(&policy.target.labels)),
+    };
+    match &policy.target.section {
+        Some(section) if applies(true) => {
+            let message = format!("no Dataplane that {labels} has an inbound `{section}`");
+            diagnostics.push(nothing(at, message));
+        }
+        _ => {
+            diagnostics.push(nothing(at, format!("no Dataplane {labels}")));
+        }
+    }
+}
+
+fn service(mesh: &MeshView<'_>, service: &Service, diagnostics: &mut Diagnostics) {
+    let name = &service.meta.kri.name;
+    if mesh.members(service).next().is_none() {
+        let at = Pointer::default().field("selector");
+        let at = service.meta.within(&at);
+        let message = match &service.selector {
+            Selector::Nobody => format!("`{name}` has no selector, so nothing serves it"),
+            Selector::Name(dataplane) => {
+                format!("there is no Dataplane `{dataplane}`, so nothing serves `{name}`")
+            }
+            Selector::Labels(labels) if labels.is_empty() => {
+                format!("no Dataplane has an inbound, so nothing serves `{name}`")
+            }
+            Selector::Labels(labels) => format!(
+                "no Dataplane with an inbound carries {}, so nothing serves `{name}`",
+                written(labels)
+            ),
+        };
+        diagnostics.push(nothing(at, message));
+        return;
+    }
+    for port in &service.ports {
+        let serves = |instance| port.inbounds(instance).next().is_some();
+        if !mesh.members(service).any(serves) {
+            let target = match &port.target {
+                crate::kinds::scalar::PortRef::Number(number) => number.to_string(),
+                crate::kinds::scalar::PortRef::Name(name) => name.clone(),
+            };
+            let message = format!(
+                "no Dataplane of `{name}` has an inbound `{target}`, so nothing serves its port `{}`",
+                port.section
+            );
+            let mut diagnostic = nothing(port.at.clone(), message);
+            let has: std::collections::BTreeSet<String> = mesh
+                .members(service)
+                .flat_map(|instance| instance.sections())
+                .map(|section| format!("`{section}`"))
+                .collect();
+            let has: Vec<String> = has.into_iter().collect();
+            diagnostic.help(format!("they have {}", super::several(&has)));
+            diagnostics.push(diagnostic);
+        }
+    }
+}
