@@ -118,7 +118,7 @@ impl Pointer {
         Self { steps }
     }
 
-    /// As people and the conformance corpus write it: `spec.to[0].default`, map keys with unusual characters as
+    /// As people and the conformance corpus write it: `spec.to[0].default`, keys that the user chose as
     /// `labels["kuma.io/zone"]`.
     #[must_use]
     pub fn dotted(&self) -> String {
@@ -126,10 +126,11 @@ impl Pointer {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         };
         let mut text = String::new();
+        let mut in_map = false;
         for step in &self.steps {
             match step {
                 Step::Index(index) => text.push_str(&format!("[{index}]")),
-                Step::Field(name) | Step::Again(name) if !plain(name) => {
+                Step::Field(name) | Step::Again(name) if in_map || !plain(name) => {
                     text.push_str(&format!("[{name:?}]"));
                 }
                 Step::Field(name) | Step::Again(name) if text.is_empty() => text.push_str(name),
@@ -138,10 +139,14 @@ impl Pointer {
                     text.push_str(name);
                 }
             }
+            in_map = matches!(step, Step::Field(name) if MAPS.contains(&name.as_str()));
         }
         text
     }
 }
+
+/// Fields whose keys are the user's own.
+const MAPS: [&str; 4] = ["annotations", "labels", "matchLabels", "tags"];
 
 /// RFC 6901: `/spec/to/0`.
 impl fmt::Display for Pointer {

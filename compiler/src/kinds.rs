@@ -30,6 +30,8 @@ mod certificate;
 mod check;
 mod read;
 mod schema;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 

@@ -127,7 +127,9 @@ impl Node {
     pub(super) fn shown(&self, pointer: &Pointer, key: bool) -> Span {
         let (mut node, mut key_span, mut whole_way) = (self, None, true);
         for step in &pointer.steps {
-            let Some((span, value)) = node.step(step) else {
+            // The language leaves `default` out of the paths of permissions: `rules[0].allow[0]`.
+            let inside = || node.get("default").and_then(|conf| conf.step(step));
+            let Some((span, value)) = node.step(step).or_else(inside) else {
                 whole_way = false;
                 break;
             };
