@@ -29,6 +29,9 @@ const HOPELESS: u8 = 2;
 /// A second signal: the drain was cut short.
 const CUT_SHORT: u8 = 1;
 
+/// A proxy that is started again may meet the end of the one before.
+const OVERLAP: Duration = Duration::from_secs(3);
+
 /// How long the drain waits until meshd was told; its clients then stop coming.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -57,7 +60,7 @@ pub(crate) fn run(arguments: Run) -> ExitCode {
 
 fn boot(arguments: Run) -> Result<ExitCode, Unbootable> {
     let claim = claim(&arguments)?;
-    let directory = Directory::open(&arguments.state_dir)?;
+    let directory = Directory::open(&arguments.state_dir, OVERLAP)?;
     let data = data_runtime(arguments.workers)?;
     let control = tokio::runtime::Builder::new_current_thread()
         .thread_name("control")

@@ -38,7 +38,7 @@ struct Running {
 impl Running {
     fn start(meshd: &FakeMeshd, directory: &Path) -> Self {
         let token_file = meshd.token(directory);
-        let store = Store::new(Directory::open(&directory.join("state")).unwrap());
+        let store = Store::new(Directory::open(&directory.join("state"), Duration::ZERO).unwrap());
         let settings = Settings {
             meshd: meshd.address.to_string(),
             token_file,
@@ -301,7 +301,7 @@ async fn a_refused_token_ends_a_proxy_that_serves_nothing() {
 #[tokio::test]
 async fn a_token_is_shown_with_one_key_across_restarts() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::new(Directory::open(directory.path()).unwrap());
+    let store = Store::new(Directory::open(directory.path(), Duration::ZERO).unwrap());
     let first = store.enrolment_key("t1").await.unwrap();
     let again = store.enrolment_key("t1").await.unwrap();
     assert_eq!(first.pkcs8(), again.pkcs8());

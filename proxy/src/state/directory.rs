@@ -6,8 +6,12 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 const LOCK: &str = "lock";
+
+/// How often a lock that is held is tried again.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// An open state directory.
 #[derive(Debug)]
@@ -29,13 +33,15 @@ pub(crate) enum Refused {
 }
 
 impl Directory {
-    pub(crate) fn open(path: &Path) -> Result<Self, Refused> {
+    /// Takes the directory, and waits `patience` for a process that is on its way out.
+    pub(crate) fn open(path: &Path, patience: Duration) -> Result<Self, Refused> {
         let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
         if let Err(error) = created {
             warn(path, &error);
         }
         close_to_others(path)?;
-        let lock = match lock(&path.join(LOCK)) {
+        let end = Instant::now() + patience;
+        let lock = match lock(&path.join(LOCK), end) {
             Ok(file) => Some(file),
             Err(TryLockError::WouldBlock) => return Err(Refused::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => {
@@ -62,7 +68,7 @@ fn warn(path: &Path, error: &io::Error) {
     );
 }
 
-fn lock(path: &Path) -> Result<File, TryLockError> {
+fn lock(path: &Path, end: Instant) -> Result<File, TryLockError> {
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)
@@ -70,8 +76,13 @@ fn lock(path: &Path) -> Result<File, TryLockError> {
         .mode(0o600)
         .open(path)
         .map_err(TryLockError::Error)?;
-    file.try_lock()?;
-    Ok(file)
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if Instant::now() < end => std::thread::sleep(AGAIN),
+            Ok(()) => return Ok(file),
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// A directory that was made with wider permissions is narrowed, unless somebody else lives in it.
@@ -102,6 +113,7 @@ mod tests {
     use super::{Directory, Refused};
     use std::fs;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     fn mode(path: &std::path::Path) -> u32 {
         fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -111,12 +123,12 @@ mod tests {
     fn a_directory_is_made_and_held() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("a/b");
-        let first = Directory::open(&path).unwrap();
+        let first = Directory::open(&path, Duration::ZERO).unwrap();
         assert_eq!(mode(&path), 0o700);
-        let second = Directory::open(&path);
+        let second = Directory::open(&path, Duration::ZERO);
         assert!(matches!(second, Err(Refused::InUse(_))), "{second:?}");
         drop(first);
-        assert!(Directory::open(&path).is_ok());
+        assert!(Directory::open(&path, Duration::ZERO).is_ok());
     }
 
     #[test]
@@ -126,13 +138,13 @@ mod tests {
         let open = fs::Permissions::from_mode(0o755);
         fs::create_dir(&path).unwrap();
         fs::set_permissions(&path, open.clone()).unwrap();
-        drop(Directory::open(&path).unwrap());
+        drop(Directory::open(&path, Duration::ZERO).unwrap());
         assert_eq!(mode(&path), 0o700);
         let theirs = parent.path().join("theirs");
         fs::create_dir(&theirs).unwrap();
         fs::write(theirs.join("x"), "x").unwrap();
         fs::set_permissions(&theirs, open).unwrap();
-        let refused = Directory::open(&theirs);
+        let refused = Directory::open(&theirs, Duration::ZERO);
         assert!(matches!(refused, Err(Refused::NotOurs(_))));
         assert_eq!(mode(&theirs), 0o755);
     }
@@ -141,6 +153,6 @@ mod tests {
     fn a_directory_that_cannot_be_made_is_survived() {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("file"), "").unwrap();
-        assert!(Directory::open(&parent.path().join("file/state")).is_ok());
+        assert!(Directory::open(&parent.path().join("file/state"), Duration::ZERO).is_ok());
     }
 }

@@ -35,7 +35,7 @@ fn membership(ca: &Ca, dataplane: &str) -> Membership {
 
 /// A store in which everything is kept.
 async fn full(path: &Path, ca: &Ca) -> Store {
-    let store = Store::new(Directory::open(path).unwrap());
+    let store = Store::new(Directory::open(path, Duration::ZERO).unwrap());
     let membership = membership(ca, "web-1");
     store.save_membership(&membership).await;
     let svid = ca.credential(WEB, unix_now() + 60);
