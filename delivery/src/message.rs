@@ -1,6 +1,6 @@
 //! What the two ends tell each other, as plain values.
 //!
-//! Never holds a type of the wire format: [`crate::wire`] makes these of it, and refuses what is out of bounds.
+//! Never holds a type of the wire format: `wire` makes these of it, and refuses what is out of bounds.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -114,9 +114,10 @@ impl Link {
         .await;
         let (requests, connection) =
             opened.map_err(|error| broken(fault.seen().unwrap_or(&error)))?;
+        let seen = fault.clone();
         let driver = tokio::spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection to meshd lost");
+                seen.note_words(&error);
             }
         });
         let client = DeliveryClient::with_origin(Requests(requests), origin)

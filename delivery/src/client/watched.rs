@@ -25,6 +25,13 @@ impl Fault {
         self.0.get()
     }
 
+    /// What HTTP/2 says, where the stream itself had no error: pings that nobody answered, frames that are none.
+    pub(super) fn note_words(&self, error: &dyn std::error::Error) {
+        let causes = std::iter::successors(Some(error), |error| error.source());
+        let words: Vec<String> = causes.map(ToString::to_string).collect();
+        self.0.get_or_init(|| Broken::Socket(words.join(": ")));
+    }
+
     fn note<T>(&self, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if let Poll::Ready(Err(error)) = &polled {
             self.0.get_or_init(|| Broken::from(error));
