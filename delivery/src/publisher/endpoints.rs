@@ -52,8 +52,9 @@ impl Told {
                 return None;
             };
             *done = Some(service.clone());
-            let returns = self.lingering.remove(service);
-            let known = self.known.get(service).filter(|_| !returns);
+            // One that returns is not in `known`: it starts from nothing.
+            self.lingering.remove(service);
+            let known = self.known.get(service);
             self.rest = changes(service, known.map(Arc::as_ref), wanted);
         }
     }
