@@ -242,6 +242,8 @@ fn over_the_wire(message: &ToProxy) -> ToProxy {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn a_proxy_ends_with_the_newest_world(
         happenings in prop::collection::vec(happening(), 0..60),

@@ -202,6 +202,8 @@ fn what_we_send_is_always_taken() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_bytes_make_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(message) = wire::FromProxy::decode(bytes.as_slice()) {
