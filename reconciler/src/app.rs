@@ -4,7 +4,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -108,6 +108,7 @@ pub struct Meshd {
     tasks: JoinSet<()>,
     registry: Arc<Registry>,
     state: Arc<StateDir>,
+    gate: Arc<Gate>,
 }
 
 impl Meshd {
@@ -163,7 +164,7 @@ impl Meshd {
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
         let answers = Admin::new(status, Arc::clone(&registry), metrics);
         tasks.spawn(told("admin", answers.serve(admin, stopped())));
-        let server = mesh_delivery::server::serve(delivery, tls, gate, stopped());
+        let server = mesh_delivery::server::serve(delivery, tls, Arc::clone(&gate), stopped());
         tasks.spawn(told("delivery", server));
         tasks.spawn(reconciler.run(wait, stopped()));
         let (delivery, admin) = addresses;
@@ -175,7 +176,13 @@ impl Meshd {
             tasks,
             registry,
             state,
+            gate,
         })
+    }
+
+    /// Reads now what is revoked, instead of within some seconds.
+    pub fn look_for_revocations(&self) {
+        revoke(&self.gate, &self.state);
     }
 
     /// Where proxies connect to.
@@ -278,16 +285,18 @@ async fn look_for_revocations(
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(REVOCATIONS_EVERY) => {}
         }
-        let state = Arc::clone(&state);
-        let read = move || Revocations::read(&state, Now::read().unix);
-        match tokio::task::spawn_blocking(read).await {
-            Ok(Ok(revocations)) => {
-                let slot = gate.revocations.lock();
-                *slot.unwrap_or_else(PoisonError::into_inner) = Arc::new(revocations);
-            }
-            Ok(Err(error)) => tracing::error!(error, "what is revoked cannot be read"),
-            Err(error) => tracing::error!(%error, "what is revoked cannot be read"),
+        let (gate, state) = (Arc::clone(&gate), Arc::clone(&state));
+        let looked = tokio::task::spawn_blocking(move || revoke(&gate, &state));
+        if let Err(error) = looked.await {
+            tracing::error!(%error, "what is revoked cannot be read");
         }
+    }
+}
+
+fn revoke(gate: &Gate, state: &StateDir) {
+    match Revocations::read(state, Now::read().unix) {
+        Ok(revocations) => gate.revoke(revocations),
+        Err(error) => tracing::error!(error, "what is revoked cannot be read"),
     }
 }
 
@@ -316,3 +325,6 @@ fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
 fn system(error: &std::io::Error) -> Failure {
     Failure::System(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

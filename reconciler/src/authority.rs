@@ -35,6 +35,23 @@ pub(crate) struct Gate {
     pub(crate) revocations: Mutex<Arc<Revocations>>,
 }
 
+impl Gate {
+    /// From now on these are revoked; their sessions end at once.
+    pub(crate) fn revoke(&self, revocations: Revocations) {
+        let mut slot = self
+            .revocations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let news = revocations.beyond(&slot);
+        *slot = Arc::new(revocations);
+        drop(slot);
+        for (mesh, dataplane) in news {
+            tracing::warn!(mesh, dataplane, "revoked");
+            self.registry.cut(&mesh, &dataplane);
+        }
+    }
+}
+
 impl Authority for Gate {
     async fn enroll(&self, request: Enrollment, remote: SocketAddr) -> Result<Enrolled, Denied> {
         let outcome = self.enroll_proxy(request).await;
@@ -139,7 +156,7 @@ impl Authority for Gate {
 impl Gate {
     async fn enroll_proxy(&self, request: Enrollment) -> Result<(Kri, Enrolled), Denied> {
         let now = Now::read().unix;
-        let csr = Request::read(&request.csr).map_err(denied)?;
+        let csr = Request::read(&request.csr)?;
         let key = csr.fingerprint;
         let (tokens, text) = (Arc::clone(&self.tokens), request.token);
         let text = Arc::new(zeroize::Zeroizing::new(text));
@@ -157,8 +174,7 @@ impl Gate {
         let id = control_id(&proxy)?;
         let issued = self
             .control
-            .issue(&csr, Name::Spiffe(&id), CONTROL_LIFETIME, now)
-            .map_err(denied)?;
+            .issue(&csr, Name::Spiffe(&id), CONTROL_LIFETIME, now)?;
         let tokens = Arc::clone(&self.tokens);
         blocking(move || tokens.spend(&text, key, now)).await?;
         let enrolled = Enrolled {
@@ -177,13 +193,13 @@ impl Gate {
         csr: &[u8],
     ) -> Result<Certificate, Denied> {
         let now = Now::read().unix;
-        let csr = Request::read(csr).map_err(denied)?;
+        let csr = Request::read(csr)?;
         let Some(issuer) = issuer else {
             let id = control_id(proxy)?;
             let issued = self
                 .control
                 .issue(&csr, Name::Spiffe(&id), CONTROL_LIFETIME, now);
-            return Ok(certificate(None, issued.map_err(denied)?));
+            return Ok(certificate(None, issued?));
         };
         let published = self.published()?;
         let identity = published
@@ -200,7 +216,7 @@ impl Gate {
             Name::Spiffe(&identity.spiffe_id),
             identity.lifetime.as_std(),
         );
-        let issued = authority.issue(&csr, name, lifetime, now).map_err(denied)?;
+        let issued = authority.issue(&csr, name, lifetime, now)?;
         self.registry.certified(proxy, issuer, issued.not_after);
         Ok(certificate(Some(issuer.clone()), issued))
     }
@@ -288,11 +304,13 @@ fn certificate(issuer: Option<Kri>, issued: Issued) -> Certificate {
     }
 }
 
-fn denied(failure: CaFailure) -> Denied {
-    let text = failure.to_string();
-    match failure {
-        CaFailure::Request(_) => Denied::Invalid(text),
-        _ => Denied::Unavailable(text),
+impl From<CaFailure> for Denied {
+    fn from(failure: CaFailure) -> Self {
+        let text = failure.to_string();
+        match failure {
+            CaFailure::Request(_) => Self::Invalid(text),
+            _ => Self::Unavailable(text),
+        }
     }
 }
 

@@ -133,7 +133,11 @@ impl Candidate {
 /// In words, for whoever sent it.
 pub(crate) fn identify(document: &[u8], settings: &Settings) -> Result<Name, String> {
     let files = BTreeMap::from([("dataplane.yaml".to_owned(), document.to_vec())]);
-    let compiled = compile(&MemoryWorld { files }, settings);
+    let alone = Settings {
+        partial: true,
+        ..settings.clone()
+    };
+    let compiled = compile(&MemoryWorld { files }, &alone);
     let mut names = inventory(&compiled.sources).into_iter();
     match (names.next(), names.next()) {
         (Some(name), None) if name.kind == "Dataplane" => Ok(name),

@@ -275,3 +275,8 @@ impl<'a> Completion<'a> {
         Ok((manifest, trust))
     }
 }
+
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;

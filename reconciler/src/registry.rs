@@ -154,6 +154,14 @@ impl Registry {
         Some(receiver)
     }
 
+    /// Ends the streams of a Dataplane; whoever holds its certificate must be admitted anew.
+    pub(crate) fn cut(&self, mesh: &str, name: &str) {
+        let mut inner = self.lock();
+        inner
+            .feeds
+            .retain(|kri, _| kri.mesh != mesh || kri.name != name);
+    }
+
     /// A certificate was issued to a proxy.
     pub(crate) fn certified(&self, proxy: &Kri, issuer: &Kri, not_after: u64) {
         self.change(proxy, |live| {
@@ -391,3 +399,6 @@ fn is_same(one: &Wanted, other: &Wanted) -> bool {
             .zip(other.endpoints())
             .all(|((a, x), (b, y))| a == b && Arc::ptr_eq(x, y))
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,6 +66,15 @@ impl Revocations {
         Ok(revocations)
     }
 
+    /// What is revoked here and not there.
+    pub(crate) fn beyond(&self, other: &Self) -> Vec<(String, String)> {
+        let until = self.until.iter();
+        until
+            .filter(|(key, until)| other.until.get(key) != Some(until))
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+
     /// Does a certificate that was issued at this moment no longer count?
     pub(crate) fn covers(&self, mesh: &str, dataplane: &str, issued: u64) -> bool {
         let key = (mesh.to_owned(), dataplane.to_owned());

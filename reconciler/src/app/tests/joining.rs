@@ -1,0 +1,123 @@
+//! Who may join, and as whom.
+
+use super::room::{Room, web};
+use crate::token::Bound;
+
+/// The reason for which a proxy is refused.
+async fn refusal(room: &Room, token: &str, name: Option<&str>, document: Option<&str>) -> String {
+    let outcome = room.enroll(token, name, document).await;
+    outcome.err().expect("a refusal").to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_do_not_let_in() {
+    let (room, _) = Room::open().await;
+    let other_mesh = room.token("other", Bound::Dataplane("web-1".to_owned()));
+    let used = room.for_dataplane("web-1");
+    room.enroll(&used, None, None).await.unwrap();
+    let wrong = format!("{}A", room.for_dataplane("web-1"));
+    for (token, name, expected) in [
+        ("hello".to_owned(), None, "not a join token"),
+        (wrong, None, "join token"),
+        (used, None, "used up"),
+        (other_mesh, None, "the mesh `other` has no Dataplane"),
+        (
+            room.for_dataplane("web-1"),
+            Some("api-1"),
+            "not for `api-1`",
+        ),
+        (room.for_workload("web"), Some("api-1"), "is of another"),
+        (room.for_workload("db"), None, "no Dataplane of the mesh"),
+        (room.for_dataplane("web-7"), None, "no Dataplane `web-7`"),
+    ] {
+        let reason = refusal(&room, &token, name, None).await;
+        assert!(reason.contains(expected), "{expected}: {reason}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workload_with_two_dataplanes_needs_a_choice() {
+    let (room, _) = Room::open().await;
+    room.write("web-2.yaml", &web("web-2").replace("10080", "10082"));
+    let revision = room.commit("another web");
+    room.settled(&revision).await;
+    let token = room.for_workload("web");
+    let reason = refusal(&room, &token, None, None).await;
+    assert!(reason.contains("--dataplane"), "{reason}");
+    room.enroll(&token, Some("web-2"), None).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_brings_its_own_dataplane() {
+    let (mut room, first) = Room::open().await;
+    let document = web("web-vm").replace("10080", "10099");
+    let token = room.for_workload("web");
+    let vm = room.enroll(&token, None, Some(&document)).await.unwrap();
+    let mut session = room.connect(&vm).await.unwrap();
+    let received = session.configuration().await;
+    assert_eq!(received.revision, first);
+    let status = room.settled(&first).await;
+    assert_eq!(status["proxies"][2]["name"], "web-vm");
+
+    // It follows git, and survives a restart of meshd with git away.
+    room.write("web.yaml", &web("web-1").replace("10080", "10081"));
+    let second = room.commit("something else");
+    let status = room.settled(&second).await;
+    assert_eq!(status["proxies"][2]["name"], "web-vm", "{status}");
+    room.stop().await;
+    std::fs::rename(
+        room.repository().join(".git"),
+        room.repository().join("gone"),
+    )
+    .unwrap();
+    room.start().await.unwrap();
+    room.connect(&vm).await.unwrap();
+
+    // Brought again, with a new key.
+    let token = room.for_dataplane("web-vm");
+    room.enroll(&token, None, Some(&document)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_that_are_refused() {
+    let (room, _) = Room::open().await;
+    let two = format!("{}---\n{}", web("vm-1"), web("vm-2"));
+    let api = web("vm").replace("workload: web", "workload: api");
+    for (document, expected) in [
+        (web("vm").replace("networking", "netwroking"), "netwroking"),
+        (
+            web("vm").replace("mesh: shop", "mesh: other"),
+            "of the mesh `other`",
+        ),
+        (two, "one Dataplane, and nothing else"),
+        (super::MESH.to_owned(), "one Dataplane, and nothing else"),
+        (api, "claims `api`"),
+        (web("web-1"), "web-1"),
+        (web("../../x"), ""),
+    ] {
+        let token = room.for_workload("web");
+        let reason = refusal(&room, &token, None, Some(&document)).await;
+        assert!(reason.contains(expected), "{expected}: {reason}");
+    }
+    let token = room.for_dataplane("vm-1");
+    let reason = refusal(&room, &token, None, Some(&web("vm-2"))).await;
+    assert!(reason.contains("may be `vm-1`"), "{reason}");
+    let kept = room.state.path().join("dataplanes");
+    assert!(!kept.exists(), "nothing that was refused is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_proxy_is_cut_off_and_may_join_again() {
+    let (room, _) = Room::open().await;
+    let token = room.for_dataplane("web-1");
+    let web = room.enroll(&token, None, None).await.unwrap();
+    let mut session = room.connect(&web).await.unwrap();
+    session.configuration().await;
+    let state = crate::state::StateDir::beside(room.state.path()).unwrap();
+    let now = crate::registry::Now::read().unix;
+    crate::revocation::revoke(&state, "shop", "web-1", now).unwrap();
+    room.meshd().look_for_revocations();
+    session.ended().await;
+    let refused = room.connect(&web).await.err().unwrap().to_string();
+    assert!(refused.contains("revoked"), "{refused}");
+}

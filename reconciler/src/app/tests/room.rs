@@ -1,0 +1,296 @@
+//! A room with a repository, a meshd and proxies that exist as far as meshd can see.
+//!
+//! Never waits for time to pass: every wait is for an answer.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_bundle::Kri;
+use mesh_delivery::client::{ClientError, Session, enroll};
+use mesh_delivery::message::{Certificate, Enrollment, FromProxy, Received};
+use mesh_delivery::subscriber::Event;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::super::{Config, Failure, Meshd};
+use crate::ca;
+use crate::registry::Now;
+use crate::tls::{SERVER_NAME, provider};
+use crate::token::{self, Bound, Order};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) const MESH: &str = "type: Mesh\nname: shop\n";
+pub(super) const IDENTITY: &str = "type: MeshIdentity\nmesh: shop\nname: identity\nspec:\n  selector:\n    dataplane:\n      matchLabels: {}\n  provider:\n    type: Bundled\n    bundled:\n      insecureAllowSelfSigned: true\n      autogenerate:\n        enabled: true\n";
+pub(super) const PERMISSION: &str = "type: MeshTrafficPermission\nmesh: shop\nname: everybody\nspec:\n  rules:\n    - default:\n        allow:\n          - spiffeID:\n              type: Exact\n              value: spiffe://shop.default.mesh.local/workload/web\n";
+pub(super) const SERVICE: &str = "type: MeshService\nmesh: shop\nname: api\nspec:\n  selector:\n    dataplaneLabels:\n      matchLabels:\n        app: api\n  ports:\n    - name: http\n      port: 80\n      targetPort: http\n      appProtocol: http\n";
+
+pub(super) fn web(name: &str) -> String {
+    format!(
+        "type: Dataplane\nmesh: shop\nname: {name}\nlabels:\n  app: web\n  kuma.io/workload: web\nnetworking:\n  address: 127.0.0.11\n  outbound:\n    - address: 127.0.0.11\n      port: 10080\n      backendRef:\n        kind: MeshService\n        name: api\n        port: 80\n"
+    )
+}
+
+pub(super) fn api(name: &str, port: u16) -> String {
+    format!(
+        "type: Dataplane\nmesh: shop\nname: {name}\nlabels:\n  app: api\n  kuma.io/workload: api\nnetworking:\n  address: 127.0.0.21\n  inbound:\n    - name: http\n      port: {port}\n      servicePort: 8080\n      protocol: http\n"
+    )
+}
+
+pub(super) struct Room {
+    repo: TempDir,
+    pub(super) state: TempDir,
+    meshd: Option<Meshd>,
+}
+
+impl Room {
+    /// A repository with a mesh of web-1 and api-1.
+    pub(super) fn new() -> Self {
+        let room = Self {
+            repo: tempfile::tempdir().unwrap(),
+            state: tempfile::tempdir().unwrap(),
+            meshd: None,
+        };
+        room.git(&["init", "-q", "-b", "main"]);
+        room.write("mesh.yaml", MESH);
+        room.write("identity.yaml", IDENTITY);
+        room.write("permission.yaml", PERMISSION);
+        room.write("service.yaml", SERVICE);
+        room.write("web.yaml", &web("web-1"));
+        room.write("api.yaml", &api("api-1", 9080));
+        room
+    }
+
+    pub(super) fn repository(&self) -> &Path {
+        self.repo.path()
+    }
+
+    pub(super) fn git(&self, arguments: &[&str]) -> String {
+        let done = Command::new("git")
+            .current_dir(self.repo.path())
+            .args(["-c", "user.name=t", "-c", "user.email=t@t"])
+            .args(arguments)
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{arguments:?}: {done:?}");
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
+    pub(super) fn write(&self, file: &str, text: &str) {
+        std::fs::write(self.repo.path().join(file), text).unwrap();
+    }
+
+    pub(super) fn commit(&self, message: &str) -> String {
+        self.git(&["add", "-A"]);
+        self.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        self.git(&["rev-parse", "HEAD"])
+    }
+
+    pub(super) fn config(&self) -> Config {
+        Config {
+            repository: self.repo.path().display().to_string(),
+            reference: "main".to_owned(),
+            path: None,
+            authorities: None,
+            state: self.state.path().to_owned(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            admin: "127.0.0.1:0".parse().unwrap(),
+            poll: Duration::from_secs(60),
+        }
+    }
+
+    pub(super) async fn start(&mut self) -> Result<(), Failure> {
+        self.meshd = Some(Meshd::start(self.config()).await?);
+        Ok(())
+    }
+
+    pub(super) async fn stop(&mut self) {
+        self.meshd.take().unwrap().end().await;
+    }
+
+    pub(super) fn meshd(&self) -> &Meshd {
+        self.meshd.as_ref().unwrap()
+    }
+
+    /// A room in which meshd serves the first commit.
+    pub(super) async fn open() -> (Self, String) {
+        let mut room = Self::new();
+        let first = room.commit("first");
+        room.start().await.unwrap();
+        let status = room.settled(&first).await;
+        assert_eq!(status["revision"], first, "{status}");
+        (room, first)
+    }
+
+    pub(super) async fn get(&self, path: &str) -> (u16, String) {
+        let address = self.meshd().admin();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: meshd\r\nconnection: close\r\n\r\n");
+        let answer = async {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let answer = tokio::time::timeout(PATIENCE, answer).await.unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap();
+        (status.parse().unwrap(), body.to_owned())
+    }
+
+    pub(super) async fn settled(&self, revision: &str) -> serde_json::Value {
+        let (status, body) = self
+            .get(&format!("/v1/status?settled={revision}&timeout=20s"))
+            .await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    pub(super) fn token(&self, mesh: &str, bound: Bound) -> String {
+        let now = Now::read().unix;
+        let (state, pin) = ca::control_pin(self.state.path(), now).unwrap();
+        let order = Order {
+            mesh: mesh.to_owned(),
+            bound,
+            ttl: Duration::from_secs(600),
+            uses: 1,
+        };
+        token::create(&state, pin, order, now).unwrap().to_string()
+    }
+
+    pub(super) fn for_dataplane(&self, name: &str) -> String {
+        self.token("shop", Bound::Dataplane(name.to_owned()))
+    }
+
+    pub(super) fn for_workload(&self, name: &str) -> String {
+        self.token("shop", Bound::Workload(name.to_owned()))
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let pem = std::fs::read(self.state.path().join("ca/control.pem")).unwrap();
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_slice_iter(&pem) {
+            roots.add(certificate.unwrap()).unwrap();
+        }
+        roots
+    }
+
+    pub(super) async fn enroll(
+        &self,
+        token: &str,
+        dataplane: Option<&str>,
+        document: Option<&str>,
+    ) -> Result<Proxy, ClientError> {
+        let (key, csr) = ca::probe().unwrap();
+        let request = Enrollment {
+            token: token.to_owned(),
+            csr,
+            dataplane: dataplane.map(str::to_owned),
+            dataplane_document: document.map(|text| text.as_bytes().to_vec()),
+        };
+        let address = self.meshd().delivery().to_string();
+        let tls = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(self.roots())
+            .with_no_client_auth();
+        let enrolled = enroll(&address, Arc::new(tls), SERVER_NAME, request).await?;
+        Ok(Proxy {
+            key,
+            chain: enrolled.chain,
+        })
+    }
+
+    pub(super) async fn connect(&self, proxy: &Proxy) -> Result<Connected, ClientError> {
+        self.reconnect(proxy, None).await
+    }
+
+    pub(super) async fn reconnect(
+        &self,
+        proxy: &Proxy,
+        held: Option<Received>,
+    ) -> Result<Connected, ClientError> {
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(proxy.key.clone()));
+        let tls = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(self.roots())
+            .with_client_auth_cert(proxy.chain.clone(), key)
+            .unwrap();
+        let address = self.meshd().delivery().to_string();
+        let session = Session::open(&address, Arc::new(tls), SERVER_NAME, "test", held).await?;
+        Ok(Connected { session })
+    }
+}
+
+pub(super) struct Proxy {
+    key: Vec<u8>,
+    pub(super) chain: Vec<CertificateDer<'static>>,
+}
+
+pub(super) struct Connected {
+    session: Session,
+}
+
+impl Connected {
+    pub(super) async fn next(&mut self) -> Result<Event, ClientError> {
+        let next = tokio::time::timeout(PATIENCE, self.session.next());
+        next.await.expect("meshd says something")
+    }
+
+    /// The next configuration, acknowledged.
+    pub(super) async fn configuration(&mut self) -> Received {
+        loop {
+            if let Event::Configuration(received) = self.next().await.unwrap() {
+                let root = received.root;
+                self.send(FromProxy::Ack { root }).await;
+                return received;
+            }
+        }
+    }
+
+    /// Waits until the endpoints of a service satisfy a condition.
+    pub(super) async fn endpoints(&mut self, condition: impl Fn(&[String], bool) -> bool) {
+        loop {
+            if let Event::Endpoints { endpoints, .. } = self.next().await.unwrap() {
+                let names: Vec<_> = endpoints.endpoints.keys().map(|k| k.name.clone()).collect();
+                if condition(&names, endpoints.tls_ready) {
+                    return;
+                }
+            }
+        }
+    }
+
+    pub(super) async fn certificate(&mut self, issuer: Option<Kri>) -> Result<Certificate, String> {
+        let csr = ca::probe().unwrap().1;
+        self.send(FromProxy::CertificateRequest { issuer, csr })
+            .await;
+        loop {
+            match self.next().await.unwrap() {
+                Event::Certificate(certificate) => return Ok(certificate),
+                Event::CertificateRefused { reason, .. } => return Err(reason),
+                Event::Configuration(_) | Event::Endpoints { .. } => {}
+            }
+        }
+    }
+
+    pub(super) async fn send(&self, message: FromProxy) {
+        self.session.sender().send(message).await.unwrap();
+    }
+
+    pub(super) async fn ready(&self) {
+        let (ready, draining) = (true, false);
+        self.send(FromProxy::Status { ready, draining }).await;
+    }
+
+    /// The session is ended by meshd.
+    pub(super) async fn ended(&mut self) {
+        while self.next().await.is_ok() {}
+    }
+}

@@ -1,0 +1,126 @@
+//! What the state directory is good for: restarts, lost files, a second meshd.
+
+use super::room::{MESH, Room, SERVICE};
+use super::{Failure, Meshd};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_good_commit_is_served_without_git() {
+    let (mut room, first) = Room::open().await;
+    room.write("service.yaml", &SERVICE.replace("selector", "slector"));
+    let bad = room.commit("a mistake");
+    room.settled(&bad).await;
+    let token = room.for_dataplane("web-1");
+    let web = room.enroll(&token, None, None).await.unwrap();
+    let held = room.connect(&web).await.unwrap().configuration().await;
+    room.stop().await;
+    let git = room.repository().join(".git");
+    let away = room.repository().join("away");
+    std::fs::rename(&git, &away).unwrap();
+    // Killed while it wrote.
+    std::fs::write(room.state.path().join(".writing-00"), b"half").unwrap();
+    room.start().await.unwrap();
+    assert_eq!(room.get("/readyz").await.0, 200);
+    let (_, status) = room.get("/v1/status").await;
+    assert!(status.contains(&first), "{status}");
+    let again = room.connect(&web).await.unwrap().configuration().await;
+    assert_eq!(
+        again.root, held.root,
+        "the same authorities, the same bytes"
+    );
+    // Git comes back.
+    std::fs::rename(&away, &git).unwrap();
+    room.stop().await;
+    room.start().await.unwrap();
+    let status = room.settled(&bad).await;
+    assert_eq!(status["revision"], first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_restored_comes_from_git_again() {
+    let (mut room, first) = Room::open().await;
+    room.stop().await;
+    for damage in ["", "{", "{\"format\":7}"] {
+        std::fs::write(room.state.path().join("published.json"), damage).unwrap();
+        std::fs::write(room.state.path().join("proxies.json"), damage).unwrap();
+        room.start().await.unwrap();
+        let status = room.settled(&first).await;
+        assert_eq!(status["revision"], first);
+        room.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_git_and_without_state_meshd_ends_with_a_reason() {
+    let mut room = Room::new();
+    room.commit("first");
+    room.git(&["branch", "-m", "main", "trunk"]);
+    let failure = room.start().await.err().unwrap();
+    assert!(matches!(failure, Failure::Repository(_)), "{failure:?}");
+    let text = failure.to_string();
+    assert!(text.contains("no branch or tag `main`"), "{text}");
+    let mut config = room.config();
+    config.repository = "/nonexistent".to_owned();
+    let failure = Meshd::start(config).await.err().unwrap().to_string();
+    assert!(failure.contains("not a git repository"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bad_first_commit_is_waited_out() {
+    let mut room = Room::new();
+    room.write("mesh.yaml", "type: Mehs\nname: shop\n");
+    let bad = room.commit("a mistake");
+    room.start().await.unwrap();
+    let (status, body) = room.get("/readyz").await;
+    assert_eq!(status, 503);
+    assert!(body.starts_with("CompileFailed: "), "{body}");
+    let status = room.settled(&bad).await;
+    assert_eq!(status["revision"], serde_json::Value::Null);
+    room.write("mesh.yaml", MESH);
+    let good = room.commit("mended");
+    assert_eq!(room.settled(&good).await["revision"], good);
+    assert_eq!(room.get("/readyz").await.0, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_state_directory_has_one_meshd() {
+    let (room, _) = Room::open().await;
+    let failure = Meshd::start(room.config()).await.err().unwrap();
+    assert!(failure.to_string().contains("in use"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_authority_is_told_and_not_made_again() {
+    let (mut room, _) = Room::open().await;
+    room.stop().await;
+    for file in std::fs::read_dir(room.state.path().join("ca")).unwrap() {
+        let file = file.unwrap().path();
+        let kept = std::fs::read(&file).unwrap();
+        std::fs::remove_file(&file).unwrap();
+        let failure = room.start().await.err().unwrap().to_string();
+        assert!(failure.contains("is lost"), "{failure}");
+        assert!(!file.exists());
+        std::fs::write(&file, kept).unwrap();
+    }
+    room.start().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_takes_nothing_does_not_stop_a_correction() {
+    let (mut room, _) = Room::open().await;
+    let file = room.state.path().join("published.json");
+    std::fs::remove_file(&file).unwrap();
+    // Stands for a full disk: nothing can take this place.
+    std::fs::create_dir_all(file.join("in the way")).unwrap();
+    room.write("service.yaml", &SERVICE.replace("port: 80", "port: 81"));
+    room.write(
+        "web.yaml",
+        &super::web("web-1").replace("port: 80", "port: 81"),
+    );
+    let second = room.commit("a correction");
+    let status = room.settled(&second).await;
+    assert_eq!(status["revision"], second, "{status}");
+    let degraded = &status["conditions"][1];
+    assert_eq!(degraded["type"], "Degraded", "{status}");
+    assert_eq!(degraded["reason"], "StorageOperationFailed");
+    room.stop().await;
+}

@@ -1,0 +1,261 @@
+use std::time::Duration;
+
+use super::*;
+use crate::publish::sample::{Options, api, dataplane, identity, publish};
+use crate::state::StateDir;
+
+const UNIX: u64 = 1_800_000_000;
+const SECURE: Options = Options {
+    identity: true,
+    sick: false,
+    port: 0,
+};
+
+/// A registry with a clock that tests turn.
+struct Room {
+    _directory: tempfile::TempDir,
+    state: StateDir,
+    registry: Registry,
+    now: Now,
+}
+
+impl Room {
+    fn new(options: Options) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let now = Now {
+            instant: Instant::now(),
+            unix: UNIX,
+        };
+        let room = Self {
+            _directory: directory,
+            registry: Registry::new(Kept::read(&state), now),
+            state,
+            now,
+        };
+        room.publish(options, "one");
+        room
+    }
+
+    fn publish(&self, options: Options, revision: &str) {
+        let before = self.registry.published();
+        let published = publish(options, &self.state, revision, before.as_deref());
+        self.registry.publish(Arc::new(published));
+        self.work();
+    }
+
+    /// What the worker does.
+    fn work(&self) {
+        if let Some(kept) = self.registry.settle(self.now) {
+            kept.write(&self.state).unwrap();
+        }
+        self.registry.tell(self.now);
+    }
+
+    fn after(&mut self, time: Duration) {
+        self.now.instant += time;
+        self.work();
+    }
+
+    /// As after a kill: a new process with the same state directory.
+    fn restart(&mut self, options: Options) {
+        self.registry = Registry::new(Kept::read(&self.state), self.now);
+        self.publish(options, "again");
+    }
+
+    fn ready(&self, name: &str, session: u64) {
+        let kri = dataplane(name);
+        self.registry.connected(&kri, session, None);
+        self.registry.status(&kri, session, true, false);
+        self.work();
+    }
+
+    fn feed(&self, name: &str) -> watch::Receiver<Option<Arc<Wanted>>> {
+        self.registry.subscribe(&dataplane(name)).unwrap()
+    }
+
+    /// What web-1 is told of api: names of instances, and whether to speak mTLS.
+    fn told(&self) -> (Vec<String>, bool) {
+        let feed = self.feed("web-1");
+        let wanted = feed.borrow().clone().unwrap();
+        let api = &wanted.endpoints()[&api()];
+        let names = api.endpoints.keys().map(|kri| kri.name.clone()).collect();
+        (names, api.tls_ready)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.told().0
+    }
+}
+
+#[test]
+fn endpoints_are_those_of_ready_and_healthy_proxies() {
+    let mut room = Room::new(Options {
+        sick: true,
+        ..Options::default()
+    });
+    assert_eq!(room.names(), [""; 0]);
+    room.registry.connected(&dataplane("api-1"), 1, None);
+    room.work();
+    assert_eq!(room.names(), [""; 0]);
+    room.ready("api-1", 1);
+    room.ready("api-2", 2);
+    assert_eq!(room.names(), ["api-1"]);
+    room.publish(Options::default(), "two");
+    assert_eq!(room.names(), ["api-1", "api-2"]);
+    room.registry.status(&dataplane("api-1"), 1, true, true);
+    room.work();
+    assert_eq!(room.names(), ["api-2"]);
+    room.after(Duration::from_secs(3_600));
+    assert_eq!(room.names(), ["api-2"]);
+}
+
+#[test]
+fn a_broken_stream_costs_nothing_for_a_while() {
+    let mut room = Room::new(Options::default());
+    room.ready("api-1", 1);
+    room.registry.disconnected(&dataplane("api-1"), 1);
+    room.after(Duration::from_secs(20));
+    assert_eq!(room.names(), ["api-1"]);
+    room.after(Duration::from_secs(20));
+    assert_eq!(room.names(), [""; 0]);
+}
+
+#[test]
+fn a_restart_costs_nothing_for_a_while() {
+    let mut room = Room::new(SECURE);
+    room.registry
+        .certified(&dataplane("api-1"), &identity(), UNIX + 60);
+    room.ready("api-1", 1);
+    assert_eq!(room.told(), (vec!["api-1".to_owned()], true));
+    room.restart(SECURE);
+    assert_eq!(room.told(), (vec!["api-1".to_owned()], true));
+    room.after(Duration::from_secs(50));
+    assert_eq!(room.names(), ["api-1"]);
+    room.after(Duration::from_secs(11));
+    // Gone, but mTLS stays.
+    assert_eq!(room.told(), (Vec::new(), true));
+}
+
+#[test]
+fn damage_to_the_file_is_survived() {
+    let mut room = Room::new(Options::default());
+    room.ready("api-1", 1);
+    room.state.write("proxies.json", b"{\"ready\": [1").unwrap();
+    room.restart(Options::default());
+    assert_eq!(room.names(), [""; 0]);
+    room.ready("api-1", 2);
+    assert_eq!(room.names(), ["api-1"]);
+}
+
+#[test]
+fn mtls_begins_when_every_server_has_a_certificate_and_never_ends() {
+    let room = Room::new(SECURE);
+    let certify = |name: &str| {
+        let kri = dataplane(name);
+        room.registry.certified(&kri, &identity(), UNIX + 60);
+        room.work();
+    };
+    assert!(!room.told().1, "nobody is there");
+    room.ready("api-1", 1);
+    room.ready("api-2", 2);
+    certify("api-1");
+    assert!(!room.told().1, "api-2 has none");
+    certify("api-2");
+    assert!(room.told().1);
+    room.ready("api-2", 3);
+    let expired = UNIX - 1;
+    room.registry
+        .certified(&dataplane("api-2"), &identity(), expired);
+    room.work();
+    assert!(room.told().1, "a latch");
+    let without = Room::new(Options::default());
+    without.ready("api-1", 1);
+    without
+        .registry
+        .certified(&dataplane("api-1"), &identity(), UNIX + 60);
+    without.work();
+    assert!(!without.told().1, "no identity");
+}
+
+#[test]
+fn only_who_is_concerned_is_woken() {
+    let room = Room::new(Options::default());
+    let mut web = room.feed("web-1");
+    let mut api = room.feed("api-1");
+    for feed in [&mut web, &mut api] {
+        feed.mark_unchanged();
+    }
+    room.ready("api-1", 1);
+    assert!(web.has_changed().unwrap());
+    assert!(!api.has_changed().unwrap());
+    web.mark_unchanged();
+    // The same again, and a commit that means the same: nobody is woken.
+    room.registry.status(&dataplane("api-1"), 1, true, false);
+    room.publish(Options::default(), "two");
+    assert!(!web.has_changed().unwrap() && !api.has_changed().unwrap());
+    assert_eq!(web.borrow().as_ref().unwrap().revision(), "two");
+    let changed = Options {
+        port: 1,
+        ..Options::default()
+    };
+    room.publish(changed, "three");
+    assert!(web.has_changed().unwrap() && !api.has_changed().unwrap());
+}
+
+#[test]
+fn who_is_removed_loses_the_stream() {
+    let room = Room::new(Options::default());
+    let feed = room.feed("web-1");
+    let nothing = mesh_bundle::Bundle::seal(BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+    let nothing = crate::publish::sample::project(&nothing.unwrap(), &room.state, "none", None);
+    room.registry.publish(Arc::new(nothing));
+    assert!(feed.has_changed().is_err());
+    assert!(room.registry.subscribe(&dataplane("web-1")).is_none());
+    // Its last words are not an accident.
+    room.registry.disconnected(&dataplane("web-1"), 1);
+    assert_eq!(room.registry.proxies(room.now.instant), []);
+}
+
+#[test]
+fn how_proxies_stand() {
+    let room = Room::new(Options::default());
+    let (web, api) = (dataplane("web-1"), dataplane("api-1"));
+    let root = |kri: &Kri| {
+        room.registry.published().unwrap().proxies[kri]
+            .wanted
+            .root()
+    };
+    room.registry.connected(&web, 1, Some(root(&web)));
+    room.registry.connected(&api, 2, None);
+    let standing = || -> Vec<_> {
+        let proxies = room.registry.proxies(room.now.instant);
+        proxies.iter().map(|seen| seen.standing).collect()
+    };
+    // api-1, api-2, web-1.
+    use Standing::{Acked, Nacked, Offline, Pending};
+    assert_eq!(standing(), [Pending, Offline, Acked]);
+    let rejection = Rejection {
+        root: root(&api),
+        reason: "port in use".to_owned(),
+    };
+    room.registry.rejected(&api, 2, rejection);
+    assert_eq!(standing(), [Nacked, Offline, Acked]);
+    let seen = room.registry.proxies(room.now.instant).remove(0);
+    assert_eq!(seen.reason.as_deref(), Some("port in use"));
+    room.registry.acknowledged(&api, 2, root(&api));
+    assert_eq!(standing(), [Acked, Offline, Acked]);
+    room.registry.disconnected(&web, 1);
+    assert_eq!(standing(), [Acked, Offline, Offline]);
+}
+
+#[test]
+fn the_worker_looks_again_when_a_grace_time_ends() {
+    let room = Room::new(Options::default());
+    let deadline = || room.registry.lock().deadline(room.now.instant);
+    room.ready("api-1", 1);
+    assert_eq!(deadline(), None);
+    let before = Instant::now();
+    room.registry.disconnected(&dataplane("api-1"), 1);
+    assert!(deadline().is_some_and(|deadline| deadline >= before + live::ABSENCE));
+}
