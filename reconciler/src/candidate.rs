@@ -141,7 +141,7 @@ pub(crate) fn identify(document: &[u8], settings: &Settings) -> Result<Name, Str
     let mut names = inventory(&compiled.sources).into_iter();
     match (names.next(), names.next()) {
         (Some(name), None) if name.kind == "Dataplane" => Ok(name),
-        _ if compiled.diagnostics.has_errors() => Err(text(&compiled)),
+        (_, None) if compiled.diagnostics.has_errors() => Err(text(&compiled)),
         _ => Err("the document must be one Dataplane, and nothing else".to_owned()),
     }
 }
