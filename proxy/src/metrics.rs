@@ -156,7 +156,7 @@ impl Metrics {
         registry.register(name, help, metric);
     }
 
-    /// As Prometheus reads it (OpenMetrics text).
+    /// As Prometheus reads it (`OpenMetrics` text).
     ///
     /// # Errors
     /// Never for the metrics of this crate.

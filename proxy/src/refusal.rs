@@ -122,6 +122,7 @@ impl Refusal {
 
     /// The row.
     #[must_use]
+    #[expect(clippy::too_many_lines, reason = "it is one table")]
     pub const fn row(self) -> Row {
         use Source::{Downstream, Local, Upstream};
         match self {

@@ -57,9 +57,9 @@ impl Stream {
             let so_far = PREFACE.get(..read.len()).unwrap_or_default();
             if read.len() >= PREFACE.len() && read.starts_with(PREFACE) {
                 break HttpVersion::Two;
-            } else if read.as_ref() != so_far {
-                break HttpVersion::One;
-            } else if self.read_buf(&mut read).await? == 0 {
+            }
+            let other = read.as_ref() != so_far;
+            if other || self.read_buf(&mut read).await? == 0 {
                 break HttpVersion::One;
             }
         };

@@ -4,7 +4,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ pub(crate) struct Activity {
     began: Instant,
     /// Milliseconds after `began`.
     last: AtomicU64,
+    broken: AtomicBool,
 }
 
 impl Activity {
@@ -29,12 +30,22 @@ impl Activity {
         Self {
             began: Instant::now(),
             last: AtomicU64::new(0),
+            broken: AtomicBool::new(false),
         }
     }
 
     pub(crate) fn touch(&self) {
         let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(elapsed, Ordering::Relaxed);
+    }
+
+    /// What the client sends has broken off, or is not what it must be.
+    pub(crate) fn break_off(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_broken_off(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
     }
 
     pub(crate) fn began(&self) -> Instant {

@@ -186,6 +186,9 @@ impl HttpBody for RequestBody {
             } => {
                 let frame = ready!(Pin::new(inner).poll_frame(cx));
                 activity.touch();
+                if matches!(frame, Some(Err(_))) {
+                    activity.break_off();
+                }
                 mirror(copy, frame.as_ref());
                 Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
             }

@@ -200,7 +200,14 @@ impl<'c> Begun<'c> {
         };
         let Answer { response, lease } = match sent {
             Ok(answer) => answer,
-            Err(why) => return Err(self.refuse(why, plan.origin, Some(plan.stats))),
+            Err(why) => {
+                // The upstream has only heard that the request is over.
+                let why = match self.activity.is_broken_off() {
+                    true => Refusal::BadRequest,
+                    false => why,
+                };
+                return Err(self.refuse(why, plan.origin, Some(plan.stats)));
+            }
         };
         self.activity.touch();
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {

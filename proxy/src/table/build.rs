@@ -1,6 +1,10 @@
 //! From a world to a table. What is not understood is refused, with its key and pointer.
 //!
 //! Never looks at the network: names are resolved where connections are made.
+#![expect(
+    clippy::result_large_err,
+    reason = "once for each change of the configuration"
+)]
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;

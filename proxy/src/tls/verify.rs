@@ -125,11 +125,12 @@ fn svid(leaf: &CertificateDer<'_>) -> Result<SpiffeId, NotTrusted> {
         return Err(NotTrusted::Authority);
     }
     let usage = certificate.key_usage().map_err(|_| NotTrusted::Malformed)?;
-    if let Some(usage) = usage {
-        if usage.value.key_cert_sign() || usage.value.crl_sign() || !usage.value.digital_signature()
-        {
-            return Err(NotTrusted::Authority);
-        }
+    let may_sign_others = usage.is_some_and(|usage| {
+        let usage = usage.value;
+        usage.key_cert_sign() || usage.crl_sign() || !usage.digital_signature()
+    });
+    if may_sign_others {
+        return Err(NotTrusted::Authority);
     }
     let strong = match certificate.public_key().parsed() {
         Ok(PublicKey::RSA(key)) => key.key_size() >= FEWEST_RSA_BITS,

@@ -1,0 +1,13 @@
+//! Two proxies in one process, with real sockets and certificates: what workloads feel of them.
+//!
+//! Never waits for time to pass: each test waits for the thing itself.
+
+mod change;
+mod hostile;
+mod identity;
+mod limits;
+mod permission;
+mod pki;
+mod site;
+mod traffic;
+mod wire;

@@ -1,0 +1,192 @@
+//! Every protocol, through both proxies.
+
+use http::{HeaderMap, Request, Response, StatusCode, Version};
+use http_body::Frame;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::TokioIo;
+use mesh_bundle::resource::Protocol;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::site::{Site, WEB};
+use super::wire::{
+    Frames, client, client_two, echo_workload, fetch, full, get, mirror_workload, raw, read,
+    workload,
+};
+
+#[tokio::test]
+async fn http_1_through_both_proxies() {
+    let site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let (status, _, text) = fetch(site.entry, "/a?b=c").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    assert!(text.starts_with("GET /a?b=c\n"), "{text}");
+    assert!(
+        text.contains(&format!("x-forwarded-client-cert: URI={WEB}\n")),
+        "{text}"
+    );
+    assert!(text.contains("host: api\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_body_arrives_whole_and_a_connection_is_used_again() {
+    let site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let mut client = client(site.entry).await;
+    for length in [0, 1, 100_000, 1_000_000] {
+        let body = "x".repeat(length);
+        let request = Request::post("/").header("host", "api");
+        let request = request.body(full(body.clone())).unwrap();
+        client.ready().await.unwrap();
+        let (status, _, text) = read(client.send_request(request).await.unwrap()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(text.ends_with(&format!("\n\n{body}")), "{length}");
+    }
+}
+
+#[tokio::test]
+async fn http_2_with_prior_knowledge() {
+    let site = Site::start(Protocol::Http2, mirror_workload(true).await).await;
+    let mut client = client_two(site.entry).await;
+    let request = Request::get("http://api/two").body(full("")).unwrap();
+    let response = client.send_request(request).await.unwrap();
+    assert_eq!(response.version(), Version::HTTP_2);
+    let (status, _, text) = read(response).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(text.starts_with("GET http://api/two\n"), "{text}");
+}
+
+#[tokio::test]
+async fn an_http_2_client_reaches_an_http_1_workload() {
+    let site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let mut client = client_two(site.entry).await;
+    let request = Request::post("http://api/two").body(full("hello")).unwrap();
+    let (status, _, text) = read(client.send_request(request).await.unwrap()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        text.contains("host: api\n") && text.ends_with("\n\nhello"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn grpc_trailers_pass() {
+    let answer = |_| async {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", "0".parse().unwrap());
+        let frames = [Frame::data("reply".into()), Frame::trailers(trailers)];
+        let response = Response::builder().header("content-type", "application/grpc");
+        response.body(Frames(frames.into()).boxed()).unwrap()
+    };
+    let site = Site::start(Protocol::Grpc, workload(true, answer).await).await;
+    let request = Request::post("http://api/svc/Method")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    let request = request.body(full("call")).unwrap();
+    let response = client_two(site.entry)
+        .await
+        .send_request(request)
+        .await
+        .unwrap();
+    let collected = response.into_body().collect().await.unwrap();
+    let trailers = collected.trailers().cloned().unwrap();
+    assert_eq!(trailers.get("grpc-status").unwrap(), "0");
+    assert_eq!(collected.to_bytes(), "reply");
+}
+
+#[tokio::test]
+async fn a_websocket_becomes_bytes_after_101() {
+    let answer = |mut request: Request<hyper::body::Incoming>| async move {
+        assert_eq!(request.headers().get("upgrade").unwrap(), "websocket");
+        let upgrade = hyper::upgrade::on(&mut request);
+        tokio::spawn(async move {
+            let mut io = TokioIo::new(upgrade.await.unwrap());
+            let mut word = [0; 4];
+            io.read_exact(&mut word).await.unwrap();
+            io.write_all(&word).await.unwrap();
+            io.shutdown().await.unwrap();
+        });
+        let response = Response::builder()
+            .status(101)
+            .header("connection", "upgrade")
+            .header("upgrade", "websocket");
+        response.body(full("")).unwrap()
+    };
+    let site = Site::start(Protocol::Http, workload(false, answer).await).await;
+    let request = Request::get("/chat")
+        .header("host", "api")
+        .header("connection", "Upgrade")
+        .header("upgrade", "websocket")
+        .header("sec-websocket-version", "13");
+    let request = request.body(full("")).unwrap();
+    let response = client(site.entry)
+        .await
+        .send_request(request)
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
+    let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
+    io.write_all(b"ping").await.unwrap();
+    let mut answer = String::new();
+    io.read_to_string(&mut answer).await.unwrap();
+    assert_eq!(answer, "ping");
+}
+
+#[tokio::test]
+async fn other_upgrades_stay_http() {
+    let site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let request = Request::get("/")
+        .header("host", "api")
+        .header("connection", "Upgrade, HTTP2-Settings")
+        .header("upgrade", "h2c")
+        .header("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA");
+    let request = request.body(full("")).unwrap();
+    let response = client(site.entry)
+        .await
+        .send_request(request)
+        .await
+        .unwrap();
+    let (status, _, text) = read(response).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        !text.contains("upgrade") && !text.contains("http2-settings"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn tcp_is_half_closed_and_arrives_whole() {
+    let site = Site::start(Protocol::Tcp, echo_workload().await).await;
+    assert_eq!(raw(site.entry, b"hello").await, "hello");
+    let mut tcp = TcpStream::connect(site.entry).await.unwrap();
+    let sent = "x".repeat(300_000);
+    let (mut reader, mut writer) = tcp.split();
+    let write = async {
+        writer.write_all(sent.as_bytes()).await.unwrap();
+        writer.shutdown().await.unwrap();
+    };
+    let mut got = String::new();
+    let (_, read) = tokio::join!(write, reader.read_to_string(&mut got));
+    read.unwrap();
+    assert_eq!(got, sent);
+}
+
+#[tokio::test]
+async fn many_at_once_share_connections() {
+    let site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..150 {
+        let entry = site.entry;
+        all.spawn(async move {
+            let mut client = client(entry).await;
+            client.send_request(get("/")).await.unwrap().status()
+        });
+    }
+    while let Some(status) = all.join_next().await {
+        assert_eq!(status.unwrap(), StatusCode::OK);
+    }
+    let text = site.web.metrics.encode().unwrap();
+    assert!(
+        text.contains("mesh_requests_total{direction=\"outbound\""),
+        "{text}"
+    );
+    assert!(text.contains("code=\"200\",flag=\"-\"} 150"), "{text}");
+}
