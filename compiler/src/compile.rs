@@ -15,7 +15,7 @@ use crate::lower::lower;
 use crate::model::Settings;
 use crate::provenance::Provenance;
 use crate::schema;
-use crate::source::Sources;
+use crate::source::{Identity, Sources};
 use crate::world::World;
 
 /// What comes out.
@@ -51,12 +51,17 @@ impl fmt::Debug for Secrets {
 #[must_use]
 pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     let mut diagnostics = Diagnostics::default();
-    let sources = Sources::load(world, &mut diagnostics);
+    let mut sources = Sources::load(world, &mut diagnostics);
+    let envelopes = envelope::read(&sources, settings, &mut diagnostics);
+    for at in &envelopes.foreign {
+        sources.identify(at, Identity::Foreign);
+    }
     let mut resources = Vec::new();
-    let drafts = envelope::read(&sources, settings, &mut diagnostics);
     // What may be missing only because its document could not be read is not reported as missing.
     let mut complete = !diagnostics.has_errors();
-    for draft in drafts {
+    for draft in envelopes.drafts {
+        let kri = draft.meta.kri.clone();
+        sources.identify(&draft.meta.at, Identity::Resource(kri));
         let refused = schema::check(&draft, &sources, &mut diagnostics);
         let Draft {
             kind,

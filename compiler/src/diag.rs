@@ -4,12 +4,17 @@
 //! when it is rendered.
 
 mod code;
+mod concise;
+mod human;
+mod json;
+mod render;
 
 use std::fmt;
 
 use crate::source::Sources;
 
 pub use code::{CodeInfo, codes};
+pub use render::{Format, render, summary};
 
 /// How bad it is. An error keeps a bundle from being published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -56,7 +56,8 @@ pub(crate) fn read(
     sources: &Sources,
     settings: &Settings,
     diagnostics: &mut Diagnostics,
-) -> Vec<Draft> {
+) -> Envelopes {
+    let mut foreign = Vec::new();
     let mut drafts = Vec::new();
     let mut unread = false;
     for (path, file) in sources.files() {
@@ -65,10 +66,11 @@ pub(crate) fn read(
                 document: document.index,
                 ..Location::of_file(path)
             };
-            match one(document, at, settings, diagnostics) {
+            match one(document, at.clone(), settings, diagnostics) {
                 Outcome::Draft(draft) => drafts.push(*draft),
                 Outcome::Unread => unread = true,
-                Outcome::Skipped => {}
+                Outcome::Foreign => foreign.push(at),
+                Outcome::Empty => {}
             }
         }
     }
@@ -77,13 +79,22 @@ pub(crate) fn read(
     if !unread {
         meshes(&mut drafts, diagnostics);
     }
-    drafts
+    Envelopes { drafts, foreign }
+}
+
+/// What the documents of a repository are.
+#[derive(Debug)]
+pub(crate) struct Envelopes {
+    pub(crate) drafts: Vec<Draft>,
+    /// Documents of other tools.
+    pub(crate) foreign: Vec<Location>,
 }
 
 enum Outcome {
     Draft(Box<Draft>),
-    /// Empty, or of another tool.
-    Skipped,
+    Empty,
+    /// Of another tool.
+    Foreign,
     /// There is something, and nobody knows what.
     Unread,
 }
@@ -97,7 +108,7 @@ fn one(
     let Some(root) = &document.root else {
         diagnostics.list.extend(document.findings.iter().cloned());
         return match document.findings.is_empty() && document.span.end == 0 {
-            true => Outcome::Skipped,
+            true => Outcome::Empty,
             false => Outcome::Unread,
         };
     };
@@ -106,7 +117,7 @@ fn one(
         .iter()
         .any(|finding| finding.at.pointer.steps.len() < 2);
     if kubernetes::is_foreign(root) && !ambiguous {
-        return Outcome::Skipped;
+        return Outcome::Foreign;
     }
     diagnostics.list.extend(document.findings.iter().cloned());
     if !document.findings.is_empty() {

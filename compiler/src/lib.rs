@@ -6,6 +6,7 @@
 //! The stages, in the order of the modules: `source` text to documents with spans, `envelope` to names and labels,
 //! `schema` and `kinds` to typed specs, `policy` selects, orders and merges, `lower` makes the bundle.
 
+pub mod cli;
 mod compile;
 mod defaults;
 pub mod diag;

@@ -18,6 +18,8 @@ pub use limit::Limits;
 pub use node::{Entry as MappingEntry, Node, NodeKind, Style};
 pub use scalar::ambiguous_number;
 
+use mesh_bundle::Kri;
+
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
 use crate::world::{Entry, EntryKind, World};
 
@@ -56,6 +58,20 @@ pub struct Document {
     pub findings: Vec<Diagnostic>,
     /// Comments of the document, `#` included.
     pub comments: Vec<Span>,
+    /// What the envelope says that it is.
+    pub identity: Identity,
+}
+
+/// What a document is, as far as its envelope tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// Not known: it is empty, broken, or without a kind.
+    #[default]
+    Unknown,
+    /// Of another tool: skipped.
+    Foreign,
+    /// A resource.
+    Resource(Kri),
 }
 
 /// One file that was read.
@@ -104,6 +120,40 @@ impl Sources {
             sources.files.insert(entry.path, file);
         }
         sources
+    }
+
+    /// Notes what a document is.
+    pub(crate) fn identify(&mut self, at: &Location, identity: Identity) {
+        let file = self.files.get_mut(&at.file);
+        if let Some(document) = file.and_then(|file| file.documents.get_mut(at.document)) {
+            document.identity = identity;
+        }
+    }
+
+    /// The resource that a location is in.
+    #[must_use]
+    pub fn resource(&self, at: &Location) -> Option<&Kri> {
+        match &self
+            .files
+            .get(&at.file)?
+            .documents
+            .get(at.document)?
+            .identity
+        {
+            Identity::Resource(kri) => Some(kri),
+            Identity::Unknown | Identity::Foreign => None,
+        }
+    }
+
+    /// How many documents there are, without empty ones and those of other tools.
+    #[must_use]
+    pub fn documents(&self) -> usize {
+        let documents = self.files.values().flat_map(|file| &file.documents);
+        let ours = |document: &&Document| {
+            let empty = document.root.is_none() && document.span == Span::default();
+            !empty && document.identity != Identity::Foreign
+        };
+        documents.filter(ours).count()
     }
 
     /// The paths of the files that were read, sorted.
@@ -202,9 +252,10 @@ fn could_be_document(entry: &Entry) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     match extension {
         _ if hidden => false,
+        _ if matches!(entry.kind, EntryKind::Unlisted { .. }) => true,
         Some(extension) => ["json", "yaml", "yml"].contains(&extension),
-        // Documents could stand behind a link that looks like a directory.
-        None => entry.kind == EntryKind::Symlink,
+        // Documents could stand behind what looks like a directory.
+        None => matches!(entry.kind, EntryKind::Symlink | EntryKind::Unlisted { .. }),
     }
 }
 
@@ -227,6 +278,7 @@ fn read(path: &str, bytes: Vec<u8>, limits: &mut Limits) -> (SourceFile, Vec<Dia
             span,
             findings: Vec::new(),
             comments: Vec::new(),
+            identity: Identity::Unknown,
         });
     } else {
         file.documents = parse::documents(path, &file.text, limits);

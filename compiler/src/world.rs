@@ -2,7 +2,11 @@
 //!
 //! The compiler itself does no I/O; what cannot be opened at all is an error of whoever makes the world.
 
+mod dir;
+
 use std::collections::BTreeMap;
+
+pub use dir::{DirWorld, FileWorld};
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
 pub trait World {
@@ -36,6 +40,11 @@ pub enum EntryKind {
     },
     /// A symbolic link: refused where a document could be.
     Symlink,
+    /// A directory whose entries cannot be had.
+    Unlisted {
+        /// In words such as `permission denied`.
+        reason: String,
+    },
     /// A device, a pipe, a socket, a submodule, a name that is not UTF-8: refused where a document could be.
     Other {
         /// What it is, in a word or two: `named pipe`.

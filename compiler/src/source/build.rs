@@ -8,7 +8,7 @@ use granit_parser::{Event, ScalarStyle, StructureStyle, Tag};
 
 use super::limit::{self, Limits};
 use super::node::{Entry, Layout, Node, NodeKind, Style};
-use super::{Document, Span, key, scalar};
+use super::{Document, Identity, Span, key, scalar};
 use crate::diag::{Code, Diagnostic, Location, Pointer, Step};
 
 pub(super) const TOO_DEEP: &str = "this exceeds the limit of 64 levels of nesting";
@@ -84,6 +84,7 @@ impl<'t> Builder<'t> {
             root,
             findings: self.findings,
             comments: self.comments,
+            identity: Identity::Unknown,
         }
     }
 

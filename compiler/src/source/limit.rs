@@ -70,6 +70,12 @@ impl Limits {
         let size = match &entry.kind {
             EntryKind::File { size } => *size,
             EntryKind::Symlink => return Err(link(&entry.path)),
+            EntryKind::Unlisted { reason } => {
+                return Err(Refusal::new(
+                    Code::UNREADABLE_FILE,
+                    format!("this directory cannot be listed: {reason}"),
+                ));
+            }
             EntryKind::Other { what } => {
                 return Err(Refusal::new(
                     Code::NOT_A_FILE,

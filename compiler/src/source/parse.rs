@@ -6,7 +6,7 @@ use granit_parser::{ErrorKind, Event, Parser};
 
 use super::build::{Builder, Fault, TOO_DEEP};
 use super::limit::{self, Limits};
-use super::{Document, Span, words};
+use super::{Document, Identity, Span, words};
 use crate::diag::{Code, Diagnostic, Location};
 
 /// The documents of one file.
@@ -73,6 +73,7 @@ fn broken(file: &str, index: usize, fault: Fault) -> Document {
         span: fault.span,
         findings: vec![finding],
         comments: Vec::new(),
+        identity: Identity::Unknown,
     }
 }
 

@@ -1,0 +1,194 @@
+//! `meshc` as people call it: arguments in, text and an exit code out.
+//!
+//! Never decides anything about a document: that is the compiler. Exit codes: 0 clean, 1 findings, 2 meshc could not do its
+//! work.
+
+mod build;
+mod check;
+mod explain;
+mod open;
+mod output;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::diag::Format;
+use crate::model::{Mode, Settings};
+use output::Output;
+
+/// Checks and compiles repositories of mesh configuration.
+#[derive(Debug, Parser)]
+#[command(name = "meshc", version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what is wrong with a repository of mesh documents.
+    Check(check::Check),
+    /// Compile a repository to a bundle.
+    Build(build::Build),
+    /// Say what a code such as `dangling-ref` means, and what to do about it.
+    Explain(explain::Explain),
+}
+
+/// What is compiled, and how findings are shown.
+#[derive(Debug, Args)]
+struct Common {
+    /// The directory that holds the documents; or one file, which is then judged on its own.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+
+    /// How findings are written.
+    #[arg(long, value_enum, default_value_t = FormatArg::Human)]
+    format: FormatArg,
+
+    /// Whether to use colours.
+    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
+    color: ColorArg,
+
+    /// Fail for warnings too.
+    #[arg(long)]
+    deny_warnings: bool,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings that a bundle depends on")]
+struct SettingsArgs {
+    /// Name of the local zone.
+    #[arg(long, default_value = "default", value_name = "ZONE")]
+    zone: String,
+
+    /// Whether the repository speaks for one zone or for many.
+    #[arg(long, value_enum, default_value_t = ModeArg::Zone)]
+    mode: ModeArg,
+
+    /// Kubernetes namespace whose policies are for the whole mesh.
+    #[arg(long, default_value = "kuma-system", value_name = "NAMESPACE")]
+    system_namespace: String,
+
+    /// Leave out the policies that every mesh has by default.
+    #[arg(long)]
+    no_default_policies: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// With an excerpt of the document.
+    Human,
+    /// One line each: `file:line:column: error[code] message`.
+    Concise,
+    /// A JSON array.
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ColorArg {
+    /// Where a person looks at it.
+    Auto,
+    /// In any case.
+    Always,
+    /// Not at all.
+    Never,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ModeArg {
+    /// Every resource is of the local zone.
+    Zone,
+    /// Resources without a zone label are of all zones.
+    Global,
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Clean,
+    Findings,
+}
+
+/// Runs `meshc`.
+#[must_use]
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nobody is left to tell when this fails.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let mut output = Output::default();
+    let outcome = match &cli.command {
+        Command::Check(check) => check.run(&mut output),
+        Command::Build(build) => build.run(&mut output),
+        Command::Explain(explain) => explain.run(&mut output),
+    };
+    match outcome {
+        _ if output.closed() => ExitCode::SUCCESS,
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Findings) => ExitCode::from(1),
+        Err(trouble) => {
+            output.complain(&format!("error: {trouble:#}\n"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+impl Common {
+    fn format(&self) -> Format {
+        let auto =
+            || anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+        let color = match self.color {
+            ColorArg::Auto => auto(),
+            ColorArg::Always => true,
+            ColorArg::Never => false,
+        };
+        match self.format {
+            FormatArg::Human => Format::Human { color },
+            FormatArg::Concise => Format::Concise,
+            FormatArg::Json => Format::Json,
+        }
+    }
+}
+
+impl SettingsArgs {
+    fn settings(&self) -> Result<Settings, anyhow::Error> {
+        let label = |text: &str| {
+            let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            !text.is_empty()
+                && text.len() <= 63
+                && text.chars().all(|c| edge(c) || c == '-')
+                && text.starts_with(edge)
+                && text.ends_with(edge)
+        };
+        let named = [
+            ("--zone", &self.zone),
+            ("--system-namespace", &self.system_namespace),
+        ];
+        for (flag, value) in named {
+            anyhow::ensure!(
+                label(value),
+                "`{value}` is no name for {flag}: use lower case letters, digits and `-`"
+            );
+        }
+        Ok(Settings {
+            zone: self.zone.clone(),
+            mode: match self.mode {
+                ModeArg::Zone => Mode::Zone,
+                ModeArg::Global => Mode::Global,
+            },
+            system_namespace: self.system_namespace.clone(),
+            default_policies: !self.no_default_policies,
+            partial: false,
+        })
+    }
+}

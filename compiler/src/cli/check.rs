@@ -1,0 +1,44 @@
+//! `meshc check`: findings, and nothing else.
+//!
+//! Never writes anything.
+
+use clap::Args;
+
+use super::output::Output;
+use super::{Common, FormatArg, Outcome, open};
+use crate::Compiled;
+use crate::diag::{render, summary};
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    common: Common,
+}
+
+impl Check {
+    pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
+        let compiled = open::compiled(&self.common)?;
+        let text = render(
+            self.common.format(),
+            &compiled.diagnostics,
+            &compiled.sources,
+        );
+        output.tell(&text)?;
+        let summary = summary(&compiled.diagnostics, &compiled.sources) + "\n";
+        match self.common.format {
+            FormatArg::Human => output.tell(&summary)?,
+            // Programs read the rest.
+            FormatArg::Concise | FormatArg::Json => output.complain(&summary),
+        }
+        Ok(judge(&compiled, self.common.deny_warnings))
+    }
+}
+
+pub(super) fn judge(compiled: &Compiled, deny_warnings: bool) -> Outcome {
+    let (errors, warnings) = compiled.diagnostics.count();
+    match errors > 0 || (deny_warnings && warnings > 0) {
+        true => Outcome::Findings,
+        false => Outcome::Clean,
+    }
+}

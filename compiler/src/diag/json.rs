@@ -1,0 +1,64 @@
+//! Findings as a JSON array, for tools.
+//!
+//! Never changes what a name means: fields are added, not renamed.
+
+use serde_json::{Value, json};
+
+use super::render::safe;
+use super::{Diagnostic, Location};
+use crate::source::Sources;
+
+/// As many as fit, the first ones.
+pub(super) fn render(shown: &[&Diagnostic], sources: &Sources, most_bytes: usize) -> String {
+    let mut text = "[".to_owned();
+    for diagnostic in shown {
+        let one = object(diagnostic, sources).to_string();
+        if text.len() + one.len() + 4 > most_bytes {
+            break;
+        }
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push('\n');
+        text.push_str(&one);
+    }
+    text.push_str("\n]\n");
+    text
+}
+
+fn object(diagnostic: &Diagnostic, sources: &Sources) -> Value {
+    let mut object = place(&diagnostic.at, sources);
+    let related = diagnostic.related.iter().map(|(at, words)| {
+        let mut related = place(at, sources);
+        related.insert("message".to_owned(), json!(safe(words)));
+        Value::Object(related)
+    });
+    let resource = sources.resource(&diagnostic.at).map(ToString::to_string);
+    let rest = [
+        ("code", json!(diagnostic.code.0)),
+        ("severity", json!(diagnostic.severity.word())),
+        ("message", json!(safe(&diagnostic.message))),
+        ("help", json!(diagnostic.help.as_deref().map(safe))),
+        ("document", json!(resource)),
+        ("path", json!(safe(&diagnostic.at.pointer.dotted()))),
+        ("pointer", json!(safe(&diagnostic.at.pointer.to_string()))),
+        ("related", related.collect()),
+    ];
+    object.extend(rest.map(|(key, value)| (key.to_owned(), value)));
+    Value::Object(object)
+}
+
+fn place(at: &Location, sources: &Sources) -> serde_json::Map<String, Value> {
+    let place = sources.place(at);
+    let fields = [
+        ("file", json!(safe(&at.file))),
+        ("line", json!(place.line)),
+        ("column", json!(place.column)),
+        ("endLine", json!(place.end_line)),
+        ("endColumn", json!(place.end_column)),
+    ];
+    fields
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
