@@ -68,8 +68,15 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
             meta,
             body,
             sound,
+            bodiless: _,
         } = draft;
-        let resource = kinds::read(kind, meta, &body, &refused, &mut diagnostics);
+        let body_at = meta.body.clone();
+        let mut found = Diagnostics::default();
+        let resource = kinds::read(kind, meta, &body, &refused.values, &mut found);
+        let new = found.list.into_iter();
+        diagnostics
+            .list
+            .extend(new.filter(|finding| !refused.explains(finding, &body_at)));
         let resource = resource.filter(|_| sound);
         complete &= resource.is_some();
         resources.extend(resource);

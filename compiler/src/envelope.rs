@@ -34,6 +34,8 @@ pub(crate) struct Draft {
     pub(crate) body: Value,
     /// It has a name and is the only one with it: later stages may see it.
     pub(crate) sound: bool,
+    /// Its `spec` is missing or no mapping, which has been reported.
+    pub(crate) bodiless: bool,
 }
 
 /// What a format says in its own places.
@@ -48,7 +50,7 @@ struct Written {
     labels_at: Pointer,
     created: Option<String>,
     body_at: Pointer,
-    body: Value,
+    body: Option<Value>,
 }
 
 /// Reads the envelopes of all documents.
@@ -240,7 +242,10 @@ fn draft(reader: &mut Reader<'_>, written: Written) -> Draft {
     Draft {
         kind,
         meta,
-        body: written.body,
+        bodiless: written.body.is_none(),
+        body: written
+            .body
+            .unwrap_or_else(|| Value::Object(serde_json::Map::new())),
         sound: named && meshed,
     }
 }

@@ -14,7 +14,7 @@ use jsonschema::Validator;
 use jsonschema::error::ValidationErrorKind as E;
 use serde_json::Value;
 
-use crate::diag::{Diagnostics, Pointer, Step};
+use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::Draft;
 use crate::kinds::{KINDS, KindInfo};
 use crate::source::{NodeKind, Sources, ambiguous_number};
@@ -27,13 +27,23 @@ struct Prepared {
     validator: Option<Validator>,
 }
 
-/// Checks a body. What is refused is given back, relative to the body, unknown fields excepted: later stages say nothing
-/// about it.
-pub(crate) fn check(
-    draft: &Draft,
-    sources: &Sources,
-    diagnostics: &mut Diagnostics,
-) -> Vec<Pointer> {
+/// What was refused, relative to the body: later stages say nothing about it.
+#[derive(Debug, Default)]
+pub(crate) struct Refused {
+    /// Values.
+    pub(crate) values: Vec<Pointer>,
+    /// Fields that do not exist, each probably meant for one that is missing now.
+    pub(crate) unknown: Vec<Pointer>,
+}
+
+/// Checks a body.
+pub(crate) fn check(draft: &Draft, sources: &Sources, diagnostics: &mut Diagnostics) -> Refused {
+    if draft.bodiless {
+        return Refused {
+            values: vec![Pointer::default()],
+            unknown: Vec::new(),
+        };
+    }
     let prepared = prepared(draft.kind);
     let mut worst: BTreeMap<Pointer, Mistake> = BTreeMap::new();
     let mut unknown = BTreeSet::new();
@@ -60,14 +70,23 @@ pub(crate) fn check(
         worst.insert(at, Mistake::Ambiguous);
     }
     let schema = prepared.map_or(&Value::Null, |prepared| &prepared.schema);
-    for at in unknown {
-        words::unknown_field(draft, schema, &at, diagnostics);
+    let below = |at: &Pointer| {
+        unknown
+            .iter()
+            .any(|field: &Pointer| at.steps.starts_with(&field.steps))
+    };
+    worst.retain(|at, _| !below(at));
+    for at in &unknown {
+        words::unknown_field(draft, schema, at, diagnostics);
     }
     for (at, mistake) in &worst {
         let expected = Expected::at(schema, at);
         words::mistake(draft, &expected, at, mistake, sources, diagnostics);
     }
-    worst.into_keys().collect()
+    Refused {
+        values: worst.into_keys().collect(),
+        unknown: unknown.into_iter().collect(),
+    }
 }
 
 /// What can be wrong with one value, the one to tell first.
@@ -102,6 +121,23 @@ impl Mistake {
             }
             _ => Self::Form,
         }
+    }
+}
+
+impl Refused {
+    /// Whether a later finding about something missing only repeats an earlier one: what is missing may be what was
+    /// misspelt.
+    pub(crate) fn explains(&self, finding: &Diagnostic, body: &Pointer) -> bool {
+        let at = &finding.at.pointer.steps;
+        let meant = |unknown: &Pointer| {
+            let (depth, base) = (unknown.steps.len(), &body.steps);
+            let around = unknown.steps.iter().take(depth.saturating_sub(1));
+            let around = base.iter().chain(around);
+            let inside = at.iter().zip(around.clone()).all(|(a, b)| a == b);
+            let length = around.count();
+            inside && (at.len() == length || at.len() == length + 1)
+        };
+        finding.code == Code::MISSING_FIELD && self.unknown.iter().any(meant)
     }
 }
 

@@ -164,8 +164,11 @@ fn users_own(
         let message = format!("`{key}` is not a label of the mesh, and has no effect");
         let finding = reader.error_key(Code::RESERVED_LABEL, &at.field(key), message);
         finding.severity = Severity::Warning;
-        match crate::similar::nearest(key, words()) {
-            Some(near) => finding.help(format!("did you mean `{near}`?")),
+        // The prefix alone makes no likeness.
+        let (prefix, name) = key.split_once('/').unwrap_or_default();
+        let names = words().filter_map(|word| word.strip_prefix(prefix)?.strip_prefix('/'));
+        match crate::similar::nearest(name, names) {
+            Some(near) => finding.help(format!("did you mean `{prefix}/{near}`?")),
             None => finding.help("take another prefix for labels of your own"),
         };
     }

@@ -73,9 +73,12 @@ fn judge(reader: &mut Reader<'_>, name: &str, at: &Pointer, grammar: Grammar) ->
             format!("this name has {length} characters, at most {most} are allowed")
         }
         Flaw::Character(c) if c.is_control() || !c.is_ascii() => {
-            format!("a name cannot hold the character U+{:04X}", u32::from(*c))
+            format!(
+                "`{name}` is not a name: it cannot hold the character U+{:04X}",
+                u32::from(*c)
+            )
         }
-        Flaw::Character(c) => format!("a name cannot hold `{c}`"),
+        Flaw::Character(c) => format!("`{name}` is not a name: it cannot hold `{c}`"),
         Flaw::Dot => {
             "a name of this kind becomes one part of a DNS name, it cannot hold `.`".to_owned()
         }

@@ -100,10 +100,14 @@ impl<'a> Reader<'a> {
             if known.contains(&key) {
                 continue;
             }
+            let place = match pointer.steps.is_empty() {
+                true => "this document".to_owned(),
+                false => format!("`{}`", pointer.dotted()),
+            };
             let finding = self.error_key(
                 Code::UNKNOWN_FIELD,
                 &pointer.field(key),
-                format!("there is no field `{key}` here"),
+                format!("there is no field `{key}` in {place}"),
             );
             match similar::nearest(key, known.iter().copied()) {
                 Some(near) => finding.help(format!("did you mean `{near}`?")),

@@ -18,7 +18,11 @@ pub(super) fn of(reader: &mut Reader<'_>, written: &Written) -> Option<&'static 
     if system {
         return Some("system");
     }
-    let items = written.body.get("to").and_then(Value::as_array);
+    let items = written
+        .body
+        .as_ref()
+        .and_then(|body| body.get("to"))
+        .and_then(Value::as_array);
     let items = items.map(Vec::as_slice).unwrap_or_default();
     let produced =
         |item: &Value| is_producer(item.get("targetRef").unwrap_or(&Value::Null), namespace);

@@ -9,7 +9,7 @@ use super::{Written, kind};
 use crate::diag::{Code, Pointer};
 use crate::kinds::{Body, ENVELOPE, Scope};
 use crate::model::Format;
-use crate::source::NodeKind;
+use crate::source::Node;
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Written> {
     let root = Pointer::default();
@@ -25,7 +25,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Written> {
     let kind = kind::find(reader, type_name, &type_at)?;
     read_only(reader, &root);
     let (body_at, body) = match kind.body {
-        Body::Flat => (root.clone(), flat(reader)),
+        Body::Flat => (root.clone(), Some(flat(reader))),
         Body::Spec => {
             let mut known = ENVELOPE.to_vec();
             known.push("spec");
@@ -92,22 +92,18 @@ fn flat(reader: &mut Reader<'_>) -> Value {
     Value::Object(fields)
 }
 
-/// What stands under `spec`, which a universal document must have.
-pub(super) fn spec(reader: &mut Reader<'_>, at: &Pointer, required: bool) -> Value {
-    match reader.root.find(at).map(|node| (&node.kind, node)) {
-        None | Some((NodeKind::Null, _)) if required => {
-            reader
-                .error(Code::MISSING_FIELD, at, "this document has no `spec`")
-                .help("write `spec: {}` where there is nothing to say");
-        }
-        Some((NodeKind::Mapping(..), node)) => return node.to_json(),
-        Some((NodeKind::Null, _)) | None => {}
-        Some((_, node)) => {
-            let message = format!("`spec` must be a mapping, found {}", node.noun());
-            reader.error(Code::WRONG_TYPE, at, message);
-        }
+/// What stands under `spec`. `None`: it is reported as missing or as no mapping.
+pub(super) fn spec(reader: &mut Reader<'_>, at: &Pointer, required: bool) -> Option<Value> {
+    if reader.present(at).is_some() {
+        return reader.mapping(at).map(Node::to_json);
     }
-    Value::Object(serde_json::Map::new())
+    if required {
+        reader
+            .error(Code::MISSING_FIELD, at, "this document has no `spec`")
+            .help("write `spec: {}` where there is nothing to say");
+        return None;
+    }
+    Some(Value::Object(serde_json::Map::new()))
 }
 
 /// What tools print and nobody may set.
