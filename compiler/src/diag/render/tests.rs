@@ -92,7 +92,7 @@ fn tools_get_places_and_paths() {
     assert_eq!(first["line"], 3);
     assert_eq!(first["column"], 16);
     assert_eq!(first["endColumn"], 20);
-    assert_eq!(first["path"], "labels.team");
+    assert_eq!(first["path"], "labels[\"team\"]");
     assert_eq!(first["pointer"], "/labels/team");
     assert_eq!(first["document"], "kri_m____a_");
 }
