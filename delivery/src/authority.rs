@@ -22,8 +22,8 @@ pub trait Authority: Send + Sync + 'static {
         remote: SocketAddr,
     ) -> impl Future<Output = Result<Enrolled, Denied>> + Send;
 
-    /// Who holds this chain (leaf first), which TLS has verified. Asked again at least once a minute on a live session:
-    /// as soon as it denies, the session ends.
+    /// Who holds this chain (leaf first), which TLS has verified. Asked again at least once a minute on a live session,
+    /// which ends as soon as it denies; [`Denied::Unavailable`] refuses a new session, and leaves a live one alone.
     ///
     /// # Errors
     /// The certificate is not a control certificate, or it is revoked.

@@ -159,8 +159,10 @@ async fn watch_over<A: Authority>(peer: &Peer, shared: &Shared<A>) -> End {
         return End::Denied(Denied::Unauthenticated(reason));
     }
     loop {
-        if let Err(denied) = peer.admit(shared.authority.as_ref()) {
-            return End::Denied(denied);
+        match peer.admit(shared.authority.as_ref()) {
+            // That meshd cannot tell right now takes nothing away from who was admitted.
+            Ok(_) | Err(Denied::Unavailable(_)) => {}
+            Err(denied) => return End::Denied(denied),
         }
         let offering = peer.standing(|standing| standing.offering);
         if offering.is_some_and(|since| since.elapsed() > shared.pace.take) {

@@ -3,7 +3,7 @@
 //! Never reads a clock: now is an argument.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,6 +20,8 @@ const ENROLMENTS: Rate = Rate {
 };
 /// Addresses that are remembered.
 const ADDRESSES: usize = 4096;
+/// Between two looks for addresses that need not be remembered any more: a look costs, and a flood must not.
+const SWEEP: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy)]
 struct Rate {
@@ -73,14 +75,18 @@ impl Bucket {
 pub(super) struct Limiter {
     addresses: BTreeMap<IpAddr, Bucket>,
     others: Option<Bucket>,
+    swept: Option<Instant>,
 }
 
 impl Limiter {
     pub(super) fn admits(&mut self, address: IpAddr, now: Instant) -> bool {
+        let address = holder(address);
         if let Some(bucket) = self.addresses.get_mut(&address) {
             return bucket.take(now);
         }
-        if self.addresses.len() >= ADDRESSES {
+        let due = |swept: Instant| now.saturating_duration_since(swept) >= SWEEP;
+        if self.addresses.len() >= ADDRESSES && self.swept.is_none_or(due) {
+            self.swept = Some(now);
             self.addresses.retain(|_, bucket| {
                 bucket.refill(now);
                 bucket.left < bucket.rate.burst
@@ -94,6 +100,14 @@ impl Limiter {
             .entry(address)
             .or_insert_with(fresh)
             .take(now)
+    }
+}
+
+/// Whoever has an IPv6 address has all 2^64 of its network.
+fn holder(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => IpAddr::from(Ipv6Addr::from(u128::from(address) >> 64 << 64)),
     }
 }
 
@@ -124,6 +138,10 @@ mod tests {
             200
         );
         assert!(limiter.admits(address(2), now));
+
+        let host = |last: u16| IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, last]);
+        let admitted = (0..300).filter(|n| limiter.admits(host(*n), now)).count();
+        assert_eq!(admitted, 200, "one network is one address");
     }
 
     #[test]
