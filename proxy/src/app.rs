@@ -152,6 +152,7 @@ async fn control(
             Ok(hopeless) => return hopeless,
             Err(error) => tracing::error!(%error, "the control side failed and begins again"),
         }
+        view.send_modify(|view| view.connected = false);
         tokio::time::sleep(backoff.next(dice)).await;
     }
 }

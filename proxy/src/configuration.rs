@@ -38,6 +38,10 @@ pub(crate) fn rejected_at(key: Key, reason: impl Into<String>) -> Rejected {
 
 impl Configuration {
     /// Reads what was received for the proxy of that name. The digests are checked again: it may come from a file.
+    #[expect(
+        clippy::result_large_err,
+        reason = "one at a time, and rare: a box would only hide it"
+    )]
     pub(crate) fn read(received: Received, name: &ProxyName) -> Result<Self, Rejected> {
         let mut manifest = Manifest::default();
         let mut resources = BTreeMap::new();

@@ -1,4 +1,5 @@
 pub(crate) mod meshd;
+mod outage;
 
 use super::*;
 use crate::identity::tests::Ca;
@@ -74,9 +75,9 @@ impl Running {
     }
 }
 
-fn acked(report: Report, wanted: Digest) {
+fn acked(report: &Report, wanted: Digest) {
     assert!(
-        matches!(report, Report::Acked { root, .. } if root == wanted),
+        matches!(report, Report::Acked { root, .. } if *root == wanted),
         "{report:?}"
     );
 }
@@ -106,7 +107,7 @@ async fn a_configuration_is_applied_with_its_certificate() {
     assert_eq!((world.revision.as_str(), world.root), ("r1", root));
     assert_eq!(world.svid.unwrap().spiffe_id.as_str(), WEB);
     assert_eq!(world.endpoints[&cluster()].endpoints.len(), 1);
-    acked(meshd.answer().await, root);
+    acked(&meshd.answer().await, root);
     let ready = meshd.reports.recv().await.unwrap();
     assert!(
         matches!(
@@ -135,7 +136,7 @@ async fn a_bad_configuration_is_refused_and_the_old_one_stays() {
     let mut meshd = FakeMeshd::start().await;
     let good = meshd.want("r1", configuration("web-1", None, 5));
     let mut proxy = Running::start(&meshd, directory.path());
-    acked(meshd.answer().await, good);
+    acked(&meshd.answer().await, good);
     let bad = meshd.want("r2", configuration("api-1", None, 5));
     match meshd.answer().await {
         Report::Nacked {
@@ -148,7 +149,7 @@ async fn a_bad_configuration_is_refused_and_the_old_one_stays() {
     }
     assert_eq!(proxy.world().await.root, good);
     let next = meshd.want("r3", configuration("web-1", None, 6));
-    acked(meshd.answer().await, next);
+    acked(&meshd.answer().await, next);
     assert_eq!(proxy.world().await.root, next);
     proxy.kill().await;
 }
@@ -207,7 +208,7 @@ async fn a_reconnect_costs_no_configuration() {
     let mut meshd = FakeMeshd::start().await;
     let root = meshd.want("r1", configuration("web-1", None, 5));
     let mut proxy = Running::start(&meshd, directory.path());
-    acked(meshd.answer().await, root);
+    acked(&meshd.answer().await, root);
     proxy.world().await;
     meshd.stop().await;
     meshd.listen().await;
@@ -217,12 +218,12 @@ async fn a_reconnect_costs_no_configuration() {
         }
     };
     assert_eq!((hello.root, hello.revision.as_str()), (Some(root), "r1"));
-    acked(meshd.answer().await, root);
+    acked(&meshd.answer().await, root);
     meshd.want_endpoints(&[8080, 8081]);
     let world = proxy.world().await;
     assert_eq!(world.root, root);
     let next = meshd.want("r2", configuration("web-1", None, 6));
-    acked(meshd.answer().await, next);
+    acked(&meshd.answer().await, next);
     proxy.kill().await;
 }
 
@@ -270,7 +271,7 @@ async fn the_last_state_is_served_while_meshd_is_away() {
     let root = meshd.want("r1", configuration("web-1", Some(WEB), 5));
     let mut proxy = Running::start(&meshd, directory.path());
     let before = proxy.world().await;
-    acked(meshd.answer().await, root);
+    acked(&meshd.answer().await, root);
     meshd.stop().await;
     proxy.kill().await;
 

@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::unix_now;
 use crate::identity::tests::Ca;
+use crate::state::Membership;
 
 pub(crate) const WEB: &str = "spiffe://default.local/workload/web";
 
@@ -61,6 +62,10 @@ struct Judge {
 
 impl FakeMeshd {
     pub(crate) async fn start() -> Self {
+        Self::start_at(([127, 0, 0, 1], 0).into()).await
+    }
+
+    pub(crate) async fn start_at(address: SocketAddr) -> Self {
         let (report, reports) = mpsc::unbounded_channel();
         let (issue, issued) = mpsc::unbounded_channel();
         let rules = Rules {
@@ -80,7 +85,7 @@ impl FakeMeshd {
             enrolled: Mutex::default(),
         });
         let mut meshd = Self {
-            address: ([127, 0, 0, 1], 0).into(),
+            address,
             reports,
             issued,
             judge,
@@ -140,7 +145,23 @@ impl FakeMeshd {
     }
 
     pub(crate) fn token(&self, directory: &Path) -> PathBuf {
-        token(directory, "t1", self.judge.control.pin)
+        token(directory, "t1", self.pin())
+    }
+
+    pub(crate) fn pin(&self) -> Digest {
+        self.judge.control.pin
+    }
+
+    /// What it enrolled a proxy with whose control certificate ends then.
+    pub(crate) fn membership(&self, not_after: u64) -> Membership {
+        let control = &self.judge.control;
+        let credential = control.credential(&self.judge.control_name(), not_after);
+        Membership {
+            token: "t1".to_owned(),
+            name: credential.proxy_name().unwrap(),
+            credential,
+            anchors: vec![control.certificate.clone()],
+        }
     }
 
     pub(crate) fn want(&self, revision: &str, resources: Vec<(Key, Resource)>) -> Digest {
@@ -158,12 +179,22 @@ impl FakeMeshd {
         });
     }
 
+    /// The next status that says this of readiness.
+    pub(crate) async fn until_ready(&mut self, wanted: bool) {
+        loop {
+            let report = self.reports.recv().await.unwrap();
+            if matches!(report, Report::Status { ready, .. } if ready == wanted) {
+                return;
+            }
+        }
+    }
+
     /// The next report that is neither a connection nor a status.
     pub(crate) async fn answer(&mut self) -> Report {
         loop {
-            match self.reports.recv().await.unwrap() {
-                report @ (Report::Acked { .. } | Report::Nacked { .. }) => return report,
-                _ => {}
+            let report = self.reports.recv().await.unwrap();
+            if matches!(report, Report::Acked { .. } | Report::Nacked { .. }) {
+                return report;
             }
         }
     }
