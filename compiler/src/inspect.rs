@@ -2,6 +2,7 @@
 //!
 //! Never computes an effective value: it shows what the bundle holds, and what the compiler noted beside it.
 
+mod bundle;
 mod json;
 mod page;
 mod proxy;
@@ -71,6 +72,12 @@ pub fn proxies(compiled: &Compiled, form: Form) -> Result<String, NotShown> {
         Form::Human => table::render(&configs),
         Form::Json => json::table(&configs),
     })
+}
+
+/// The bundle as a whole, for people.
+#[must_use]
+pub fn bundle(compiled: &Compiled) -> String {
+    bundle::render(&compiled.bundle)
 }
 
 /// One proxy: its effective configuration, each value with its origin. `name` is a display name or a KRI.
