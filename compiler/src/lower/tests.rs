@@ -1,6 +1,11 @@
-//! Small repositories, and what their proxies are given.
+//! Small repositories, and what their proxies are given: the stories of language section 9.
 
-use mesh_bundle::resource::TlsMode;
+mod identities;
+mod policies;
+mod routes;
+mod same;
+
+use mesh_bundle::resource::{Destination, TlsMode, Traffic};
 use mesh_bundle::{Bundle, Key, Kri, ProxyConfig};
 
 use crate::compile::{Compiled, compile};
@@ -8,7 +13,12 @@ use crate::world::MemoryWorld;
 
 use super::*;
 
-fn compiled(files: &[(&str, &str)]) -> Compiled {
+/// Compiles one file, `mesh.yaml`.
+fn compiled(text: &str) -> Compiled {
+    compiled_files(&[("mesh.yaml", text)])
+}
+
+fn compiled_files(files: &[(&str, &str)]) -> Compiled {
     let files = files
         .iter()
         .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
@@ -18,58 +28,144 @@ fn compiled(files: &[(&str, &str)]) -> Compiled {
     compile(&world, &Settings::default())
 }
 
-fn config(bundle: &Bundle, name: &str) -> ProxyConfig {
-    let (_, proxy) = bundle
-        .proxies
-        .iter()
-        .find(|(kri, _)| kri.name == name)
-        .unwrap();
+/// Findings as `line code`.
+fn findings(compiled: &Compiled) -> Vec<String> {
+    let finding = |finding: &crate::diag::Diagnostic| {
+        format!("{} {}", compiled.sources.line(&finding.at), finding.code.0)
+    };
+    compiled.diagnostics.list.iter().map(finding).collect()
+}
+
+/// What a proxy is given.
+fn config(compiled: &Compiled, name: &str) -> ProxyConfig {
+    let bundle = &compiled.bundle;
+    let mut proxies = bundle.proxies.iter();
+    let (_, proxy) = proxies.find(|(kri, _)| kri.name == name).unwrap();
     let resource = |(key, digest): (&Key, &Digest)| (key.clone(), bundle.resources[digest].clone());
     ProxyConfig::assemble(proxy.manifest.entries.iter().map(resource).collect()).unwrap()
 }
 
-const DAY_ONE: &str = include_str!("tests/day-one.yaml");
+fn port(name: &str, section: &str) -> Kri {
+    format!("kri_msvc_default_default__{name}_{section}")
+        .parse()
+        .unwrap()
+}
+
+fn destination(compiled: &Compiled, proxy: &str, service: Kri) -> Destination {
+    config(compiled, proxy)
+        .destinations
+        .remove(&service)
+        .unwrap()
+}
+
+/// `web-1` calls `api` (ports `http` 80 and `admin` 9000) and `db`; `api` has two versions. Everybody has an identity.
+const CAST: &str = include_str!("tests/cast.yaml");
+
+/// The cast, and what the story adds.
+fn story(added: &str) -> Compiled {
+    compiled_files(&[("cast.yaml", CAST), ("mesh.yaml", added)])
+}
 
 #[test]
-fn a_small_mesh() {
-    let compiled = compiled(&[("mesh.yaml", DAY_ONE)]);
-    let codes: Vec<&str> = compiled.diagnostics.list.iter().map(|d| d.code.0).collect();
+fn the_repository_of_the_language_document() {
+    let compiled = compiled(include_str!("tests/day-one.yaml"));
     // Nothing runs v2 yet, and nobody is allowed to call web.
-    assert_eq!(codes, ["selects-nothing", "denies-all"]);
+    assert_eq!(findings(&compiled), ["35 selects-nothing", "38 denies-all"]);
     let bundle = &compiled.bundle;
     assert_eq!(Bundle::decode(&bundle.encode().unwrap()).unwrap(), *bundle);
-    let web = config(bundle, "web-1");
-    let api: Kri = "kri_msvc_default_default__api_http".parse().unwrap();
+    let web = config(&compiled, "web-1");
+    let api = port("api", "http");
     assert_eq!(web.outbounds["127.0.0.1:10080"].destination, api);
-    let destination = &web.destinations[&api];
-    assert_eq!(destination.hostnames, ["api.svc.mesh.local"]);
+    assert_eq!(web.destinations[&api].hostnames, ["api.svc.mesh.local"]);
     assert_eq!(web.clusters.len(), 2);
     assert_eq!(
         web.clusters[&api].identities[0].as_str(),
         "spiffe://default.default.mesh.local/workload/api"
     );
-    let server = config(bundle, "api-1");
+    let server = config(&compiled, "api-1");
     let (_, policy) = &server.inbounds["http"];
     assert_eq!(policy.tls.value, TlsMode::Strict);
     let permissions = policy.permissions.as_ref().unwrap();
     assert_eq!(permissions.allow[0].origin.to_string(), "mesh.yaml:54");
     assert_eq!(permissions.unmatched.to_string(), "mesh.yaml:54");
-    let endpoints: Vec<String> = bundle
-        .proxies
-        .values()
-        .flat_map(|proxy| &proxy.endpoints)
-        .map(|endpoint| {
-            format!(
-                "{}@{}:{}",
-                endpoint.service, endpoint.address, endpoint.port
-            )
-        })
-        .collect();
-    assert_eq!(
-        endpoints,
-        [
-            "kri_msvc_default_default__api_http@10.0.0.21:9080",
-            "kri_msvc_default_default__web_http@10.0.0.11:8080",
-        ]
+}
+
+#[test]
+fn endpoints_are_what_serves_a_port_and_is_ready() {
+    let compiled = story(
+        "type: Dataplane\nname: api-3\nlabels: {app: api, kuma.io/workload: api}\nnetworking:\n  address: 10.0.0.23\n  inbound:\n    - {port: 9080, servicePort: 8080, name: http, protocol: http, health: {ready: false}}\n    - {port: 9100, servicePort: 8100, name: admin, protocol: http, state: Ignored}\n",
     );
+    let (_, proxy) = compiled
+        .bundle
+        .proxies
+        .iter()
+        .find(|(kri, _)| kri.name == "api-3")
+        .unwrap();
+    let told: Vec<String> = proxy
+        .endpoints
+        .iter()
+        .map(|e| format!("{} {}:{} {}", e.service.name, e.address, e.port, e.healthy))
+        .collect();
+    assert_eq!(told, ["api 10.0.0.23:9080 false"]);
+    let listeners: Vec<String> = config(&compiled, "api-3").inbounds.into_keys().collect();
+    assert_eq!(listeners, ["http"]);
+}
+
+#[test]
+fn a_workload_without_a_document_gets_its_service() {
+    let compiled = compiled(
+        "type: Dataplane\nname: cache-1\nlabels: {kuma.io/workload: cache}\nnetworking:\n  address: 10.0.0.1\n  inbound: [{port: 6379, servicePort: 6380, name: redis}]\n---\ntype: Dataplane\nname: cache-2\nlabels: {kuma.io/workload: cache}\nnetworking:\n  address: 10.0.0.2\n  inbound: [{port: 6377, servicePort: 6380, name: redis}]\n---\ntype: Dataplane\nname: app\nnetworking:\n  address: 10.0.0.3\n  outbound: [{port: 6379, backendRef: {kind: MeshService, name: cache, port: 6379}}]\n",
+    );
+    assert_eq!(findings(&compiled), ["8 unequal-workload"]);
+    let destination = destination(&compiled, "app", port("cache", "redis"));
+    assert_eq!(destination.origin.line, 0);
+    assert!(matches!(destination.traffic, Traffic::Tcp { .. }));
+    let config = config(&compiled, "cache-1");
+    let (_, policy) = &config.inbounds["redis"];
+    assert_eq!(policy.tls.value, TlsMode::Disabled);
+    assert_eq!(policy.permissions, None);
+}
+
+#[test]
+fn references_that_lead_nowhere_say_where_they_could() {
+    let missing = |backend: &str| {
+        let text = format!(
+            "type: Dataplane\nname: c\nlabels: {{kuma.io/workload: c}}\nnetworking:\n  address: 10.0.0.9\n  outbound:\n    - port: 1\n      backendRef: {backend}\n"
+        );
+        let compiled = story(&text);
+        let list = &compiled.diagnostics.list;
+        let told = list
+            .iter()
+            .map(|d| format!("{} {}", d.message, d.help.as_deref().unwrap_or("")));
+        told.collect::<Vec<_>>().join("; ")
+    };
+    for (backend, expected) in [
+        (
+            "{kind: MeshService, name: apj, port: 80}",
+            "did you mean `api`?",
+        ),
+        (
+            "{kind: MeshService, name: api, port: 81}",
+            "`api` has no port `81`",
+        ),
+        (
+            "{kind: MeshService, labels: {team: api}, port: 80}",
+            "3 services carry `team: api`",
+        ),
+        (
+            "{kind: MeshService, labels: {team: nobody}, port: 80}",
+            "`team` is one of `api` and `db`",
+        ),
+        (
+            "{kind: MeshService, labels: {size: big}, port: 80}",
+            "no MeshService has a label `size`",
+        ),
+        (
+            "{kind: MeshExternalService, name: api}",
+            "no MeshExternalService carries",
+        ),
+    ] {
+        let told = missing(backend);
+        assert!(told.contains(expected), "{backend}: {told}");
+    }
 }
