@@ -33,6 +33,8 @@ pub(crate) struct Candidate {
     pub(crate) inventory: BTreeSet<Name>,
     /// Warnings, as `meshc check` prints them.
     pub(crate) warnings: Option<String>,
+    /// Registered Dataplanes that are part of it.
+    admitted: Documents,
     /// Registered Dataplanes that do not fit, with what the compiler says about each.
     pub(crate) left_out: BTreeMap<(String, String), String>,
 }
@@ -63,7 +65,6 @@ impl Candidate {
     pub(crate) fn compile(
         world: &dyn World,
         revision: String,
-        registered: &Documents,
         settings: &Settings,
     ) -> Result<Self, String> {
         let recorder = Recorder::new(world);
@@ -71,7 +72,7 @@ impl Candidate {
         if compiled.diagnostics.has_errors() {
             return Err(text(&compiled));
         }
-        let mut candidate = Self {
+        Ok(Self {
             revision,
             digest: compiled.bundle.digest,
             inventory: inventory(&compiled.sources),
@@ -79,41 +80,35 @@ impl Candidate {
             bundle: compiled.bundle,
             inline: compiled.secrets.inline,
             files: recorder.read.into_inner(),
+            admitted: Documents::new(),
             left_out: BTreeMap::new(),
-        };
-        candidate.admit(registered, settings);
-        Ok(candidate)
+        })
     }
 
-    /// Adds the registered Dataplanes that fit.
-    fn admit(&mut self, registered: &Documents, settings: &Settings) {
-        let mut fitting = registered.clone();
-        while !fitting.is_empty() {
-            let compiled = compile(&self.world_with(&fitting), settings);
+    /// Adds the registered Dataplanes that fit beside those that were added before, the first ones first.
+    pub(crate) fn admit(&mut self, registered: &Documents, settings: &Settings) {
+        let all: Vec<_> = registered.keys().cloned().collect();
+        let mut waiting = vec![all];
+        // Halves of what does not fit as a whole: one misfit among thousands is found in a few steps.
+        while let Some(mut group) = waiting.pop() {
+            if group.is_empty() {
+                continue;
+            }
+            let mut documents = self.admitted.clone();
+            let added = group
+                .iter()
+                .filter_map(|key| Some((key.clone(), registered.get(key)?.clone())));
+            documents.extend(added);
+            let compiled = compile(&self.world_with(&documents), settings);
             if !compiled.diagnostics.has_errors() {
                 self.bundle = compiled.bundle;
                 self.inline = compiled.secrets.inline;
-                return;
-            }
-            let at_fault = |key: &(String, String)| {
-                let path = path(key);
-                let list = compiled.diagnostics.list.iter();
-                list.clone().any(|diagnostic| diagnostic.at.file == path)
-            };
-            let guilty: Vec<_> = fitting
-                .keys()
-                .filter(|key| at_fault(key))
-                .cloned()
-                .collect();
-            let told = text(&compiled);
-            // An error elsewhere that only they can have caused: none of them fits.
-            let guilty = match guilty.is_empty() {
-                true => fitting.keys().cloned().collect(),
-                false => guilty,
-            };
-            for key in guilty {
-                fitting.remove(&key);
-                self.left_out.insert(key, told.clone());
+                self.admitted = documents;
+            } else if let [misfit] = group.as_slice() {
+                self.left_out.insert(misfit.clone(), text(&compiled));
+            } else {
+                let second = group.split_off(group.len() / 2);
+                waiting.extend([second, group]);
             }
         }
     }
@@ -220,3 +215,6 @@ impl World for Recorder<'_> {
         Ok(bytes)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,7 @@ impl Reconciler {
 async fn compile(source: Source, commit: &Commit, desk: &Desk) -> Result<Candidate, Trouble> {
     let (wanted, revision) = (commit.clone(), commit.id.clone());
     let world = move || Ok(source.world(&wanted)?);
-    rollout::compile(world, revision, desk.documents()).await
+    rollout::compile(world, revision, vec![desk.documents().clone()]).await
 }
 
 fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk) -> Result<(), Trouble> {

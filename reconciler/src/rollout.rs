@@ -105,7 +105,8 @@ impl Rollout {
             files: snapshot.files,
         };
         let kept = snapshot.digest;
-        let compiled = compile(move || Ok(world), snapshot.revision, &desk.documents).await;
+        let documents = vec![desk.documents.clone()];
+        let compiled = compile(move || Ok(world), snapshot.revision, documents).await;
         let candidate = match compiled {
             Ok(candidate) => candidate,
             Err(trouble) => {
@@ -216,11 +217,15 @@ impl Rollout {
         documents::check(&name, token, asked)?;
         let key = (name.mesh.clone(), name.name.clone());
         let mut documents = desk.documents.clone();
-        documents.insert(key.clone(), document.clone());
+        documents.remove(&key);
+        let newcomer = Documents::from([(key.clone(), document.clone())]);
+        // Whoever was there before stays, whatever the newcomer claims.
+        let groups = vec![documents.clone(), newcomer.clone()];
+        documents.extend(newcomer);
         let (files, revision) = (good.files.clone(), good.revision.clone());
         let world = move || Ok(MemoryWorld { files });
         let unavailable = |trouble: Trouble| Denied::Unavailable(trouble.message);
-        let candidate = compile(world, revision, &documents)
+        let candidate = compile(world, revision, groups)
             .await
             .map_err(unavailable)?;
         if let Some(diagnostics) = candidate.left_out.get(&key) {
@@ -255,19 +260,24 @@ impl Rollout {
     }
 }
 
-/// Compiles on a thread of its own, for as long as that may take.
+/// Compiles a commit with groups of registered Dataplanes, on a thread of its own, for as long as that may take.
 pub(crate) async fn compile<W: World>(
     world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
     revision: String,
-    documents: &Documents,
+    documents: Vec<Documents>,
 ) -> Result<Candidate, Trouble> {
-    let (documents, about) = (documents.clone(), revision.clone());
+    let about = revision.clone();
     let task = tokio::task::spawn_blocking(move || {
         let world = world()?;
-        Candidate::compile(&world, revision, &documents, &Settings::default()).map_err(|text| {
+        let settings = Settings::default();
+        let mut candidate = Candidate::compile(&world, revision, &settings).map_err(|text| {
             let message = "the commit has errors, what was published before is served";
             Trouble::stalled("CompileFailed", message).with_diagnostics(text)
-        })
+        })?;
+        for group in &documents {
+            candidate.admit(group, &settings);
+        }
+        Ok(candidate)
     });
     let outcome = match tokio::time::timeout(COMPILE_DEADLINE, task).await {
         Ok(Ok(outcome)) => outcome,

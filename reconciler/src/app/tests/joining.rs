@@ -82,7 +82,8 @@ async fn a_machine_brings_its_own_dataplane() {
 async fn documents_that_are_refused() {
     let (room, _) = Room::open().await;
     let two = format!("{}---\n{}", web("vm-1"), web("vm-2"));
-    let api = web("vm").replace("workload: web", "workload: api");
+    let other = |name: &str| web(name).replace("10080", "10099");
+    let api = other("vm").replace("workload: web", "workload: api");
     for (document, expected) in [
         (web("vm").replace("networking", "netwroking"), "netwroking"),
         (
@@ -92,15 +93,16 @@ async fn documents_that_are_refused() {
         (two, "one Dataplane, and nothing else"),
         (super::MESH.to_owned(), "one Dataplane, and nothing else"),
         (api, "claims `api`"),
-        (web("web-1"), "web-1"),
-        (web("../../x"), ""),
+        (other("web-1"), "web-1"),
+        (web("vm"), "web.yaml:10"),
+        (other("../../x"), ""),
     ] {
         let token = room.for_workload("web");
         let reason = refusal(&room, &token, None, Some(&document)).await;
         assert!(reason.contains(expected), "{expected}: {reason}");
     }
     let token = room.for_dataplane("vm-1");
-    let reason = refusal(&room, &token, None, Some(&web("vm-2"))).await;
+    let reason = refusal(&room, &token, None, Some(&other("vm-2"))).await;
     assert!(reason.contains("may be `vm-1`"), "{reason}");
     let kept = room.state.path().join("dataplanes");
     assert!(!kept.exists(), "nothing that was refused is kept");

@@ -1,0 +1,106 @@
+use super::*;
+
+const MESH: &str = "type: Mesh\nname: shop\n";
+
+fn dataplane(name: &str, port: u16) -> String {
+    format!(
+        "type: Dataplane\nmesh: shop\nname: {name}\nlabels:\n  kuma.io/workload: web\nnetworking:\n  address: 127.0.0.1\n  inbound:\n    - name: main\n      port: {port}\n      servicePort: 80\n      serviceAddress: 127.0.0.2\n"
+    )
+}
+
+fn world(files: &[(&str, &str)]) -> MemoryWorld {
+    let files = files
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
+    MemoryWorld {
+        files: files.collect(),
+    }
+}
+
+fn documents(list: &[(&str, u16)]) -> Documents {
+    let entry = |(name, port): &(&str, u16)| {
+        let key = ("shop".to_owned(), (*name).to_owned());
+        (key, dataplane(name, *port).into_bytes())
+    };
+    list.iter().map(entry).collect()
+}
+
+fn candidate(files: &[(&str, &str)]) -> Result<Candidate, String> {
+    Candidate::compile(&world(files), "c3d1".to_owned(), &Settings::default())
+}
+
+fn proxies(candidate: &Candidate) -> Vec<&str> {
+    let proxies = candidate.bundle.proxies.keys();
+    proxies.map(|kri| kri.name.as_str()).collect()
+}
+
+#[test]
+fn what_is_read_and_what_it_holds() {
+    let git = dataplane("git-1", 1);
+    let files = [
+        ("a.yaml", MESH),
+        ("b/c.yaml", git.as_str()),
+        ("README.md", "x"),
+    ];
+    let candidate = candidate(&files).unwrap();
+    let read: Vec<_> = candidate.files.keys().collect();
+    assert_eq!(read, ["a.yaml", "b/c.yaml"]);
+    let kinds: Vec<_> = candidate
+        .inventory
+        .iter()
+        .map(|n| n.kind.as_str())
+        .collect();
+    assert_eq!(kinds, ["Dataplane", "Mesh"]);
+    // Compiled again from what was read: the same bundle.
+    let again = MemoryWorld {
+        files: candidate.files.clone(),
+    };
+    let again = Candidate::compile(&again, "x".to_owned(), &Settings::default()).unwrap();
+    assert_eq!(again.digest, candidate.digest);
+}
+
+#[test]
+fn errors_are_told_with_their_places() {
+    let text = candidate(&[("a.yaml", "type: Mesh\nnmae: shop\n")]).unwrap_err();
+    assert!(text.contains("a.yaml") && text.contains("nmae"), "{text}");
+}
+
+#[test]
+fn registered_dataplanes_join_and_misfits_stay_outside() {
+    let git = dataplane("git-1", 1);
+    let mut candidate = candidate(&[("a.yaml", MESH), ("b.yaml", &git)]).unwrap();
+    let digest = candidate.digest;
+    // vm-3 has the address of git-1, vm-5 that of vm-4, which comes before it.
+    let registered = documents(&[
+        ("vm-2", 2),
+        ("vm-3", 1),
+        ("vm-4", 4),
+        ("vm-5", 4),
+        ("vm-6", 6),
+    ]);
+    candidate.admit(&registered, &Settings::default());
+    assert_eq!(proxies(&candidate), ["git-1", "vm-2", "vm-4", "vm-6"]);
+    let outside: Vec<_> = candidate.left_out.keys().map(|(_, name)| name).collect();
+    assert_eq!(outside, ["vm-3", "vm-5"]);
+    assert_eq!(candidate.digest, digest, "what git makes stays what it is");
+    // A newcomer does not push anybody out, whatever it is called.
+    candidate.admit(&documents(&[("vm-1", 2)]), &Settings::default());
+    assert_eq!(proxies(&candidate), ["git-1", "vm-2", "vm-4", "vm-6"]);
+}
+
+#[test]
+fn a_document_says_what_it_is() {
+    let identify = |text: &str| identify(text.as_bytes(), &Settings::default());
+    let name = identify(&dataplane("vm-1", 1)).unwrap();
+    assert_eq!((name.mesh.as_str(), name.name.as_str()), ("shop", "vm-1"));
+    let kubernetes = "apiVersion: kuma.io/v1alpha1\nkind: Dataplane\nmetadata:\n  name: vm\n  namespace: a\n  labels:\n    kuma.io/mesh: shop\nspec:\n  networking:\n    address: 127.0.0.1\n";
+    assert_eq!(identify(kubernetes).unwrap().namespace, "a");
+    for text in [
+        "",
+        MESH,
+        "a: [",
+        "type: Dataplane\n---\ntype: Dataplane\nname: x\n",
+    ] {
+        assert!(!identify(text).unwrap_err().is_empty());
+    }
+}
