@@ -5,6 +5,8 @@ mod cases;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod protocol;

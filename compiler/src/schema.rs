@@ -4,7 +4,6 @@
 //! mistake gives one finding.
 
 mod expected;
-mod legacy;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

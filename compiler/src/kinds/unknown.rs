@@ -3,6 +3,7 @@
 //! Never accepts one: a document that is read and then ignored would look as if it had an effect.
 
 use crate::diag::Code;
+use crate::similar;
 
 use super::KINDS;
 
@@ -103,15 +104,10 @@ pub(crate) fn refusal(name: &str) -> Refusal {
         return unsupported(message, help.to_owned());
     }
     let message = format!("there is no kind `{name}`");
-    let help = match nearest(name) {
+    let known = KINDS.iter().map(|kind| kind.name);
+    let help = match similar::nearest(name, known.clone().chain(LATER)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let names: Vec<String> = KINDS
-                .iter()
-                .map(|kind| format!("`{}`", kind.name))
-                .collect();
-            format!("the kinds are {}", names.join(", "))
-        }
+        None => format!("the kinds are {}", similar::listed(known, "and")),
     };
     refuse(Code::UNKNOWN_KIND, message, help)
 }
@@ -137,17 +133,6 @@ fn later(name: &str) -> &'static str {
         }
         _ => "remove it: this version is for one zone, with the kinds of the guide",
     }
-}
-
-/// The kind that is most likely meant, by edit distance.
-fn nearest(name: &str) -> Option<&'static str> {
-    let known = KINDS.iter().map(|kind| kind.name).chain(LATER);
-    let distance = |known: &str| {
-        strsim::damerau_levenshtein(&name.to_ascii_lowercase(), &known.to_ascii_lowercase())
-    };
-    let near = known.map(|known| (distance(known), known));
-    let (distance, known) = near.min_by_key(|(distance, _)| *distance)?;
-    (distance <= 3 && distance < name.len()).then_some(known)
 }
 
 #[cfg(test)]

@@ -4,9 +4,10 @@
 
 use serde_json::Value;
 
-use super::{Expected, Mistake, legacy};
+use super::{Expected, Mistake};
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::{Draft, quoted};
+use crate::kinds::legacy;
 use crate::similar::{listed, nearest};
 use crate::source::{Node, NodeKind, Sources, Style, ambiguous_number};
 
@@ -32,9 +33,10 @@ pub(super) fn unknown_field(
     let message = format!("there is no field `{name}` in {place}");
     let mut location = draft.meta.within(at);
     location.key = true;
+    let instead = legacy::field_help(draft.kind.name, &location.pointer);
     let finding = diagnostics.push(Diagnostic::new(Code::UNKNOWN_FIELD, location, message));
     let near = nearest(name, fields.iter().copied());
-    if let Some(instead) = legacy::instead(draft.kind.name, &around, name) {
+    if let Some(instead) = instead {
         finding.help(instead);
     } else if let Some(near) = near {
         finding.help(format!("did you mean `{near}`?"));
