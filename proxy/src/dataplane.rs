@@ -23,7 +23,7 @@ use crate::world::Rejected;
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// To find the address of a listener that is given by name.
 const BIND_WAIT: Duration = Duration::from_secs(5);
-/// While draining: nothing has been open for so long, so nobody is on the way any more.
+/// While draining: nothing has been under way for so long, so nobody comes any more.
 const QUIET: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -113,14 +113,13 @@ impl DataPlane {
         self.shared.enter(Phase::Draining);
         let mut quiet_since = None;
         while Instant::now() < end {
-            match self.shared.metrics.open.get() {
-                0 => {
-                    let since = *quiet_since.get_or_insert_with(Instant::now);
-                    if since.elapsed() >= QUIET {
-                        break;
-                    }
+            if self.shared.is_quiet() {
+                let since = *quiet_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= QUIET {
+                    break;
                 }
-                _ => quiet_since = None,
+            } else {
+                quiet_since = None;
             }
             sleep(LOOK_EVERY.min(end - Instant::now())).await;
         }

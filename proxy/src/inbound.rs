@@ -190,6 +190,7 @@ fn hello(read: &[u8]) -> Option<Hello> {
 
 /// Bytes for the workload, as long as the peer is permitted.
 async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream: Stream) {
+    let _under_way = session.shared.begin();
     match session.standing(table) {
         Standing::Good { shadow_denied } => {
             if shadow_denied {

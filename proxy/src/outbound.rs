@@ -36,6 +36,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         }
         TrafficTable::Tcp { route, backends } => (route, backends),
     };
+    let _under_way = shared.begin();
     let opened = match choice(route, backends) {
         Ok((cluster, origin)) => match open(cluster).await {
             Ok(connected) => Ok((connected, cluster)),

@@ -3,6 +3,7 @@
 //! Never changes a table: it is swapped, with one pointer, and those who hold the old one finish what they began.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
@@ -32,6 +33,18 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) upstreams: Upstreams,
     pub(crate) room: Arc<Semaphore>,
+    /// Requests, and connections that are no HTTP: what a drain waits for.
+    under_way: AtomicUsize,
+}
+
+/// Something that a drain waits for.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Arc<Shared>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Shared {
@@ -42,6 +55,7 @@ impl Shared {
             upstreams: Upstreams::default(),
             metrics,
             room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            under_way: AtomicUsize::new(0),
         }
     }
 
@@ -59,6 +73,15 @@ impl Shared {
     pub(crate) fn enter(&self, phase: Phase) {
         self.news
             .send_modify(|current| *current = phase.max(*current));
+    }
+
+    pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::AcqRel);
+        UnderWay(Arc::clone(self))
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.under_way.load(Ordering::Acquire) == 0
     }
 
     pub(crate) fn news(&self) -> watch::Receiver<Phase> {

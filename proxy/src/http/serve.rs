@@ -17,14 +17,14 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use mesh_bundle::resource::Timeouts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::{Body, inbound, outbound};
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::session::{Session, Standing, revoked};
-use crate::shared::Phase;
+use crate::shared::{Phase, UnderWay};
 use crate::stream::{HttpVersion, Stream};
 use crate::tls::{ALPN_H1, ALPN_H2};
 
@@ -49,22 +49,27 @@ pub(super) struct Connection {
     idle_since: Mutex<Instant>,
     /// Bytes of a head have come, and not all of it.
     in_head: AtomicBool,
+    /// Another request has begun.
+    begun: Notify,
     /// The serial of the last table that refuses the peer.
     pub(super) revoked: watch::Sender<u64>,
 }
 
 /// A request is under way.
 #[derive(Debug)]
-pub(crate) struct Busy(Arc<Connection>);
+pub(crate) struct Busy {
+    connection: Arc<Connection>,
+    _under_way: UnderWay,
+}
 
 impl Drop for Busy {
     fn drop(&mut self) {
         *self
-            .0
+            .connection
             .idle_since
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.active.fetch_sub(1, Ordering::Release);
+        self.connection.active.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -72,7 +77,11 @@ impl Connection {
     fn begin(self: &Arc<Self>) -> Busy {
         self.in_head.store(false, Ordering::Relaxed);
         self.active.fetch_add(1, Ordering::Acquire);
-        Busy(Arc::clone(self))
+        self.begun.notify_one();
+        Busy {
+            connection: Arc::clone(self),
+            _under_way: self.session.shared.begin(),
+        }
     }
 
     /// When it has been idle for so long, if nothing happens.
@@ -114,6 +123,7 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
         active: AtomicUsize::new(0),
         idle_since: Mutex::new(Instant::now()),
         in_head: AtomicBool::new(true),
+        begun: Notify::new(),
         revoked: watch::Sender::new(0),
     });
     let requests = {
@@ -182,6 +192,9 @@ fn two(peer: bool) -> http2::Builder<TokioExecutor> {
 
 /// A connection that can be told to take no more requests.
 trait Graceful: Future<Output = hyper::Result<()>> {
+    /// Whether that costs a request which is on its way: HTTP/1 has no word for it but the end of an answer.
+    const ONLY_WITH_AN_ANSWER: bool;
+
     fn drain(self: Pin<&mut Self>);
 }
 
@@ -189,6 +202,8 @@ impl<S> Graceful for http1::UpgradeableConnection<TokioIo<Heads>, S>
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
 {
+    const ONLY_WITH_AN_ANSWER: bool = true;
+
     fn drain(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
@@ -199,13 +214,15 @@ where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
 {
+    const ONLY_WITH_AN_ANSWER: bool = false;
+
     fn drain(self: Pin<&mut Self>) {
         self.graceful_shutdown();
     }
 }
 
 /// Runs a connection, and looks up when the world changes or time is over.
-async fn drive(served: impl Graceful, connection: &Connection, timeouts: &Timeouts) {
+async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeouts) {
     let mut served = pin!(served);
     let mut news = connection.session.shared.news();
     let idle = timeouts.idle.value.limit();
@@ -221,7 +238,9 @@ async fn drive(served: impl Graceful, connection: &Connection, timeouts: &Timeou
         let wake = [idle.map(|limit| connection.idle_at(limit)), last];
         let wake = wake.into_iter().flatten().min().filter(|_| !draining);
         let due = wake.is_some_and(|wake| wake <= Instant::now());
-        if !draining && (gone || due || phase == Phase::Draining) {
+        let busy = connection.active.load(Ordering::Acquire) > 0;
+        let leaving = phase == Phase::Draining && (busy || !G::ONLY_WITH_AN_ANSWER);
+        if !draining && (gone || due || leaving) {
             draining = true;
             served.as_mut().drain();
             continue;
@@ -234,6 +253,7 @@ async fn drive(served: impl Graceful, connection: &Connection, timeouts: &Timeou
                 return;
             }
             told = news.changed() => if told.is_err() { return },
+            () = connection.begun.notified(), if phase == Phase::Draining && !draining => {}
             () = at(wake) => {}
         }
     }

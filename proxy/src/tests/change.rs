@@ -250,6 +250,64 @@ async fn a_drain_finishes_what_is_under_way_and_then_closes() {
 }
 
 #[tokio::test]
+async fn a_drain_under_load_loses_nothing() {
+    let mut site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let other = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    // The same service twice: the other instance believes the same authority.
+    let anchors = site.web.world.config.trust.clone();
+    let mut other_api = other.api;
+    other_api.world.svid = Some(site.authority.svid(super::site::API));
+    other_api.change(|config| config.trust = anchors).await;
+    let both = endpoints(&[site.inbound, other.inbound], true);
+    site.web.world.endpoints.insert(service("api"), both);
+    site.web.apply().await.unwrap();
+    let entry = site.entry;
+    let (sent, mut answered) = mpsc::channel(1);
+    let mut load = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let sent = sent.clone();
+        load.spawn(async move {
+            let mut connection = client(entry).await;
+            loop {
+                if connection.ready().await.is_err() {
+                    connection = client(entry).await;
+                }
+                let response = connection.send_request(get("/")).await.unwrap();
+                if sent.send(read(response).await.0).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    for _ in 0..50 {
+        assert_eq!(answered.recv().await, Some(StatusCode::OK));
+    }
+    let leaving = async {
+        // As it is with meshd: clients hear of it, some of them late.
+        let draining = site.api.plane.drain(Duration::from_secs(30));
+        let remaining = endpoints(&[other.inbound], true);
+        site.web.world.endpoints.insert(service("api"), remaining);
+        let told = site.web.apply();
+        let ((), told) = tokio::join!(draining, told);
+        told.unwrap();
+    };
+    let mut leaving = std::pin::pin!(leaving);
+    loop {
+        tokio::select! {
+            () = leaving.as_mut() => break,
+            status = answered.recv() => assert_eq!(status, Some(StatusCode::OK)),
+        }
+    }
+    for _ in 0..50 {
+        assert_eq!(answered.recv().await, Some(StatusCode::OK));
+    }
+    assert!(
+        TcpStream::connect(site.inbound).await.is_err(),
+        "still listening"
+    );
+}
+
+#[tokio::test]
 async fn a_drain_cuts_what_has_no_end() {
     let answer = |_| async { Response::new(Endless::default().boxed()) };
     let site = Site::start(Protocol::Http, workload(false, answer).await).await;

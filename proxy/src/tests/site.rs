@@ -286,18 +286,22 @@ impl Site {
     }
 }
 
+pub(crate) fn tcp_traffic() -> Traffic {
+    Traffic::Tcp {
+        route: TcpRoute {
+            kri: service("api"),
+            backends: vec![backend("api", 1)],
+            origin: origin("services.yaml", 1),
+        },
+    }
+}
+
 fn destination(protocol: Protocol) -> Destination {
     let traffic = match protocol.is_http() {
         true => Traffic::Http {
             routes: vec![route(vec![backend("api", 1)])],
         },
-        false => Traffic::Tcp {
-            route: TcpRoute {
-                kri: service("api"),
-                backends: vec![backend("api", 1)],
-                origin: origin("services.yaml", 1),
-            },
-        },
+        false => tcp_traffic(),
     };
     Destination {
         kri: service("api"),

@@ -8,7 +8,7 @@ use mesh_bundle::resource::Protocol;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::site::{Site, WEB};
+use super::site::{Site, WEB, service, tcp_traffic};
 use super::wire::{
     Frames, client, client_two, echo_workload, fetch, full, get, mirror_workload, raw, read,
     workload,
@@ -189,4 +189,36 @@ async fn many_at_once_share_connections() {
         "{text}"
     );
     assert!(text.contains("code=\"200\",flag=\"-\"} 150"), "{text}");
+}
+
+#[tokio::test]
+async fn a_route_for_connections_leads_to_an_inbound_for_requests() {
+    let site = Site::with(Protocol::Http, mirror_workload(false).await, |web, _| {
+        let config = std::sync::Arc::make_mut(&mut web.config);
+        let destination = config.destinations.get_mut(&service("api")).unwrap();
+        destination.traffic = tcp_traffic();
+    });
+    let site = site.await;
+    let (status, _, text) = fetch(site.entry, "/through").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        text.contains(&format!("x-forwarded-client-cert: URI={WEB}\n")),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn cookies_are_one_header_for_http_1() {
+    let site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let request = Request::get("http://api/")
+        .header("cookie", "a=1")
+        .header("cookie", "b=2");
+    let request = request.body(full("")).unwrap();
+    let response = client_two(site.entry)
+        .await
+        .send_request(request)
+        .await
+        .unwrap();
+    let (_, _, text) = read(response).await;
+    assert!(text.contains("cookie: a=1; b=2\n"), "{text}");
 }

@@ -238,6 +238,11 @@ impl Pool {
         Some(Share(Arc::clone(shared)))
     }
 
+    /// Gives out a shared connection no more: a request could not be sent on it.
+    pub(super) fn discard(&self, share: &Share) {
+        locked(&self.two).retain(|shared| !Arc::ptr_eq(shared, &share.0));
+    }
+
     /// A connection comes back after its response has ended.
     fn put_back(&self, sender: http1::SendRequest<RequestBody>, counted: Counted) {
         if self.retired.load(Ordering::Acquire) || sender.is_closed() {

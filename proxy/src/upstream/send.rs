@@ -113,7 +113,12 @@ async fn send_to(
             }
             Ok(response) => return Ok(Answer { response, lease }),
             Err(mut failed) => match failed.take_message() {
-                Some(unsent) => request = unsent,
+                Some(unsent) => {
+                    if let Lease::Two(share) = &lease {
+                        pool.discard(share);
+                    }
+                    request = unsent;
+                }
                 None => return Err((failure(failed.error()), None)),
             },
         }
@@ -175,6 +180,7 @@ impl Outgoing {
             *request.version_mut() = Version::HTTP_2;
         } else {
             *request.uri_mut() = self.target.into();
+            join_cookies(request.headers_mut());
             request.headers_mut().insert(header::HOST, self.authority);
         }
         if let Some(protocol) = self.upgrade {
@@ -183,5 +189,22 @@ impl Outgoing {
             headers.insert(header::UPGRADE, protocol);
         }
         Ok(request)
+    }
+}
+
+/// HTTP/2 may cut the cookies into several fields; outside of it they are one (RFC 9113 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut cookies = headers.get_all(header::COOKIE).iter();
+    let (Some(first), (1.., _)) = (cookies.next(), cookies.size_hint()) else {
+        return;
+    };
+    let mut joined = first.as_bytes().to_vec();
+    for cookie in cookies {
+        joined.extend_from_slice(b"; ");
+        joined.extend_from_slice(cookie.as_bytes());
+    }
+    // The parts are header values, and so is what is between them.
+    if let Ok(cookies) = HeaderValue::from_bytes(&joined) {
+        headers.insert(header::COOKIE, cookies);
     }
 }
