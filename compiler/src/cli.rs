@@ -6,6 +6,7 @@
 mod build;
 mod check;
 mod explain;
+mod inspect;
 mod open;
 mod output;
 
@@ -33,6 +34,8 @@ enum Command {
     Check(check::Check),
     /// Compile a repository to a bundle.
     Build(build::Build),
+    /// Show what proxies will do, and which line says so.
+    Inspect(inspect::Inspect),
     /// Say what a code such as `dangling-ref` means, and what to do about it.
     Explain(explain::Explain),
 }
@@ -130,6 +133,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match &cli.command {
         Command::Check(check) => check.run(&mut output),
         Command::Build(build) => build.run(&mut output),
+        Command::Inspect(inspect) => inspect.run(&mut output),
         Command::Explain(explain) => explain.run(&mut output),
     };
     match outcome {

@@ -30,7 +30,7 @@ pub(super) struct Build {
 
 impl Build {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let mut compiled = open::compiled(&self.common)?;
+        let mut compiled = open::compiled(&self.common.path, &self.common.settings)?;
         if self.common.path.is_file() {
             bail!(
                 "cannot build {}: a bundle is made of a whole repository, give the directory",

@@ -18,7 +18,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let compiled = open::compiled(&self.common)?;
+        let compiled = open::compiled(&self.common.path, &self.common.settings)?;
         let text = render(
             self.common.format(),
             &compiled.diagnostics,

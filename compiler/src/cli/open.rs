@@ -6,14 +6,13 @@ use std::path::Path;
 
 use anyhow::anyhow;
 
-use super::Common;
+use super::SettingsArgs;
 use crate::world::{DirWorld, FileWorld};
 use crate::{Compiled, compile};
 
 /// Compiles what a path leads to.
-pub(super) fn compiled(common: &Common) -> Result<Compiled, anyhow::Error> {
-    let mut settings = common.settings.settings()?;
-    let path = common.path.as_path();
+pub(super) fn compiled(path: &Path, settings: &SettingsArgs) -> Result<Compiled, anyhow::Error> {
+    let mut settings = settings.settings()?;
     // A directory that cannot be entered shows itself when it is opened.
     if path.is_dir() || !path.exists() {
         let world = DirWorld::open(path).map_err(|reason| unreadable(path, &reason))?;

@@ -51,10 +51,10 @@ fn port(name: &str, section: &str) -> Kri {
         .unwrap()
 }
 
-fn destination(compiled: &Compiled, proxy: &str, service: Kri) -> Destination {
+fn destination(compiled: &Compiled, proxy: &str, service: &Kri) -> Destination {
     config(compiled, proxy)
         .destinations
-        .remove(&service)
+        .remove(service)
         .unwrap()
 }
 
@@ -117,7 +117,7 @@ fn a_workload_without_a_document_gets_its_service() {
         "type: Dataplane\nname: cache-1\nlabels: {kuma.io/workload: cache}\nnetworking:\n  address: 10.0.0.1\n  inbound: [{port: 6379, servicePort: 6380, name: redis}]\n---\ntype: Dataplane\nname: cache-2\nlabels: {kuma.io/workload: cache}\nnetworking:\n  address: 10.0.0.2\n  inbound: [{port: 6377, servicePort: 6380, name: redis}]\n---\ntype: Dataplane\nname: app\nnetworking:\n  address: 10.0.0.3\n  outbound: [{port: 6379, backendRef: {kind: MeshService, name: cache, port: 6379}}]\n",
     );
     assert_eq!(findings(&compiled), ["8 unequal-workload"]);
-    let destination = destination(&compiled, "app", port("cache", "redis"));
+    let destination = destination(&compiled, "app", &port("cache", "redis"));
     assert_eq!(destination.origin.line, 0);
     assert!(matches!(destination.traffic, Traffic::Tcp { .. }));
     let config = config(&compiled, "cache-1");

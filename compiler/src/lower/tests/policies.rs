@@ -45,10 +45,10 @@ spec:
 fn e1_levels_combine_and_each_value_has_its_line() {
     let compiled = story(LEVELS);
     assert_eq!(findings(&compiled), [""; 0]);
-    let timeouts = |section| destination(&compiled, "web-1", port("api", section)).timeouts;
+    let timeouts = |section| destination(&compiled, "web-1", &port("api", section)).timeouts;
     assert_eq!(told(&timeouts("http")), "5s@- 10m0s@4 3s@9 30m0s@-");
     assert_eq!(told(&timeouts("admin")), "1s@14 10m0s@4 3s@9 30m0s@-");
-    let db = destination(&compiled, "web-1", port("db", "sql")).timeouts;
+    let db = destination(&compiled, "web-1", &port("db", "sql")).timeouts;
     assert_eq!(told(&db), "5s@- 10m0s@4 15s@- 30m0s@-");
     let clusters = config(&compiled, "web-1").clusters;
     let connect = |section| {
@@ -66,7 +66,7 @@ fn e2_the_proxy_counts_before_the_destination() {
         "type: MeshTimeout\nname: x\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web}}\n  to: [{targetRef: {kind: Mesh}, default: {http: {requestTimeout: 20s}}}]\n---\ntype: MeshTimeout\nname: y\nspec:\n  to: [{targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}, default: {http: {requestTimeout: 3s}}}]\n",
     );
     let request = |proxy| {
-        destination(&compiled, proxy, port("api", "http"))
+        destination(&compiled, proxy, &port("api", "http"))
             .timeouts
             .request
     };
@@ -168,7 +168,7 @@ fn skipped_defaults_leave_the_built_in_values() {
     let mesh = "type: Mesh\nname: default\nskipCreatingInitialPolicies: [MeshTimeout]\n";
     let cast = CAST.replacen("type: Mesh\nname: default\n", mesh, 1);
     let compiled = compiled_files(&[("cast.yaml", &cast)]);
-    let timeouts = destination(&compiled, "web-1", port("api", "http")).timeouts;
+    let timeouts = destination(&compiled, "web-1", &port("api", "http")).timeouts;
     assert_eq!(told(&timeouts), "5s@= 1h0m0s@= 15s@= 30m0s@=");
 }
 
@@ -178,7 +178,7 @@ fn equal_selectors_are_told_apart_by_name_and_that_is_told() {
         "type: MeshTimeout\nname: a\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web}}\n  to: [{targetRef: {kind: Mesh}, default: {idleTimeout: 1m}}]\n---\ntype: MeshTimeout\nname: b\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web, tier: front}}\n  to: [{targetRef: {kind: Mesh}, default: {idleTimeout: 5m}}]\n",
     );
     assert_eq!(findings(&compiled), ["11 equal-precedence"]);
-    let idle = destination(&compiled, "web-1", port("api", "http"))
+    let idle = destination(&compiled, "web-1", &port("api", "http"))
         .timeouts
         .idle;
     assert_eq!(idle.value.to_string(), "1m0s");

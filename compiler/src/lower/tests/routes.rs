@@ -5,7 +5,7 @@ use mesh_bundle::resource::{Filter, HttpRoute, PathMatch};
 use super::*;
 
 fn routes(compiled: &Compiled, proxy: &str) -> Vec<HttpRoute> {
-    match destination(compiled, proxy, port("api", "http")).traffic {
+    match destination(compiled, proxy, &port("api", "http")).traffic {
         Traffic::Http { routes } => routes,
         Traffic::Tcp { .. } => panic!("not HTTP"),
     }
@@ -153,7 +153,7 @@ fn connections_are_split_too() {
     };
     let compiled = story(&tcp("db", "db"));
     assert_eq!(findings(&compiled), [""; 0]);
-    let Traffic::Tcp { route } = destination(&compiled, "web-1", port("db", "sql")).traffic else {
+    let Traffic::Tcp { route } = destination(&compiled, "web-1", &port("db", "sql")).traffic else {
         panic!("not TCP");
     };
     assert_eq!(route.kri.to_string(), "kri_mtcpr_default_default__t_rule_0");
@@ -162,7 +162,7 @@ fn connections_are_split_too() {
     // An HTTP port with nothing but a TCP route is proxied as bytes, and that is told.
     let compiled = story(&tcp("api", "db"));
     assert_eq!(findings(&compiled), ["5 protocol-mismatch"]);
-    let traffic = destination(&compiled, "web-1", port("api", "http")).traffic;
+    let traffic = destination(&compiled, "web-1", &port("api", "http")).traffic;
     assert!(matches!(traffic, Traffic::Tcp { .. }));
 }
 
