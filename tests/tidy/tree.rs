@@ -32,20 +32,39 @@ impl File {
 
     /// Lines with their numbers, without comments and, for a file of the product, without its inline tests.
     pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let product = !self.is_test();
+        let tests = self.tests_begin();
         (1..)
             .zip(self.text.lines())
-            .take_while(move |(_, line)| !(product && line.trim() == "#[cfg(test)]"))
+            .take_while(move |(number, _)| *number < tests)
             .map(|(number, line)| (number, without_comment(line)))
     }
 
     /// Lines that only tests run, with their numbers, without comments.
     pub(crate) fn test_code(&self) -> impl Iterator<Item = (usize, &str)> {
-        let whole = self.is_test();
+        let tests = if self.is_test() {
+            1
+        } else {
+            self.tests_begin()
+        };
         (1..)
             .zip(self.text.lines())
-            .skip_while(move |(_, line)| !whole && line.trim() != "#[cfg(test)]")
+            .skip_while(move |(number, _)| *number < tests)
             .map(|(number, line)| (number, without_comment(line)))
+    }
+
+    /// The line at which a product's file turns to its tests; past its end where it has none. A declaration such as
+    /// `#[cfg(test)] mod tests;` is no such place: the product goes on after it.
+    fn tests_begin(&self) -> usize {
+        let lines: Vec<&str> = self.text.lines().collect();
+        let begins = |pair: &&[&str]| {
+            let [line, next] = pair else { return false };
+            line.trim() == "#[cfg(test)]" && !(next.contains("mod ") && next.ends_with(';'))
+        };
+        let found = lines.windows(2).position(|pair| begins(&pair));
+        match found {
+            Some(position) if !self.is_test() => position + 1,
+            _ => usize::MAX,
+        }
     }
 }
 
@@ -112,6 +131,9 @@ fn code_ends_where_tests_begin() {
     assert_eq!(code, [(1, "one"), (2, "")]);
     let tests: Vec<_> = file.test_code().collect();
     assert_eq!(tests, [(3, "#[cfg(test)]"), (4, "three")]);
+    let file = File::new("a/src/b.rs", "#[cfg(test)]\nmod tests;\ntwo\n");
+    assert_eq!(file.code().count(), 3);
+    assert_eq!(file.test_code().count(), 0);
 }
 
 #[test]
