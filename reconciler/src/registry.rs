@@ -44,7 +44,10 @@ struct Inner {
     feeds: BTreeMap<Kri, Feed>,
     tls_ready: BTreeSet<Kri>,
     services: BTreeMap<Kri, Arc<ClusterEndpoints>>,
+    /// Nobody has looked at it yet.
     dirty: Dirty,
+    /// Settled, and not told yet. What changes between the two halves of the work waits for the next round.
+    settled: Dirty,
     kept: Kept,
 }
 
@@ -124,7 +127,8 @@ impl Registry {
             return Some(feed.subscribe());
         }
         // What is being worked out comes through the feed.
-        let wanted = (!inner.dirty.everything).then(|| inner.compose(&published, proxy));
+        let pending = inner.dirty.everything || inner.settled.everything;
+        let wanted = (!pending).then(|| inner.compose(&published, proxy));
         let feed = Feed::new(wanted.flatten().map(Arc::new));
         let receiver = feed.subscribe();
         inner.feeds.insert(proxy.clone(), feed);
@@ -247,8 +251,11 @@ impl Inner {
                     .extend(serves.into_iter().flatten().cloned());
             }
         }
+        let dirty = std::mem::take(&mut self.dirty);
+        self.settled.everything |= dirty.everything;
+        self.settled.services.extend(dirty.services);
         for (service, servers) in &published.servers {
-            let look = self.dirty.everything || self.dirty.services.contains(service);
+            let look = self.settled.everything || self.settled.services.contains(service);
             if look
                 && !self.tls_ready.contains(service)
                 && service::is_tls_ready(&published, servers, &self.live, now)
@@ -284,10 +291,14 @@ impl Inner {
         let Some(published) = self.published.clone() else {
             return;
         };
-        let dirty = std::mem::take(&mut self.dirty);
-        let services: Vec<Kri> = match dirty.everything {
+        if self.dirty.everything {
+            // Another world was published since: its endpoints are settled first.
+            return;
+        }
+        let settled = std::mem::take(&mut self.settled);
+        let services: Vec<Kri> = match settled.everything {
             true => published.services().into_iter().cloned().collect(),
-            false => dirty.services.into_iter().collect(),
+            false => settled.services.into_iter().collect(),
         };
         let mut changed = BTreeSet::new();
         for service in services {
@@ -308,7 +319,7 @@ impl Inner {
             let Some(proxy) = published.proxies.get(kri) else {
                 continue;
             };
-            let concerned = dirty.everything || !proxy.clusters.is_disjoint(&changed);
+            let concerned = settled.everything || !proxy.clusters.is_disjoint(&changed);
             if !concerned {
                 continue;
             }

@@ -111,6 +111,20 @@ fn endpoints_are_those_of_ready_and_healthy_proxies() {
 }
 
 #[test]
+fn what_changes_between_the_halves_of_the_work_is_not_lost() {
+    let room = Room::new(SECURE);
+    let api = dataplane("api-1");
+    room.registry.connected(&api, 1, None);
+    room.registry.status(&api, 1, true, false);
+    room.registry.settle(room.now);
+    room.registry.certified(&api, &identity(), UNIX + 60);
+    room.registry.tell(room.now);
+    assert_eq!(room.told(), (vec!["api-1".to_owned()], false));
+    room.work();
+    assert_eq!(room.told(), (vec!["api-1".to_owned()], true));
+}
+
+#[test]
 fn a_broken_stream_costs_nothing_for_a_while() {
     let mut room = Room::new(Options::default());
     room.ready("api-1", 1);
