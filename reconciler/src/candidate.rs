@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use mesh_bundle::{Bundle, Digest, Kri};
+use mesh_compiler::diag::{Format, render, summary};
 use mesh_compiler::model::Settings;
 use mesh_compiler::source::{Node, Sources};
 use mesh_compiler::world::Entry;
@@ -148,13 +149,13 @@ fn path((mesh, name): &(String, String)) -> String {
 
 /// As `meshc check` prints it.
 fn text(compiled: &Compiled) -> String {
-    let mut text = String::new();
-    for diagnostic in &compiled.diagnostics.list {
-        let line = compiled.sources.line(&diagnostic.at);
-        let file = &diagnostic.at.file;
-        text.push_str(&format!("{file}:{line}: {}\n", diagnostic.message));
-    }
-    text
+    let Compiled {
+        diagnostics,
+        sources,
+        ..
+    } = compiled;
+    let findings = render(Format::Human { color: false }, diagnostics, sources);
+    findings + &summary(diagnostics, sources) + "\n"
 }
 
 /// The names of everything that stands in a repository.
