@@ -273,7 +273,9 @@ fn no_port(services: &[&Service], section: &str) -> Unresolved {
         .collect();
     if !ports.is_empty() {
         let ports = ports.iter().map(String::as_str);
-        unresolved.help = Some(match nearest(section, ports.clone()) {
+        // Of numbers, none is near another.
+        let name = section.parse::<u32>().is_err();
+        unresolved.help = Some(match nearest(section, ports.clone()).filter(|_| name) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("its ports are {}", list(ports)),
         });
