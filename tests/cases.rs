@@ -1,1 +1,126 @@
 //! Diagnostics, told as documents: every `tests/cases/*.md` is compiled and compared with its own annotations.
+//!
+//! Never passes over anything: each finding needs an annotation, each annotation a finding.
+//!
+//! A file holds cases, each under a heading. A case is a repository: fences of `yaml` with `file=…`. An annotation stands in
+//! a comment at the end of its line, or alone on the lines after it:
+//!
+//! ```yaml
+//! to: [{targetRef: {kind: Mehs}}]   # error: [invalid-value] "cannot be `Mehs`"
+//!                                   # help: did you mean `Mesh`?
+//! ```
+//!
+//! Where no comment can stand, a fence `expect` holds lines such as `a.yaml:1:4: error[yaml-syntax] never closed`. A fence
+//! `settings` holds lines such as `mode: global`. What a fence is beside a text file: `size=N`, `symlink`, `pipe`,
+//! `unreadable`, and `escaped`, where `\x00` is a byte.
+
+mod expect;
+mod fence;
+mod world;
+
+use std::path::{Path, PathBuf};
+
+use mesh_compiler::{Compiled, Diagnostic, compile};
+
+use expect::{Expectation, expectations};
+use fence::{Case, cases};
+
+/// Compiles one case and says where findings and annotations differ.
+fn complaints(case: &Case) -> Vec<String> {
+    let compiled = compile(&case.world, &case.settings);
+    let mut expected: Vec<(Expectation, bool)> = expectations(case)
+        .into_iter()
+        .map(|expectation| (expectation, false))
+        .collect();
+    let mut complaints = Vec::new();
+    for finding in &compiled.diagnostics.list {
+        let shown = shown(finding, &compiled);
+        let fits = |(expectation, hit): &&mut (Expectation, bool)| {
+            !*hit && expectation.fits(finding, &compiled)
+        };
+        let Some((expectation, hit)) = expected.iter_mut().find(fits) else {
+            complaints.push(format!("{}: not annotated: {shown}", case.title));
+            continue;
+        };
+        *hit = true;
+        if let Some(help) = &expectation.help {
+            let found = finding.help.as_deref().unwrap_or("none");
+            if !found.contains(help.as_str()) {
+                complaints.push(format!("{}: help is `{found}`: {shown}", case.title));
+            }
+        }
+    }
+    let missed = expected.iter().filter(|(_, hit)| !hit);
+    complaints.extend(missed.map(|(e, _)| format!("{}: not found: {e}", case.title)));
+    complaints
+}
+
+fn shown(finding: &Diagnostic, compiled: &Compiled) -> String {
+    let place = compiled.sources.place(&finding.at);
+    format!(
+        "{}:{}:{}: {:?}[{}] {}; help: {:?}",
+        finding.at.file,
+        place.line,
+        place.column,
+        finding.severity,
+        finding.code.0,
+        finding.message,
+        finding.help
+    )
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases")
+}
+
+/// Paths and texts, sorted.
+fn files() -> Vec<(String, String)> {
+    let listed = std::fs::read_dir(directory()).expect("tests/cases");
+    let mut files: Vec<(String, String)> = listed
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "md"))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy();
+            let text = std::fs::read_to_string(&path).expect("a text");
+            (name.into_owned(), text)
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn findings_are_those_that_the_cases_tell() {
+    let mut all = Vec::new();
+    for (name, text) in files() {
+        for case in cases(&text) {
+            let found = complaints(&case);
+            all.extend(found.into_iter().map(|found| format!("{name}.md: {found}")));
+        }
+    }
+    assert!(
+        all.is_empty(),
+        "{} complaints\n{}",
+        all.len(),
+        all.join("\n")
+    );
+}
+
+#[test]
+fn what_is_not_told_and_what_is_not_found_is_a_complaint() {
+    let complain = |text: &str| cases(text).iter().flat_map(complaints).count();
+    let fence = |line: &str| format!("# A case\n```yaml file=a.yaml\n{line}\n```\n");
+    assert_eq!(
+        complain(&fence("type: Mehs # error: [unknown-kind] \"no kind\"")),
+        0
+    );
+    assert_eq!(complain(&fence("type: Mehs")), 1);
+    assert_eq!(
+        complain(&fence("type: Mehs # error: [unknown-kind] \"other\"")),
+        2
+    );
+    assert_eq!(complain(&fence("type: Mehs # warning: [unknown-kind]")), 2);
+    let help = "type: Mehs # error: [unknown-kind]\n# help: did you mean `Mesh`?";
+    assert_eq!(complain(&fence(help)), 0);
+    assert_eq!(complain(&fence(&help.replace("`Mesh`", "`Mush`"))), 1);
+}

@@ -194,16 +194,14 @@ impl Diagnostics {
         self.list.dedup();
     }
 
-    /// Where the documents are not a whole repository, what needs the rest of it is no error.
+    /// Where the documents are not a whole repository: what needs the rest of it is no error, and what is a warning even
+    /// then is not told at all.
     pub(crate) fn judge_alone(&mut self) {
-        for diagnostic in &mut self.list {
-            if diagnostic
-                .code
-                .info()
-                .is_some_and(|info| info.needs_repository)
-            {
-                diagnostic.severity = Severity::Warning;
-            }
+        let whole = |finding: &Diagnostic| finding.code.needs_repository();
+        self.list
+            .retain(|finding| !whole(finding) || finding.severity == Severity::Error);
+        for finding in self.list.iter_mut().filter(|finding| whole(finding)) {
+            finding.severity = Severity::Warning;
         }
     }
 

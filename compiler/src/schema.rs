@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::Draft;
-use crate::kinds::{KINDS, KindInfo};
+use crate::kinds::{ENVELOPE, KINDS, KindInfo};
 use crate::source::{NodeKind, Sources, ambiguous_number};
 
 use expected::Expected;
@@ -172,6 +172,11 @@ fn pointer(body: &Value, text: &str) -> Pointer {
     pointer
 }
 
+fn in_envelope(draft: &Draft, pointer: &Pointer) -> bool {
+    let flat = draft.meta.body.steps.is_empty();
+    flat && matches!(pointer.steps.first(), Some(Step::Field(name)) if ENVELOPE.contains(&name.as_str()))
+}
+
 /// Numbers in the body that readers of YAML disagree about.
 fn ambiguous(draft: &Draft, sources: &Sources) -> Vec<Pointer> {
     let at = draft.meta.within(&Pointer::default());
@@ -182,6 +187,8 @@ fn ambiguous(draft: &Draft, sources: &Sources) -> Vec<Pointer> {
     let mut open = vec![(root, Pointer::default())];
     while let Some((node, pointer)) = open.pop() {
         match &node.kind {
+            // Of a flat kind, the envelope stands beside the body.
+            _ if in_envelope(draft, &pointer) => {}
             NodeKind::Number(_) => {
                 let raw = text.get(node.span.start..node.span.end).unwrap_or_default();
                 if ambiguous_number(raw).is_some() {

@@ -256,11 +256,7 @@ impl<'t> Builder<'t> {
     }
 
     fn key(&mut self, node: &Node, written: Span) {
-        let raw = self
-            .text
-            .get(written.start..written.end)
-            .unwrap_or_default();
-        let (name, trouble) = key::read(node, raw);
+        let (name, trouble) = key::read(node, self.text, written);
         if let Some(Content::Mapping { key, .. }) =
             self.open.last_mut().map(|open| &mut open.content)
         {
@@ -334,13 +330,17 @@ impl<'t> Builder<'t> {
                 break;
             };
             let bytes = match &event {
-                Event::Scalar(text, ..) => text.len(),
-                _ => 0,
+                Event::Scalar(text, ..) => Some(text.len()),
+                Event::SequenceStart(..) | Event::MappingStart(..) => Some(0),
+                _ => None,
             };
-            limits
-                .alias_node(bytes)
-                .map_err(|message| fault(Code::EXCEEDS_LIMIT, message, true))?;
-            self.node_event(event, written, alias.take(), limits)?;
+            if let Some(bytes) = bytes {
+                limits
+                    .alias_node(bytes)
+                    .map_err(|message| fault(Code::EXCEEDS_LIMIT, message, true))?;
+            }
+            self.node_event(event, written, alias.take(), limits)
+                .map_err(|inner| Fault { span: at, ..inner })?;
         }
         Ok(())
     }

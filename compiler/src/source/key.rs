@@ -3,10 +3,14 @@
 //! Never turns anything else into one: readers of YAML differ about what `1: x` and `yes: x` mean.
 
 use super::node::{Node, NodeKind, Style};
-use super::words;
+use super::{Span, words};
 
 /// The name that a key stands for; and where it is none, what is wrong and what helps.
-pub(super) fn read(node: &Node, raw: &str) -> (String, Option<(String, &'static str)>) {
+pub(super) fn read(node: &Node, text: &str, at: Span) -> (String, Option<(String, &'static str)>) {
+    let raw = text.get(at.start..at.end).unwrap_or_default();
+    // A template has two braces, of which the first is outside of the key.
+    let around = text.get(at.start.saturating_sub(1)..at.end);
+    let suspicion = around.and_then(words::suspicion);
     match &node.kind {
         NodeKind::Text(text, Style::Plain) if text == "<<" => (
             text.clone(),
@@ -20,7 +24,7 @@ pub(super) fn read(node: &Node, raw: &str) -> (String, Option<(String, &'static 
             raw.to_owned(),
             Some((
                 format!("{} cannot be a key", node.noun()),
-                words::suspicion(raw).unwrap_or("a key is a string"),
+                suspicion.unwrap_or("a key is a string"),
             )),
         ),
         _ => (
