@@ -3,12 +3,12 @@
 //! Never fails and never panics: any bytes give a bundle and findings. Whoever calls it must not publish a bundle that has
 //! errors beside it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use mesh_bundle::{Bundle, Digest, FORMAT, Kri};
 
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, Location, Severity};
 use crate::envelope::{self, Draft};
 use crate::kinds;
 use crate::lower::lower;
@@ -83,7 +83,13 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     }
     let mut between = Diagnostics::default();
     let lowered = lower(&resources, &sources, settings, &mut between);
-    let told = |finding: &Diagnostic| complete || !finding.code.needs_repository();
+    // Nor is anything said of a place that has been refused: one mistake, one finding.
+    let refused = diagnostics.list.iter();
+    let refused = refused.filter(|finding| finding.severity == Severity::Error);
+    let refused: BTreeSet<Location> = refused.map(|finding| finding.at.clone()).collect();
+    let told = |finding: &Diagnostic| {
+        (complete || !finding.code.needs_repository()) && !refused.contains(&finding.at)
+    };
     diagnostics
         .list
         .extend(between.list.into_iter().filter(told));

@@ -119,14 +119,8 @@ pub(crate) const PROTOCOLS: [&str; 4] = ["grpc", "http", "http2", "tcp"];
 impl MeshService {
     fn check(&self, check: &mut Check<'_>) {
         let spec = Pointer::default();
-        match &self.selector {
-            Some(selector) => selector.check(&spec.field("selector"), check),
-            None => {
-                let message = "a service without a `selector` has no endpoints";
-                check
-                    .warn(Code::NO_EFFECT, &spec, message)
-                    .help("select proxies: `selector: {dataplaneLabels: {matchLabels: …}}`");
-            }
+        if let Some(selector) = &self.selector {
+            selector.check(&spec.field("selector"), check);
         }
         if self.ports.is_empty() {
             let message = "a service without `ports` cannot be reached";
@@ -182,11 +176,8 @@ impl ServiceSelector {
                 let at = at.field("dataplaneRef").field("name");
                 check.required(one.name.as_ref(), &at);
             }
-            (Some(_), None) => {}
-            (None, None) => {
-                let message = "an empty selector selects no proxy";
-                check.warn(Code::NO_EFFECT, at, message);
-            }
+            // That nothing is selected is seen where the mesh is put together.
+            (Some(_) | None, None) => {}
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Never repeats a value that stands in the document as a secret.
 
-use mesh_bundle::{Duration, SpiffeId, TrustDomain};
+use mesh_bundle::spiffe::MalformedSpiffeId;
+use mesh_bundle::{Duration, SpiffeId};
 
 use crate::diag::{Code, Pointer};
 use crate::kinds::data_source::DataSource;
@@ -30,7 +31,8 @@ impl MeshIdentity {
 impl SpiffeIdTemplate {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         if let Some(text) = &self.trust_domain {
-            let judge = |example: &str| example.parse::<TrustDomain>().map(|_| ());
+            // What comes out depends on the mesh and the zone: that is judged where it is filled in.
+            let judge = |_: &str| Ok(());
             let at = at.field("trustDomain");
             check_template(text, TRUST_DOMAIN_VARIABLES, judge, &at, check);
         }
@@ -51,10 +53,10 @@ impl SpiffeIdTemplate {
     }
 }
 
-fn check_template<E: std::fmt::Display>(
+fn check_template(
     text: &str,
     variables: &[&str],
-    judge: impl Fn(&str) -> Result<(), E>,
+    judge: impl Fn(&str) -> Result<(), MalformedSpiffeId>,
     at: &Pointer,
     check: &mut Check<'_>,
 ) {

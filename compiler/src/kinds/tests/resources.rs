@@ -282,7 +282,7 @@ fn services() {
     let selector = "selector: {dataplaneLabels: {matchLabels: {app: api}}}";
     let ports = "ports: [{port: 80}]";
     service(&format!("{selector}\n{ports}"), &[], &[]);
-    service(ports, &[], &["spec [no-effect]"]);
+    service(ports, &[], &[]);
     service(selector, &[], &["spec [no-effect]"]);
     service(
         &format!("selector: {{dataplaneLabels: {{}}}}\n{ports}"),
@@ -302,7 +302,7 @@ fn services() {
     service(
         &format!("selector: {{dataplaneTags: {{app: a}}}}\n{ports}"),
         &["spec.selector.dataplaneTags [unknown-field]"],
-        &["spec.selector [no-effect]"],
+        &[],
     );
     service(
         &format!(
