@@ -61,23 +61,30 @@ pub(super) fn watchdog(
             {
                 std::future::pending::<()>().await;
             }
-            Refusal::Revoked
         };
         tokio::select! {
-            refusal = revoked => refusal,
-            refusal = at(fixed) => refusal,
-            () = activity.idle_for(limits.stream_idle) => Refusal::StreamIdle,
+            () = revoked => Refusal::Revoked,
+            refusal = alarm(fixed, limits.stream_idle, &activity) => refusal,
         }
     })
 }
 
-async fn at(deadline: Option<(Instant, Refusal)>) -> Refusal {
-    match deadline {
-        Some((deadline, refusal)) => {
-            sleep_until(deadline).await;
-            refusal
+/// Waits for whichever limit comes first.
+async fn alarm(
+    fixed: Option<(Instant, Refusal)>,
+    idle: Option<Duration>,
+    activity: &Activity,
+) -> Refusal {
+    loop {
+        let idle = idle.map(|limit| (activity.last() + limit, Refusal::StreamIdle));
+        let next = [fixed, idle].into_iter().flatten();
+        let Some((deadline, refusal)) = next.min_by_key(|(deadline, _)| *deadline) else {
+            return std::future::pending().await;
+        };
+        if deadline <= Instant::now() {
+            return refusal;
         }
-        None => std::future::pending().await,
+        sleep_until(deadline).await;
     }
 }
 

@@ -4,7 +4,8 @@
 //! and 6, and the advisories on request smuggling since 2019.
 
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, TE, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::request::Parts;
 use http::uri::Authority;
@@ -16,14 +17,15 @@ pub(super) const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-
 const WEBSOCKET: &str = "websocket";
 
 /// Of one hop, whether or not `connection` names them (RFC 9110 7.6.1).
-const HOP_BY_HOP: [&str; 7] = [
-    "connection",
-    "http2-settings",
-    "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "transfer-encoding",
-    "upgrade",
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
 ];
 /// `connection` cannot name these: without them the message would be another.
 const NEVER_NOMINATED: [&str; 4] = ["content-length", "content-type", "host", "trailer"];
@@ -198,10 +200,9 @@ fn strip(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in HOP_BY_HOP {
+    for name in &HOP_BY_HOP {
         headers.remove(name);
     }
-    headers.remove(TE);
 }
 
 /// Removes what a server that reads `_` as `-` would take for something it trusts.

@@ -33,10 +33,9 @@ const HEAD_BYTES: usize = 64 * 1024;
 /// From the first byte of a head to its last, where the configuration asks for no less.
 const HEAD_WAIT: Duration = Duration::from_secs(15);
 const MOST_STREAMS: u32 = 100;
-/// What may be under way to this proxy on one stream and on one connection: more for peers that have proved who they are.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const PEER_WINDOW: u32 = 1024 * 1024;
-const STRANGER_WINDOW: u32 = 64 * 1024;
+/// What may be under way to this proxy on one stream.
+const PEER_WINDOW: u32 = 128 * 1024;
+const WINDOW: u32 = 64 * 1024;
 /// A peer that is gone without a word is noticed after the sum of these.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_WAIT: Duration = Duration::from_secs(20);
@@ -141,8 +140,7 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
             drive(served.with_upgrades(), &connection, timeouts).await;
         }
         HttpVersion::Two => {
-            let served =
-                two(session.peer.is_some()).serve_connection(TokioIo::new(stream), requests);
+            let served = two(session).serve_connection(TokioIo::new(stream), requests);
             drive(served, &connection, timeouts).await;
         }
     }
@@ -171,10 +169,13 @@ fn one() -> http1::Builder {
     builder
 }
 
-fn two(peer: bool) -> http2::Builder<TokioExecutor> {
-    let (stream, connection) = match peer {
-        true => (STREAM_WINDOW, PEER_WINDOW),
-        false => (STRANGER_WINDOW, STRANGER_WINDOW),
+/// The window of a connection has room for all of its streams, so that none which stalls stops the others; only a stranger
+/// must do with one.
+fn two(session: &Session) -> http2::Builder<TokioExecutor> {
+    let (stream, connection) = match (session.direction, &session.peer) {
+        (Direction::Inbound, Some(_)) => (PEER_WINDOW, PEER_WINDOW * MOST_STREAMS),
+        (Direction::Inbound, None) => (WINDOW, WINDOW),
+        (Direction::Outbound, _) => (WINDOW, WINDOW * MOST_STREAMS),
     };
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder

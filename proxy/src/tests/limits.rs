@@ -9,7 +9,8 @@ use tokio::net::TcpStream;
 
 use super::site::{Site, WEB, address, endpoints, service};
 use super::wire::{
-    Stalled, client, client_two, constant_workload, echo_workload, fetch, full, get, workload,
+    Endless, Stalled, client, client_two, constant_workload, echo_workload, fetch, full, get,
+    workload,
 };
 
 fn short() -> Sourced<Limit> {
@@ -194,5 +195,26 @@ async fn a_workload_that_closes_idle_connections_costs_no_request() {
         let response = client.send_request(get("/")).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         response.into_body().collect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn readers_that_stall_stop_nobody() {
+    let answer = |request: Request<hyper::body::Incoming>| async move {
+        match request.uri().path() {
+            "/stall" => Response::new(Endless::default().boxed()),
+            _ => Response::new(full("ok")),
+        }
+    };
+    let site = Site::start(Protocol::Http, workload(false, answer).await).await;
+    let mut stalled = Vec::new();
+    for _ in 0..150 {
+        let mut client = client(site.entry).await;
+        let response = client.send_request(get("/stall")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        stalled.push((client, response));
+    }
+    for _ in 0..20 {
+        assert_eq!(fetch(site.entry, "/").await.0, StatusCode::OK);
     }
 }

@@ -54,7 +54,7 @@ impl Body for Endless {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         self.0 = !self.0;
         if self.0 {
-            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"tick")))));
+            return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b'.'; 4096])))));
         }
         cx.waker().wake_by_ref();
         Poll::Pending

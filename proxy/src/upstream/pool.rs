@@ -25,9 +25,11 @@ const MOST_IDLE: usize = 256;
 const MOST_STREAMS: usize = 100;
 /// The head of a response.
 const HEAD_BYTES: usize = 64 * 1024;
-/// What may be under way to one stream before the receiver has read it, and to all of a connection.
-const STREAM_WINDOW: u32 = 256 * 1024;
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
+/// What may be under way to one stream before its receiver has read it. A connection has room for all of its streams, so
+/// that none which stalls stops the others.
+const STREAM_WINDOW: u32 = 128 * 1024;
+const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
+const SEND_BYTES: usize = 64 * 1024;
 /// A peer that is gone without a word is noticed after the sum of these.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_WAIT: Duration = Duration::from_secs(20);
@@ -325,6 +327,7 @@ async fn shared(connected: Connected, counted: Counted) -> Result<Arc<Shared>, R
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(64 * 1024)
+        .max_send_buf_size(SEND_BYTES)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_WAIT)
         .handshake(TokioIo::new(connected.stream))
