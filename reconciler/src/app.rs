@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use mesh_compiler::model::Settings;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -49,6 +50,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// Between two looks at the repository.
     pub poll: Duration,
+    /// What a bundle depends on beside the files.
+    pub settings: Settings,
 }
 
 /// Why meshd does not run.
@@ -130,7 +133,11 @@ impl Meshd {
         let (own, renew_at) = OwnCertificate::new(Arc::clone(&control)).map_err(Failure::System)?;
         let tls = tls::server(&control, Arc::clone(&own)).map_err(Failure::System)?;
         // 3. Something to serve: the last good commit, or git's.
-        let rollout = Arc::new(Rollout::new(Arc::clone(&state), Arc::clone(&registry)));
+        let rollout = Arc::new(Rollout::new(
+            Arc::clone(&state),
+            Arc::clone(&registry),
+            config.settings.clone(),
+        ));
         let status = Arc::new(Status::new());
         let tokens = Arc::new(Tokens::new(Arc::clone(&state)));
         let source = config.repository.clone();

@@ -9,7 +9,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use mesh_compiler::model::{Mode, Settings};
 use zeroize::Zeroizing;
 
 use crate::app::{self, Config, Failure};
@@ -71,6 +72,49 @@ pub struct Run {
     /// How log lines look
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// As for `meshc build`: with the same values, both make the same bundle.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings that a bundle depends on")]
+struct SettingsArgs {
+    /// Name of the local zone
+    #[arg(long, value_name = "ZONE", default_value = "default", value_parser = label)]
+    zone: String,
+    /// Whether the repository speaks for one zone or for many
+    #[arg(long, value_enum, default_value_t = ModeArg::Zone)]
+    mode: ModeArg,
+    /// Kubernetes namespace whose policies are for the whole mesh
+    #[arg(long, value_name = "NAMESPACE", default_value = "kuma-system", value_parser = label)]
+    system_namespace: String,
+    /// Leave out the policies that every mesh has by default
+    #[arg(long)]
+    no_default_policies: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ModeArg {
+    /// Every resource is of the local zone
+    Zone,
+    /// Resources without a zone label are of all zones
+    Global,
+}
+
+impl From<SettingsArgs> for Settings {
+    fn from(args: SettingsArgs) -> Self {
+        Self {
+            zone: args.zone,
+            mode: match args.mode {
+                ModeArg::Zone => Mode::Zone,
+                ModeArg::Global => Mode::Global,
+            },
+            system_namespace: args.system_namespace,
+            default_policies: !args.no_default_policies,
+            partial: false,
+        }
+    }
 }
 
 /// Arguments of `meshd token`.
@@ -157,6 +201,7 @@ impl Run {
             listen: self.listen,
             admin: self.admin,
             poll: self.poll,
+            settings: self.settings.into(),
         }));
         // A fetch that hangs is not waited for.
         runtime.shutdown_background();
@@ -245,6 +290,17 @@ fn write_private(path: &Path, token: &Zeroizing<String>) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(token.as_bytes())?;
     file.write_all(b"\n")
+}
+
+fn label(text: &str) -> Result<String, String> {
+    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let plain = text.len() <= 63
+        && text.chars().all(|c| edge(c) || c == '-')
+        && text.starts_with(edge)
+        && text.ends_with(edge);
+    plain
+        .then(|| text.to_owned())
+        .ok_or_else(|| "use lower case letters, digits and `-`".to_owned())
 }
 
 fn at_least_a_second(text: &str) -> Result<Duration, String> {

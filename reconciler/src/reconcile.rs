@@ -18,7 +18,7 @@ use crate::admin::Metrics;
 use crate::candidate::Candidate;
 use crate::git::{Commit, Source, SourceConfig, Watch};
 use crate::registry::Now;
-use crate::rollout::{self, Desk, Rollout};
+use crate::rollout::{Desk, Rollout};
 use crate::status::Status;
 use crate::token::Tokens;
 
@@ -124,7 +124,7 @@ impl Reconciler {
     async fn judge(&self, source: Source, commit: &Commit) -> Result<Outcome, Trouble> {
         let rollout = Arc::clone(&self.ctx.rollout);
         let mut desk = rollout.desk().await;
-        let candidate = compile(source, commit, &desk).await?;
+        let candidate = compile(&rollout, &desk, source, commit).await?;
         verify(commit, &candidate, &desk)?;
         let outcome = publish(&rollout, &mut desk, candidate)?;
         drop(desk);
@@ -176,10 +176,15 @@ impl Reconciler {
     }
 }
 
-async fn compile(source: Source, commit: &Commit, desk: &Desk) -> Result<Candidate, Trouble> {
-    let (wanted, revision) = (commit.clone(), commit.id.clone());
+async fn compile(
+    rollout: &Rollout,
+    desk: &Desk,
+    source: Source,
+    commit: &Commit,
+) -> Result<Candidate, Trouble> {
+    let wanted = commit.clone();
     let world = move || Ok(source.world(&wanted)?);
-    rollout::compile(world, revision, vec![desk.documents().clone()]).await
+    rollout.compile(desk, commit.id.clone(), world).await
 }
 
 fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk) -> Result<(), Trouble> {

@@ -49,6 +49,8 @@ struct Inner {
     /// Settled, and not told yet. What changes between the two halves of the work waits for the next round.
     settled: Dirty,
     kept: Kept,
+    /// `kept` is on the disk.
+    written: bool,
 }
 
 /// What has to be worked out anew.
@@ -112,6 +114,9 @@ impl Registry {
         } = &mut *inner;
         services.retain(|service, _| served.contains(service));
         tls_ready.retain(|service| served.contains(service));
+        if std::mem::take(&mut inner.kept.lost) {
+            inner.assume_tls(&published);
+        }
         inner.published = Some(published);
         inner.dirty.everything = true;
         drop(inner);
@@ -221,7 +226,7 @@ impl Registry {
 
     /// What [`Self::settle`] returned is not on the disk: it is returned again.
     pub(crate) fn not_kept(&self) {
-        self.lock().kept = Kept::default();
+        self.lock().written = false;
     }
 
     /// Second half: tells every proxy for which something changed.
@@ -234,6 +239,16 @@ impl Registry {
 }
 
 impl Inner {
+    /// Which services had become ready for mTLS was lost. Nobody says it again, and clients that fell back to plaintext
+    /// would be refused: whatever can be ready counts as ready.
+    fn assume_tls(&mut self, published: &Published) {
+        for (service, servers) in &published.servers {
+            if service::may_be_tls_ready(published, servers) {
+                self.tls_ready.insert(service.clone());
+            }
+        }
+    }
+
     fn deadline(&self, now: Instant) -> Option<Instant> {
         self.live
             .values()
@@ -279,10 +294,12 @@ impl Inner {
                 .map(|(kri, live)| (kri.clone(), live.certificates.clone()))
                 .collect(),
             tls_ready: self.tls_ready.clone(),
+            lost: false,
         };
-        if kept == self.kept {
+        if self.written && kept == self.kept {
             return None;
         }
+        self.written = true;
         self.kept = kept.clone();
         Some(kept)
     }

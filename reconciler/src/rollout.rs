@@ -31,6 +31,7 @@ const COMPILE_DEADLINE: Duration = Duration::from_mins(2);
 pub(crate) struct Rollout {
     state: Arc<StateDir>,
     registry: Arc<Registry>,
+    settings: Settings,
     /// One at a time compiles and publishes.
     desk: Mutex<Desk>,
 }
@@ -62,15 +63,10 @@ impl Desk {
     pub(crate) fn inventory(&self) -> Option<&BTreeSet<Name>> {
         self.good.as_ref().map(|good| &good.inventory)
     }
-
-    /// Documents of Dataplanes that joined by themselves.
-    pub(crate) fn documents(&self) -> &Documents {
-        &self.documents
-    }
 }
 
 impl Rollout {
-    pub(crate) fn new(state: Arc<StateDir>, registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(state: Arc<StateDir>, registry: Arc<Registry>, settings: Settings) -> Self {
         let documents = documents::read(&state);
         let desk = Desk {
             good: None,
@@ -79,6 +75,7 @@ impl Rollout {
         Self {
             state,
             registry,
+            settings,
             desk: Mutex::new(desk),
         }
     }
@@ -106,7 +103,8 @@ impl Rollout {
         };
         let kept = snapshot.digest;
         let documents = vec![desk.documents.clone()];
-        let compiled = compile(move || Ok(world), snapshot.revision, documents).await;
+        let settings = self.settings.clone();
+        let compiled = compile(move || Ok(world), snapshot.revision, documents, settings).await;
         let candidate = match compiled {
             Ok(candidate) => candidate,
             Err(trouble) => {
@@ -129,6 +127,17 @@ impl Rollout {
                 Ok(None)
             }
         }
+    }
+
+    /// Compiles a commit, with the Dataplanes that joined by themselves.
+    pub(crate) async fn compile<W: World>(
+        &self,
+        desk: &Desk,
+        revision: String,
+        world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
+    ) -> Result<Candidate, Trouble> {
+        let documents = vec![desk.documents.clone()];
+        compile(world, revision, documents, self.settings.clone()).await
     }
 
     /// Publishes a commit: its authorities first, then the disk, then the proxies.
@@ -213,7 +222,7 @@ impl Rollout {
         let Some(good) = desk.good.clone() else {
             return Err(Denied::Unavailable("nothing is published yet".to_owned()));
         };
-        let name = candidate::identify(&document, &Settings::default()).map_err(Denied::Invalid)?;
+        let name = candidate::identify(&document, &self.settings).map_err(Denied::Invalid)?;
         documents::check(&name, token, asked)?;
         let key = (name.mesh.clone(), name.name.clone());
         let mut documents = desk.documents.clone();
@@ -225,7 +234,8 @@ impl Rollout {
         let (files, revision) = (good.files.clone(), good.revision.clone());
         let world = move || Ok(MemoryWorld { files });
         let unavailable = |trouble: Trouble| Denied::Unavailable(trouble.message);
-        let candidate = compile(world, revision, groups)
+        let settings = self.settings.clone();
+        let candidate = compile(world, revision, groups, settings)
             .await
             .map_err(unavailable)?;
         if let Some(diagnostics) = candidate.left_out.get(&key) {
@@ -261,15 +271,15 @@ impl Rollout {
 }
 
 /// Compiles a commit with groups of registered Dataplanes, on a thread of its own, for as long as that may take.
-pub(crate) async fn compile<W: World>(
+async fn compile<W: World>(
     world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
     revision: String,
     documents: Vec<Documents>,
+    settings: Settings,
 ) -> Result<Candidate, Trouble> {
     let about = revision.clone();
     let task = tokio::task::spawn_blocking(move || {
         let world = world()?;
-        let settings = Settings::default();
         let mut candidate = Candidate::compile(&world, revision, &settings).map_err(|text| {
             let message = "the commit has errors, what was published before is served";
             Trouble::stalled("CompileFailed", message).with_diagnostics(text)

@@ -29,7 +29,7 @@ const FILE_LIMIT: u64 = 1 << 30;
 pub struct StateDir {
     root: PathBuf,
     /// Held until the end; the system gives it up when the process ends, however it ends.
-    _lock: Option<File>,
+    lock: Option<File>,
 }
 
 /// Why the state directory cannot be used.
@@ -73,6 +73,15 @@ fn explain(error: &io::Error) -> String {
     }
 }
 
+impl Drop for StateDir {
+    fn drop(&mut self) {
+        if let Some(lock) = &self.lock {
+            // Closing would do, but for a process that was forked at this moment and holds the file a little longer.
+            let _ = lock.unlock();
+        }
+    }
+}
+
 impl StateDir {
     /// Opens the directory, makes it where it is not there, and keeps every other meshd out.
     ///
@@ -91,14 +100,14 @@ impl StateDir {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let path = state.root;
+                let path = state.root.clone();
                 return Err(StateFailure::InUse { path });
             }
             Err(TryLockError::Error(error)) => {
                 return Err(StateFailure::io("locking", &path, error));
             }
         }
-        state._lock = Some(lock);
+        state.lock = Some(lock);
         state.remove_abandoned(&state.root);
         Ok(state)
     }
@@ -112,7 +121,7 @@ impl StateDir {
         let root = root
             .canonicalize()
             .map_err(|error| StateFailure::io("opening", root, error))?;
-        Ok(Self { root, _lock: None })
+        Ok(Self { root, lock: None })
     }
 
     /// Where it is.

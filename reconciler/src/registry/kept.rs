@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::state::{StateDir, StateFailure};
 
 const FILE: &str = "proxies.json";
+/// Shows that meshd has served before.
+const SERVED: &str = "published.json";
 
 /// A small file, written when it changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,19 +23,26 @@ pub(crate) struct Kept {
     pub(super) certificates: BTreeMap<Kri, BTreeMap<Kri, u64>>,
     /// Service ports whose clients speak mTLS.
     pub(super) tls_ready: BTreeSet<Kri>,
+    /// The file was there once, and cannot be read.
+    #[serde(skip)]
+    pub(super) lost: bool,
 }
 
 impl Kept {
-    /// A damaged file counts as none, and is told: proxies come back and say how they are.
+    /// A file that is damaged or lost counts as empty, and is told: proxies come back and say how they are.
     pub(crate) fn read(state: &StateDir) -> Self {
         let read = state.read(FILE).map_err(|error| error.to_string());
         let parsed = read.and_then(|bytes| match bytes {
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
+            None if state.path(SERVED).exists() => Err("it is not there".to_owned()),
             None => Ok(Self::default()),
         });
         parsed.unwrap_or_else(|error| {
             tracing::warn!(%error, file = FILE, "what was known of the proxies is lost; they will say it again");
-            Self::default()
+            Self {
+                lost: true,
+                ..Self::default()
+            }
         })
     }
 

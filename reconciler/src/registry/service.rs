@@ -52,6 +52,17 @@ pub(super) fn endpoints(
     }
 }
 
+/// Does every proxy that serves it have an identity that its clients trust?
+pub(super) fn may_be_tls_ready(published: &Published, servers: &[Server]) -> bool {
+    let trusted = |server: &Server| {
+        published
+            .proxies
+            .get(&server.proxy)
+            .is_some_and(|proxy| proxy.trusted)
+    };
+    !servers.is_empty() && servers.iter().all(trusted)
+}
+
 /// Does every proxy that serves it have an identity that its clients trust, and every one that is there a certificate
 /// (language 3.3)?
 pub(super) fn is_tls_ready(

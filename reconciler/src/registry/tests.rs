@@ -163,6 +163,19 @@ fn damage_to_the_file_is_survived() {
 }
 
 #[test]
+fn clients_do_not_fall_back_to_plaintext_when_the_file_is_lost() {
+    for (options, expected) in [(SECURE, true), (Options::default(), false)] {
+        let mut room = Room::new(options);
+        room.state.write("published.json", b"{}").unwrap();
+        room.restart(options);
+        assert!(!room.told().1, "the file is there");
+        room.state.remove("proxies.json").unwrap();
+        room.restart(options);
+        assert_eq!(room.told().1, expected);
+    }
+}
+
+#[test]
 fn mtls_begins_when_every_server_has_a_certificate_and_never_ends() {
     let room = Room::new(SECURE);
     let certify = |name: &str| {
