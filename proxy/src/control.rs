@@ -69,6 +69,7 @@ pub(crate) struct Control<P> {
     reoffer: Backoff,
     /// The key that the token was shown with, and which token.
     enrolment: Option<(String, PrivateKey)>,
+    said_ready: bool,
     said_expired: bool,
 }
 
@@ -93,6 +94,7 @@ impl<P: Plane> Control<P> {
             reconnect: Backoff::default(),
             reoffer: Backoff::default(),
             enrolment: None,
+            said_ready: false,
             said_expired: false,
         }
     }
@@ -123,7 +125,8 @@ impl<P: Plane> Control<P> {
                 Err(NoSession::Transient(reason)) => reason,
             };
             let wait = self.reconnect.next(dice);
-            tracing::warn!(reason = %trouble, retry_ms = millis(wait), "meshd is away");
+            let certificate_left_s = self.certificate_left(unix_now());
+            tracing::warn!(reason = %trouble, retry_ms = millis(wait), certificate_left_s, "meshd is away");
             self.show(|view| view.trouble = Some(trouble));
             self.complain_when_expired();
             tokio::time::sleep(wait).await;
@@ -190,8 +193,13 @@ impl<P: Plane> Control<P> {
 
     fn hold(&mut self, serving: Serving, world: World) {
         let spiffe_id = serving.svid.as_ref().map(|svid| svid.name().as_str());
-        if self.serving.is_none() {
+        let valid = serving
+            .svid
+            .as_ref()
+            .is_none_or(|svid| !svid.is_expired(unix_now()));
+        if valid && !self.said_ready {
             tracing::info!(revision = world.revision, spiffe_id, "ready");
+            self.said_ready = true;
         }
         self.serving = Some(serving);
         self.parked = None;
@@ -215,6 +223,12 @@ impl<P: Plane> Control<P> {
                 .collect(),
             svid: svid.map(|credential| Arc::new(credential.svid())),
         }
+    }
+
+    /// For how many seconds peers will accept this proxy.
+    fn certificate_left(&self, now: u64) -> Option<u64> {
+        let svid = self.serving.as_ref()?.svid.as_ref()?;
+        Some(svid.not_after().saturating_sub(now))
     }
 
     /// Says once that peers refuse this proxy from now on.

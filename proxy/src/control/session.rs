@@ -23,8 +23,8 @@ use crate::world::Rejected;
 
 /// Endpoints that change within one of these are applied together: a rollout changes hundreds in a second.
 const COALESCE: Duration = Duration::from_millis(20);
-/// Endpoints are written to disk this long after they changed; they come anew with every session.
-const KEEP_AFTER: Duration = Duration::from_secs(1);
+/// Endpoints that go on changing are written to disk no more often than this.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
 /// When nothing else is due.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -50,6 +50,7 @@ pub(super) struct Running<'a, P> {
     told: Option<FromProxy>,
     apply_at: Option<Instant>,
     keep_at: Option<Instant>,
+    kept_at: Option<Instant>,
     reopen_at: Option<Instant>,
 }
 
@@ -66,6 +67,7 @@ impl<'a, P: Plane> Running<'a, P> {
             told: None,
             apply_at: None,
             keep_at: None,
+            kept_at: None,
             reopen_at: None,
         }
     }
@@ -127,6 +129,7 @@ impl<'a, P: Plane> Running<'a, P> {
         }
         if due(&mut self.keep_at) {
             self.control.keep_endpoints().await;
+            self.kept_at = Some(now);
         }
         self.check_overdue(now).await?;
         self.control.complain_when_expired();
@@ -237,11 +240,19 @@ impl<'a, P: Plane> Running<'a, P> {
             control.endpoints.remove(&service);
             return;
         }
+        // A new session begins with everything, most of which is known.
+        let known = control.endpoints.get(&service);
+        if known.is_some_and(|known| **known == endpoints) {
+            return;
+        }
         control.endpoints.insert(service, Arc::new(endpoints));
-        let now = Instant::now();
         if named {
-            self.apply_at.get_or_insert(now + COALESCE);
-            self.keep_at.get_or_insert(now + KEEP_AFTER);
+            let soon = Instant::now() + COALESCE;
+            let keep = self
+                .kept_at
+                .map_or(soon, |kept| soon.max(kept + KEEP_EVERY));
+            self.apply_at.get_or_insert(soon);
+            self.keep_at.get_or_insert(keep);
         }
     }
 

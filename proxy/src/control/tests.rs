@@ -222,6 +222,8 @@ async fn a_reconnect_costs_no_configuration() {
     meshd.want_endpoints(&[8080, 8081]);
     let world = proxy.world().await;
     assert_eq!(world.root, root);
+    let known = world.endpoints[&cluster()].endpoints.len();
+    assert_eq!(known, 2, "what was known was applied again");
     let next = meshd.want("r2", configuration("web-1", None, 6));
     acked(&meshd.answer().await, next);
     proxy.kill().await;
