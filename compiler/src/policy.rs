@@ -213,4 +213,6 @@ fn list(value: Option<&Value>) -> &[Value] {
 }
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::diag::{Location, Pointer};
 use crate::policy::Source;
 use crate::policy::merge::Merged;
-use crate::policy::outbound::Item;
+use crate::policy::outbound::{Item, Outbound};
 use crate::provenance::Notes;
 
 use super::outbound::{Addressed, Sending, itself};
@@ -22,9 +22,10 @@ use super::timeouts::timeouts;
 pub(crate) use matches::read as read_matches;
 
 /// A rule made of all rules with the same matches.
-struct Rule {
-    matches: Vec<RequestMatch>,
-    conf: Merged,
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub(crate) matches: Vec<RequestMatch>,
+    pub(crate) conf: Merged,
     /// The strongest document that has it, and where.
     by: Source,
     /// Its place among the rules of that document.
@@ -39,7 +40,7 @@ pub(super) fn routes<'a>(
     notes: &mut Notes,
 ) -> Vec<HttpRoute> {
     let mut entries: Vec<(RequestMatch, Rule)> = Vec::new();
-    for rule in rules(sending, items) {
+    for rule in rules(&sending.http, items) {
         for matches in &rule.matches {
             let rule = Rule {
                 matches: Vec::new(),
@@ -79,14 +80,14 @@ pub(super) fn routes<'a>(
 }
 
 /// The rules of all documents, the strongest first.
-fn rules(sending: &Sending<'_>, items: &[&Item]) -> Vec<Rule> {
+pub(crate) fn rules(http: &Outbound<'_>, items: &[&Item]) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for item in items {
         let list = item.conf.get("rules").and_then(Value::as_array);
         let list = list.map_or([].as_slice(), Vec::as_slice);
         for (index, written) in list.iter().enumerate().rev() {
             let at = Pointer::default().field("rules").index(index);
-            let Some(by) = sending.http.source(item, &at) else {
+            let Some(by) = http.source(item, &at) else {
                 continue;
             };
             let matches = read_matches(written.get("matches"));
@@ -98,7 +99,7 @@ fn rules(sending: &Sending<'_>, items: &[&Item]) -> Vec<Rule> {
                 &|relative| {
                     let mut at = default.clone();
                     at.steps.extend(relative.steps.iter().cloned());
-                    sending.http.source(item, &at)
+                    http.source(item, &at)
                 },
             );
             rules.push(Rule {

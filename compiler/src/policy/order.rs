@@ -54,7 +54,7 @@ pub(crate) struct Strength {
     /// Policies of one name, in different namespaces: the greater KRI is weaker.
     kri: Reverse<Kri>,
     /// Key 8: later items of one policy are stronger.
-    position: usize,
+    pub(crate) position: usize,
 }
 
 impl Strength {

@@ -68,7 +68,22 @@ impl Table {
     }
 }
 
+#[cfg(test)]
+impl Table {
+    /// All items, whomever their policies are about.
+    pub(crate) fn every_item(&self) -> Outbound<'_> {
+        let items = self.to.iter().collect();
+        Outbound { table: self, items }
+    }
+}
+
 impl<'a> Outbound<'a> {
+    /// The items, weakest first.
+    #[cfg(test)]
+    pub(crate) fn items(&self) -> &[&'a Item] {
+        &self.items
+    }
+
     /// Everything that covers a destination, weakest first.
     pub(crate) fn covering(&self, destination: &Towards) -> Vec<&'a Item> {
         let covers = |item: &&&Item| item.towards.iter().any(|t| t.covers(destination));
