@@ -109,9 +109,11 @@ impl Admin {
         let ready = view.wait_for(|view| view.unready(unix_now()).is_none());
         // Whether it came in time is seen below.
         drop(tokio::time::timeout(wait, ready).await);
-        match self.view.borrow().unready(unix_now()) {
-            None => Answer::text(200, "ready"),
-            Some(reason) => Answer::text(503, reason),
+        let view = self.view.borrow().clone();
+        match (view.unready(unix_now()), view.trouble) {
+            (None, _) => Answer::text(200, "ready"),
+            (Some(reason), None) => Answer::text(503, reason),
+            (Some(reason), Some(trouble)) => Answer::text(503, &format!("{reason}: {trouble}")),
         }
     }
 
@@ -137,10 +139,10 @@ impl Admin {
 
     fn config(&self) -> Answer {
         let view = self.view.borrow().clone();
-        let Some(applied) = view.applied else {
+        let Some(applied) = &view.applied else {
             return Answer::text(503, "no configuration is applied yet");
         };
-        match config::json(&applied) {
+        match config::json(&view, applied) {
             Ok(body) => Answer {
                 status: 200,
                 content_type: JSON,

@@ -3,6 +3,7 @@
 //! Never opens a listener for traffic before there is a verified configuration.
 
 use std::io;
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,7 +173,7 @@ fn claim(arguments: &Run) -> Result<Claim, NoDocument> {
 fn data_runtime(workers: Option<u16>) -> io::Result<Runtime> {
     let workers = match workers {
         Some(workers) => usize::from(workers),
-        None => std::thread::available_parallelism()?.get(),
+        None => std::thread::available_parallelism().map_or(1, NonZero::get),
     };
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)

@@ -9,7 +9,7 @@ use mesh_bundle::{Digest, Kri, SpiffeId};
 use mesh_delivery::message::ClusterEndpoints;
 use serde::Serialize;
 
-use crate::control::view::Applied;
+use crate::control::view::{Applied, View};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,6 +19,8 @@ struct Shown<'a> {
     proxy: &'a Kri,
     spiffe_id: Option<&'a SpiffeId>,
     certificate_not_after: Option<u64>,
+    connected: bool,
+    trouble: Option<&'a str>,
     inbounds: BTreeMap<&'a String, ShownInbound<'a>>,
     outbounds: &'a BTreeMap<String, Outbound>,
     destinations: &'a BTreeMap<Kri, Destination>,
@@ -51,7 +53,7 @@ struct ShownEndpoint<'a> {
     zone: &'a str,
 }
 
-pub(super) fn json(applied: &Applied) -> Result<String, serde_json::Error> {
+pub(super) fn json(view: &View, applied: &Applied) -> Result<String, serde_json::Error> {
     let world = &applied.world;
     let config = &world.config;
     let inbounds = config.inbounds.iter();
@@ -62,6 +64,8 @@ pub(super) fn json(applied: &Applied) -> Result<String, serde_json::Error> {
         proxy: &config.proxy.kri,
         spiffe_id: applied.spiffe_id(),
         certificate_not_after: applied.certificate_not_after(),
+        connected: view.connected,
+        trouble: view.trouble.as_deref(),
         inbounds: inbounds
             .map(|(name, (inbound, policy))| (name, ShownInbound { inbound, policy }))
             .collect(),

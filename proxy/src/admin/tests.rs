@@ -29,6 +29,10 @@ async fn a_proxy_is_ready_while_it_serves() {
     assert_eq!(get(&admin, "/healthz").await.status, 200);
     assert_eq!(get(&admin, "/readyz").await.status, 503);
     assert_eq!(get(&admin, "/config").await.status, 503);
+    view.send_modify(|view| view.trouble = Some("meshd is away".to_owned()));
+    let away = get(&admin, "/readyz").await.body;
+    assert_eq!(away, "no configuration is applied yet: meshd is away\n");
+    view.send_modify(|view| view.trouble = None);
     view.send_modify(|view| view.applied = Some(applied("r1", 60)));
     assert_eq!(get(&admin, "/readyz").await.status, 200);
     view.send_modify(|view| view.draining = true);

@@ -1,5 +1,6 @@
 pub(crate) mod meshd;
 mod outage;
+mod whole;
 
 use super::*;
 use crate::identity::tests::Ca;

@@ -50,8 +50,8 @@ pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Damage
         return Err(Damaged::TooLarge);
     }
     if metadata.mode() & 0o077 != 0 {
-        tracing::warn!(path = %path.display(), "a state file could be read by others; it is closed to them now");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+        let closed = fs::set_permissions(path, fs::Permissions::from_mode(0o600));
+        tracing::warn!(path = %path.display(), closed = closed.is_ok(), "a state file could be read by others");
     }
     let size = usize::try_from(metadata.len()).map_err(|_| Damaged::TooLarge)?;
     let mut bytes = Zeroizing::new(Vec::with_capacity(size + 1));
