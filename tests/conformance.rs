@@ -34,7 +34,7 @@ const ADDRESS: &str = "a fragment without the address that language 3.2.1 requir
 const ZONE: &str = "written for another zone than the one that is compiled for (language 2.5)";
 
 /// Where this language is stricter than the corpus on purpose, or the corpus is wrong.
-const WAIVED: [(&str, &str); 19] = [
+const WAIVED: [(&str, &str); 18] = [
     (
         "docs/Dataplane/production-dp-config-dpp-on-universal-3",
         ADDRESS,
@@ -88,7 +88,6 @@ const WAIVED: [(&str, &str); 19] = [
         "e2e/MeshTrafficPermission/e2e-env-universal-meshtrafficpermission-meshtrafficpermission-227",
         PLACEHOLDER,
     ),
-    ("validators/MeshIdentity/invalid-path", SELF_SIGNED),
     (
         "validators/MeshIdentity/valid-extension-with-config",
         EXTENSION,

@@ -40,8 +40,7 @@ use crate::model::Meta;
 pub(crate) use check::Check;
 pub(crate) use read::read;
 
-use client_match::Match;
-use target_ref::{TargetKind, TargetRef};
+use target_ref::TargetKind;
 
 /// What is known about a kind before any document of it is read.
 #[derive(Debug)]
@@ -58,8 +57,8 @@ pub(crate) struct KindInfo {
     pub(crate) system_only: bool,
     /// Its name becomes a part of DNS names, so it has to be a DNS-1035 label (language 2.4).
     pub(crate) name_is_label: bool,
-    /// For policies.
-    pub(crate) policy: Option<PolicyInfo>,
+    /// Does it attach behaviour, by a `targetRef`?
+    pub(crate) is_policy: bool,
     /// JSON Schema (draft-07) of the body, without the keys of the envelope.
     pub(crate) schema: fn() -> Value,
     /// Types a body (nulls removed) and checks it. What cannot be read is reported and left out. Call [`read`].
@@ -82,28 +81,6 @@ pub(crate) enum Body {
     Flat,
     /// Under `spec`.
     Spec,
-}
-
-/// What the generic machinery has to know about a kind of policy (language 4.1, 4.2).
-#[derive(Debug)]
-pub(crate) struct PolicyInfo {
-    /// Which kinds of items its documents have.
-    pub(crate) style: Style,
-    /// What `to[].targetRef` may refer to.
-    pub(crate) to: &'static [TargetKind],
-}
-
-/// Which kinds of items the documents of a policy have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
-    /// `to`, each item with a `default`.
-    To,
-    /// `to`, each item with `rules`.
-    Routes,
-    /// `rules`, each with a `default`.
-    Rules,
-    /// `to` or `rules`, not both.
-    ToOrRules,
 }
 
 /// Keys at the top of a universal document that belong to its envelope (language 2.2), not to the body of a flat kind.
@@ -147,24 +124,14 @@ pub(crate) struct Resource {
     pub(crate) body: Value,
 }
 
-/// What the generic machinery sees of a policy. The confs are in [`Resource::body`], at `/to/<i>/default`,
-/// `/to/<i>/rules` (routes) and `/rules/<i>/default`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct PolicyView<'a> {
-    /// Whose proxy; absent is the whole mesh.
-    pub(crate) target: Option<&'a TargetRef>,
-    /// Which destinations, by item.
-    pub(crate) to: Vec<&'a TargetRef>,
-    /// Which clients, by rule; an empty list is all.
-    pub(crate) rules: Vec<&'a [Match]>,
-}
-
+/// What a route can lead to.
 const SERVICES: &[TargetKind] = &[
     TargetKind::MeshService,
     TargetKind::MeshExternalService,
     TargetKind::MeshMultiZoneService,
 ];
 
+/// What traffic can be addressed to.
 const DESTINATIONS: &[TargetKind] = &[
     TargetKind::Mesh,
     TargetKind::MeshService,
@@ -191,44 +158,4 @@ pub(crate) static KINDS: [&KindInfo; 11] = [
 /// The kind of this name, where this version implements it.
 pub(crate) fn find(name: &str) -> Option<&'static KindInfo> {
     KINDS.iter().copied().find(|kind| kind.name == name)
-}
-
-impl Spec {
-    /// What the generic machinery sees of it, where it is a policy.
-    pub(crate) fn policy(&self) -> Option<PolicyView<'_>> {
-        let mut view = PolicyView::default();
-        match self {
-            Self::Mesh(_) | Self::Dataplane(_) | Self::MeshService(_) => return None,
-            Self::HostnameGenerator(_) | Self::MeshIdentity(_) | Self::MeshTrust(_) => return None,
-            Self::MeshHttpRoute(route) => {
-                view.target = route.target_ref.as_ref();
-                let to = route.to.iter().map(|to| to.target_ref.as_ref());
-                view.to = to.flatten().collect();
-            }
-            Self::MeshTcpRoute(route) => {
-                view.target = route.target_ref.as_ref();
-                let to = route.to.iter().map(|to| to.target_ref.as_ref());
-                view.to = to.flatten().collect();
-            }
-            Self::MeshTls(policy) => {
-                view.target = policy.target_ref.as_ref();
-                view.rules = policy.rules.iter().map(|_| [].as_slice()).collect();
-            }
-            Self::MeshTimeout(policy) => {
-                view.target = policy.target_ref.as_ref();
-                let to = policy.to.iter().map(|to| to.target_ref.as_ref());
-                view.to = to.flatten().collect();
-                view.rules = policy
-                    .rules
-                    .iter()
-                    .map(|rule| rule.matches.as_slice())
-                    .collect();
-            }
-            Self::MeshTrafficPermission(policy) => {
-                view.target = policy.target_ref.as_ref();
-                view.rules = policy.rules.iter().map(|_| [].as_slice()).collect();
-            }
-        }
-        Some(view)
-    }
 }

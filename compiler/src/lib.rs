@@ -14,11 +14,6 @@ mod envelope;
 mod hostname;
 mod identity;
 pub mod inspect;
-#[allow(
-    dead_code,
-    clippy::allow_attributes,
-    reason = "the stages before and after it are being written"
-)]
 mod kinds;
 mod lints;
 mod lower;

@@ -11,7 +11,9 @@ use crate::model::Format;
 
 /// The role, where the kind is a policy.
 pub(super) fn of(reader: &mut Reader<'_>, written: &Written) -> Option<&'static str> {
-    written.kind.policy.as_ref()?;
+    if !written.kind.is_policy {
+        return None;
+    }
     let namespace = written.namespace.as_str();
     let system =
         written.format == Format::Universal || namespace == reader.settings.system_namespace;

@@ -23,7 +23,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Flat,
     system_only: false,
     name_is_label: false,
-    policy: None,
+    is_policy: false,
     schema: schema::of::<Dataplane>,
     parse: |body, check| {
         let spec: Dataplane = read::typed(body, check)?;

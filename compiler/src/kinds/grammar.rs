@@ -41,6 +41,11 @@ pub(crate) fn is_loopback(text: &str) -> bool {
     text == "localhost" || text.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
+/// Does a listener on this address take what comes for any address?
+pub(crate) fn is_any(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok_and(|ip| ip.is_unspecified())
+}
+
 /// The name of a header as the language writes it, apart from its case: 1 to 256 token characters (RFC 9110 5.6.2).
 pub(crate) fn is_header_name(text: &str) -> bool {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);

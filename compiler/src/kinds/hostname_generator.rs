@@ -21,7 +21,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: true,
     name_is_label: false,
-    policy: None,
+    is_policy: false,
     schema: schema::of::<HostnameGenerator>,
     parse: |body, check| {
         let spec: HostnameGenerator = read::typed(body, check)?;

@@ -17,7 +17,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Flat,
     system_only: false,
     name_is_label: true,
-    policy: None,
+    is_policy: false,
     schema: schema::of::<Mesh>,
     parse: |body, check| {
         let spec: Mesh = read::typed(body, check)?;

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::target_ref::{BackendRef, TargetRef};
-use super::{Body, KindInfo, PolicyInfo, SERVICES, Scope, Spec, Style, read, schema};
+use super::{Body, KindInfo, Scope, Spec, read, schema};
 
 use filter::Filter;
 
@@ -22,10 +22,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: false,
     name_is_label: false,
-    policy: Some(PolicyInfo {
-        style: Style::Routes,
-        to: SERVICES,
-    }),
+    is_policy: true,
     schema: schema::of::<MeshHttpRoute>,
     parse: |body, check| {
         let spec: MeshHttpRoute = read::typed(body, check)?;

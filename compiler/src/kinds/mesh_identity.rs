@@ -22,7 +22,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: true,
     name_is_label: false,
-    policy: None,
+    is_policy: false,
     schema: schema::of::<MeshIdentity>,
     parse: |body, check| {
         let spec: MeshIdentity = read::typed(body, check)?;

@@ -20,7 +20,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: false,
     name_is_label: true,
-    policy: None,
+    is_policy: false,
     schema: schema::of::<MeshService>,
     parse: |body, check| {
         let spec: MeshService = read::typed(body, check)?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::diag::{Code, Pointer};
 
 use super::target_ref::{BackendRef, TargetRef};
-use super::{Body, Check, KindInfo, PolicyInfo, SERVICES, Scope, Spec, Style, read, schema};
+use super::{Body, Check, KindInfo, SERVICES, Scope, Spec, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -18,10 +18,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: false,
     name_is_label: false,
-    policy: Some(PolicyInfo {
-        style: Style::Routes,
-        to: SERVICES,
-    }),
+    is_policy: true,
     schema: schema::of::<MeshTcpRoute>,
     parse: |body, check| {
         let spec: MeshTcpRoute = read::typed(body, check)?;

@@ -10,7 +10,7 @@ use crate::diag::{Code, Pointer};
 use super::client_match::Match;
 use super::scalar::TimeSpan;
 use super::target_ref::TargetRef;
-use super::{Body, Check, DESTINATIONS, KindInfo, PolicyInfo, Scope, Spec, Style, read, schema};
+use super::{Body, Check, DESTINATIONS, KindInfo, Scope, Spec, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -20,10 +20,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: false,
     name_is_label: false,
-    policy: Some(PolicyInfo {
-        style: Style::ToOrRules,
-        to: DESTINATIONS,
-    }),
+    is_policy: true,
     schema: schema::of::<MeshTimeout>,
     parse: |body, check| {
         let spec: MeshTimeout = read::typed(body, check)?;

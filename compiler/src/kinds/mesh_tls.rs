@@ -8,9 +8,7 @@ use serde::Deserialize;
 use crate::diag::{Code, Pointer};
 
 use super::target_ref::TargetRef;
-use super::{
-    Body, Check, KindInfo, PolicyInfo, Scope, Spec, Style, read, schema, target_ref::TargetKind,
-};
+use super::{Body, Check, KindInfo, Scope, Spec, read, schema, target_ref::TargetKind};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -20,10 +18,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: false,
     name_is_label: false,
-    policy: Some(PolicyInfo {
-        style: Style::Rules,
-        to: &[],
-    }),
+    is_policy: true,
     schema: schema::of::<MeshTls>,
     parse: |body, check| {
         let spec: MeshTls = read::typed(body, check)?;

@@ -9,7 +9,7 @@ use crate::diag::{Code, Pointer};
 
 use super::client_match::Match;
 use super::target_ref::TargetRef;
-use super::{Body, Check, KindInfo, PolicyInfo, Scope, Spec, Style, read, schema};
+use super::{Body, Check, KindInfo, Scope, Spec, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -19,10 +19,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: false,
     name_is_label: false,
-    policy: Some(PolicyInfo {
-        style: Style::Rules,
-        to: &[],
-    }),
+    is_policy: true,
     schema: schema::of::<MeshTrafficPermission>,
     parse: |body, check| {
         let spec: MeshTrafficPermission = read::typed(body, check)?;

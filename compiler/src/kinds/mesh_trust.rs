@@ -19,7 +19,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     body: Body::Spec,
     system_only: true,
     name_is_label: false,
-    policy: None,
+    is_policy: false,
     schema: schema::of::<MeshTrust>,
     parse: |body, check| {
         let spec: MeshTrust = read::typed(body, check)?;

@@ -142,13 +142,19 @@ impl Networking {
         let at = at.field("port");
         check.port(Some(port), &at);
         let own = self.address.as_deref().unwrap_or_default();
+        let local = |address: &str| grammar::is_loopback(address) || grammar::is_any(address);
+        // The workload may be in the way just as well as the proxy's own listener.
         let inbound = self.inbound.iter().any(|inbound| {
-            inbound.port == Some(port)
-                && grammar::is_loopback(inbound.address.as_deref().unwrap_or(own))
+            let listens = inbound.address.as_deref().unwrap_or(own);
+            let workload = inbound.service_address.as_deref().unwrap_or(listens);
+            let serves = inbound.service_port.or(inbound.port);
+            (inbound.port == Some(port) && local(listens))
+                || (serves == Some(port) && local(workload))
         });
-        let outbound = self.outbound.iter().any(|outbound| {
-            outbound.port == Some(port) && grammar::is_loopback(outbound.address())
-        });
+        let outbound = self
+            .outbound
+            .iter()
+            .any(|outbound| outbound.port == Some(port) && local(outbound.address()));
         for (what, _) in [("inbound", inbound), ("outbound", outbound)]
             .into_iter()
             .filter(|(_, clash)| *clash)
@@ -265,6 +271,19 @@ impl Gateway {
         for (name, _) in written.iter().filter(|(_, empty)| *empty) {
             check.invalid(&at.field(name), format!("the tag `{name}` has no value"));
         }
+        for (name, value) in &self.tags {
+            let at = at.field(name);
+            if !is_tag(name, b"._-:/") {
+                check
+                    .invalid(&at, format!("`{name}` is not the name of a tag"))
+                    .help("letters, digits, `.`, `_`, `-`, `:` and `/`");
+            }
+            if !is_tag(value, b"._-:") {
+                check
+                    .invalid(&at, format!("`{value}` is not the value of a tag"))
+                    .help("letters, digits, `.`, `_`, `-` and `:`");
+            }
+        }
         if !written.is_empty() && !written.iter().any(|(name, _)| name == "kuma.io/service") {
             let message = "the tag `kuma.io/service` is missing";
             check.error(Code::MISSING_FIELD, &at, message);
@@ -280,12 +299,17 @@ impl Gateway {
     }
 }
 
+fn is_tag(text: &str, also: &[u8]) -> bool {
+    text.bytes()
+        .all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
+}
+
 /// An address at which others reach the proxy.
 fn check_address(address: Option<&String>, at: &Pointer, check: &mut Check<'_>) {
     let Some(address) = check.required(address, at) else {
         return;
     };
-    if address == "0.0.0.0" || address == "::" {
+    if grammar::is_any(address) {
         let message = format!("`{address}` is not an address that others can connect to");
         check
             .invalid(at, message)

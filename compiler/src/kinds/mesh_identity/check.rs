@@ -25,6 +25,13 @@ impl MeshIdentity {
         if let Some(provider) = &self.provider {
             provider.check(&spec.field("provider"), check);
         }
+        // A question of what is wanted comes after those of what is written.
+        let provider = self.provider.as_ref();
+        let bundled = provider.and_then(|provider| provider.bundled.as_ref());
+        if let Some(bundled) = bundled.filter(|_| check.errors() == 0) {
+            let at = spec.field("provider").field("bundled");
+            bundled.check_self_signed(&at, check);
+        }
     }
 }
 
@@ -111,6 +118,16 @@ impl Provider {
 const SHORTEST: Duration = Duration::from_secs(60);
 
 impl Bundled {
+    fn check_self_signed(&self, at: &Pointer, check: &mut Check<'_>) {
+        if self.autogenerates() && self.insecure_allow_self_signed != Some(true) {
+            let at = at.field("insecureAllowSelfSigned");
+            let message = "a CA that meshd makes is self-signed, and that is not allowed here";
+            check
+                .error(Code::SELF_SIGNED, &at, message)
+                .help("allow it with `insecureAllowSelfSigned: true`, or give a CA under `ca`");
+        }
+    }
+
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         let self_signed = self.insecure_allow_self_signed == Some(true);
         match (&self.ca, self.autogenerates()) {
@@ -119,16 +136,6 @@ impl Bundled {
                 check
                     .invalid(&at.field("ca"), message)
                     .help("remove `ca`, or `autogenerate`");
-            }
-            (None, true) if !self_signed => {
-                let message = "a CA that meshd makes is self-signed, and that is not allowed here";
-                check
-                    .error(
-                        Code::SELF_SIGNED,
-                        &at.field("insecureAllowSelfSigned"),
-                        message,
-                    )
-                    .help("allow it with `insecureAllowSelfSigned: true`, or give a CA under `ca`");
             }
             (None, true) => {}
             (None, false) => {
