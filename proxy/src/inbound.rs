@@ -104,7 +104,7 @@ async fn terminate(
     tcp: Rewound<TcpStream>,
 ) -> Result<Admitted, Refusal> {
     let acceptor = TlsAcceptor::from(Arc::clone(config));
-    let accepted = timeout(HANDSHAKE_WAIT, acceptor.accept(tcp)).await;
+    let accepted = timeout(HANDSHAKE_WAIT, acceptor.accept(tcp.into_wire())).await;
     let tls = accepted
         .map_err(|_| Refusal::HandshakeTimeout)?
         .map_err(|why| refusal(&why))?;

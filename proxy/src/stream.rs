@@ -2,6 +2,8 @@
 //!
 //! Never reorders: what was read to find out what a connection is, is read again first.
 
+mod wire;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
+pub(crate) use wire::Wire;
+
 /// The 24 bytes that a client which knows that it speaks HTTP/2 begins with (RFC 9113 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -18,7 +22,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 #[derive(Debug)]
 pub(crate) enum Stream {
     Plain(Rewound<TcpStream>),
-    Tls(Rewound<Box<TlsStream<Rewound<TcpStream>>>>),
+    Tls(Rewound<Box<TlsStream<Wire>>>),
 }
 
 /// Something to read from, after some bytes that were read from it already.
@@ -35,6 +39,13 @@ pub(crate) enum HttpVersion {
     Two,
 }
 
+impl Rewound<TcpStream> {
+    /// The same for what lies below TLS.
+    pub(crate) fn into_wire(self) -> Wire {
+        Wire::new(self.ahead, self.inner)
+    }
+}
+
 impl<T> Rewound<T> {
     pub(crate) fn new(ahead: Bytes, inner: T) -> Self {
         Self { ahead, inner }
@@ -46,7 +57,7 @@ impl Stream {
         Self::Plain(Rewound::new(Bytes::new(), tcp))
     }
 
-    pub(crate) fn tls(tls: TlsStream<Rewound<TcpStream>>) -> Self {
+    pub(crate) fn tls(tls: TlsStream<Wire>) -> Self {
         Self::Tls(Rewound::new(Bytes::new(), Box::new(tls)))
     }
 

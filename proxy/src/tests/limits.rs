@@ -208,7 +208,7 @@ async fn readers_that_stall_stop_nobody() {
     };
     let site = Site::start(Protocol::Http, workload(false, answer).await).await;
     let mut stalled = Vec::new();
-    for _ in 0..150 {
+    for _ in 0..30 {
         let mut client = client(site.entry).await;
         let response = client.send_request(get("/stall")).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);

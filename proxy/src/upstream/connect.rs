@@ -15,7 +15,7 @@ use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
-use crate::stream::{Rewound, Stream};
+use crate::stream::{Stream, Wire};
 use crate::table::Instance;
 use crate::tls::{ClientSide, TlsPeer};
 
@@ -68,7 +68,7 @@ async fn tcp(instance: &Instance) -> io::Result<TcpStream> {
 async fn handshake(tcp: TcpStream, owner: &str, side: &ClientSide) -> io::Result<Connected> {
     // Only to fill the argument: peers are known by their SPIFFE ID, and no name is sent.
     let name = ServerName::IpAddress(tcp.peer_addr()?.ip().into());
-    let tcp = Rewound::new(Bytes::new(), tcp);
+    let tcp = Wire::new(Bytes::new(), tcp);
     let connector = TlsConnector::from(Arc::clone(&side.config));
     let tls = connector.connect(name, tcp).await?;
     let (_, connection) = tls.get_ref();

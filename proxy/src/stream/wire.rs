@@ -1,0 +1,140 @@
+//! The socket below TLS: what is written is sent when the writer has nothing more to write for now, and what is there is
+//! read at once.
+//!
+//! Never holds memory for a connection on which nothing happens, and never keeps bytes that a flush was asked for.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Several records of TLS, of which one holds 16 KiB at most.
+const READ_BYTES: usize = 32 * 1024;
+/// Beyond this, waiting for more saves nothing.
+const WRITE_BYTES: usize = 32 * 1024;
+
+thread_local! {
+    /// TLS reads in small pieces; one system call fetches what it will ask for next.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// A socket that gathers writes until it is flushed.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    tcp: TcpStream,
+    ahead: Bytes,
+    waiting: BytesMut,
+}
+
+impl Wire {
+    /// `ahead` was read from the socket already.
+    pub(crate) fn new(ahead: Bytes, tcp: TcpStream) -> Self {
+        Self {
+            tcp,
+            ahead,
+            waiting: BytesMut::new(),
+        }
+    }
+
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.waiting.is_empty() {
+            let sent = ready!(Pin::new(&mut self.tcp).poll_write(cx, &self.waiting))?;
+            if sent == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.waiting.advance(sent);
+        }
+        self.waiting = BytesMut::new();
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.ahead.is_empty() {
+            if buf.remaining() >= READ_BYTES {
+                return Pin::new(&mut this.tcp).poll_read(cx, buf);
+            }
+            this.ahead = ready!(SCRATCH.with_borrow_mut(|scratch| {
+                let mut read = ReadBuf::new(scratch);
+                ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut read))?;
+                let (now, later) = read
+                    .filled()
+                    .split_at(read.filled().len().min(buf.remaining()));
+                buf.put_slice(now);
+                Poll::Ready(io::Result::Ok(Bytes::copy_from_slice(later)))
+            }))?;
+            return Poll::Ready(Ok(()));
+        }
+        let length = this.ahead.len().min(buf.remaining());
+        buf.put_slice(&this.ahead.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.waiting.len() + buf.len() > WRITE_BYTES {
+            ready!(self.poll_send(cx))?;
+        }
+        if buf.len() >= WRITE_BYTES {
+            return Pin::new(&mut self.tcp).poll_write(cx, buf);
+        }
+        self.waiting.extend_from_slice(buf);
+        Poll::Ready(Ok(buf.len()))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let length = bufs.iter().map(|buf| buf.len()).sum::<usize>();
+        if self.waiting.len() + length > WRITE_BYTES {
+            ready!(self.poll_send(cx))?;
+        }
+        if length >= WRITE_BYTES {
+            return Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
+        }
+        for buf in bufs {
+            self.waiting.extend_from_slice(buf);
+        }
+        Poll::Ready(Ok(length))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        // The last word may be an alert that says why. Nobody waits for it.
+        if !self.waiting.is_empty() {
+            drop(self.tcp.try_write(&self.waiting));
+        }
+    }
+}
