@@ -48,7 +48,8 @@ pub struct InboundPolicy {
 pub enum TlsMode {
     /// The proxy has no identity: everything is accepted as it comes.
     Disabled,
-    /// Mesh mTLS is terminated and checked; other TLS and plaintext go to the workload untouched.
+    /// Mesh mTLS is terminated and checked; other TLS goes to the workload untouched, plaintext is served as if there were no
+    /// TLS.
     Permissive,
     /// Only mesh mTLS.
     Strict,
