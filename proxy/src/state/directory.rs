@@ -8,6 +8,8 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::CONTROL;
+
 const LOCK: &str = "lock";
 
 /// How often a lock that is held is tried again.
@@ -99,7 +101,8 @@ fn close_to_others(path: &Path) -> Result<(), Refused> {
         .flatten()
         .map(|entry| entry.file_name());
     let empty = names.next().is_none();
-    if !empty && !path.join(LOCK).is_file() {
+    let ours = [LOCK, CONTROL].iter().any(|name| path.join(name).is_file());
+    if !empty && !ours {
         return Err(Refused::NotOurs(path.to_owned()));
     }
     if let Err(error) = fs::set_permissions(path, fs::Permissions::from_mode(0o700)) {
