@@ -183,6 +183,22 @@ impl<P: Plane> Control<P> {
         }
     }
 
+    /// Keeps what changed; and everything, where the disk did not take something before.
+    async fn keep(&self) {
+        if self.store.catch_up() {
+            if let Some(membership) = &self.membership {
+                self.store.save_membership(membership).await;
+            }
+            if let Some(serving) = &self.serving {
+                let received = &serving.configuration.received;
+                self.store
+                    .save_serving(received, serving.svid.as_deref())
+                    .await;
+            }
+        }
+        self.keep_endpoints().await;
+    }
+
     async fn keep_endpoints(&self) {
         if let Some(membership) = &self.membership {
             self.store

@@ -12,6 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::Duration;
 
@@ -66,12 +67,26 @@ pub(crate) struct Restored {
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     directory: Arc<Mutex<Directory>>,
+    /// A write failed: what is on disk is older than what is in use.
+    behind: Arc<AtomicBool>,
 }
 
 impl Store {
     pub(crate) fn new(directory: Directory) -> Self {
-        let directory = Arc::new(Mutex::new(directory));
-        Self { directory }
+        Self {
+            directory: Arc::new(Mutex::new(directory)),
+            behind: Arc::default(),
+        }
+    }
+
+    /// Whether everything should be kept once more. Asking says that it is about to be.
+    pub(crate) fn catch_up(&self) -> bool {
+        self.behind.swap(false, Ordering::Relaxed)
+    }
+
+    /// Whether a write failed since the last [`Store::catch_up`].
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed)
     }
 
     /// Everything that is usable by a proxy that was started like this. What is not is logged.
@@ -95,7 +110,7 @@ impl Store {
     /// The key to show this token with. The same one each time, across restarts too: meshd answers again where its first
     /// answer was lost, and only the same key is the same proxy.
     pub(crate) async fn enrolment_key(&self, token: &str) -> Result<PrivateKey, NoKey> {
-        let found = self.directory.lock().ok().and_then(|directory| {
+        let found = self.directory.try_lock().ok().and_then(|directory| {
             let read = file::read::<EnrolmentForm>(&directory.path().join(ENROLMENT));
             reported(ENROLMENT, read.map_err(load::Unusable::from))
         });
@@ -166,6 +181,7 @@ impl Store {
             Ok(Err(error)) => io::Error::other(error),
             Err(_) => io::ErrorKind::TimedOut.into(),
         };
+        self.behind.store(true, Ordering::Relaxed);
         tracing::warn!(file = name, %error, "the state could not be kept: a restart would begin from an older one");
     }
 }

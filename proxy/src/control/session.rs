@@ -25,6 +25,8 @@ use crate::world::Rejected;
 const COALESCE: Duration = Duration::from_millis(20);
 /// Endpoints that go on changing are written to disk no more often than this.
 const KEEP_EVERY: Duration = Duration::from_secs(1);
+/// A disk that took nothing is tried again after this long.
+const KEEP_AGAIN: Duration = Duration::from_secs(60);
 /// When nothing else is due.
 const IDLE: Duration = Duration::from_secs(60);
 
@@ -81,7 +83,7 @@ impl<'a, P: Plane> Running<'a, P> {
             }
         };
         if self.keep_at.is_some() {
-            self.control.keep_endpoints().await;
+            self.control.keep().await;
         }
         ended
     }
@@ -90,6 +92,9 @@ impl<'a, P: Plane> Running<'a, P> {
     async fn turn(&mut self) -> Result<Option<Ended>, ClientError> {
         self.tell_status().await?;
         self.ask_for_certificates().await?;
+        if self.control.store.is_behind() {
+            self.keep_at.get_or_insert(Instant::now() + KEEP_AGAIN);
+        }
         let wake = self.wake();
         let mut view = self.control.view.subscribe();
         let draining = view.borrow_and_update().draining;
@@ -128,7 +133,7 @@ impl<'a, P: Plane> Running<'a, P> {
             self.control.refresh().await;
         }
         if due(&mut self.keep_at) {
-            self.control.keep_endpoints().await;
+            self.control.keep().await;
             self.kept_at = Some(now);
         }
         self.check_overdue(now).await?;

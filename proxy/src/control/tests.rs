@@ -24,9 +24,30 @@ impl Plane for FakePlane {
         if let Some(rejected) = self.refusal.lock().unwrap().clone() {
             return Err(rejected);
         }
-        self.worlds.send(world.clone()).unwrap();
+        let _ = self.worlds.send(world.clone());
         Ok(())
     }
+}
+
+/// A control side that does not run, with a data plane that nobody looks at.
+fn control(
+    meshd: &FakeMeshd,
+    directory: &Path,
+    store: &Store,
+    restored: Restored,
+) -> Control<FakePlane> {
+    let settings = Settings {
+        meshd: meshd.address.to_string(),
+        token_file: meshd.token(directory),
+        claim: Claim::default(),
+    };
+    let (worlds, _) = mpsc::unbounded_channel();
+    let plane = FakePlane {
+        worlds,
+        refusal: Arc::default(),
+    };
+    let view = watch::Sender::new(View::default());
+    Control::new(settings, store.clone(), plane, view, restored)
 }
 
 /// A control side that runs.

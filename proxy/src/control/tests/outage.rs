@@ -46,6 +46,26 @@ async fn shows(proxy: &Running, what: impl FnMut(&View) -> bool) {
 }
 
 #[tokio::test]
+async fn what_a_disk_did_not_take_is_kept_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let meshd = FakeMeshd::start().await;
+    let state = directory.path().join("state");
+    outdated(&meshd, directory.path()).await;
+    let store = Store::new(Directory::open(&state, Duration::ZERO).unwrap());
+    let mut restored = store.load(None, None);
+    let serving = restored.serving.take().unwrap();
+    let mut control = super::control(&meshd, directory.path(), &store, restored);
+    std::fs::remove_file(state.join("serving")).unwrap();
+    // Taken by a directory, the name of the temporary file cannot be written.
+    std::fs::create_dir(state.join("serving.new")).unwrap();
+    control.adopt(serving.configuration, None).await.unwrap();
+    assert!(store.is_behind() && store.load(None, None).serving.is_none());
+    std::fs::remove_dir(state.join("serving.new")).unwrap();
+    control.keep().await;
+    assert!(!store.is_behind() && store.load(None, None).serving.is_some());
+}
+
+#[tokio::test]
 async fn a_refused_token_does_not_end_a_proxy_that_serves() {
     let directory = tempfile::tempdir().unwrap();
     let meshd = FakeMeshd::start().await;
