@@ -7,8 +7,12 @@ mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod schemas;
 #[cfg(test)]
 mod tidy;

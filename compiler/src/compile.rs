@@ -60,6 +60,9 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     // What may be missing only because its document could not be read is not reported as missing.
     let mut complete = !diagnostics.has_errors();
     for draft in envelopes.drafts {
+        if diagnostics.are_enough() {
+            break;
+        }
         let kri = draft.meta.kri.clone();
         sources.identify(&draft.meta.at, Identity::Resource(kri));
         let refused = schema::check(&draft, &sources, &mut diagnostics);
@@ -118,5 +121,7 @@ pub(crate) fn empty() -> Bundle {
     })
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

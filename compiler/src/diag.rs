@@ -205,6 +205,11 @@ impl Diagnostics {
         }
     }
 
+    /// Nobody mends this many in one go, and finding more takes time and memory.
+    pub(crate) fn are_enough(&self) -> bool {
+        self.list.len() > 10_000 && self.has_errors()
+    }
+
     /// How many errors and how many warnings.
     #[must_use]
     pub fn count(&self) -> (usize, usize) {

@@ -68,6 +68,9 @@ pub(crate) fn read(
                 document: document.index,
                 ..Location::of_file(path)
             };
+            if diagnostics.are_enough() {
+                break;
+            }
             match one(document, at.clone(), settings, diagnostics) {
                 Outcome::Draft(draft) => drafts.push(*draft),
                 Outcome::Unread => unread = true,

@@ -33,5 +33,6 @@ pub mod world;
 pub use compile::{Compiled, Secrets, compile};
 pub use diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity};
 pub use provenance::Provenance;
+pub use schema::schemas;
 pub use source::Sources;
 pub use world::{MemoryWorld, World};

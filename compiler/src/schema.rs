@@ -3,6 +3,7 @@
 //! Never passes on what the validator says: findings are in our words, with the schema asked for what was expected. One
 //! mistake gives one finding.
 
+mod document;
 mod expected;
 mod words;
 
@@ -17,6 +18,8 @@ use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::Draft;
 use crate::kinds::{ENVELOPE, KINDS, KindInfo};
 use crate::source::{NodeKind, Sources, ambiguous_number};
+
+pub use document::schemas;
 
 use expected::Expected;
 

@@ -282,6 +282,7 @@ fn read(path: &str, bytes: Vec<u8>, limits: &mut Limits) -> (SourceFile, Vec<Dia
         });
     } else {
         file.documents = parse::documents(path, &file.text, limits);
+        limits.documents(file.documents.len());
     }
     (file, findings)
 }

@@ -15,6 +15,7 @@ const REPOSITORY_NODES: u64 = 2_000_000;
 /// The language needs 14.
 pub(super) const DEPTH: usize = 64;
 pub(super) const DOCUMENTS: usize = 1000;
+const REPOSITORY_DOCUMENTS: usize = 100_000;
 /// What aliases of one file may add, in nodes and in bytes of text.
 const ALIAS_NODES: u64 = 1000;
 const ALIAS_BYTES: u64 = FILE_BYTES;
@@ -30,6 +31,7 @@ pub struct Limits {
     file_nodes: u64,
     alias_nodes: u64,
     alias_bytes: u64,
+    documents: usize,
 }
 
 /// Why a file is not read.
@@ -103,8 +105,10 @@ impl Limits {
             format!("{FILES} files")
         } else if self.bytes > REPOSITORY_BYTES {
             format!("{REPOSITORY_BYTES} bytes (64 MiB)")
+        } else if self.documents > REPOSITORY_DOCUMENTS {
+            format!("{REPOSITORY_DOCUMENTS} documents")
         } else if self.nodes > REPOSITORY_NODES {
-            format!("{REPOSITORY_NODES} values")
+            format!("{REPOSITORY_NODES} keys and values")
         } else {
             return Ok(());
         };
@@ -118,13 +122,18 @@ impl Limits {
         })
     }
 
+    /// Counts the documents of a file.
+    pub(super) fn documents(&mut self, count: usize) {
+        self.documents += count;
+    }
+
     /// Counts one node. The words say which limit it exceeds.
     pub(super) fn node(&mut self) -> Result<(), String> {
         self.nodes += 1;
         self.file_nodes += 1;
         if self.file_nodes > FILE_NODES {
             return Err(format!(
-                "this file exceeds the limit of {FILE_NODES} values"
+                "this file exceeds the limit of {FILE_NODES} keys and values"
             ));
         }
         Ok(())
