@@ -20,6 +20,7 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
+use mesh_compiler::diag::codes;
 use mesh_compiler::{Compiled, Diagnostic, compile};
 
 use expect::{Expectation, expectations};
@@ -104,6 +105,26 @@ fn findings_are_those_that_the_cases_tell() {
         all.len(),
         all.join("\n")
     );
+}
+
+#[test]
+fn every_code_has_a_case_that_shows_it() {
+    let files = files();
+    let mut silent = Vec::new();
+    for info in codes() {
+        let code = info.code.0;
+        let told = files.iter().any(|(name, text)| {
+            name == code
+                && cases(text)
+                    .iter()
+                    .flat_map(expectations)
+                    .any(|expectation| expectation.code == code)
+        });
+        if !told {
+            silent.push(format!("tests/cases/{code}.md does not show `{code}`"));
+        }
+    }
+    assert!(silent.is_empty(), "{}", silent.join("\n"));
 }
 
 #[test]
