@@ -25,7 +25,7 @@ use crate::stream::{Rewound, Stream};
 use crate::table::{Bind, InboundTable, Table};
 use crate::tcp::relay;
 use crate::tls::TlsPeer;
-use crate::upstream::connect;
+use crate::upstream::Via;
 
 /// For a whole handshake: longer than any honest one takes over a bad network.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
@@ -204,8 +204,8 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
         }
     }
     let timeouts = &inbound.policy.timeouts;
-    let limit = timeouts.connect.value.as_std();
-    let workload = connect(&inbound.workload, &inbound.label, None, limit).await;
+    let (upstreams, via) = (&session.shared.upstreams, Via::workload(inbound));
+    let workload = upstreams.connect(&via, &inbound.workload, None).await;
     let workload = match workload {
         Ok(connected) => connected.stream,
         Err(refusal) => {

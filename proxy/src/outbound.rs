@@ -18,7 +18,7 @@ use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::table::{Backend, Bind, ClusterTable, DestinationTable, Hop, TrafficTable};
 use crate::tcp::relay;
-use crate::upstream::{Connected, connect, healthy_first};
+use crate::upstream::{Connected, Via, healthy_first};
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
@@ -38,7 +38,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
     };
     let _under_way = shared.begin();
     let opened = match choice(route, backends) {
-        Ok((cluster, origin)) => match open(cluster).await {
+        Ok((cluster, origin)) => match open(shared, cluster).await {
             Ok(connected) => Ok((connected, cluster)),
             Err(refusal) => Err((refusal, Some(origin))),
         },
@@ -82,7 +82,7 @@ fn choice<'t>(
 }
 
 /// A connection to the first instance that takes one.
-async fn open(cluster: &ClusterTable) -> Result<Connected, Refusal> {
+async fn open(shared: &Shared, cluster: &ClusterTable) -> Result<Connected, Refusal> {
     let tls = match &cluster.hop {
         Hop::Plain => None,
         Hop::Mesh(tls) => Some(&tls.tcp),
@@ -90,7 +90,8 @@ async fn open(cluster: &ClusterTable) -> Result<Connected, Refusal> {
     };
     let mut last = Refusal::NoEndpoint;
     for instance in healthy_first(cluster.in_turn()) {
-        match connect(instance, &cluster.label, tls, cluster.connect_timeout).await {
+        let via = Via::cluster(cluster);
+        match shared.upstreams.connect(&via, instance, tls).await {
             Ok(connected) => return Ok(connected),
             Err(refusal) => last = refusal,
         }

@@ -65,7 +65,7 @@ impl Shared {
 
     /// From now on this is what everything is decided with; open connections are told.
     pub(crate) fn swap(&self, table: Arc<Table>) {
-        self.upstreams.follow(&table);
+        self.upstreams.follow(&self.table(), &table);
         self.table.store(table);
         self.news.send_modify(|_| {});
     }

@@ -8,6 +8,7 @@ mod identity;
 mod limits;
 mod permission;
 mod pki;
+mod rejected;
 mod site;
 mod traffic;
 mod wire;

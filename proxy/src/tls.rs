@@ -39,6 +39,7 @@ static PROVIDER: LazyLock<Arc<CryptoProvider>> =
 pub(crate) struct Identity {
     pub(crate) id: SpiffeId,
     pub(crate) trust: Arc<Trust>,
+    leaf: Option<CertificateDer<'static>>,
     key: Arc<SingleCertAndKey>,
 }
 
@@ -55,6 +56,8 @@ pub(crate) struct ClientTls {
 pub(crate) struct ClientSide {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) local: Arc<str>,
+    /// Of the table that it belongs to.
+    pub(crate) serial: u64,
 }
 
 /// Who is at the other end of a mesh TLS connection, as it proved when the connection was opened.
@@ -73,8 +76,14 @@ impl Identity {
         Ok(Self {
             id: svid.spiffe_id.clone(),
             trust,
+            leaf: svid.chain.first().cloned(),
             key: Arc::new(SingleCertAndKey::from(key)),
         })
+    }
+
+    /// Proves the same with the same certificate.
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        self.leaf == other.leaf
     }
 
     /// For an inbound that speaks one of these.
@@ -93,7 +102,11 @@ impl Identity {
     }
 
     /// For a cluster whose servers are these.
-    pub(crate) fn client(&self, servers: &[SpiffeId]) -> Result<ClientTls, rustls::Error> {
+    pub(crate) fn client(
+        &self,
+        servers: &[SpiffeId],
+        serial: u64,
+    ) -> Result<ClientTls, rustls::Error> {
         let servers = Some(servers.to_vec());
         let verifier = Arc::new(Verifier::new(Arc::clone(&self.trust), &PROVIDER, servers));
         let resolver: Arc<dyn ResolvesClientCert> = Arc::<SingleCertAndKey>::clone(&self.key);
@@ -112,6 +125,7 @@ impl Identity {
             ClientSide {
                 config: Arc::new(config),
                 local: Arc::clone(&local),
+                serial,
             }
         };
         Ok(ClientTls {

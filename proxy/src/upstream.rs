@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use crate::refusal::Refusal;
 use crate::table::{ClusterTable, Hop, InboundTable, Instance, Table};
-use crate::tls::Role;
+use crate::tls::{ClientSide, Role};
 use mesh_bundle::resource::Protocol;
 
-pub(crate) use connect::{Connected, connect};
+pub(crate) use connect::Connected;
+use connect::connect;
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use send::{Answer, Outgoing, healthy_first, send};
 
@@ -111,8 +112,15 @@ impl Upstreams {
     }
 
     /// Ends what the new table no longer leads to, or no longer trusts. What is under way on a connection that only lost
-    /// its place ends by itself; what is under way to somebody who is not trusted any more is cut.
-    pub(crate) fn follow(&self, table: &Table) {
+    /// its place ends by itself; what is under way to somebody who is not trusted any more is cut. After a new
+    /// certificate of this proxy, requests go over connections that were opened with it.
+    pub(crate) fn follow(&self, old: &Table, table: &Table) {
+        let same_trust = old.trust.is_same_as(&table.trust);
+        let same_identity = match (&old.identity, &table.identity) {
+            (Some(old), Some(new)) => old.is_same_as(new),
+            (None, None) => true,
+            _ => false,
+        };
         let mut wanted: HashMap<PoolKey, Option<&ClusterTable>> = HashMap::new();
         for inbound in table.inbounds.values() {
             want(
@@ -134,13 +142,27 @@ impl Upstreams {
             }
             Some(None) => true,
             Some(Some(cluster)) => {
-                pool.keep_peers(|peer| {
-                    cluster.identities.contains(&peer.id)
-                        && peer.is_trusted_by(&table.trust, Role::Server)
+                pool.keep_peers(table.serial, |peer| {
+                    let trusted = || peer.is_trusted_by(&table.trust, Role::Server);
+                    cluster.identities.contains(&peer.id) && (same_trust || trusted())
                 });
-                true
+                if key.kind == Kind::Mesh && !same_identity {
+                    pool.retire();
+                }
+                key.kind != Kind::Mesh || same_identity
             }
         });
+    }
+
+    /// A connection that is nobody else's.
+    pub(crate) async fn connect(
+        &self,
+        via: &Via<'_>,
+        instance: &Instance,
+        tls: Option<&ClientSide>,
+    ) -> Result<Connected, Refusal> {
+        let pool = self.pool(via, instance)?;
+        pool.open(instance, tls, via.connect_timeout).await
     }
 
     /// Closes what nothing has used for too long. Called every few seconds.

@@ -128,7 +128,7 @@ impl Answered {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
             let refusal = ready!(self.watchdog.as_mut().poll(cx));
-            self.ending.cut(refusal);
+            self.ending.tell(refusal);
             return Poll::Ready(Some(Err(Broken::Refused(refusal))));
         };
         match &frame {

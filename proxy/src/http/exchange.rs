@@ -95,7 +95,7 @@ pub(crate) struct Ending {
     began: Instant,
     code: u16,
     flag: &'static str,
-    _busy: Busy,
+    busy: Busy,
 }
 
 impl Ending {
@@ -106,12 +106,20 @@ impl Ending {
             began,
             code,
             flag: "DC",
-            _busy: busy,
+            busy,
         }
     }
 
     pub(super) fn complete(&mut self) {
         self.flag = NO_FLAG;
+    }
+
+    /// The same, where nobody has told of it yet.
+    pub(super) fn tell(&mut self, refusal: Refusal) {
+        self.cut(refusal);
+        if refusal != Refusal::Revoked {
+            self.busy.tell(refusal);
+        }
     }
 
     pub(super) fn cut(&mut self, refusal: Refusal) {

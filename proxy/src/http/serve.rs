@@ -61,6 +61,14 @@ pub(crate) struct Busy {
     _under_way: UnderWay,
 }
 
+impl Busy {
+    /// Tells why a response does not come to its end.
+    pub(super) fn tell(&self, refusal: Refusal) {
+        let session = &self.connection.session;
+        session.refused(refusal, None, &session.shared.table());
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         *self

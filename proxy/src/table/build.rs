@@ -38,10 +38,11 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
     })?;
     let trust = Arc::new(trust);
     let identity = identity(world, &trust)?;
-    let clusters = clusters(world, identity.as_ref())?;
+    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+    let clusters = clusters(world, identity.as_ref(), serial)?;
     let destinations = destinations(config, &clusters)?;
     Ok(Table {
-        serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+        serial,
         revision: world.revision.as_str().into(),
         root: Some(world.root),
         proxy: config.proxy.kri.to_string().into(),
@@ -78,7 +79,7 @@ fn identity(world: &World, trust: &Arc<Trust>) -> Result<Option<Identity>, Rejec
 
 type Clusters = BTreeMap<String, Arc<ClusterTable>>;
 
-fn clusters(world: &World, identity: Option<&Identity>) -> Result<Clusters, Rejected> {
+fn clusters(world: &World, identity: Option<&Identity>, serial: u64) -> Result<Clusters, Rejected> {
     let known = ClusterEndpoints::default();
     let has_identity = world.config.proxy.identity.is_some();
     let mut clusters = BTreeMap::new();
@@ -88,7 +89,7 @@ fn clusters(world: &World, identity: Option<&Identity>) -> Result<Clusters, Reje
             (false, _) => Hop::Plain,
             (true, None) => Hop::Unready,
             (true, Some(identity)) => {
-                let tls = identity.client(&cluster.identities);
+                let tls = identity.client(&cluster.identities, serial);
                 let bad = |why: rustls::Error| {
                     rejected(Key::Cluster(kri.clone()), "/identities", why.to_string())
                 };
@@ -251,6 +252,10 @@ fn compile_inbound(
     if policy.tls.value != TlsMode::Disabled && policy.permissions.is_none() {
         let reason = "peers prove who they are, and nothing says who is permitted";
         return Err(rejected(policy_key(), "/permissions", reason));
+    }
+    if policy.timeouts.connect.value.is_zero() {
+        let reason = "a connection cannot be made in no time";
+        return Err(rejected(policy_key(), "/timeouts/connect/value", reason));
     }
     let alpn: &[&[u8]] = match inbound.protocol.is_http() {
         // A client whose route is for connections speaks HTTP through a mesh/tcp tunnel.

@@ -298,3 +298,25 @@ async fn nobody_there_is_503_and_no_backend_is_500() {
         StatusCode::INTERNAL_SERVER_ERROR
     );
 }
+
+#[tokio::test]
+async fn a_new_identity_is_shown_at_once() {
+    let mut site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let mut client = client(site.entry).await;
+    for id in [WEB, "spiffe://td/workload/web-2"] {
+        site.api
+            .policy(|policy| policy.permissions = Some(allow(id)))
+            .await;
+        site.web.world.svid = Some(site.authority.svid(id));
+        site.web
+            .change(|config| {
+                let identity = config.proxy.identity.as_mut().unwrap();
+                identity.spiffe_id = id.parse().unwrap();
+            })
+            .await;
+        client.ready().await.unwrap();
+        let (status, _, text) = read(client.send_request(get("/")).await.unwrap()).await;
+        assert_eq!(status, StatusCode::OK);
+        assert!(text.contains(&format!("URI={id}\n")), "{text}");
+    }
+}

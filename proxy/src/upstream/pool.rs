@@ -2,7 +2,7 @@
 //!
 //! Never gives out a connection that the last message has not left cleanly, and never holds more than a bound.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ pub(crate) struct Shared {
     streams: AtomicUsize,
     used: Mutex<Instant>,
     peer: Option<TlsPeer>,
+    /// Of the last table under which the peer was found to be right.
+    serial: AtomicU64,
     driver: AbortHandle,
 }
 
@@ -186,7 +188,7 @@ impl Pool {
     }
 
     /// Connects, and remembers whether that could be done.
-    async fn open(
+    pub(super) async fn open(
         &self,
         target: &Target,
         tls: Option<&ClientSide>,
@@ -204,12 +206,13 @@ impl Pool {
         tls: Option<&ClientSide>,
         limit: Duration,
     ) -> Result<Lease, Refusal> {
-        if let Some(share) = self.share() {
+        let serial = tls.map_or(0, |side| side.serial);
+        if let Some(share) = self.share(serial) {
             return Ok(Lease::Two(share));
         }
         let waiting_since = Instant::now();
         let _opening = self.opening.lock().await;
-        if let Some(share) = self.share() {
+        if let Some(share) = self.share(serial) {
             return Ok(Lease::Two(share));
         }
         // Who waited for the attempt of another shares its outcome, or the last in the row would wait for all of them.
@@ -221,7 +224,7 @@ impl Pool {
         }
         let counted = self.count()?;
         let connected = self.open(target, tls, limit).await?;
-        let shared = shared(connected, counted).await?;
+        let shared = shared(connected, counted, serial).await?;
         let share = Share(Arc::clone(&shared));
         if !self.retired.load(Ordering::Acquire) {
             locked(&self.two).push(shared);
@@ -229,11 +232,14 @@ impl Pool {
         Ok(Lease::Two(share))
     }
 
-    /// Room on a connection that is there.
-    fn share(&self) -> Option<Share> {
+    /// Room on a connection that is there, and that was right under this table or a later one.
+    fn share(&self, serial: u64) -> Option<Share> {
         let mut two = locked(&self.two);
         two.retain(|shared| !shared.sender.is_closed());
-        let room = |shared: &&Arc<Shared>| shared.streams.load(Ordering::Relaxed) < MOST_STREAMS;
+        let room = |shared: &&Arc<Shared>| {
+            shared.streams.load(Ordering::Relaxed) < MOST_STREAMS
+                && shared.serial.load(Ordering::Relaxed) >= serial
+        };
         let shared = two.iter().find(room)?;
         // Under the lock, so that nobody else takes the same place.
         shared.streams.fetch_add(1, Ordering::Relaxed);
@@ -269,11 +275,12 @@ impl Pool {
     }
 
     /// Cuts the connections to peers that are not what they must be any more.
-    pub(super) fn keep_peers(&self, is_good: impl Fn(&TlsPeer) -> bool) {
+    pub(super) fn keep_peers(&self, serial: u64, is_good: impl Fn(&TlsPeer) -> bool) {
         locked(&self.two).retain(|shared| {
             let good = shared.peer.as_ref().is_none_or(&is_good);
-            if !good {
-                shared.driver.abort();
+            match good {
+                true => shared.serial.store(serial, Ordering::Relaxed),
+                false => shared.driver.abort(),
             }
             good
         });
@@ -321,7 +328,11 @@ pub(super) fn builder_one() -> http1::Builder {
 }
 
 /// A connection with one stream taken.
-async fn shared(connected: Connected, counted: Counted) -> Result<Arc<Shared>, Refusal> {
+async fn shared(
+    connected: Connected,
+    counted: Counted,
+    serial: u64,
+) -> Result<Arc<Shared>, Refusal> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
@@ -344,6 +355,7 @@ async fn shared(connected: Connected, counted: Counted) -> Result<Arc<Shared>, R
         streams: AtomicUsize::new(1),
         used: Mutex::new(Instant::now()),
         peer: connected.peer,
+        serial: AtomicU64::new(serial),
         driver: driver.abort_handle(),
     }))
 }

@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 
 use super::pool::builder_one;
-use super::{Kind, Lease, Upstreams, Via, connect};
+use super::{Kind, Lease, Upstreams, Via};
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
 use crate::table::{Hop, Instance};
@@ -47,7 +47,7 @@ pub(crate) async fn send<'a>(
     let kind = via.kind()?;
     let order = healthy_first(instances);
     if outgoing.upgrade.is_some() {
-        return upgrade(via, order, outgoing).await;
+        return upgrade(upstreams, via, order, outgoing).await;
     }
     let mut request = outgoing.into_request(kind != Kind::One)?;
     let mut last = Refusal::NoEndpoint;
@@ -128,6 +128,7 @@ async fn send_to(
 
 /// On a connection of its own, which afterwards belongs to the other protocol or to nobody.
 async fn upgrade<'a>(
+    upstreams: &Upstreams,
     via: Via<'_>,
     instances: impl Iterator<Item = &'a Instance>,
     outgoing: Outgoing,
@@ -139,7 +140,7 @@ async fn upgrade<'a>(
     let request = outgoing.into_request(false)?;
     let mut last = Refusal::NoEndpoint;
     for instance in instances {
-        match connect(instance, via.owner, tls, via.connect_timeout).await {
+        match upstreams.connect(&via, instance, tls).await {
             Err(why) => last = why,
             Ok(connected) => {
                 let io = TokioIo::new(connected.stream);
