@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::name::is_dns_label;
+use super::name::{is_dns_label, is_label};
 use super::reader::{Reader, quoted};
 use crate::diag::{Code, Pointer, Severity};
 use crate::kinds::{KindInfo, Scope};
@@ -153,6 +153,19 @@ fn users_own(
         reader
             .error(Code::INVALID_LABEL, &at.field(WORKLOAD), message)
             .help("it becomes part of DNS names and SPIFFE IDs: use lower case letters, digits and `-`, begin with a letter");
+    }
+    let parts = [
+        (ZONE, reader.settings.mode == Mode::Global),
+        (NAMESPACE, computed.format == Format::Universal),
+    ];
+    for (key, given) in parts {
+        let part = labels.get(key).filter(|part| given && !is_label(part));
+        if let Some(part) = part {
+            let message = format!("`{part}` is not a name");
+            reader
+                .error(Code::INVALID_LABEL, &at.field(key), message)
+                .help("use lower case letters, digits and `-`");
+        }
     }
     let known = [NAME, MESH, ORIGIN, ZONE, ENV, NAMESPACE, ROLE];
     for key in labels.keys() {

@@ -147,6 +147,11 @@ fn flaw(name: &str, grammar: Grammar) -> Option<Flaw> {
     (grammar == Grammar::DnsLabel && digit).then_some(Flaw::Digit)
 }
 
+/// A DNS-1123 label, as zones and namespaces have to be.
+pub(super) fn is_label(text: &str) -> bool {
+    flaw(text, Grammar::Label).is_none()
+}
+
 /// A DNS-1035 label, as `kuma.io/workload` has to be.
 pub(super) fn is_dns_label(text: &str) -> bool {
     flaw(text, Grammar::DnsLabel).is_none()

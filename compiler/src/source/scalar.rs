@@ -78,9 +78,9 @@ pub fn ambiguous_number(text: &str) -> Option<(String, String)> {
         return None;
     }
     let as_octal = u64::from_str_radix(digits, 8)
-        .map_or_else(|_| "a text".to_owned(), |value| value.to_string());
+        .map_or_else(|_| "a string".to_owned(), |value| value.to_string());
     let otherwise = match octal {
-        Some(_) => "a text".to_owned(),
+        Some(_) => "a string".to_owned(),
         None => match digits.trim_start_matches('0') {
             "" => "0".to_owned(),
             decimal => decimal.to_owned(),

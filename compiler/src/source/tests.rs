@@ -81,8 +81,8 @@ fn scalars_are_those_of_the_core_schema() {
 fn numbers_that_readers_disagree_about_are_known() {
     let both = |a: &str, b: &str| Some((a.to_owned(), b.to_owned()));
     assert_eq!(ambiguous_number("0777"), both("777", "511"));
-    assert_eq!(ambiguous_number("0o17"), both("a text", "15"));
-    assert_eq!(ambiguous_number("08"), both("8", "a text"));
+    assert_eq!(ambiguous_number("0o17"), both("a string", "15"));
+    assert_eq!(ambiguous_number("08"), both("8", "a string"));
     assert_eq!(ambiguous_number("0"), None);
     assert_eq!(ambiguous_number("0.5"), None);
     assert_eq!(ambiguous_number("10"), None);

@@ -17,7 +17,7 @@ use super::{Entry, EntryKind, World};
 /// More than this of one file is never read; the compiler refuses larger ones by their size.
 const MOST_BYTES: u64 = 2 * 1024 * 1024;
 
-/// More entries than this are not listed: the compiler reads a tenth of it.
+/// More documents than this are not listed: the compiler refuses a tenth of it.
 const MOST_ENTRIES: usize = 200_000;
 
 /// A directory.
@@ -58,10 +58,7 @@ impl FileWorld {
             return Err(format!("it is a {}", noun(metadata.file_type())));
         }
         let name = path.file_name().and_then(|name| name.to_str());
-        let document = |name: &&str| {
-            let extension = Path::new(name).extension().and_then(|e| e.to_str());
-            matches!(extension, Some("json" | "yaml" | "yml")) && !name.starts_with('.')
-        };
+        let document = |name: &&str| is_document(Path::new(name)) && !name.starts_with('.');
         let name = name
             .filter(document)
             .ok_or("a document is in a file that ends in .yaml, .yml or .json")?;
@@ -111,8 +108,12 @@ impl World for DirWorld {
                 if name.as_encoded_bytes().starts_with(b".") {
                     continue;
                 }
+                let kind = item.file_type();
+                if kind.as_ref().is_ok_and(FileType::is_file) && !is_document(Path::new(&name)) {
+                    continue;
+                }
                 let path = format!("{prefix}{}", name.to_string_lossy());
-                match (item.file_type(), name.to_str()) {
+                match (kind, name.to_str()) {
                     (Ok(kind), Some(_)) if kind.is_dir() => {
                         open.push((item.path(), format!("{path}/")));
                     }
@@ -138,6 +139,11 @@ impl World for DirWorld {
         let metadata = std::fs::symlink_metadata(&path).map_err(|error| words(&error))?;
         bytes(&path, &metadata)
     }
+}
+
+fn is_document(name: &Path) -> bool {
+    let extension = name.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("json" | "yaml" | "yml"))
 }
 
 fn entry(path: &str, kind: EntryKind) -> Entry {
