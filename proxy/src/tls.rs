@@ -119,9 +119,10 @@ impl Identity {
         // Peers are known by their SPIFFE ID; a server name would tell on-lookers what is called.
         config.enable_sni = false;
         let local: Arc<str> = self.id.as_str().into();
-        let speaking = |alpn: &[u8]| {
+        // A server that is declared for bytes takes everything as bytes; its workload will understand.
+        let speaking = |alpn: &[&[u8]]| {
             let mut config = config.clone();
-            config.alpn_protocols = vec![alpn.to_vec()];
+            config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
             ClientSide {
                 config: Arc::new(config),
                 local: Arc::clone(&local),
@@ -129,9 +130,9 @@ impl Identity {
             }
         };
         Ok(ClientTls {
-            h2: speaking(ALPN_H2),
-            h1: speaking(ALPN_H1),
-            tcp: speaking(ALPN_TCP),
+            h2: speaking(&[ALPN_H2, ALPN_TCP]),
+            h1: speaking(&[ALPN_H1, ALPN_TCP]),
+            tcp: speaking(&[ALPN_TCP]),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! Never sends a request twice that an upstream may have seen: only one that no byte was written of goes elsewhere.
 
 mod connect;
+mod dial;
 mod pool;
 mod send;
 
@@ -38,6 +39,7 @@ pub(crate) struct PoolKey {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) kind: Kind,
+    pub(crate) protocol: Protocol,
 }
 
 /// What is spoken on a pooled connection.
@@ -100,6 +102,7 @@ impl Upstreams {
             host: instance.host.clone(),
             port: instance.port,
             kind: via.kind()?,
+            protocol: via.protocol,
         };
         Ok(instance.pool.get_or_init(|| {
             let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
@@ -191,6 +194,7 @@ fn want<'a, 'i>(
             host: instance.host.clone(),
             port: instance.port,
             kind,
+            protocol: via.protocol,
         };
         wanted.insert(key, cluster);
     }

@@ -31,6 +31,7 @@ async fn ambiguous_requests_are_refused() {
     let close = "connection: close\r\n";
     for (request, expected) in [
         (format!("GET / HTTP/1.1\r\n{host}{close}\r\n"), 200),
+        ("GET / HTTP/1.0\r\nhost: api\r\n\r\n".to_owned(), 200),
         // Who is asked
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), 400),
         (format!("GET / HTTP/1.1\r\n{host}{host}\r\n"), 400),

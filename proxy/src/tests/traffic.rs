@@ -222,3 +222,44 @@ async fn cookies_are_one_header_for_http_1() {
     let (_, _, text) = read(response).await;
     assert!(text.contains("cookie: a=1; b=2\n"), "{text}");
 }
+
+#[tokio::test]
+async fn requests_reach_an_inbound_that_is_declared_for_bytes() {
+    let (one, two) = (mirror_workload(false).await, mirror_workload(true).await);
+    for (protocol, workload) in [(Protocol::Http, one), (Protocol::Http2, two)] {
+        let site = Site::with(protocol, workload, |_, api| {
+            let config = std::sync::Arc::make_mut(&mut api.config);
+            config.inbounds.get_mut("http").unwrap().0.protocol = Protocol::Tcp;
+        });
+        let site = site.await;
+        let mut all = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let entry = site.entry;
+            all.spawn(async move { fetch(entry, "/bytes").await });
+        }
+        while let Some(answer) = all.join_next().await {
+            let (status, _, text) = answer.unwrap();
+            assert_eq!(status, StatusCode::OK, "{protocol:?}");
+            assert!(text.contains("/bytes\n"), "{text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_workload_says_for_one_hop_stays_there() {
+    let answer = |_| async {
+        let response = Response::builder()
+            .header("connection", "x-hop")
+            .header("x-hop", "1")
+            .header("keep-alive", "timeout=5")
+            .header("x-end", "to end");
+        response.body(full("ok")).unwrap()
+    };
+    let site = Site::start(Protocol::Http, workload(false, answer).await).await;
+    let (_, headers, _) = fetch(site.entry, "/").await;
+    assert!(
+        !headers.contains_key("x-hop") && !headers.contains_key("keep-alive"),
+        "{headers:?}"
+    );
+    assert_eq!(headers.get("x-end").unwrap(), "to end");
+}

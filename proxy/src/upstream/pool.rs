@@ -7,15 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use mesh_bundle::resource::Protocol;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{Connected, Kind, PoolKey, connect};
+use super::{Connected, Kind, PoolKey, connect, dial};
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
 use crate::table::Instance as Target;
-use crate::tls::{ClientSide, TlsPeer};
+use crate::tls::{ALPN_TCP, ClientSide, TlsPeer};
 
 /// To one instance, idle or not: more than any workload serves at once, fewer than a process may have descriptors.
 const MOST_CONNECTIONS: usize = 4_096;
@@ -23,16 +23,6 @@ const MOST_CONNECTIONS: usize = 4_096;
 const MOST_IDLE: usize = 256;
 /// On one connection: what mesh proxies accept.
 const MOST_STREAMS: usize = 100;
-/// The head of a response.
-const HEAD_BYTES: usize = 64 * 1024;
-/// What may be under way to one stream before its receiver has read it. A connection has room for all of its streams, so
-/// that none which stalls stops the others.
-const STREAM_WINDOW: u32 = 128 * 1024;
-const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
-const SEND_BYTES: usize = 64 * 1024;
-/// A peer that is gone without a word is noticed after the sum of these.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PING_WAIT: Duration = Duration::from_secs(20);
 /// How long a finished connection may take to be ready for the next request.
 const READY_WAIT: Duration = Duration::from_secs(5);
 /// An instance that no connection could be made to is tried last for this long.
@@ -46,6 +36,8 @@ pub(crate) struct Pool {
     two: Mutex<Vec<Arc<Shared>>>,
     /// One at a time opens a shared connection; the others find it when they come in.
     opening: tokio::sync::Mutex<()>,
+    /// The far proxy takes bytes only, so each connection carries one request at a time.
+    tunnels: AtomicBool,
     open: AtomicUsize,
     failed: Mutex<Option<(Instant, Refusal)>>,
     retired: AtomicBool,
@@ -56,6 +48,8 @@ struct IdleOne {
     sender: http1::SendRequest<RequestBody>,
     since: Instant,
     counted: Counted,
+    /// Of the table under which it was opened.
+    serial: u64,
 }
 
 /// A connection that many requests share.
@@ -77,6 +71,7 @@ pub(crate) enum Lease {
         pool: Arc<Pool>,
         sender: http1::SendRequest<RequestBody>,
         counted: Counted,
+        serial: u64,
     },
     Two(Share),
     /// Its own connection, which is never used again.
@@ -121,6 +116,7 @@ impl Pool {
             one: Mutex::default(),
             two: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
+            tunnels: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             failed: Mutex::default(),
             retired: AtomicBool::new(false),
@@ -140,43 +136,96 @@ impl Pool {
         limit: Duration,
         fresh: bool,
     ) -> Result<Lease, Refusal> {
+        let serial = tls.map_or(0, |side| side.serial);
+        if self.is_single() {
+            while !fresh && let Some(idle) = self.pop(serial) {
+                if idle.sender.is_ready() && !idle.sender.is_closed() {
+                    return Ok(self.single(idle.sender, idle.counted, idle.serial));
+                }
+            }
+            return self.dial(target, tls, limit).await;
+        }
+        if let Some(share) = self.share(serial) {
+            return Ok(Lease::Two(share));
+        }
+        let waiting_since = Instant::now();
+        let _opening = self.opening.lock().await;
+        if let Some(share) = self.share(serial) {
+            return Ok(Lease::Two(share));
+        }
+        // Who waited for the attempt of another shares its outcome, or the last in the row would wait for all of them.
+        let failed = *locked(&self.failed);
+        if let Some((at, why)) = failed
+            && at > waiting_since
+        {
+            return Err(why);
+        }
+        self.dial(target, tls, limit).await
+    }
+
+    /// One request at a time, as far as it is known.
+    fn is_single(&self) -> bool {
         match self.key.kind {
-            Kind::One => self.lease_one(target, limit, fresh).await,
-            Kind::Two | Kind::Mesh => self.lease_two(target, tls, limit).await,
+            Kind::One => true,
+            Kind::Two => false,
+            Kind::Mesh => self.tunnels.load(Ordering::Relaxed),
         }
     }
 
-    async fn lease_one(
+    /// A new connection. To an inbound that is declared for bytes, what its workload speaks goes through a tunnel.
+    async fn dial(
         self: &Arc<Self>,
         target: &Target,
+        tls: Option<&ClientSide>,
         limit: Duration,
-        fresh: bool,
     ) -> Result<Lease, Refusal> {
-        let lease = |sender, counted| Lease::One {
+        let serial = tls.map_or(0, |side| side.serial);
+        let counted = self.count()?;
+        let connected = self.open(target, tls, limit).await?;
+        let single = match &connected.peer {
+            None => self.key.kind == Kind::One,
+            Some(peer) => peer.alpn == ALPN_TCP && self.key.protocol == Protocol::Http,
+        };
+        self.tunnels.store(single, Ordering::Relaxed);
+        if single {
+            let sender = dial::one(connected.stream).await?;
+            return Ok(self.single(sender, counted, serial));
+        }
+        let peer = connected.peer;
+        let (sender, driver) = dial::two(connected.stream, counted).await?;
+        let shared = Arc::new(Shared {
+            sender,
+            streams: AtomicUsize::new(1),
+            used: Mutex::new(Instant::now()),
+            peer,
+            serial: AtomicU64::new(serial),
+            driver,
+        });
+        let share = Share(Arc::clone(&shared));
+        if !self.retired.load(Ordering::Acquire) {
+            locked(&self.two).push(shared);
+        }
+        Ok(Lease::Two(share))
+    }
+
+    fn single(
+        self: &Arc<Self>,
+        sender: http1::SendRequest<RequestBody>,
+        counted: Counted,
+        serial: u64,
+    ) -> Lease {
+        Lease::One {
             pool: Arc::clone(self),
             sender,
             counted,
-        };
-        while !fresh && let Some(idle) = self.pop() {
-            if idle.sender.is_ready() && !idle.sender.is_closed() {
-                return Ok(lease(idle.sender, idle.counted));
-            }
+            serial,
         }
-        let counted = self.count()?;
-        let connected = self.open(target, None, limit).await?;
-        let io = TokioIo::new(connected.stream);
-        let handshake = builder_one().handshake(io).await;
-        let (sender, connection) = handshake.map_err(|_| Refusal::Connect)?;
-        tokio::spawn(async move {
-            if let Err(why) = connection.await {
-                tracing::debug!(%why, "upstream connection ended");
-            }
-        });
-        Ok(lease(sender, counted))
     }
 
-    fn pop(&self) -> Option<IdleOne> {
-        locked(&self.one).pop()
+    fn pop(&self, serial: u64) -> Option<IdleOne> {
+        let mut one = locked(&self.one);
+        one.retain(|idle| idle.serial >= serial);
+        one.pop()
     }
 
     fn count(self: &Arc<Self>) -> Result<Counted, Refusal> {
@@ -200,38 +249,6 @@ impl Pool {
         connected
     }
 
-    async fn lease_two(
-        self: &Arc<Self>,
-        target: &Target,
-        tls: Option<&ClientSide>,
-        limit: Duration,
-    ) -> Result<Lease, Refusal> {
-        let serial = tls.map_or(0, |side| side.serial);
-        if let Some(share) = self.share(serial) {
-            return Ok(Lease::Two(share));
-        }
-        let waiting_since = Instant::now();
-        let _opening = self.opening.lock().await;
-        if let Some(share) = self.share(serial) {
-            return Ok(Lease::Two(share));
-        }
-        // Who waited for the attempt of another shares its outcome, or the last in the row would wait for all of them.
-        let failed = *locked(&self.failed);
-        if let Some((at, why)) = failed
-            && at > waiting_since
-        {
-            return Err(why);
-        }
-        let counted = self.count()?;
-        let connected = self.open(target, tls, limit).await?;
-        let shared = shared(connected, counted, serial).await?;
-        let share = Share(Arc::clone(&shared));
-        if !self.retired.load(Ordering::Acquire) {
-            locked(&self.two).push(shared);
-        }
-        Ok(Lease::Two(share))
-    }
-
     /// Room on a connection that is there, and that was right under this table or a later one.
     fn share(&self, serial: u64) -> Option<Share> {
         let mut two = locked(&self.two);
@@ -252,7 +269,7 @@ impl Pool {
     }
 
     /// A connection comes back after its response has ended.
-    fn put_back(&self, sender: http1::SendRequest<RequestBody>, counted: Counted) {
+    fn put_back(&self, sender: http1::SendRequest<RequestBody>, counted: Counted, serial: u64) {
         if self.retired.load(Ordering::Acquire) || sender.is_closed() {
             return;
         }
@@ -260,6 +277,7 @@ impl Pool {
             sender,
             since: Instant::now(),
             counted,
+            serial,
         };
         let mut one = locked(&self.one);
         if one.len() < MOST_IDLE {
@@ -305,57 +323,19 @@ impl Lease {
             pool,
             mut sender,
             counted,
+            serial,
         } = self
         else {
             return;
         };
         if sender.is_ready() {
-            return pool.put_back(sender, counted);
+            return pool.put_back(sender, counted, serial);
         }
         // The connection's own task has yet to notice that the message is over.
         tokio::spawn(async move {
             if let Ok(Ok(())) = timeout(READY_WAIT, sender.ready()).await {
-                pool.put_back(sender, counted);
+                pool.put_back(sender, counted, serial);
             }
         });
     }
-}
-
-pub(super) fn builder_one() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder.max_buf_size(HEAD_BYTES).max_header_size(HEAD_BYTES);
-    builder
-}
-
-/// A connection with one stream taken.
-async fn shared(
-    connected: Connected,
-    counted: Counted,
-    serial: u64,
-) -> Result<Arc<Shared>, Refusal> {
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(64 * 1024)
-        .max_send_buf_size(SEND_BYTES)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_WAIT)
-        .handshake(TokioIo::new(connected.stream))
-        .await
-        .map_err(|_| Refusal::Connect)?;
-    let driver = tokio::spawn(async move {
-        let _counted = counted;
-        if let Err(why) = connection.await {
-            tracing::debug!(%why, "upstream connection ended");
-        }
-    });
-    Ok(Arc::new(Shared {
-        sender,
-        streams: AtomicUsize::new(1),
-        used: Mutex::new(Instant::now()),
-        peer: connected.peer,
-        serial: AtomicU64::new(serial),
-        driver: driver.abort_handle(),
-    }))
 }

@@ -5,10 +5,8 @@
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
 
-use super::pool::builder_one;
-use super::{Kind, Lease, Upstreams, Via};
+use super::{Lease, Upstreams, Via, dial};
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
 use crate::table::{Hop, Instance};
@@ -44,12 +42,12 @@ pub(crate) async fn send<'a>(
     instances: impl Iterator<Item = &'a Instance> + Clone,
     outgoing: Outgoing,
 ) -> Result<Answer, Refusal> {
-    let kind = via.kind()?;
+    via.kind()?;
     let order = healthy_first(instances);
     if outgoing.upgrade.is_some() {
         return upgrade(upstreams, via, order, outgoing).await;
     }
-    let mut request = outgoing.into_request(kind != Kind::One)?;
+    let mut request = outgoing.into_request();
     let mut last = Refusal::NoEndpoint;
     for instance in order {
         match send_to(upstreams, &via, instance, request).await {
@@ -102,8 +100,20 @@ async fn send_to(
             Err(why) => return Err((why, Some(request))),
         };
         let sent = match &mut lease {
-            Lease::One { sender, .. } => sender.try_send_request(request).await,
-            Lease::Two(share) => share.sender().try_send_request(request).await,
+            Lease::One { sender, .. } => {
+                let request = match spoken(request, false) {
+                    Ok(request) => request,
+                    Err(why) => return Err((why, None)),
+                };
+                sender.try_send_request(request).await
+            }
+            Lease::Two(share) => {
+                let request = match spoken(request, true) {
+                    Ok(request) => request,
+                    Err(why) => return Err((why, None)),
+                };
+                share.sender().try_send_request(request).await
+            }
             Lease::Own => return Err((Refusal::Closed, Some(request))),
         };
         match sent {
@@ -137,16 +147,13 @@ async fn upgrade<'a>(
         Hop::Mesh(tls) => Some(&tls.h1),
         Hop::Plain | Hop::Unready => None,
     };
-    let request = outgoing.into_request(false)?;
+    let request = spoken(outgoing.into_request(), false)?;
     let mut last = Refusal::NoEndpoint;
     for instance in instances {
         match upstreams.connect(&via, instance, tls).await {
             Err(why) => last = why,
             Ok(connected) => {
-                let io = TokioIo::new(connected.stream);
-                let handshake = builder_one().handshake(io).await;
-                let (mut sender, connection) = handshake.map_err(|_| Refusal::Connect)?;
-                tokio::spawn(connection.with_upgrades());
+                let mut sender = dial::upgradable(connected.stream).await?;
                 let response = sender.send_request(request).await;
                 let response = response.map_err(|why| failure(&why))?;
                 let lease = Lease::Own;
@@ -166,31 +173,44 @@ fn failure(why: &hyper::Error) -> Refusal {
 }
 
 impl Outgoing {
-    fn into_request(self, two: bool) -> Result<Request<RequestBody>, Refusal> {
+    /// In the form of HTTP/1.1.
+    fn into_request(self) -> Request<RequestBody> {
         let mut request = Request::new(self.body);
         *request.method_mut() = self.method;
+        *request.uri_mut() = self.target.into();
         *request.headers_mut() = self.headers;
-        if two {
-            let authority = Authority::try_from(self.authority.as_bytes());
-            let uri = Uri::builder()
-                .scheme(Scheme::HTTP)
-                .authority(authority.map_err(|_| Refusal::BadRequest)?)
-                .path_and_query(self.target)
-                .build();
-            *request.uri_mut() = uri.map_err(|_| Refusal::BadRequest)?;
-            *request.version_mut() = Version::HTTP_2;
-        } else {
-            *request.uri_mut() = self.target.into();
-            join_cookies(request.headers_mut());
-            request.headers_mut().insert(header::HOST, self.authority);
-        }
+        let headers = request.headers_mut();
+        headers.insert(header::HOST, self.authority);
         if let Some(protocol) = self.upgrade {
-            let headers = request.headers_mut();
             headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
             headers.insert(header::UPGRADE, protocol);
         }
-        Ok(request)
+        request
     }
+}
+
+/// The same request in the form of one version of HTTP, whichever it has now.
+fn spoken(mut request: Request<RequestBody>, two: bool) -> Result<Request<RequestBody>, Refusal> {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    if two {
+        if let Some(host) = request.headers_mut().remove(header::HOST) {
+            parts.authority =
+                Some(Authority::try_from(host.as_bytes()).map_err(|_| Refusal::BadRequest)?);
+        }
+        parts.scheme = Some(Scheme::HTTP);
+        *request.version_mut() = Version::HTTP_2;
+    } else {
+        if let Some(authority) = parts.authority.take() {
+            let host = HeaderValue::from_str(authority.as_str());
+            let host = host.map_err(|_| Refusal::BadRequest)?;
+            request.headers_mut().insert(header::HOST, host);
+        }
+        parts.scheme = None;
+        *request.version_mut() = Version::HTTP_11;
+        join_cookies(request.headers_mut());
+    }
+    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Refusal::BadRequest)?;
+    Ok(request)
 }
 
 /// HTTP/2 may cut the cookies into several fields; outside of it they are one (RFC 9113 8.2.3).
