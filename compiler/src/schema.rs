@@ -5,6 +5,7 @@
 
 mod document;
 mod expected;
+mod number;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,8 @@ use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::Draft;
-use crate::kinds::{ENVELOPE, KINDS, KindInfo};
-use crate::source::{NodeKind, Sources, ambiguous_number};
+use crate::kinds::{KINDS, KindInfo};
+use crate::source::Sources;
 
 pub use document::schemas;
 
@@ -68,10 +69,8 @@ pub(crate) fn check(draft: &Draft, sources: &Sources, diagnostics: &mut Diagnost
             .and_modify(|known| *known = (*known).clone().min(mistake.clone()))
             .or_insert(mistake);
     }
-    for at in ambiguous(draft, sources) {
-        worst.insert(at, Mistake::Ambiguous);
-    }
     let schema = prepared.map_or(&Value::Null, |prepared| &prepared.schema);
+    worst.extend(number::mistakes(draft, schema, sources));
     let below = |at: &Pointer| {
         unknown
             .iter()
@@ -173,41 +172,4 @@ fn pointer(body: &Value, text: &str) -> Pointer {
         };
     }
     pointer
-}
-
-fn in_envelope(draft: &Draft, pointer: &Pointer) -> bool {
-    let flat = draft.meta.body.steps.is_empty();
-    flat && matches!(pointer.steps.first(), Some(Step::Field(name)) if ENVELOPE.contains(&name.as_str()))
-}
-
-/// Numbers in the body that readers of YAML disagree about.
-fn ambiguous(draft: &Draft, sources: &Sources) -> Vec<Pointer> {
-    let at = draft.meta.within(&Pointer::default());
-    let (Some(root), Some(text)) = (sources.node(&at), sources.text(&at.file)) else {
-        return Vec::new();
-    };
-    let mut found = Vec::new();
-    let mut open = vec![(root, Pointer::default())];
-    while let Some((node, pointer)) = open.pop() {
-        match &node.kind {
-            // Of a flat kind, the envelope stands beside the body.
-            _ if in_envelope(draft, &pointer) => {}
-            NodeKind::Number(_) => {
-                let raw = text.get(node.span.start..node.span.end).unwrap_or_default();
-                if ambiguous_number(raw).is_some() {
-                    found.push(pointer);
-                }
-            }
-            NodeKind::Sequence(items, _) => {
-                let numbered = items.iter().enumerate();
-                open.extend(numbered.map(|(index, item)| (item, pointer.index(index))));
-            }
-            NodeKind::Mapping(entries, _) => {
-                let fields = entries.iter();
-                open.extend(fields.map(|entry| (&entry.value, pointer.field(&entry.key))));
-            }
-            _ => {}
-        }
-    }
-    found
 }

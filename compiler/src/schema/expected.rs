@@ -103,8 +103,35 @@ impl<'a> Expected<'a> {
         types
     }
 
+    /// Is it a duration?
+    pub(super) fn is_duration(&self) -> bool {
+        self.formats().any(|format| format == "go-duration")
+    }
+
+    /// The largest integer, where there is one.
+    pub(super) fn largest(&self) -> Option<u64> {
+        let bits = |format: &str| match format {
+            "uint8" => Some(u64::from(u8::MAX)),
+            "uint16" => Some(u64::from(u16::MAX)),
+            "uint32" => Some(u64::from(u32::MAX)),
+            "uint64" => Some(u64::MAX),
+            "int32" => Some(u64::from(i32::MAX.unsigned_abs())),
+            "int64" => Some(i64::MAX.unsigned_abs()),
+            _ => None,
+        };
+        self.formats().find_map(bits)
+    }
+
+    fn formats(&self) -> impl Iterator<Item = &'a str> {
+        let formats = self.parts.iter().filter_map(|part| part.get("format"));
+        formats.filter_map(Value::as_str)
+    }
+
     /// `a string or an integer`.
     pub(super) fn noun(&self) -> String {
+        if self.is_duration() {
+            return "a duration such as `10s`".to_owned();
+        }
         let words = self.words();
         if !words.is_empty() && words.len() <= 8 {
             return listed(words, "or");

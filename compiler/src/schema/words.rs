@@ -122,6 +122,9 @@ pub(super) fn mistake(
 fn mended(node: &Node, expected: &Expected<'_>) -> Option<String> {
     let types = expected.types();
     match &node.kind {
+        NodeKind::Number(number) if expected.is_duration() => {
+            Some(format!("add a unit: `{number}s`"))
+        }
         NodeKind::Text(text, style) if types.contains("boolean") => {
             let truth = match text.to_lowercase().as_str() {
                 "yes" | "on" | "y" | "true" => "true",
