@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use crate::registry::{Registry, Standing};
+use crate::registry::Registry;
 use crate::status::Status;
 
 pub(crate) use metrics::Metrics;
@@ -105,12 +105,7 @@ impl Admin {
         if report.seen.as_deref() != Some(revision) {
             return false;
         }
-        report.revision.as_deref() != Some(revision)
-            || self
-                .registry
-                .proxies(Instant::now())
-                .iter()
-                .all(|proxy| proxy.standing != Standing::Pending)
+        report.revision.as_deref() != Some(revision) || self.registry.all_answered()
     }
 
     async fn settled(&self, revision: &str) {

@@ -212,6 +212,7 @@ impl Gate {
             .authorities
             .get(issuer)
             .map_err(|why| Denied::Unavailable(why.to_owned()))?;
+        self.wait_for_trust(&published, issuer, now)?;
         let (name, lifetime) = (
             Name::Spiffe(&identity.spiffe_id),
             identity.lifetime.as_std(),
@@ -219,6 +220,16 @@ impl Gate {
         let issued = authority.issue(&csr, name, lifetime, now)?;
         self.registry.certified(proxy, issuer, issued.not_after);
         Ok(certificate(Some(issuer.clone()), issued))
+    }
+
+    /// A certificate of an authority that is new in its trust domain is worth something once its peers know that.
+    fn wait_for_trust(&self, published: &Published, issuer: &Kri, now: u64) -> Result<(), Denied> {
+        let spreading = published.authorities.spreads_until(issuer) > now;
+        if spreading && !self.registry.all_answered() {
+            let why = "the certificate authority is new, and not known to every proxy yet";
+            return Err(Denied::Unavailable(why.to_owned()));
+        }
+        Ok(())
     }
 
     fn published(&self) -> Result<Arc<Published>, Denied> {

@@ -3,6 +3,7 @@
 //! Never lets a private key out of the process and its state directory, never takes a name from a certificate request,
 //! and never makes a new key where one was lost.
 
+mod anchors;
 mod csr;
 mod leaf;
 mod provided;

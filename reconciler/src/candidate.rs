@@ -19,6 +19,9 @@ const REGISTERED: &str = "(registered)";
 /// Documents that proxies brought with them, by mesh and name of the Dataplane.
 pub(crate) type Documents = BTreeMap<(String, String), Vec<u8>>;
 
+/// Values that stand in documents, by issuer and pointer.
+pub(crate) type Inline = BTreeMap<(Kri, String), String>;
+
 /// A commit without errors.
 pub(crate) struct Candidate {
     pub(crate) revision: String,
@@ -27,7 +30,7 @@ pub(crate) struct Candidate {
     /// With the registered Dataplanes.
     pub(crate) bundle: Bundle,
     /// Values that stand in documents, by issuer and pointer.
-    pub(crate) inline: BTreeMap<(Kri, String), String>,
+    pub(crate) inline: Inline,
     /// What the compiler read.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// What stands in the files.

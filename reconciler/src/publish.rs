@@ -12,7 +12,7 @@ use mesh_bundle::{Bundle, BundledProxy, Digest, Key, Kri, Manifest, Resource};
 use mesh_delivery::message::Endpoint;
 use mesh_delivery::publisher::Wanted;
 
-use crate::ca::{self, Authorities};
+use crate::ca::Authorities;
 
 /// What is served from the moment it is handed to the registry.
 #[derive(Debug)]
@@ -224,12 +224,12 @@ struct Completion<'a> {
 impl<'a> Completion<'a> {
     fn new(bundle: &'a Bundle, authorities: &Authorities) -> Self {
         let mut ours: BTreeMap<String, Trust> = BTreeMap::new();
-        for (identity, issuer) in &bundle.issuers {
+        for issuer in bundle.issuers.values() {
             if issuer.publish_trust {
                 let trust = ours.entry(issuer.mesh.clone()).or_default();
-                let anchors = authorities.anchors(identity).map(ca::pem);
+                let anchors = authorities.anchors(&issuer.mesh, &issuer.trust_domain);
                 let list = trust.anchors.entry(issuer.trust_domain.clone());
-                list.or_default().extend(anchors);
+                list.or_default().extend(anchors.cloned());
             }
         }
         for trust in ours.values_mut() {

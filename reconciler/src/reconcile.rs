@@ -114,11 +114,23 @@ impl Reconciler {
             && *judged == commit
             && is_final(outcome)
         {
-            return outcome.clone();
+            return self.refresh(outcome.clone()).await;
         }
         let outcome = self.judge(source, &commit).await;
         self.judged = Some((commit, outcome.clone()));
         outcome
+    }
+
+    /// Nothing new in git; the operator's own files may have changed.
+    async fn refresh(&self, outcome: Result<Outcome, Trouble>) -> Result<Outcome, Trouble> {
+        let mut desk = self.ctx.rollout.desk().await;
+        let refreshed = self.ctx.rollout.refresh(&mut desk);
+        drop(desk);
+        let mut outcome = outcome?;
+        if let Err(why) = refreshed {
+            outcome.degraded.push(("AuthorityUnavailable", why));
+        }
+        Ok(outcome)
     }
 
     async fn judge(&self, source: Source, commit: &Commit) -> Result<Outcome, Trouble> {

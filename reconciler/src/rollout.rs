@@ -5,17 +5,18 @@
 mod documents;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_bundle::Digest;
+use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::model::Settings;
 use mesh_compiler::{MemoryWorld, World};
 use mesh_delivery::message::Denied;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ca::{Authorities, CaFailure, Values};
-use crate::candidate::{self, Candidate, Documents, Name};
+use crate::candidate::{self, Candidate, Documents, Inline, Name};
 use crate::publish::{Beside, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
@@ -44,11 +45,22 @@ pub(crate) struct Desk {
 }
 
 /// The commit that is served.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Good {
     revision: String,
-    files: BTreeMap<String, Vec<u8>>,
+    bundle: Arc<Bundle>,
+    inline: Inline,
+    files: Arc<BTreeMap<String, Vec<u8>>>,
     inventory: BTreeSet<Name>,
+}
+
+/// Nothing of what documents hold inline.
+impl fmt::Debug for Good {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Good")
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What was published, and what is not as it should be beside that.
@@ -179,12 +191,39 @@ impl Rollout {
         Ok(Done { proxies, degraded })
     }
 
+    /// Looks whether the authorities that are in use have changed where the operator keeps them.
+    ///
+    /// # Errors
+    /// What is wrong with them; those that are in use stay.
+    pub(crate) fn refresh(&self, desk: &mut Desk) -> Result<(), String> {
+        let (Some(good), Some(published)) = (&desk.good, self.registry.published()) else {
+            return Ok(());
+        };
+        let authorities = self.load(&good.bundle, &good.inline);
+        let authorities = authorities.map_err(|failure| failure.to_string())?;
+        if let Some(why) = authorities.failed().values().next() {
+            return Err(why.clone());
+        }
+        if authorities.is_same(&published.authorities) {
+            return Ok(());
+        }
+        tracing::info!(revision = good.revision, "certificate authorities changed");
+        let good = good.clone();
+        self.serve(desk, good, authorities)
+            .map(|_| ())
+            .map_err(|trouble| trouble.message)
+    }
+
     fn authorities(&self, candidate: &Candidate) -> Result<Authorities, CaFailure> {
+        self.load(&candidate.bundle, &candidate.inline)
+    }
+
+    fn load(&self, bundle: &Bundle, inline: &Inline) -> Result<Authorities, CaFailure> {
         let values = Values {
             state: &self.state,
-            inline: &candidate.inline,
+            inline,
         };
-        Authorities::load(&candidate.bundle.issuers, &values, Now::read().unix)
+        Authorities::load(&bundle.issuers, &values, Now::read().unix)
     }
 
     fn hand_over(
@@ -193,20 +232,32 @@ impl Rollout {
         candidate: Candidate,
         authorities: Authorities,
     ) -> Result<usize, Trouble> {
+        let good = Good {
+            revision: candidate.revision,
+            bundle: Arc::new(candidate.bundle),
+            inline: candidate.inline,
+            files: Arc::new(candidate.files),
+            inventory: candidate.inventory,
+        };
+        self.serve(desk, good, authorities)
+    }
+
+    fn serve(
+        &self,
+        desk: &mut Desk,
+        good: Good,
+        authorities: Authorities,
+    ) -> Result<usize, Trouble> {
         let before = self.registry.published();
         let beside = Beside {
-            revision: candidate.revision.clone(),
+            revision: good.revision.clone(),
             authorities,
             before: before.as_deref(),
         };
-        let published = Published::project(&candidate.bundle, beside)
+        let published = Published::project(&good.bundle, beside)
             .map_err(|error| Trouble::stalled("Undeliverable", error.to_string()))?;
         let proxies = published.proxies.len();
-        desk.good = Some(Good {
-            revision: candidate.revision,
-            files: candidate.files,
-            inventory: candidate.inventory,
-        });
+        desk.good = Some(good);
         self.registry.publish(Arc::new(published));
         Ok(proxies)
     }
@@ -231,8 +282,11 @@ impl Rollout {
         // Whoever was there before stays, whatever the newcomer claims.
         let groups = vec![documents.clone(), newcomer.clone()];
         documents.extend(newcomer);
-        let (files, revision) = (good.files.clone(), good.revision.clone());
-        let world = move || Ok(MemoryWorld { files });
+        let (files, revision) = (Arc::clone(&good.files), good.revision.clone());
+        let world = move || {
+            let files = files.as_ref().clone();
+            Ok(MemoryWorld { files })
+        };
         let unavailable = |trouble: Trouble| Denied::Unavailable(trouble.message);
         let settings = self.settings.clone();
         let candidate = compile(world, revision, groups, settings)

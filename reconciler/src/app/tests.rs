@@ -1,3 +1,4 @@
+mod authorities;
 mod joining;
 mod room;
 mod state;

@@ -1,5 +1,6 @@
 use super::sample::{Options, api, bundle, dataplane, identity, project, publish};
 use super::*;
+use crate::ca;
 use crate::state::StateDir;
 
 fn state() -> (tempfile::TempDir, StateDir) {

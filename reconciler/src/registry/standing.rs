@@ -33,6 +33,13 @@ pub(crate) struct Seen {
 }
 
 impl Registry {
+    /// Has every connected proxy acknowledged or refused what is wanted of it?
+    pub(crate) fn all_answered(&self) -> bool {
+        self.proxies(Instant::now())
+            .iter()
+            .all(|proxy| proxy.standing != Standing::Pending)
+    }
+
     /// Every proxy that is published, as it stands.
     pub(crate) fn proxies(&self, now: Instant) -> Vec<Seen> {
         let inner = self.lock();
