@@ -140,6 +140,7 @@ async fn a_bad_certificate_is_not() {
             ours.leaf("spiffe://td/workload/web/x", nothing),
         ),
         ("upper case", ours.leaf("spiffe://td/workload/WEB", nothing)),
+        ("a trust domain", ours.leaf("spiffe://td", nothing)),
         (
             "no ID",
             ours.leaf(WEB, |params| params.subject_alt_names.clear()),

@@ -52,6 +52,8 @@ pub(crate) enum NotTrusted {
     UriNames(usize),
     #[error("the URI name is not a SPIFFE ID: {0}")]
     NotSpiffe(mesh_bundle::spiffe::MalformedSpiffeId),
+    #[error("the SPIFFE ID names a trust domain, and no workload in it")]
+    NoPath,
     #[error("a CA certificate, or one that may sign others")]
     Authority,
     #[error("the key is too weak, or of a kind that is not known")]
@@ -170,10 +172,15 @@ fn identity(certificate: &X509Certificate<'_>) -> Result<SpiffeId, NotTrusted> {
             _ => {}
         }
     }
-    match uris.as_slice() {
-        [uri] => uri.parse().map_err(NotTrusted::NotSpiffe),
-        _ => Err(NotTrusted::UriNames(uris.len())),
+    let id: SpiffeId = match uris.as_slice() {
+        [uri] => uri.parse().map_err(NotTrusted::NotSpiffe)?,
+        _ => return Err(NotTrusted::UriNames(uris.len())),
+    };
+    // A name of that kind is for those that sign: X509-SVID, section 3.
+    if matches!(id.path(), "" | "/") {
+        return Err(NotTrusted::NoPath);
     }
+    Ok(id)
 }
 
 /// Asks [`Trust`] on behalf of rustls.
