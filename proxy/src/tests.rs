@@ -3,6 +3,7 @@
 //! Never waits for time to pass: each test waits for the thing itself.
 
 mod change;
+mod crossing;
 mod hostile;
 mod identity;
 mod limits;

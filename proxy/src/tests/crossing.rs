@@ -1,0 +1,68 @@
+//! Requests that cross the farewell of the other side on the way.
+
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use mesh_bundle::resource::Protocol;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::site::{Site, address};
+use super::wire::{fetch, full};
+
+/// The first 9 bytes of a frame without flags on stream 0.
+fn head(length: u8, kind: u8) -> [u8; 9] {
+    [0, 0, length, kind, 0, 0, 0, 0, 0]
+}
+
+/// Reads until a request is there, and says that none was looked at.
+async fn farewell(mut stream: TcpStream) {
+    const HEADERS: u8 = 1;
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+    stream.write_all(&head(0, SETTINGS)).await.unwrap();
+    let mut preface = [0; 24];
+    stream.read_exact(&mut preface).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.unwrap();
+        let length = u64::from(u32::from_be_bytes([0, head[0], head[1], head[2]]));
+        let payload = (&mut stream).take(length);
+        tokio::io::copy(&mut { payload }, &mut tokio::io::sink())
+            .await
+            .unwrap();
+        if head[3] == HEADERS {
+            break;
+        }
+    }
+    // The last stream that was looked at: 0; the reason: none.
+    stream.write_all(&head(8, GOAWAY)).await.unwrap();
+    stream.write_all(&[0; 8]).await.unwrap();
+    stream.shutdown().await.unwrap();
+}
+
+/// Sends the first of its clients away, and answers the others.
+async fn leaving_workload() -> SocketAddr {
+    let listener = TcpListener::bind(address(8_080)).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (first, _) = listener.accept().await.unwrap();
+        farewell(first).await;
+        let service = hyper::service::service_fn(|_| async {
+            Ok::<_, std::convert::Infallible>(http::Response::new(full("here").boxed()))
+        });
+        while let Ok((stream, _)) = listener.accept().await {
+            let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            tokio::spawn(server.serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_looked_at_is_sent_again() {
+    let site = Site::start(Protocol::Http2, leaving_workload().await).await;
+    let (status, _, text) = fetch(site.entry, "/").await;
+    assert_eq!((status, text.as_str()), (StatusCode::OK, "here"));
+}
