@@ -1,1 +1,22 @@
 //! Promises of the README, kept by real processes over real sockets: one file a promise.
+
+#[cfg(test)]
+mod e2e {
+    mod bad_commit;
+    mod canary;
+    mod crash;
+    mod day0;
+    mod drain;
+    mod enrolment;
+    mod identity;
+    mod metrics;
+    mod outage;
+    mod permissions;
+    mod protocols;
+    mod remote;
+    mod rotation;
+    mod secrets;
+    mod timeouts;
+    mod tls_mode;
+    mod vm;
+}

@@ -30,10 +30,14 @@ pub(crate) type Body = BoxBody<Bytes, std::convert::Infallible>;
 /// When the path is none.
 #[must_use]
 pub fn request(method: &str, path: &str, body: &str) -> Request<Body> {
+    request_to("mesh.test", method, path, body)
+}
+
+fn request_to(authority: &str, method: &str, path: &str, body: &str) -> Request<Body> {
     Request::builder()
         .method(method)
-        .uri(format!("http://mesh.test{path}"))
-        .header("host", "mesh.test")
+        .uri(format!("http://{authority}{path}"))
+        .header("host", authority)
         .body(Full::new(Bytes::from(body.to_owned())).boxed())
         .unwrap_or_else(|error| panic!("{method} {path}: {error}"))
 }
@@ -136,7 +140,8 @@ impl Client {
     /// # Panics
     /// When there is no whole answer in time.
     pub async fn get(&self, path: &str) -> Answer {
-        self.send(request("GET", path, "")).await
+        let request = request_to(&self.address.to_string(), "GET", path, "");
+        self.send(request).await
     }
 
     /// A request on a connection of its own.

@@ -3,15 +3,12 @@
 //! Never guesses: what is expected is what `meshc build` says of the repository.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use mesh_bundle::{Bundle, Key};
 use serde_json::Value;
 use tokio::time::MissedTickBehavior;
 
-use crate::binary;
 use crate::patience::PATIENCE;
 use crate::proxy::Proxy;
 
@@ -27,23 +24,7 @@ pub(crate) struct Expected {
 }
 
 /// For each of `running`, the endpoints that the others of `running` offer to it.
-pub(crate) async fn expected(
-    repository: &Path,
-    scratch: &Path,
-    running: &[&str],
-) -> BTreeMap<String, Vec<Expected>> {
-    let file = scratch.join("expected.bundle");
-    let mut command = Command::new(binary("meshc"));
-    command.arg("build").arg(repository).arg("-o").arg(&file);
-    let output = tokio::task::spawn_blocking(move || command.output()).await;
-    let output = output.expect("a task").expect("meshc");
-    assert!(
-        output.status.success(),
-        "meshc build: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let bytes = std::fs::read(&file).expect("what meshc wrote");
-    let bundle = Bundle::decode(&bytes).unwrap_or_else(|error| panic!("meshc build: {error}"));
+pub(crate) fn expected(bundle: &Bundle, running: &[&str]) -> BTreeMap<String, Vec<Expected>> {
     let runs = |name: &str| running.contains(&name);
     let members = bundle.proxies.iter().filter(|(kri, _)| runs(&kri.name));
     let mut offers = Vec::new();

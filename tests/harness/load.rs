@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use crate::client::{Client, Connection, request};
-use crate::patience::within;
+use crate::patience::{PATIENCE, within};
 
 /// Requests of one lane, this far apart: enough of them to meet every moment of a change, few enough for two cores.
 const PACE: Duration = Duration::from_millis(4);
@@ -141,7 +141,8 @@ impl Lane {
             pace.tick().await;
             let begin = Instant::now();
             self.tally.sent += 1;
-            match within("an answer under load", self.once()).await {
+            let outcome = tokio::time::timeout(PATIENCE, self.once()).await;
+            match outcome.unwrap_or_else(|_| Err(format!("no answer within {PATIENCE:?}"))) {
                 Ok(by) => *self.tally.by.entry(by).or_default() += 1,
                 Err(reason) => {
                     let at = self.begin.elapsed();

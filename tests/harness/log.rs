@@ -110,6 +110,12 @@ impl Log {
         self.lines().len()
     }
 
+    /// Every line as it was said.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        self.lines().iter().map(Line::to_string).collect()
+    }
+
     /// Every line after `mark` with this message for which `wanted` holds.
     #[must_use]
     pub fn all(&self, mark: usize, message: &str, wanted: impl Fn(&Line) -> bool) -> Vec<Line> {

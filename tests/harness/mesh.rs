@@ -2,6 +2,7 @@
 //!
 //! Never two meshes on one address, and never anything left behind when it is dropped.
 
+mod held;
 mod options;
 
 use std::collections::BTreeMap;
@@ -9,11 +10,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use mesh_bundle::Bundle;
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use crate::client::Client;
 use crate::dataplane::Dataplane;
-use crate::endpoints;
 use crate::meshd::{Meshd, Settled, Token};
 use crate::proxy::Proxy;
 use crate::repo::Repo;
@@ -30,6 +32,8 @@ pub struct Mesh {
     meshd: Meshd,
     dataplanes: BTreeMap<String, Dataplane>,
     repo: Arc<Repo>,
+    /// What the repository was when the proxies were started first.
+    begun: OnceCell<Bundle>,
     state: TempDir,
 }
 
@@ -263,13 +267,20 @@ impl Mesh {
         let done = tokio::task::spawn_blocking(move || work(&repo)).await;
         done.unwrap_or_else(|error| panic!("work on the repository: {error}"))
     }
+}
 
-    /// Returns when every proxy that runs knows every other one that it may send to.
-    async fn connected(&self) {
-        let names: Vec<&str> = self.dataplanes.keys().map(String::as_str).collect();
-        let expected = endpoints::expected(self.repo.path(), self.state.path(), &names).await;
-        for (proxy, endpoints) in expected {
-            endpoints::known(&self.proxy(&proxy), &endpoints).await;
+/// A test that fails shows what the processes said last; with `MESH_TEST_LOGS=1` every test does.
+#[expect(
+    clippy::print_stderr,
+    reason = "the test's own output is where it belongs"
+)]
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        if std::thread::panicking() || std::env::var_os("MESH_TEST_LOGS").is_some() {
+            eprint!("{}", self.meshd.last_words());
+            for proxy in self.proxies() {
+                eprint!("{}", proxy.last_words());
+            }
         }
     }
 }

@@ -142,6 +142,13 @@ impl Meshd {
         Arc::clone(place.as_ref().expect("meshd was started"))
     }
 
+    /// The last lines of its log; nothing where it was never started.
+    pub(crate) fn last_words(&self) -> String {
+        let place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let process = place.as_ref();
+        process.map_or_else(String::new, |process| process.log().to_string())
+    }
+
     /// SIGKILL, and waits until it is gone.
     pub async fn kill(&self) {
         self.process().kill().await;

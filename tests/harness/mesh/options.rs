@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 
 use super::Mesh;
 use crate::block::Block;
@@ -131,6 +132,7 @@ impl Options {
         meshd.arguments(&arguments);
         let mesh = Mesh {
             repo: Arc::new(self.repo),
+            begun: OnceCell::new(),
             meshd,
             dataplanes,
             proxies: Mutex::default(),
