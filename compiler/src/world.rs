@@ -6,7 +6,7 @@ mod dir;
 
 use std::collections::BTreeMap;
 
-pub use dir::{DirWorld, FileWorld};
+pub use dir::{DirWorld, FilesWorld};
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
 pub trait World {

@@ -54,6 +54,16 @@ fn a_file_is_judged_on_its_own() {
         .exits(0)
         .says("warning[unknown-mesh]");
     repo.meshc(&["check"]).exits(1);
+    let both = repo.meshc(&["check", "./a.yaml", "b.yaml"]);
+    both.exits(1).says("--> a.yaml:2:7").says("--> b.yaml:2:7");
+    both.says("1 error, 1 warning in 2 documents");
+    repo.write(".hidden/c.yaml", BAD);
+    repo.meshc(&["check", ".hidden/c.yaml"])
+        .exits(1)
+        .says("--> c.yaml:2:7");
+    repo.meshc(&["check", "a.yaml", "."])
+        .exits(2)
+        .complains("cannot read .: it is a directory");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! Never writes anything.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::output::Output;
@@ -14,11 +16,21 @@ use crate::diag::{render, summary};
 pub(super) struct Check {
     #[command(flatten)]
     common: Common,
+
+    /// More files, where the first path is a file too.
+    #[arg(value_name = "FILE")]
+    more: Vec<PathBuf>,
 }
 
 impl Check {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let compiled = open::compiled(&self.common.path, &self.common.settings)?;
+        let Common { path, settings, .. } = &self.common;
+        let compiled = if self.more.is_empty() {
+            open::compiled(path, settings)?
+        } else {
+            let paths = std::iter::once(path).chain(&self.more);
+            open::documents(&paths.cloned().collect::<Vec<_>>(), settings)?
+        };
         let text = render(
             self.common.format(),
             &compiled.diagnostics,

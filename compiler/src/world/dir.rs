@@ -1,4 +1,4 @@
-//! A directory, or one file, as a world. The only file of the compiler that reads the file system.
+//! A directory, or some files, as a world. The only file of the compiler that reads the file system.
 //!
 //! Never follows a symbolic link and never opens anything but a regular file: what a repository holds must not make a check
 //! read other places, or wait.
@@ -8,9 +8,11 @@
     reason = "this is the place where the compiler may touch files"
 )]
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{File, FileType, Metadata};
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::{Entry, EntryKind, World};
 
@@ -26,12 +28,11 @@ pub struct DirWorld {
     root: PathBuf,
 }
 
-/// One file, whatever stands beside it.
+/// Some files, whatever stands beside them.
 #[derive(Debug, Clone)]
-pub struct FileWorld {
-    path: PathBuf,
-    name: String,
-    size: u64,
+pub struct FilesWorld {
+    /// By the name to show: where it is, and its size.
+    files: BTreeMap<String, (PathBuf, u64)>,
 }
 
 impl DirWorld {
@@ -47,41 +48,57 @@ impl DirWorld {
     }
 }
 
-impl FileWorld {
-    /// The file at a path.
+impl FilesWorld {
+    /// The files at some paths.
     ///
     /// # Errors
-    /// It is not there, is no regular file, or has a name that no document has; in words.
-    pub fn open(path: &Path) -> Result<Self, String> {
-        let metadata = std::fs::metadata(path).map_err(|error| words(&error))?;
-        if !metadata.is_file() {
-            return Err(format!("it is a {}", noun(metadata.file_type())));
+    /// The first that is not there, is no regular file, or has a name that no document has; in words.
+    pub fn open(paths: &[PathBuf]) -> Result<Self, (PathBuf, String)> {
+        let mut files = BTreeMap::new();
+        for path in paths {
+            let (name, size) = document(path).map_err(|reason| (path.clone(), reason))?;
+            let known = files.insert(name, (path.clone(), size));
+            if known.is_some_and(|(other, _)| other != *path) {
+                let reason = "another file has the same name; give them one by one".to_owned();
+                return Err((path.clone(), reason));
+            }
         }
-        let name = path.file_name().and_then(|name| name.to_str());
-        let document = |name: &&str| is_document(Path::new(name)) && !name.starts_with('.');
-        let name = name
-            .filter(document)
-            .ok_or("a document is in a file that ends in .yaml, .yml or .json")?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            name: name.to_owned(),
-            size: metadata.len(),
-        })
+        Ok(Self { files })
     }
 }
 
-impl World for FileWorld {
+/// The name to show for a file, and its size.
+fn document(path: &Path) -> Result<(String, u64), String> {
+    let metadata = std::fs::metadata(path).map_err(|error| words(&error))?;
+    if !metadata.is_file() {
+        return Err(format!("it is a {}", noun(metadata.file_type())));
+    }
+    let hidden = |part: &OsStr| part.as_encoded_bytes().starts_with(b".");
+    if !is_document(path) || path.file_name().is_none_or(hidden) {
+        return Err("a document is in a file that ends in .yaml, .yml or .json".to_owned());
+    }
+    // As it was given, but for what would hide it: the compiler skips hidden directories, and whoever names a file in one
+    // means it.
+    let parts: Vec<_> = path.components().map(Component::as_os_str).collect();
+    let shown = parts.rsplit(|part| hidden(part)).next().unwrap_or_default();
+    let shown: PathBuf = shown.iter().collect();
+    let name = shown.to_str().ok_or("its name is not UTF-8")?;
+    Ok((name.to_owned(), metadata.len()))
+}
+
+impl World for FilesWorld {
     fn entries(&self) -> Vec<Entry> {
-        vec![Entry {
-            path: self.name.clone(),
-            kind: EntryKind::File { size: self.size },
-        }]
+        let files = self.files.iter();
+        files
+            .map(|(name, (_, size))| entry(name, EntryKind::File { size: *size }))
+            .collect()
     }
 
-    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+        let (path, _) = self.files.get(name).ok_or("no such file")?;
         // Who names a link means the file behind it.
-        let metadata = std::fs::metadata(&self.path).map_err(|error| words(&error))?;
-        bytes(&self.path, &metadata)
+        let metadata = std::fs::metadata(path).map_err(|error| words(&error))?;
+        bytes(path, &metadata)
     }
 }
 
