@@ -1,6 +1,8 @@
 //! Telling what was refused: one log line, with what caused it, and one count.
 //!
-//! Never logs what a client wrote: places are names of the configuration, peers are verified identities.
+//! Never logs what a client wrote: places are names of the configuration, peers are verified identities, reasons are ours.
+
+use std::net::SocketAddr;
 
 use mesh_bundle::Origin;
 
@@ -12,6 +14,10 @@ use crate::refusal::Refusal;
 pub(crate) struct Refused<'a> {
     pub(crate) direction: Direction,
     pub(crate) refusal: Refusal,
+    /// More than the refusal's label says.
+    pub(crate) reason: Option<&'a str>,
+    /// Where a peer that is nobody comes from.
+    pub(crate) remote: Option<SocketAddr>,
     /// Who was refused; the workload itself, or a peer without a certificate, is nobody.
     pub(crate) peer: Option<&'a str>,
     /// The section name of the inbound, or the destination.
@@ -29,6 +35,8 @@ impl Refused<'_> {
         let origin = self.origin.map(ToString::to_string);
         tracing::warn!(
             refusal = self.refusal.row().label,
+            reason = self.reason,
+            remote = self.remote.map(tracing::field::display),
             peer = self.peer,
             inbound,
             destination,

@@ -42,6 +42,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
     let Some(inbound) = table.inbounds.get(bind).cloned() else {
         return;
     };
+    let remote = tcp.peer_addr().ok();
     let (stream, peer) = match admit(&table, &inbound, tcp).await {
         Ok(Admitted::Mesh(stream, peer)) => (stream, Some(*peer)),
         Ok(Admitted::Plain(stream)) => (stream, None),
@@ -49,10 +50,12 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
             let session = Session::inbound(shared, bind, None, Arc::clone(&table.trust));
             return bytes(&session, &table, &inbound, stream).await;
         }
-        Err(refusal) => {
+        Err(Unwelcome { refusal, reason }) => {
             let refused = Refused {
                 direction: Direction::Inbound,
                 refusal,
+                reason: reason.as_deref(),
+                remote,
                 peer: None,
                 place: &inbound.name,
                 origin: inbound.policy.tls.origin.as_ref(),
@@ -77,10 +80,29 @@ enum Admitted {
     Foreign(Stream),
 }
 
-async fn admit(table: &Table, inbound: &InboundTable, tcp: TcpStream) -> Result<Admitted, Refusal> {
+/// Why a connection is not admitted.
+struct Unwelcome {
+    refusal: Refusal,
+    reason: Option<String>,
+}
+
+impl From<Refusal> for Unwelcome {
+    fn from(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            reason: None,
+        }
+    }
+}
+
+async fn admit(
+    table: &Table,
+    inbound: &InboundTable,
+    tcp: TcpStream,
+) -> Result<Admitted, Unwelcome> {
     match (inbound.policy.tls.value, &inbound.tls) {
         (TlsMode::Disabled, _) => Ok(Admitted::Plain(Stream::plain(tcp))),
-        (TlsMode::Strict, None) => Err(Refusal::NoCertificate),
+        (TlsMode::Strict, None) => Err(Refusal::NoCertificate.into()),
         (TlsMode::Strict, Some(config)) => {
             let tcp = Rewound::new(Bytes::new(), tcp);
             terminate(table, inbound, config, tcp).await
@@ -89,7 +111,7 @@ async fn admit(table: &Table, inbound: &InboundTable, tcp: TcpStream) -> Result<
             let (kind, tcp) = detect(tcp).await.map_err(|_| Refusal::Handshake)?;
             match (kind, config) {
                 (Hello::Mesh, Some(config)) => terminate(table, inbound, config, tcp).await,
-                (Hello::Mesh, None) => Err(Refusal::NoCertificate),
+                (Hello::Mesh, None) => Err(Refusal::NoCertificate.into()),
                 (Hello::OtherTls, _) => Ok(Admitted::Foreign(Stream::Plain(tcp))),
                 (Hello::None, _) => Ok(Admitted::Plain(Stream::Plain(tcp))),
             }
@@ -102,12 +124,12 @@ async fn terminate(
     inbound: &InboundTable,
     config: &Arc<ServerConfig>,
     tcp: Rewound<TcpStream>,
-) -> Result<Admitted, Refusal> {
+) -> Result<Admitted, Unwelcome> {
     let acceptor = TlsAcceptor::from(Arc::clone(config));
     let accepted = timeout(HANDSHAKE_WAIT, acceptor.accept(tcp.into_wire())).await;
     let tls = accepted
         .map_err(|_| Refusal::HandshakeTimeout)?
-        .map_err(|why| refusal(&why))?;
+        .map_err(|why| unwelcome(&why))?;
     let (_, connection) = tls.get_ref();
     let peer = TlsPeer::of(connection, connection.server_name());
     let peer = peer.map_err(|_| Refusal::PeerIdentity)?;
@@ -118,14 +140,21 @@ async fn terminate(
     Ok(Admitted::Mesh(stream, Box::new(peer)))
 }
 
-fn refusal(why: &io::Error) -> Refusal {
-    tracing::debug!(%why, "handshake");
+fn unwelcome(why: &io::Error) -> Unwelcome {
+    use rustls::CertificateError::Other;
     let inner = why.get_ref().and_then(|inner| inner.downcast_ref());
-    match inner {
-        Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => {
-            Refusal::PeerIdentity
+    let (refusal, reason) = match inner {
+        Some(rustls::Error::InvalidCertificate(Other(why))) => {
+            (Refusal::PeerIdentity, why.0.to_string())
         }
-        _ => Refusal::Handshake,
+        Some(
+            why @ (rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented),
+        ) => (Refusal::PeerIdentity, why.to_string()),
+        _ => (Refusal::Handshake, why.to_string()),
+    };
+    Unwelcome {
+        refusal,
+        reason: Some(reason),
     }
 }
 

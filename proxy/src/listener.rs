@@ -71,6 +71,8 @@ async fn accept(shared: Arc<Shared>, direction: Direction, bind: Bind, socket: T
             let refused = Refused {
                 direction,
                 refusal: Refusal::ConnectionLimit,
+                reason: None,
+                remote: None,
                 peer: None,
                 place: &bind.to_string(),
                 origin: None,

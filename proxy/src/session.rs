@@ -200,6 +200,8 @@ impl Session {
         Refused {
             direction: self.direction,
             refusal,
+            reason: None,
+            remote: None,
             peer: self.peer_id(),
             place: place.unwrap_or_default(),
             origin,
