@@ -14,7 +14,9 @@ async fn assert_refused(mesh: &Mesh, what: &str, probe: Probe) {
     let knock = probe.knock().await;
     assert!(knock.refused(), "{what}: {knock:?}");
     let line = log.says(mark, "refused", &[]).await;
-    assert!(!line.field("refusal").is_empty(), "{what}: {line}");
+    for field in ["refusal", "reason", "remote"] {
+        assert!(!line.field(field).is_empty(), "{what}: no {field}: {line}");
+    }
     assert_eq!(workload.arrived(), arrived, "{what} reached the workload");
 }
 

@@ -7,6 +7,7 @@ use mesh_tests::{Load, Mesh, meshc_check};
 use super::{Proof, show_failures, show_share};
 
 const CANARY: &str = "api/canary.yaml";
+const TIMEOUTS: &str = "api/timeouts.yaml";
 
 pub(super) async fn move_the_canary(mesh: &Mesh) -> Proof {
     let mut proof = Proof::default();
@@ -44,9 +45,9 @@ pub(super) async fn a_mistake(mesh: &Mesh) -> Proof {
     let mut proof = Proof::default();
     let good = mesh.head().await;
     let load = Load::start(mesh.client("web-1", "api"), "/", 4);
-    let text = mesh.repo().read(CANARY);
+    let text = mesh.repo().read(TIMEOUTS);
     let (bad, settled) = mesh
-        .try_change(|repo| repo.replace(CANARY, "weight: 50", "wieght: 50"))
+        .try_change(|repo| repo.replace(TIMEOUTS, "requestTimeout", "requestTimeuot"))
         .await;
     proof.show(
         settled.revision() == good && bad != good,
@@ -66,7 +67,7 @@ pub(super) async fn a_mistake(mesh: &Mesh) -> Proof {
     );
     load.more(200).await;
     show_failures(&mut proof, "meanwhile", &load.stop().await);
-    let mended = mesh.commit(CANARY, &text).await;
+    let mended = mesh.commit(TIMEOUTS, &text).await;
     proof.show(
         mended.diagnostics().is_empty(),
         format!("{} mends it and is served", short(mended.revision())),

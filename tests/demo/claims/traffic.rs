@@ -89,34 +89,43 @@ async fn reports(mesh: &Mesh, server: &str, proof: &mut Proof) {
 async fn knocks(mesh: &Mesh, proof: &mut Proof) {
     let api = mesh.inbound("api-1");
     let arrived = mesh.workload("api-1").arrived();
+    let mark = mesh.proxy("api-1").log().mark();
     let plain = Client::http1(api).try_send(request("GET", "/", "")).await;
-    show_refusal(
-        proof,
-        "plaintext",
-        plain.map(|answer| answer.status.to_string()),
-    );
+    let plain = plain.map(|answer| answer.status.to_string());
+    show_refusal(mesh, mark, proof, "plaintext", plain).await;
+    let mark = mesh.proxy("api-1").log().mark();
     let knock = Probe::at(api).knock().await;
     let presented = knock.presented.join(" ");
-    show_refusal(proof, "TLS without a certificate", knock.outcome);
+    let what = "TLS 1.3 without a certificate";
+    show_refusal(mesh, mark, proof, what, knock.outcome).await;
+    let mark = mesh.proxy("api-1").log().mark();
     let knock = Probe::at(api).only_tls12().knock().await;
-    show_refusal(proof, "TLS 1.2", knock.outcome);
+    show_refusal(mesh, mark, proof, "TLS 1.2", knock.outcome).await;
     proof.show(
         mesh.workload("api-1").arrived() == arrived,
         format!("nothing of that reached the workload; the proxy showed itself as {presented}"),
     );
 }
 
-fn show_refusal(proof: &mut Proof, what: &str, outcome: Result<String, String>) {
-    match outcome {
-        Ok(answer) => proof.show(
+async fn show_refusal(
+    mesh: &Mesh,
+    mark: usize,
+    proof: &mut Proof,
+    what: &str,
+    outcome: Result<String, String>,
+) {
+    if let Ok(answer) = outcome {
+        return proof.show(
             false,
-            format!("{what} at the API's inbound: answered, {answer}"),
-        ),
-        Err(reason) => proof.show(
-            true,
-            format!("{what} at the API's inbound: refused ({reason})"),
-        ),
+            format!("{what} to the API's inbound: answered, {answer}"),
+        );
     }
+    let line = mesh.proxy("api-1").log().says(mark, "refused", &[]).await;
+    let (refusal, reason) = (line.field("refusal"), line.field("reason"));
+    proof.show(
+        true,
+        format!("{what} to the API's inbound: refused, {refusal} ({reason})"),
+    );
 }
 
 pub(super) async fn refusal(mesh: &Mesh) -> Proof {
