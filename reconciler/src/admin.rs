@@ -2,6 +2,7 @@
 //!
 //! Never changes anything: every request is a question, and whoever may ask learns names and digests, no secret.
 
+mod bounded;
 mod metrics;
 mod view;
 
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use crate::registry::Registry;
 use crate::status::Status;
 
+use bounded::Bounded;
 pub(crate) use metrics::Metrics;
 
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
@@ -88,7 +90,7 @@ impl Admin {
         let stopped = async move {
             let _ = stop.wait_for(|stop| *stop).await;
         };
-        axum::serve(listener, routes)
+        axum::serve(Bounded::new(listener), routes)
             .with_graceful_shutdown(stopped)
             .await
     }

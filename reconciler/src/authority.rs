@@ -213,6 +213,10 @@ impl Gate {
             .get(issuer)
             .map_err(|why| Denied::Unavailable(why.to_owned()))?;
         self.wait_for_trust(&published, issuer, now)?;
+        if !self.registry.claim(proxy, csr.fingerprint) {
+            let why = "this key belongs to another proxy; make a new one";
+            return Err(Denied::Forbidden(why.to_owned()));
+        }
         let (name, lifetime) = (
             Name::Spiffe(&identity.spiffe_id),
             identity.lifetime.as_std(),
@@ -283,13 +287,12 @@ fn choose(published: &Published, token: &Record, asked: Option<&str>) -> Result<
 
 /// The one Dataplane of a mesh with a name.
 fn only(published: &Published, mesh: &str, name: &str) -> Result<Kri, Denied> {
-    let mut named = published.named(mesh, name);
-    match (named.next(), named.next()) {
-        (Some(proxy), None) => Ok(proxy.clone()),
-        (None, _) => Err(Denied::Forbidden(format!(
+    match published.named(mesh, name) {
+        [proxy] => Ok(proxy.clone()),
+        [] => Err(Denied::Forbidden(format!(
             "the mesh `{mesh}` has no Dataplane `{name}`"
         ))),
-        (Some(_), Some(_)) => Err(Denied::Invalid(format!(
+        [..] => Err(Denied::Invalid(format!(
             "the mesh `{mesh}` has several Dataplanes `{name}`, in different namespaces"
         ))),
     }

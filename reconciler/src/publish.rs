@@ -19,6 +19,8 @@ use crate::ca::Authorities;
 pub(crate) struct Published {
     pub(crate) authorities: Authorities,
     pub(crate) proxies: BTreeMap<Kri, PublishedProxy>,
+    /// By mesh and name: what a control certificate and a token say.
+    names: BTreeMap<(String, String), Vec<Kri>>,
     /// Who serves each service port.
     pub(crate) servers: BTreeMap<Kri, Vec<Server>>,
     resources: Arc<BTreeMap<Digest, Bytes>>,
@@ -112,8 +114,14 @@ impl Published {
             }
             proxies.insert(kri.clone(), published);
         }
+        let mut names: BTreeMap<_, Vec<Kri>> = BTreeMap::new();
+        for kri in proxies.keys() {
+            let key = (kri.mesh.clone(), kri.name.clone());
+            names.entry(key).or_default().push(kri.clone());
+        }
         Ok(Self {
             authorities,
+            names,
             proxies,
             servers,
             resources,
@@ -121,14 +129,9 @@ impl Published {
     }
 
     /// The Dataplanes of a mesh with a name: none, one, or, with namespaces, several.
-    pub(crate) fn named<'a>(
-        &'a self,
-        mesh: &'a str,
-        name: &'a str,
-    ) -> impl Iterator<Item = &'a Kri> {
-        self.proxies
-            .keys()
-            .filter(move |kri| kri.mesh == mesh && kri.name == name)
+    pub(crate) fn named(&self, mesh: &str, name: &str) -> &[Kri] {
+        let key = (mesh.to_owned(), name.to_owned());
+        self.names.get(&key).map_or(&[], Vec::as_slice)
     }
 
     /// Every service port that somebody serves or is sent to.

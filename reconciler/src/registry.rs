@@ -4,6 +4,7 @@
 //! changed for.
 
 mod kept;
+mod keys;
 mod live;
 mod service;
 mod standing;
@@ -20,6 +21,7 @@ use tokio::time::Instant;
 use crate::publish::Published;
 
 pub(crate) use kept::Kept;
+use keys::Keys;
 use live::Live;
 pub(crate) use live::Rejection;
 pub(crate) use service::Now;
@@ -43,6 +45,8 @@ struct Inner {
     live: BTreeMap<Kri, Live>,
     feeds: BTreeMap<Kri, Feed>,
     tls_ready: BTreeSet<Kri>,
+    /// The key that each proxy showed last, and whose it is.
+    keys: Keys,
     services: BTreeMap<Kri, Arc<ClusterEndpoints>>,
     /// Nobody has looked at it yet.
     dirty: Dirty,
@@ -117,6 +121,7 @@ impl Registry {
         if std::mem::take(&mut inner.kept.lost) {
             inner.assume_tls(&published);
         }
+        inner.keys.retain(|kri| published.proxies.contains_key(kri));
         inner.published = Some(published);
         inner.dirty.everything = true;
         drop(inner);
@@ -146,6 +151,11 @@ impl Registry {
         inner
             .feeds
             .retain(|kri, _| kri.mesh != mesh || kri.name != name);
+    }
+
+    /// May this key be certified for this proxy? One that was certified for another one may not.
+    pub(crate) fn claim(&self, proxy: &Kri, key: Digest) -> bool {
+        self.lock().keys.claim(proxy, key)
     }
 
     /// A certificate was issued to a proxy.

@@ -253,11 +253,18 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Also what lies above it, as far as it is missing. Tightens what is there already.
 fn make_directory(path: &Path) -> Result<(), StateFailure> {
     let failed = |doing, error| StateFailure::io(doing, path, error);
-    DirBuilder::new()
-        .recursive(true)
-        .mode(DIRECTORY_MODE)
-        .create(path)
-        .map_err(|error| failed("making the directory", error))?;
+    if !path.is_dir() {
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(DIRECTORY_MODE)
+            .create(path);
+        // The name of the directory must outlast a power cut as surely as the files in it.
+        let synced = made.and_then(|()| match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
+            _ => Ok(()),
+        });
+        synced.map_err(|error| failed("making the directory", error))?;
+    }
     let mode = fs::metadata(path)
         .map_err(|error| failed("opening", error))?
         .permissions()

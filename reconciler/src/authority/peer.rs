@@ -46,3 +46,53 @@ pub(super) fn read(chain: &[CertificateDer<'_>]) -> Result<Peer, String> {
         issued: from + SKEW.as_secs(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use mesh_bundle::SpiffeId;
+
+    use super::*;
+    use crate::ca::{Name, Request, open_control, probe};
+    use crate::state::StateDir;
+
+    #[test]
+    fn only_control_certificates_name_a_proxy() {
+        const NOW: u64 = 1_800_000_000;
+        let directory = tempfile::tempdir().unwrap();
+        let state = StateDir::open(directory.path()).unwrap();
+        let control = open_control(&state, NOW).unwrap();
+        let request = Request::read(&probe().unwrap().1).unwrap();
+        let issue = |name: Name<'_>| {
+            let lifetime = Duration::from_secs(60);
+            control.issue(&request, name, lifetime, NOW).unwrap().chain
+        };
+        let read_id = |id: &str| {
+            let id: SpiffeId = id.parse().unwrap();
+            read(&issue(Name::Spiffe(&id)))
+        };
+        let peer = read_id("spiffe://meshd.control/mesh/shop/dataplane/web-1").unwrap();
+        assert_eq!(
+            (peer.mesh.as_str(), peer.dataplane.as_str()),
+            ("shop", "web-1")
+        );
+        assert_eq!(peer.issued, NOW);
+        for id in [
+            "spiffe://meshd.control/mesh/shop",
+            "spiffe://meshd.control/mesh/shop/dataplane/a/b",
+            "spiffe://meshd.control/mesh/a/b/dataplane/c",
+            "spiffe://shop.default.mesh.local/workload/web",
+        ] {
+            assert!(
+                read_id(id)
+                    .unwrap_err()
+                    .contains("not a control certificate")
+            );
+        }
+        let own = read(&issue(Name::Dns("meshd.control")));
+        assert!(own.unwrap_err().contains("exactly one name"));
+        read(&[]).unwrap_err();
+        read(&[CertificateDer::from(b"hello".to_vec())]).unwrap_err();
+    }
+}

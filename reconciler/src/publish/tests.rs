@@ -25,8 +25,8 @@ fn endpoints_are_named_after_the_inbound() {
     assert_eq!(web.clusters, BTreeSet::from([api()]));
     assert_eq!(web.serves, BTreeSet::new());
     assert_eq!(published.proxies[&dataplane("api-1")].serves, web.clusters);
-    assert_eq!(published.named("shop", "web-1").count(), 1);
-    assert_eq!(published.named("other", "web-1").count(), 0);
+    assert_eq!(published.named("shop", "web-1").len(), 1);
+    assert_eq!(published.named("other", "web-1").len(), 0);
 }
 
 #[test]
