@@ -27,6 +27,8 @@ use bounded::Bounded;
 pub(crate) use metrics::Metrics;
 
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// Between two looks whether a revision has settled.
+const BREATH: Duration = Duration::from_millis(10);
 /// Requests that wait for a revision at the same time.
 const WAITERS: usize = 64;
 
@@ -122,6 +124,8 @@ impl Admin {
                 _ = status.changed() => {}
                 _ = registry.changed() => {}
             }
+            // A thousand acknowledgements are looked at a few times, not a thousand.
+            tokio::time::sleep(BREATH).await;
         }
     }
 }

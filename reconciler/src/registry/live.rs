@@ -101,6 +101,12 @@ impl Live {
         self.session.is_some()
     }
 
+    /// Has it taken or refused this configuration?
+    pub(super) fn has_answered(&self, root: Digest) -> bool {
+        let rejected = self.rejected.as_ref();
+        self.held == Some(root) || rejected.is_some_and(|rejection| rejection.root == root)
+    }
+
     /// May traffic be sent to it?
     pub(super) fn is_ready(&self, now: Instant) -> bool {
         !self.draining && (self.ready || self.grace.is_some_and(|grace| now < grace))

@@ -35,9 +35,18 @@ pub(crate) struct Seen {
 impl Registry {
     /// Has every connected proxy acknowledged or refused what is wanted of it?
     pub(crate) fn all_answered(&self) -> bool {
-        self.proxies(Instant::now())
+        let inner = self.lock();
+        let Some(published) = &inner.published else {
+            return true;
+        };
+        inner
+            .live
             .iter()
-            .all(|proxy| proxy.standing != Standing::Pending)
+            .filter(|(_, live)| live.is_connected())
+            .all(|(kri, live)| {
+                let proxy = published.proxies.get(kri);
+                proxy.is_none_or(|proxy| live.has_answered(proxy.wanted.root()))
+            })
     }
 
     /// Every proxy that is published, as it stands.
