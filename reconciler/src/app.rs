@@ -213,6 +213,7 @@ impl Meshd {
             self.tasks.shutdown().await;
         }
         keep(&self.registry, &self.state, Now::read()).await;
+        self.state.release();
         tracing::info!("ended");
     }
 }

@@ -75,10 +75,7 @@ fn explain(error: &io::Error) -> String {
 
 impl Drop for StateDir {
     fn drop(&mut self) {
-        if let Some(lock) = &self.lock {
-            // Closing would do, but for a process that was forked at this moment and holds the file a little longer.
-            let _ = lock.unlock();
-        }
+        self.release();
     }
 }
 
@@ -122,6 +119,14 @@ impl StateDir {
             .canonicalize()
             .map_err(|error| StateFailure::io("opening", root, error))?;
         Ok(Self { root, lock: None })
+    }
+
+    /// Lets the next meshd in. Whoever still holds this must not write any more.
+    pub fn release(&self) {
+        if let Some(lock) = &self.lock {
+            // Closing would do, but for a process that was forked at this moment and holds the file a little longer.
+            let _ = lock.unlock();
+        }
     }
 
     /// Where it is.
