@@ -23,6 +23,9 @@ use crate::world::Rejected;
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// To find the address of a listener that is given by name.
 const BIND_WAIT: Duration = Duration::from_secs(5);
+/// Before clients are told on their connections, most of them have heard from meshd and left by themselves, which cannot
+/// cross with a request as a farewell of HTTP can.
+const NEWS_TRAVEL: Duration = Duration::from_secs(1);
 /// While draining: nothing has been under way for so long, so nobody comes any more.
 const QUIET: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -90,6 +93,11 @@ impl DataPlane {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     async fn bind(&self, place: &Bind, key: &Key) -> Result<TcpListener, Rejected> {
         let rejected = |reason: String| Rejected {
             key: Some(key.clone()),
@@ -110,6 +118,7 @@ impl DataPlane {
     /// lasts beyond `deadline` is cut. Listeners stay open meanwhile, for those who have not heard yet.
     pub async fn drain(&self, deadline: Duration) {
         let end = Instant::now() + deadline;
+        sleep(NEWS_TRAVEL.min(deadline / 4)).await;
         self.shared.enter(Phase::Draining);
         let mut quiet_since = None;
         while Instant::now() < end {

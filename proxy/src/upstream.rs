@@ -5,6 +5,7 @@
 mod connect;
 mod dial;
 mod pool;
+mod replay;
 mod send;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use mesh_bundle::resource::Protocol;
 pub(crate) use connect::Connected;
 use connect::connect;
 pub(crate) use pool::{Lease, Pool};
+pub(crate) use replay::Slot;
 pub(crate) use send::{Answer, Outgoing, healthy_first, send};
 
 /// A connection to one instance that nothing uses is closed after this long, or after the configured time where that is

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use super::exchange::{Ending, Watchdog};
 use crate::refusal::Refusal;
 use crate::tcp::Activity;
-use crate::upstream::Lease;
+use crate::upstream::{Lease, Slot};
 
 /// Frames of a mirrored body that its backend has not taken yet; when there are more, the copy is given up.
 pub(super) const MIRRORED_FRAMES: usize = 64;
@@ -62,6 +62,12 @@ pub(crate) enum RequestBody {
     },
     /// A copy of the client's; `None` is its end.
     Copy(mpsc::Receiver<Option<Frame<Bytes>>>),
+    /// One of the others, which stays where it is until it is first asked for a frame.
+    Kept {
+        slot: Slot,
+        size: SizeHint,
+        begun: Option<Box<RequestBody>>,
+    },
 }
 
 impl Body {
@@ -153,6 +159,24 @@ impl Drop for Answered {
 }
 
 impl RequestBody {
+    /// The same body, and the place where it waits.
+    pub(crate) fn kept(self) -> (Self, Slot) {
+        let (size, slot) = match self {
+            Self::Kept {
+                size,
+                slot,
+                begun: None,
+            } => (size, slot),
+            body => (body.size_hint(), Arc::new(Mutex::new(Some(body)))),
+        };
+        let body = Self::Kept {
+            slot: Arc::clone(&slot),
+            size,
+            begun: None,
+        };
+        (body, slot)
+    }
+
     pub(super) fn stream(
         inner: Incoming,
         activity: &Arc<Activity>,
@@ -192,6 +216,19 @@ impl HttpBody for RequestBody {
                 mirror(copy, frame.as_ref());
                 Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
             }
+            Self::Kept { slot, begun, .. } => {
+                let body = match begun {
+                    Some(body) => body,
+                    None => {
+                        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+                        let Some(body) = slot.take() else {
+                            return Poll::Ready(Some(Err(Broken::Copy)));
+                        };
+                        begun.insert(Box::new(body))
+                    }
+                };
+                Pin::new(&mut **body).poll_frame(cx)
+            }
             Self::Copy(frames) => match ready!(frames.poll_recv(cx)) {
                 Some(Some(frame)) => Poll::Ready(Some(Ok(frame))),
                 Some(None) => Poll::Ready(None),
@@ -206,6 +243,7 @@ impl HttpBody for RequestBody {
             // The end of a copied body must be seen, or the copy would not end.
             Self::Stream { inner, copy, .. } => copy.is_none() && inner.is_end_stream(),
             Self::Copy(_) => false,
+            Self::Kept { begun, .. } => begun.as_ref().is_some_and(|body| body.is_end_stream()),
         }
     }
 
@@ -214,6 +252,10 @@ impl HttpBody for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Stream { inner, .. } => inner.size_hint(),
             Self::Copy(_) => SizeHint::default(),
+            Self::Kept { size, begun, .. } => match begun {
+                Some(body) => body.size_hint(),
+                None => *size,
+            },
         }
     }
 }

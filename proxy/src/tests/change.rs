@@ -15,7 +15,7 @@ use super::wire::{
     read, workload,
 };
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_request_is_lost_to_changes() {
     let mut site = Site::start(Protocol::Http, mirror_workload(false).await).await;
     let entry = site.entry;
@@ -249,7 +249,7 @@ async fn a_drain_finishes_what_is_under_way_and_then_closes() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_drain_under_load_loses_nothing() {
     let mut site = Site::start(Protocol::Http, mirror_workload(false).await).await;
     let other = Site::start(Protocol::Http, mirror_workload(false).await).await;
@@ -272,7 +272,9 @@ async fn a_drain_under_load_loses_nothing() {
                 if connection.ready().await.is_err() {
                     connection = client(entry).await;
                 }
-                let response = connection.send_request(get("/")).await.unwrap();
+                let request = http::Request::post("/").header("host", "api");
+                let request = request.body(full("x".repeat(5_000))).unwrap();
+                let response = connection.send_request(request).await.unwrap();
                 if sent.send(read(response).await.0).await.is_err() {
                     return;
                 }

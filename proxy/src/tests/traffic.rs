@@ -263,3 +263,18 @@ async fn what_a_workload_says_for_one_hop_stays_there() {
     );
     assert_eq!(headers.get("x-end").unwrap(), "to end");
 }
+
+/// What a connection costs while nothing happens on it is mostly its future.
+#[tokio::test]
+async fn futures_stay_small() {
+    let site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let shared = site.api.plane.shared();
+    let bind = shared.table().inbounds.keys().next().unwrap().clone();
+    let tcp = || async { TcpStream::connect(site.inbound).await.unwrap() };
+    let inbound = size_of_val(&crate::inbound::serve(shared, &bind, tcp().await));
+    let outbound = size_of_val(&crate::outbound::serve(shared, &bind, tcp().await));
+    assert!(
+        inbound <= 4_608 && outbound <= 4_608,
+        "{inbound} {outbound}"
+    );
+}

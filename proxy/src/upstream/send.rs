@@ -1,12 +1,12 @@
 //! One request to one of the instances of a cluster, or to the workload.
 //!
-//! Never buffers a body, so a request can be tried elsewhere only as long as nothing of it was written; one without a body also
-//! where the other side says that it never looked at it.
+//! Never buffers a body, so a request can be tried elsewhere only as long as nothing of it was written.
 
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
 
+use super::replay::Kept;
 use super::{Lease, Upstreams, Via, dial};
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
@@ -100,24 +100,27 @@ async fn send_to(
             Ok(lease) => lease,
             Err(why) => return Err((why, Some(request))),
         };
-        let spare = match &lease {
-            Lease::Two(_) => without_body(&request),
-            Lease::One { .. } | Lease::Own => None,
-        };
         let sent = match &mut lease {
             Lease::One { sender, .. } => {
-                let request = match spoken(request, false) {
-                    Ok(request) => request,
-                    Err(why) => return Err((why, None)),
-                };
-                sender.try_send_request(request).await
+                let spoken = spoken(request, false).map_err(|why| (why, None))?;
+                let sent = sender.try_send_request(spoken).await;
+                sent.map_err(|mut failed| match failed.take_message() {
+                    Some(unsent) => (Refusal::Closed, Some(unsent)),
+                    None => (failure(failed.error()), None),
+                })
             }
             Lease::Two(share) => {
-                let request = match spoken(request, true) {
-                    Ok(request) => request,
-                    Err(why) => return Err((why, None)),
-                };
-                share.sender().try_send_request(request).await
+                let spoken = spoken(request, true).map_err(|why| (why, None))?;
+                let (spoken, kept) = Kept::copy(spoken);
+                let sent = share.sender().try_send_request(spoken).await;
+                sent.map_err(|mut failed| {
+                    pool.discard(share);
+                    match failed.take_message() {
+                        Some(unsent) => (Refusal::Closed, Some(unsent)),
+                        None if is_unprocessed(failed.error()) => (Refusal::Closed, kept.restore()),
+                        None => (failure(failed.error()), None),
+                    }
+                })
             }
             Lease::Own => return Err((Refusal::Closed, Some(request))),
         };
@@ -127,46 +130,11 @@ async fn send_to(
                 return Err((Refusal::BadResponse, None));
             }
             Ok(response) => return Ok(Answer { response, lease }),
-            Err(mut failed) => match failed
-                .take_message()
-                .or_else(|| spare.filter(|_| is_unprocessed(failed.error())))
-            {
-                Some(unsent) => {
-                    if let Lease::Two(share) = &lease {
-                        pool.discard(share);
-                    }
-                    request = unsent;
-                }
-                None => return Err((failure(failed.error()), None)),
-            },
+            Err((_, Some(unsent))) => request = unsent,
+            Err(failed) => return Err(failed),
         }
     }
     Err((Refusal::Closed, Some(request)))
-}
-
-/// The same request once more, where it has no body.
-fn without_body(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !matches!(request.body(), RequestBody::Empty) {
-        return None;
-    }
-    let mut spare = Request::new(RequestBody::Empty);
-    *spare.method_mut() = request.method().clone();
-    *spare.uri_mut() = request.uri().clone();
-    *spare.version_mut() = request.version();
-    *spare.headers_mut() = request.headers().clone();
-    Some(spare)
-}
-
-/// The other side promises that it did not look at the request (RFC 9113, sections 6.8 and 8.7): it is about to close the
-/// connection, and the request crossed that word on the way.
-fn is_unprocessed(error: &hyper::Error) -> bool {
-    let error = std::error::Error::source(error).and_then(|source| source.downcast_ref());
-    error.is_some_and(|error: &h2::Error| {
-        let reason = error.reason();
-        error.is_remote()
-            && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
-                || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
-    })
 }
 
 /// On a connection of its own, which afterwards belongs to the other protocol or to nobody.
@@ -195,6 +163,18 @@ async fn upgrade<'a>(
         }
     }
     Err(last)
+}
+
+/// The other side promises that it did not look at the request (RFC 9113, sections 6.8 and 8.7): it is about to close the
+/// connection, and the request crossed that word on the way.
+fn is_unprocessed(error: &hyper::Error) -> bool {
+    let error = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+    error.is_some_and(|error: &h2::Error| {
+        let reason = error.reason();
+        error.is_remote()
+            && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
+                || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
+    })
 }
 
 fn failure(why: &hyper::Error) -> Refusal {
