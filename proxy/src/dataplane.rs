@@ -71,8 +71,7 @@ impl DataPlane {
             ((Direction::Inbound, bind.clone()), key)
         });
         let outbounds = table.outbounds.iter().map(|(bind, outbound)| {
-            let outbound = &outbound.outbound;
-            let key = Key::Outbound(format!("{}:{}", outbound.address, outbound.port));
+            let key = Key::Outbound(outbound.name.clone());
             ((Direction::Outbound, bind.clone()), key)
         });
         let wanted: BTreeMap<_, _> = inbounds.chain(outbounds).collect();

@@ -14,9 +14,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use mesh_bundle::decide::RouteTable;
-use mesh_bundle::resource::{
-    Destination, Inbound, InboundPolicy, Outbound, Protocol, TcpRoute, Timeouts,
-};
+use mesh_bundle::resource::{Destination, Inbound, InboundPolicy, Protocol, TcpRoute, Timeouts};
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
 
@@ -65,7 +63,8 @@ pub(crate) struct InboundTable {
 
 #[derive(Debug)]
 pub(crate) struct OutboundTable {
-    pub(crate) outbound: Outbound,
+    /// Of its key.
+    pub(crate) name: String,
     pub(crate) destination: Arc<DestinationTable>,
 }
 

@@ -295,7 +295,7 @@ fn outbounds(
             port: outbound.port,
         };
         let entry = OutboundTable {
-            outbound: outbound.clone(),
+            name: name.clone(),
             destination: Arc::clone(destination),
         };
         if compiled.insert(bind, Arc::new(entry)).is_some() {

@@ -1,7 +1,8 @@
 //! Heads that two servers could read differently, and headers that claim what only this proxy may say.
 
 use http::{Request, StatusCode};
-use mesh_bundle::resource::{Filter, PathMatch, Protocol, Redirect};
+use mesh_bundle::Sourced;
+use mesh_bundle::resource::{Filter, PathMatch, Protocol, Redirect, TlsMode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -301,4 +302,22 @@ async fn broken_answers_are_502_or_503_and_poison_nothing() {
         let (_, _, text) = read(client.send_request(request).await.unwrap()).await;
         assert_eq!(text, "ok");
     }
+}
+
+#[tokio::test]
+async fn a_plaintext_client_of_a_permissive_inbound_is_nobody() {
+    let mut site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    site.api
+        .policy(|policy| policy.tls = Sourced::built_in(TlsMode::Permissive))
+        .await;
+    let request = Request::get("/")
+        .header("host", "api")
+        .header("x-forwarded-client-cert", "URI=spiffe://td/admin");
+    let request = request.body(full("")).unwrap();
+    let response = client(site.inbound).await.send_request(request).await;
+    let (status, _, text) = read(response.unwrap()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(!text.contains("spiffe"), "{text}");
+    let (_, _, text) = super::wire::fetch(site.entry, "/").await;
+    assert!(text.contains(WEB), "{text}");
 }
