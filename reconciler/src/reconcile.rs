@@ -251,8 +251,8 @@ fn tell(outcome: &Result<Outcome, Trouble>) {
             let proxies = outcome.proxies;
             let diagnostics = outcome.warnings.as_deref();
             tracing::info!(%revision, %digest, proxies, diagnostics, "published");
-            for (reason, message) in &outcome.degraded {
-                tracing::warn!(reason, message, "degraded");
+            for (reason, why) in &outcome.degraded {
+                tracing::warn!(reason, error = why, "degraded");
             }
         }
         Err(trouble) => {
