@@ -1,11 +1,16 @@
 //! Limits of time, and instances that are not there.
 
+use std::convert::Infallible;
+
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
+use hyper::server::conn::http2;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh_bundle::resource::{PeerMatch, PeerTimeouts, Protocol, SpiffeMatch, Timeouts};
 use mesh_bundle::{Duration as Limit, Sourced};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::site::{Site, WEB, address, endpoints, service};
 use super::wire::{
@@ -175,7 +180,7 @@ async fn an_instance_that_refuses_is_passed_over() {
 #[tokio::test]
 async fn a_workload_that_closes_idle_connections_costs_no_request() {
     // It says nothing of closing, and closes after each answer.
-    let listener = tokio::net::TcpListener::bind(address(8_080)).await.unwrap();
+    let listener = TcpListener::bind(address(8_080)).await.unwrap();
     let at = listener.local_addr().unwrap();
     tokio::spawn(async move {
         loop {
@@ -217,4 +222,33 @@ async fn readers_that_stall_stop_nobody() {
     for _ in 0..20 {
         assert_eq!(fetch(site.entry, "/").await.0, StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn a_workload_that_takes_few_streams_gets_more_connections() {
+    let listener = TcpListener::bind(address(8_080)).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let service = service_fn(|request: Request<hyper::body::Incoming>| async move {
+            let body = match request.uri().path() {
+                "/stall" => Stalled::default().boxed(),
+                _ => full("ok"),
+            };
+            Ok::<_, Infallible>(Response::new(body))
+        });
+        while let Ok((tcp, _)) = listener.accept().await {
+            let mut server = http2::Builder::new(TokioExecutor::new());
+            server.max_concurrent_streams(2);
+            tokio::spawn(server.serve_connection(TokioIo::new(tcp), service));
+        }
+    });
+    let site = Site::start(Protocol::Http2, at).await;
+    let mut stalled = Vec::new();
+    for _ in 0..7 {
+        let mut client = client(site.entry).await;
+        let response = client.send_request(get("/stall")).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        stalled.push((client, response));
+    }
+    assert_eq!(fetch(site.entry, "/").await.0, StatusCode::OK);
 }

@@ -2,6 +2,10 @@
 //!
 //! Never waits for the other side: a connection is there, and the first answer shows whether it speaks HTTP.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
@@ -13,6 +17,8 @@ use crate::http::RequestBody;
 use crate::refusal::Refusal;
 use crate::stream::Stream;
 
+/// On one connection: what mesh proxies accept, and enough for one.
+const MOST_STREAMS: usize = 100;
 /// The head of a response.
 const HEAD_BYTES: usize = 64 * 1024;
 /// What may be under way to one stream before its receiver has read it. A connection has room for all of its streams, so
@@ -50,12 +56,18 @@ pub(super) async fn upgradable(stream: Stream) -> Result<http1::SendRequest<Requ
     Ok(sender)
 }
 
-/// For many requests. The connection can be cut.
-pub(super) async fn two(
-    stream: Stream,
-    counted: Counted,
-) -> Result<(http2::SendRequest<RequestBody>, AbortHandle), Refusal> {
-    let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+/// A connection for many requests.
+pub(super) struct Two {
+    pub(super) sender: http2::SendRequest<RequestBody>,
+    /// How many streams the other side takes at once.
+    pub(super) most: Arc<AtomicUsize>,
+    /// Cuts it.
+    pub(super) driver: AbortHandle,
+}
+
+/// For many requests.
+pub(super) async fn two(stream: Stream, counted: Counted) -> Result<Two, Refusal> {
+    let (sender, mut connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
@@ -66,11 +78,23 @@ pub(super) async fn two(
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|_| Refusal::Connect)?;
+    let most = Arc::new(AtomicUsize::new(MOST_STREAMS));
+    let told = Arc::clone(&most);
     let driver = tokio::spawn(async move {
         let _counted = counted;
-        if let Err(why) = connection.await {
+        let ended = poll_fn(|cx| {
+            let ended = Pin::new(&mut connection).poll(cx);
+            let most = connection.current_max_send_streams().min(MOST_STREAMS);
+            told.store(most, Ordering::Relaxed);
+            ended
+        });
+        if let Err(why) = ended.await {
             tracing::debug!(%why, "upstream connection ended");
         }
     });
-    Ok((sender, driver.abort_handle()))
+    Ok(Two {
+        sender,
+        most,
+        driver: driver.abort_handle(),
+    })
 }

@@ -21,8 +21,6 @@ use crate::tls::{ALPN_TCP, ClientSide, TlsPeer};
 const MOST_CONNECTIONS: usize = 4_096;
 /// Idle ones beyond this are closed.
 const MOST_IDLE: usize = 256;
-/// On one connection: what mesh proxies accept.
-const MOST_STREAMS: usize = 100;
 /// How long a finished connection may take to be ready for the next request.
 const READY_WAIT: Duration = Duration::from_secs(5);
 /// An instance that no connection could be made to is tried last for this long.
@@ -57,6 +55,7 @@ struct IdleOne {
 pub(crate) struct Shared {
     sender: http2::SendRequest<RequestBody>,
     streams: AtomicUsize,
+    most: Arc<AtomicUsize>,
     used: Mutex<Instant>,
     peer: Option<TlsPeer>,
     /// Of the last table under which the peer was found to be right.
@@ -192,10 +191,15 @@ impl Pool {
             return Ok(self.single(sender, counted, serial));
         }
         let peer = connected.peer;
-        let (sender, driver) = dial::two(connected.stream, counted).await?;
+        let dial::Two {
+            sender,
+            most,
+            driver,
+        } = dial::two(connected.stream, counted).await?;
         let shared = Arc::new(Shared {
             sender,
             streams: AtomicUsize::new(1),
+            most,
             used: Mutex::new(Instant::now()),
             peer,
             serial: AtomicU64::new(serial),
@@ -254,7 +258,7 @@ impl Pool {
         let mut two = locked(&self.two);
         two.retain(|shared| !shared.sender.is_closed());
         let room = |shared: &&Arc<Shared>| {
-            shared.streams.load(Ordering::Relaxed) < MOST_STREAMS
+            shared.streams.load(Ordering::Relaxed) < shared.most.load(Ordering::Relaxed)
                 && shared.serial.load(Ordering::Relaxed) >= serial
         };
         let shared = two.iter().find(room)?;
