@@ -92,11 +92,6 @@ impl DataPlane {
         Ok(())
     }
 
-    #[cfg(test)]
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
-    }
-
     async fn bind(&self, place: &Bind, key: &Key) -> Result<TcpListener, Rejected> {
         let rejected = |reason: String| Rejected {
             key: Some(key.clone()),
@@ -141,5 +136,12 @@ impl Drop for DataPlane {
     fn drop(&mut self) {
         self.sweeping.abort();
         self.shared.enter(Phase::Over);
+    }
+}
+
+#[cfg(test)]
+impl DataPlane {
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
     }
 }
