@@ -19,6 +19,8 @@ pub use watch::Watch;
 const FETCH_DEADLINE: Duration = Duration::from_mins(10);
 /// The largest pack that is received, in bytes.
 const PACK_LIMIT: usize = 2 << 30;
+/// Characters of an author or a subject that are kept: they are for a line of a log.
+const LINE_LIMIT: usize = 200;
 /// Trailers of longer messages are not looked for.
 const MESSAGE_LIMIT: usize = 1 << 20;
 /// Where the cache keeps what it last fetched.
@@ -151,7 +153,10 @@ impl Source {
             .resolve_reference_from_short_name(&name)
             .map_err(missing)?;
         let commit = reference.peel_to_commit().map_err(missing)?;
-        let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let show = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes);
+            text.chars().take(LINE_LIMIT).collect::<String>()
+        };
         Ok(Commit {
             id: commit.id().to_string(),
             author: show(commit.author().name_bytes()),

@@ -98,11 +98,13 @@ impl Reconciler {
 
     /// One pass, recorded: the single exit.
     pub(crate) async fn reconcile(&mut self) -> (Duration, Result<Outcome, Trouble>) {
+        let before = self.ctx.status.report().revision;
         let outcome = self.pass().await;
         let news = self.ctx.status.record(&outcome);
         self.ctx.metrics.reconciled(&outcome);
         if news {
-            tell(&outcome);
+            let commit = self.judged.as_ref().map(|(commit, _)| commit);
+            tell(&outcome, commit, before.as_deref());
         }
         (self.schedule.after(&outcome), outcome)
     }
@@ -242,7 +244,8 @@ fn broken(error: &tokio::task::JoinError) -> Trouble {
     )
 }
 
-fn tell(outcome: &Result<Outcome, Trouble>) {
+/// What an audit wants to know: which commit, whose, and what was served before.
+fn tell(outcome: &Result<Outcome, Trouble>, commit: Option<&Commit>, before: Option<&str>) {
     match outcome {
         Ok(outcome) => {
             let Outcome {
@@ -250,7 +253,9 @@ fn tell(outcome: &Result<Outcome, Trouble>) {
             } = outcome;
             let proxies = outcome.proxies;
             let diagnostics = outcome.warnings.as_deref();
-            tracing::info!(%revision, %digest, proxies, diagnostics, "published");
+            let author = commit.map(|commit| commit.author.as_str());
+            let subject = commit.map(|commit| commit.subject.as_str());
+            tracing::info!(%revision, %digest, proxies, author, subject, before, diagnostics, "published");
             for (reason, why) in &outcome.degraded {
                 tracing::warn!(reason, error = why, "degraded");
             }

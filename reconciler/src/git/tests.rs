@@ -90,6 +90,28 @@ fn the_tree_of_the_commit_is_read_and_never_the_work_tree() {
 }
 
 #[test]
+fn what_a_message_says() {
+    let origin = Origin::new();
+    origin.commit("a.yaml", "1");
+    let path = origin.path().display().to_string();
+    let source = origin.source(path);
+    for (message, says) in [
+        ("short", false),
+        ("short\n\nMesh-Allow-Prune: true", true),
+        ("short\n\nwhy\n\nmesh-allow-prune: true\nOther: x", true),
+        ("short\n\nMesh-Allow-Prune: false", false),
+        ("short\n\nMesh-Allow-Prune: true\n\nnot at the end", false),
+    ] {
+        origin.git(&["commit", "-q", "--allow-empty", "-m", message]);
+        let commit = source.fetch().unwrap();
+        assert_eq!(commit.says("Mesh-Allow-Prune"), says, "{message}");
+    }
+    let long = "x".repeat(10_000);
+    origin.git(&["commit", "-q", "--allow-empty", "-m", &long]);
+    assert_eq!(source.fetch().unwrap().subject.len(), LINE_LIMIT);
+}
+
+#[test]
 fn a_directory_inside_can_be_the_root() {
     let origin = Origin::new();
     origin.commit("mesh/prod/a.yaml", "one");
