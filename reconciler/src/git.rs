@@ -139,7 +139,17 @@ impl Source {
             Place::Remote(_) => {
                 let cache = self.cache()?;
                 self.fetch_into(&cache)?;
-                (cache, FETCHED.to_owned())
+                if is_readable(&cache) {
+                    (cache, FETCHED.to_owned())
+                } else {
+                    // git believes that it has what it does not have: from the beginning.
+                    drop(cache);
+                    self.discard_cache()
+                        .map_err(|error| Failure::Transient(error.to_string()))?;
+                    let cache = self.cache()?;
+                    self.fetch_into(&cache)?;
+                    (cache, FETCHED.to_owned())
+                }
             }
         };
         let missing = |error: git2::Error| match error.code() {
@@ -192,14 +202,38 @@ impl Source {
         let path = &self.config.cache;
         match Repository::open_bare(path) {
             Ok(repository) => Ok(repository),
-            Err(error) if error.code() == git2::ErrorCode::NotFound => {
+            Err(_) if !path.exists() => {
                 Repository::init_bare(path).map_err(|e| transient("making the cache", &e))
             }
-            Err(error) => Err(Failure::Transient(format!(
-                "the cache `{}` cannot be opened: {}; it may be deleted, nothing is lost",
-                path.display(),
-                error.message()
-            ))),
+            Err(error) => {
+                let damage = error.message().to_owned();
+                self.discard_cache().map_err(|error| {
+                    let path = path.display();
+                    let what = format!("the cache `{path}` is damaged ({damage})");
+                    Failure::Transient(format!("{what}, and cannot be removed: {error}"))
+                })?;
+                Repository::init_bare(path).map_err(|e| transient("making the cache", &e))
+            }
+        }
+    }
+
+    /// Removes what was fetched of a remote repository: the next fetch brings it again. Does nothing to a local one.
+    ///
+    /// # Errors
+    /// It is there and cannot be removed.
+    pub fn discard_cache(&self) -> std::io::Result<()> {
+        let path = &self.config.cache;
+        if matches!(self.place, Place::Local(_)) {
+            return Ok(());
+        }
+        tracing::warn!(path = %path.display(), "the cache of the repository is damaged, it is fetched anew");
+        let removed = match path.is_dir() {
+            true => std::fs::remove_dir_all(path),
+            false => std::fs::remove_file(path),
+        };
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -272,6 +306,12 @@ fn local(path: &Path) -> Result<PathBuf, Failure> {
 fn open(path: &Path) -> Result<Repository, Failure> {
     Repository::open(path)
         .map_err(|error| transient(&format!("opening `{}`", path.display()), &error))
+}
+
+/// Is what was fetched last there?
+fn is_readable(cache: &Repository) -> bool {
+    let fetched = cache.find_reference(FETCHED);
+    fetched.is_ok_and(|reference| reference.peel_to_commit().is_ok_and(|c| c.tree().is_ok()))
 }
 
 /// `host:path`, as git itself reads it.

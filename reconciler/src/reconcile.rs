@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Metrics;
 use crate::candidate::Candidate;
-use crate::git::{Commit, Source, SourceConfig, Watch};
+use crate::git::{Commit, Failure, Source, SourceConfig, Watch};
 use crate::registry::Now;
 use crate::rollout::{Desk, Rollout};
 use crate::status::Status;
@@ -59,7 +59,7 @@ pub(crate) struct Reconciler {
     source: Option<Source>,
     watch: Option<Watch>,
     /// A fetch that takes longer than a pass waits for it.
-    fetching: Mutex<Option<JoinHandle<Result<Commit, crate::git::Failure>>>>,
+    fetching: Mutex<Option<JoinHandle<Result<Commit, Failure>>>>,
     /// The commit that was judged last, and the judgement: it does not change by itself.
     judged: Option<(Commit, Result<Outcome, Trouble>)>,
 }
@@ -197,7 +197,15 @@ async fn compile(
     commit: &Commit,
 ) -> Result<Candidate, Trouble> {
     let wanted = commit.clone();
-    let world = move || Ok(source.world(&wanted)?);
+    let world = move || {
+        // A commit that was just fetched and cannot be read: what was fetched is damaged.
+        source.world(&wanted).map_err(|failure| {
+            if let (Failure::Transient(_), Err(error)) = (&failure, source.discard_cache()) {
+                tracing::error!(%error, "the cache of the repository cannot be removed");
+            }
+            Trouble::from(failure)
+        })
+    };
     rollout.compile(desk, commit.id.clone(), world).await
 }
 

@@ -90,6 +90,30 @@ fn the_tree_of_the_commit_is_read_and_never_the_work_tree() {
 }
 
 #[test]
+fn a_damaged_cache_is_fetched_anew() {
+    let origin = Origin::new();
+    origin.commit("a.yaml", "1");
+    let source = origin.source(format!("file://{}", origin.path().display()));
+    let cache = source.config.cache.clone();
+    let commit = source.fetch().unwrap();
+    for damage in ["HEAD", "config"] {
+        std::fs::write(cache.join(damage), b"\0garbage[[[").unwrap();
+        assert_eq!(source.fetch().unwrap(), commit, "{damage}");
+    }
+    std::fs::remove_dir_all(&cache).unwrap();
+    std::fs::write(&cache, b"not a directory").unwrap();
+    assert_eq!(source.fetch().unwrap(), commit);
+    std::fs::remove_dir_all(cache.join("objects")).unwrap();
+    std::fs::create_dir(cache.join("objects")).unwrap();
+    source.world(&commit).unwrap_err();
+    assert_eq!(source.fetch().unwrap(), commit);
+    source.world(&commit).unwrap();
+    let local = origin.source(origin.path().display().to_string());
+    local.discard_cache().unwrap();
+    assert!(cache.exists());
+}
+
+#[test]
 fn what_a_message_says() {
     let origin = Origin::new();
     origin.commit("a.yaml", "1");
