@@ -26,6 +26,9 @@ impl Repo {
         let directory = TempDir::with_prefix("mesh-repo-").expect("a temporary directory");
         let repo = Self { directory, block };
         repo.git(&["init", "--quiet", "--initial-branch=main"]);
+        // A person who looks around may have no name on this machine.
+        repo.git(&["config", "user.name", "Mesh"]);
+        repo.git(&["config", "user.email", "mesh@example.test"]);
         let example = example(name);
         let mut files = Vec::new();
         walk(&example, &mut files);
@@ -122,10 +125,6 @@ impl Repo {
         command.args(args);
         command.env("GIT_CONFIG_NOSYSTEM", "1");
         command.env("GIT_CONFIG_GLOBAL", "/dev/null");
-        for role in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{role}_NAME"), "Mesh");
-            command.env(format!("GIT_{role}_EMAIL"), "mesh@example.test");
-        }
         // Set where the tests run from a git hook.
         command.env_remove("GIT_DIR").env_remove("GIT_INDEX_FILE");
         let output = command.output().expect("git");
