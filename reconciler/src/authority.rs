@@ -78,14 +78,18 @@ impl Authority for Gate {
                 .unwrap_or_else(PoisonError::into_inner);
             Arc::clone(&slot)
         };
-        if revocations.covers(&peer.mesh, &peer.dataplane, peer.issued) {
-            return Err(Denied::Forbidden(
-                "the control certificate is revoked; enrol again with a new join token".to_owned(),
-            ));
+        let admitted = if revocations.covers(&peer.mesh, &peer.dataplane, peer.issued) {
+            let why = "the control certificate is revoked; enrol again with a new join token";
+            Err(Denied::Forbidden(why.to_owned()))
+        } else {
+            self.published()
+                .and_then(|published| only(&published, &peer.mesh, &peer.dataplane))
+        };
+        if let Err(reason @ (Denied::Unauthenticated(_) | Denied::Forbidden(_))) = &admitted {
+            let (mesh, dataplane) = (peer.mesh.as_str(), peer.dataplane.as_str());
+            tracing::warn!(mesh, dataplane, %reason, "refused");
         }
-        let published = self.published()?;
-        let name = only(&published, &peer.mesh, &peer.dataplane)?;
-        Ok(ProxyName(name))
+        admitted.map(ProxyName)
     }
 
     fn wanted(&self, proxy: &ProxyName) -> Option<watch::Receiver<Option<Arc<Wanted>>>> {
