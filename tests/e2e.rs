@@ -8,13 +8,16 @@ mod e2e {
     mod day0;
     mod drain;
     mod enrolment;
+    mod history;
     mod identity;
     mod metrics;
+    mod migration;
     mod outage;
     mod permissions;
     mod protocols;
     mod remote;
     mod rotation;
+    mod routes;
     mod secrets;
     mod timeouts;
     mod tls_mode;

@@ -37,6 +37,20 @@ async fn a_server_that_stops_is_missed_by_nobody() {
 }
 
 #[tokio::test]
+async fn a_server_that_stops_without_meshd_is_missed_by_nobody() {
+    let mesh = two_instances().await;
+    mesh.meshd().kill().await;
+    let load = Load::start(mesh.client("web-1", "api"), "/", 4);
+    load.more(100).await;
+    // Nobody tells web's proxy that it goes: it finds out.
+    let process = mesh.proxy("api-2").process();
+    process.terminate();
+    assert!(process.exited().await.success(), "{}", process.log());
+    load.more(200).await;
+    load.stop().await.assert_none_failed();
+}
+
+#[tokio::test]
 async fn a_request_that_is_under_way_is_finished() {
     for stopping in ["api-1", "web-1"] {
         let options = Options::from_example("shop").only(&["web-1", "api-1"]);

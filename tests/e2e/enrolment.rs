@@ -91,3 +91,30 @@ async fn another_control_plane_is_not_spoken_to() {
     let log = other.meshd().process().log().clone();
     assert!(log.all(0, "proxy enrolled", |_| true).is_empty());
 }
+
+#[tokio::test]
+async fn a_revoked_token_is_refused() {
+    let mesh = Options::from_example("shop").start_meshd().await;
+    let token = mesh.directory().join("web.token");
+    mesh.meshd().token(Token::Dataplane("web-1"), &token).await;
+    let fields = Token::read(&std::fs::read_to_string(&token).unwrap());
+    let id = fields["id"].as_str().unwrap();
+    mesh.meshd().command(&["revoke", "--token", id]).await;
+    assert_refused(&mesh, &stranger(&mesh, "web-1", &token).await).await;
+}
+
+#[tokio::test]
+async fn a_revoked_proxy_is_cut_off_and_needs_a_new_token() {
+    let mesh = Options::from_example("shop").only(&["db-1"]).start().await;
+    let meshd = mesh.meshd().process().log().clone();
+    let mark = meshd.mark();
+    mesh.meshd()
+        .command(&["revoke", "--dataplane", "db-1"])
+        .await;
+    let gone = |line: &mesh_tests::Line| line.field("proxy").contains("db-1");
+    meshd.wait(mark, "disconnected", gone).await;
+    meshd.says(mark, "refused", &[("dataplane", "db-1")]).await;
+    let mark = meshd.mark();
+    mesh.fresh("db-1").await;
+    meshd.wait(mark, "connected", gone).await;
+}

@@ -173,23 +173,30 @@ impl Meshd {
     }
 
     /// A join token for the mesh `default`, written into `file`.
+    pub async fn token(&self, bound: Token<'_>, file: &Path) {
+        let (option, name) = match bound {
+            Token::Workload(name) => ("--workload", name),
+            Token::Dataplane(name) => ("--dataplane", name),
+        };
+        let file = file.to_string_lossy();
+        let words = [
+            "token", "--mesh", "default", option, name, "--output", &file,
+        ];
+        self.command(&words).await;
+    }
+
+    /// Runs a command of `meshd` on the state directory, beside the process that runs.
     ///
     /// # Panics
-    /// When `meshd token` fails.
-    pub async fn token(&self, bound: Token<'_>, file: &Path) {
+    /// When it fails.
+    pub async fn command(&self, words: &[&str]) {
         let mut command = Command::new(binary("meshd"));
-        command.arg("token").arg("--state-dir").arg(&self.state);
-        command.args(["--mesh", "default"]);
-        match bound {
-            Token::Workload(name) => command.args(["--workload", name]),
-            Token::Dataplane(name) => command.args(["--dataplane", name]),
-        };
-        command.arg("--output").arg(file);
+        command.args(words).arg("--state-dir").arg(&self.state);
         let output = tokio::task::spawn_blocking(move || command.output()).await;
         let output = output.expect("a task").expect("meshd");
         assert!(
             output.status.success(),
-            "meshd token: {}",
+            "meshd {words:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
     }
