@@ -109,26 +109,32 @@ impl DataPlane {
     }
 
     /// Ends without losing a request: clients are told to go elsewhere, what is under way is finished, and only what
-    /// lasts beyond `deadline` is cut. Listeners stay open meanwhile, for those who have not heard yet.
+    /// lasts beyond `deadline` is cut. Listeners stay open for those who have not heard yet; who has not heard after half
+    /// of the time finds the door closed, and goes elsewhere for that reason.
     pub async fn drain(&self, deadline: Duration) {
         let end = Instant::now() + deadline;
         sleep(NEWS_TRAVEL.min(deadline / 4)).await;
         self.shared.enter(Phase::Draining);
-        let mut quiet_since = None;
+        self.quiet(Instant::now() + (end - Instant::now()) / 2)
+            .await;
+        self.listeners.lock().await.clear();
+        self.quiet(end).await;
+        self.shared.enter(Phase::Over);
+        self.shared.upstreams.retire();
+    }
+
+    /// Waits until nothing is under way and nothing has come for [`QUIET`], at most until `end`.
+    async fn quiet(&self, end: Instant) {
+        let (mut seen, mut since) = (self.shared.traffic(), Instant::now());
         while Instant::now() < end {
-            if self.shared.is_quiet() {
-                let since = *quiet_since.get_or_insert_with(Instant::now);
-                if since.elapsed() >= QUIET {
-                    break;
-                }
-            } else {
-                quiet_since = None;
+            let traffic = self.shared.traffic();
+            if traffic != seen || traffic.is_under_way() {
+                (seen, since) = (traffic, Instant::now());
+            } else if since.elapsed() >= QUIET {
+                return;
             }
             sleep(LOOK_EVERY.min(end - Instant::now())).await;
         }
-        self.listeners.lock().await.clear();
-        self.shared.enter(Phase::Over);
-        self.shared.upstreams.retire();
     }
 }
 

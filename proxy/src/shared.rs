@@ -3,7 +3,7 @@
 //! Never changes a table: it is swapped, with one pointer, and those who hold the old one finish what they began.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
@@ -33,8 +33,22 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) upstreams: Upstreams,
     pub(crate) room: Arc<Semaphore>,
-    /// Requests, and connections that are no HTTP: what a drain waits for.
-    under_way: AtomicUsize,
+    /// Requests, and connections that are no HTTP: what a drain waits for. How many are under way, and above that how many
+    /// have begun: one number, as it is counted for each request.
+    traffic: AtomicU64,
+}
+
+/// What [`Shared::begin`] adds: one that is under way, and one that has begun.
+const BEGINS: u64 = (1 << 32) + 1;
+
+/// The traffic at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Traffic(u64);
+
+impl Traffic {
+    pub(crate) fn is_under_way(self) -> bool {
+        self.0 & u64::from(u32::MAX) != 0
+    }
 }
 
 /// Something that a drain waits for.
@@ -43,7 +57,7 @@ pub(crate) struct UnderWay(Arc<Shared>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::AcqRel);
+        self.0.traffic.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -55,7 +69,7 @@ impl Shared {
             upstreams: Upstreams::default(),
             metrics,
             room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
-            under_way: AtomicUsize::new(0),
+            traffic: AtomicU64::new(0),
         }
     }
 
@@ -76,12 +90,13 @@ impl Shared {
     }
 
     pub(crate) fn begin(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::AcqRel);
+        self.traffic.fetch_add(BEGINS, Ordering::AcqRel);
         UnderWay(Arc::clone(self))
     }
 
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.under_way.load(Ordering::Acquire) == 0
+    /// Equal at two moments: nothing has begun or ended between them.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic(self.traffic.load(Ordering::Acquire))
     }
 
     pub(crate) fn news(&self) -> watch::Receiver<Phase> {

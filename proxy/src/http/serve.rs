@@ -238,6 +238,9 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
     let last = timeouts.max_connection.value.limit();
     let last = last.map(|limit| Instant::now() + limit);
     let mut draining = false;
+    // Who comes now has not heard that this proxy leaves. It is told with its first request and not before, or it would
+    // close the connection that it has just opened for that request.
+    let late = *news.borrow() == Phase::Draining;
     loop {
         let phase = *news.borrow_and_update();
         if phase == Phase::Over {
@@ -248,7 +251,7 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
         let wake = wake.into_iter().flatten().min().filter(|_| !draining);
         let due = wake.is_some_and(|wake| wake <= Instant::now());
         let busy = connection.active.load(Ordering::Acquire) > 0;
-        let leaving = phase == Phase::Draining && (busy || !G::ONLY_WITH_AN_ANSWER);
+        let leaving = phase == Phase::Draining && (busy || !(late || G::ONLY_WITH_AN_ANSWER));
         if !draining && (gone || due || leaving) {
             draining = true;
             served.as_mut().drain();
