@@ -24,7 +24,7 @@ pub use inbound::{
 pub use outbound::{Cluster, Destination, Outbound, Traffic, WeightedBackend};
 pub use route::{
     Filter, HeaderMatch, HeaderModifier, HeaderPair, HttpRoute, Mirror, PathMatch, PathRewrite,
-    QueryMatch, Redirect, RequestMatch, Rewrite, TcpRoute, TextMatch,
+    QueryMatch, RESERVED_HEADERS, Redirect, RequestMatch, Rewrite, TcpRoute, TextMatch,
 };
 
 /// One content-addressed piece of configuration.

@@ -120,7 +120,19 @@ pub enum Filter {
     Mirror(Mirror),
 }
 
-/// Applied in the order set, add, remove.
+/// Headers that no filter may change, in lower case: the framing of messages, where they go, and who sent them.
+pub const RESERVED_HEADERS: [&str; 8] = [
+    "connection",
+    "content-length",
+    "host",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "x-forwarded-client-cert",
+];
+
+/// Applied in the order set, add, remove. Never holds one of the [`RESERVED_HEADERS`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeaderModifier {

@@ -16,6 +16,9 @@ use crate::source::Sources;
 /// Longer lines are not shown: nobody reads them, and they may be a megabyte.
 const LONGEST_LINE: usize = 300;
 
+/// What the first and the last line of a private key in PEM hold (RFC 7468).
+const KEY_MARK: &str = "PRIVATE KEY-----";
+
 /// Lines of one excerpt; a related place that is farther away gets its own.
 const MOST_LINES: usize = 60;
 
@@ -95,16 +98,16 @@ fn excerpt<'a>(marked: &[Marked<'a>], sources: &'a Sources, main: bool) -> Eleme
     let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
     let lines = lines(text, start..end);
     let shown = text.get(lines.clone()).unwrap_or_default();
-    let unfit = |line: &str| line.len() > LONGEST_LINE || line.contains("PRIVATE KEY");
+    let before = text.get(..lines.start).unwrap_or_default();
+    let unfit = |line: &str| line.len() > LONGEST_LINE || line.contains(KEY_MARK);
     let place = sources.place(first.at);
-    if shown.trim().is_empty() || shown.lines().any(unfit) {
+    if shown.trim().is_empty() || shown.lines().any(unfit) || ends_inside_key(before) {
         let number = |n: u32| usize::try_from(n).unwrap_or(0);
         let origin = Origin::path(path)
             .line(number(place.line))
             .char_column(number(place.column));
         return Element::from(origin);
     }
-    let before = text.get(..lines.start).unwrap_or_default();
     let annotations = marked
         .iter()
         .zip(&spans)
@@ -139,6 +142,13 @@ fn span(sources: &Sources, at: &Location, text: &str) -> Range<usize> {
         Some(_) => start..start + inside.find('\n').unwrap_or(0).max(width),
         None => start..end,
     }
+}
+
+/// Does the text end between the first and the last line of a private key?
+fn ends_inside_key(text: &str) -> bool {
+    let mark = text.rfind(KEY_MARK).map(|at| text.split_at(at).0);
+    let line = mark.and_then(|before| before.lines().next_back());
+    line.is_some_and(|line| line.contains("-----BEGIN"))
 }
 
 /// Whole lines.

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use mesh_bundle::resource::{Filter, HeaderModifier, HeaderPair, PathRewrite, Redirect};
+use mesh_bundle::resource::{
+    Filter, HeaderModifier, HeaderPair, PathRewrite, RESERVED_HEADERS, Redirect,
+};
 
 use super::ClusterTable;
 
@@ -34,18 +36,6 @@ pub(crate) struct HeaderEdit {
     add: Vec<(HeaderName, HeaderValue)>,
     remove: Vec<HeaderName>,
 }
-
-/// Framing, routing between proxies, and identity.
-const UNTOUCHABLE: [&str; 8] = [
-    "connection",
-    "content-length",
-    "host",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "x-forwarded-client-cert",
-];
 
 impl Step {
     pub(super) fn compile(
@@ -106,7 +96,7 @@ fn name(text: &str) -> Result<HeaderName, String> {
     let name: HeaderName = text
         .parse()
         .map_err(|_| format!("`{text}` is not a header name"))?;
-    match UNTOUCHABLE.contains(&name.as_str()) {
+    match RESERVED_HEADERS.contains(&name.as_str()) {
         true => Err(format!("`{text}` cannot be changed by a filter")),
         false => Ok(name),
     }

@@ -64,6 +64,15 @@ fn private_keys_and_endless_lines_are_not_shown() {
         assert!(text.contains("--> a.yaml:2:7"), "{text}");
         assert!(!text.contains(value), "{text}");
     }
+    let inside = human(
+        "type: Mesh\n# -----BEGIN PRIVATE KEY-----\nname: [SECRET]\n# -----END PRIVATE KEY-----\n",
+    );
+    assert!(inside.contains("--> a.yaml:3:7"), "{inside}");
+    assert!(!inside.contains("SECRET"), "{inside}");
+    let after = human(
+        "# -----BEGIN PRIVATE KEY-----\n# -----END PRIVATE KEY-----\ntype: Mesh\nname: [open]\n",
+    );
+    assert!(after.contains("name: [open]"), "{after}");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use mesh_bundle::resource::RESERVED_HEADERS;
+
 use crate::diag::{Code, Pointer};
 use crate::kinds::{Check, grammar};
 
@@ -129,26 +131,35 @@ impl HeaderModifier {
             for (index, header) in headers.iter().enumerate() {
                 let at = at.field(list).index(index);
                 header.check(&at, check);
-                check_once(header.name.as_deref(), &mut names, &at.field("name"), check);
+                check_changed(header.name.as_deref(), &mut names, &at.field("name"), check);
             }
         }
         for (index, name) in self.remove.iter().enumerate() {
             // The item itself in words, its `name` in the path that the language has for it.
             let at = at.field("remove").index(index);
             check_header_name(Some(name), &at, check);
-            check_once(Some(name), &mut names, &at.field("name"), check);
+            check_changed(Some(name), &mut names, &at.field("name"), check);
         }
     }
 }
 
-fn check_once(
+/// A header that is changed: once in a filter, and none that belongs to the proxy.
+fn check_changed(
     name: Option<&str>,
     names: &mut BTreeSet<String>,
     at: &Pointer,
     check: &mut Check<'_>,
 ) {
     let name = name.unwrap_or_default();
-    if !name.is_empty() && !names.insert(name.to_ascii_lowercase()) {
+    let lower = name.to_ascii_lowercase();
+    if RESERVED_HEADERS.contains(&lower.as_str()) {
+        let help = match lower.as_str() {
+            "host" => "a filter of the type `URLRewrite` with `hostname` changes it",
+            _ => "leave it out: it follows from the message and from who sent it",
+        };
+        let message = format!("the header `{name}` belongs to the proxy and cannot be changed");
+        check.invalid(at, message).help(help);
+    } else if !name.is_empty() && !names.insert(lower) {
         check
             .invalid(
                 at,

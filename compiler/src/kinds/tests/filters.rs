@@ -43,6 +43,14 @@ fn header_modifiers() {
         &[],
     );
     modifier(
+        "{set: [{name: host, value: b}], remove: [Connection]}",
+        &[
+            ".requestHeaderModifier.set[0].name [invalid-value]",
+            ".requestHeaderModifier.remove[0].name [invalid-value]",
+        ],
+        &[".requestHeaderModifier.remove[0] [header-case]"],
+    );
+    modifier(
         "{set: [{name: a}]}",
         &[".requestHeaderModifier.set[0].value [missing-field]"],
         &[],
