@@ -8,6 +8,7 @@ mod config;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_bundle::Digest;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 
@@ -15,7 +16,7 @@ use crate::clock::unix_now;
 use crate::control::view::View;
 use crate::metrics::Metrics;
 
-/// `/readyz?timeout=` waits no longer.
+/// `timeout=` waits no longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -96,13 +97,17 @@ impl Admin {
             "/healthz" => Answer::text(200, "ok"),
             "/readyz" => self.ready(question.query.unwrap_or_default()).await,
             "/metrics" => self.metrics(),
-            _ => self.config(),
+            _ => self.config(question.query.unwrap_or_default()).await,
         }
     }
 
     async fn ready(&self, query: &str) -> Answer {
-        let wait = match timeout(query) {
-            Ok(wait) => wait,
+        let wait = match Wait::read(query) {
+            Ok(Wait {
+                limit,
+                unlike: None,
+            }) => limit,
+            Ok(_) => return Answer::text(400, "only /config takes `unlike`"),
             Err(reason) => return Answer::text(400, reason),
         };
         let mut view = self.view.clone();
@@ -137,12 +142,33 @@ impl Admin {
         }
     }
 
-    fn config(&self) -> Answer {
-        let view = self.view.borrow().clone();
+    /// What is applied; with `unlike`, as soon as it is something else than what the asker has seen.
+    async fn config(&self, query: &str) -> Answer {
+        let Wait { limit, unlike } = match Wait::read(query) {
+            Ok(wait) => wait,
+            Err(reason) => return Answer::text(400, reason),
+        };
+        let mut view = self.view.clone();
+        let another = async {
+            loop {
+                let answer = Self::shown(&view.borrow_and_update().clone());
+                let seen = Digest::of(answer.body.as_bytes());
+                if Some(seen) != unlike || view.changed().await.is_err() {
+                    return answer;
+                }
+            }
+        };
+        match tokio::time::timeout(limit, another).await {
+            Ok(answer) => answer,
+            Err(_) => Answer::text(504, "nothing has changed"),
+        }
+    }
+
+    fn shown(view: &View) -> Answer {
         let Some(applied) = &view.applied else {
             return Answer::text(503, "no configuration is applied yet");
         };
-        match config::json(&view, applied) {
+        match config::json(view, applied) {
             Ok(body) => Answer {
                 status: 200,
                 content_type: JSON,
@@ -163,19 +189,37 @@ impl Answer {
     }
 }
 
-/// How long `/readyz` waits: `timeout=30s`.
-fn timeout(query: &str) -> Result<Duration, &'static str> {
-    let mut wait = Duration::ZERO;
-    for part in query.split('&').filter(|part| !part.is_empty()) {
-        let Some(value) = part.strip_prefix("timeout=") else {
-            return Err("the only parameter is `timeout`, such as `timeout=30s`");
-        };
-        let parsed: Result<mesh_bundle::Duration, _> = value.parse();
-        wait = parsed
-            .map_err(|_| "`timeout` is a duration, such as `30s`")?
-            .as_std();
+/// What the asker waits for.
+struct Wait {
+    /// `timeout=30s`.
+    limit: Duration,
+    /// `unlike=sha256:…`: the digest of an answer that it has already.
+    unlike: Option<Digest>,
+}
+
+impl Wait {
+    fn read(query: &str) -> Result<Self, &'static str> {
+        let (mut limit, mut unlike) = (Duration::ZERO, None);
+        for part in query.split('&').filter(|part| !part.is_empty()) {
+            if let Some(value) = part.strip_prefix("timeout=") {
+                let parsed: Result<mesh_bundle::Duration, _> = value.parse();
+                limit = parsed
+                    .map_err(|_| "`timeout` is a duration, such as `30s`")?
+                    .as_std();
+            } else if let Some(value) = part.strip_prefix("unlike=") {
+                let parsed = value.parse();
+                unlike = Some(parsed.map_err(|_| "`unlike` is the SHA-256 of an answer")?);
+            } else {
+                return Err(
+                    "the only parameters are `timeout`, such as `timeout=30s`, and `unlike`",
+                );
+            }
+        }
+        Ok(Self {
+            limit: limit.min(LONGEST_WAIT),
+            unlike,
+        })
     }
-    Ok(wait.min(LONGEST_WAIT))
 }
 
 /// A Host header that names this machine to itself.

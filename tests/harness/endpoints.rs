@@ -3,17 +3,11 @@
 //! Never guesses: what is expected is what `meshc build` says of the repository.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use mesh_bundle::{Bundle, Key};
 use serde_json::Value;
-use tokio::time::MissedTickBehavior;
 
-use crate::patience::PATIENCE;
 use crate::proxy::Proxy;
-
-/// How often a proxy is asked again. Endpoints are the one thing that no proxy acknowledges.
-const AGAIN: Duration = Duration::from_millis(25);
 
 /// One endpoint as a proxy must know it.
 #[derive(Debug)]
@@ -52,24 +46,9 @@ pub(crate) fn expected(bundle: &Bundle, running: &[&str]) -> BTreeMap<String, Ve
 
 /// Returns when the proxy knows all of them.
 pub(crate) async fn known(proxy: &Proxy, expected: &[Expected]) {
-    let search = async {
-        let mut again = tokio::time::interval(AGAIN);
-        again.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while let Some(missing) = first_missing(&proxy.config().await, expected) {
-            let _ = missing;
-            again.tick().await;
-        }
-    };
-    if tokio::time::timeout(PATIENCE, search).await.is_err() {
-        let config = proxy.config().await;
-        let missing = first_missing(&config, expected);
-        panic!(
-            "{} never heard of {missing:?}; its clusters: {}\n{}",
-            proxy.name(),
-            config.get("clusters").unwrap_or(&Value::Null),
-            proxy.log()
-        );
-    }
+    let what = format!("the endpoints {expected:?}");
+    let holds = |config: &Value| first_missing(config, expected).is_none();
+    proxy.configured(&what, holds).await;
 }
 
 fn first_missing<'a>(config: &Value, expected: &'a [Expected]) -> Option<&'a Expected> {
@@ -81,13 +60,7 @@ fn first_missing<'a>(config: &Value, expected: &'a [Expected]) -> Option<&'a Exp
 
 /// What `/config` shows of one cluster.
 fn cluster(config: &Value, kri: &str) -> String {
-    match config.get("clusters") {
-        Some(Value::Object(clusters)) => clusters.get(kri).map(Value::to_string),
-        Some(Value::Array(clusters)) => clusters
-            .iter()
-            .map(Value::to_string)
-            .find(|cluster| cluster.contains(kri)),
-        _ => None,
-    }
-    .unwrap_or_default()
+    let clusters = config.get("clusters");
+    let shown = clusters.and_then(|clusters| clusters.get(kri));
+    shown.map(Value::to_string).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mesh_bundle::Digest;
 use serde_json::Value;
 
 use crate::binary;
@@ -131,6 +132,34 @@ impl Proxy {
     /// `/config` as it is now.
     pub async fn config(&self) -> Value {
         self.admin().await.get("/config").await.json()
+    }
+
+    /// Waits until what it is configured with, endpoints included, fulfils the condition.
+    ///
+    /// # Panics
+    /// When it does not within [`PATIENCE`].
+    pub async fn configured(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+        let mut path = "/config".to_owned();
+        let search = async {
+            loop {
+                let answer = self.admin().await.get(&path).await;
+                let config: Value = answer.json();
+                if holds(&config) {
+                    return config;
+                }
+                let seen = Digest::of(answer.text().as_bytes());
+                path = format!("/config?timeout={}s&unlike={seen}", PATIENCE.as_secs());
+            }
+        };
+        match tokio::time::timeout(PATIENCE, search).await {
+            Ok(config) => config,
+            Err(_) => panic!(
+                "{} never had {what}; it has {}\n{}",
+                self.name,
+                self.config().await,
+                self.log()
+            ),
+        }
     }
 
     /// The text of `/metrics`.

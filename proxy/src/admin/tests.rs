@@ -85,6 +85,30 @@ async fn the_configuration_is_shown_without_keys() {
 }
 
 #[tokio::test]
+async fn another_configuration_can_be_waited_for() {
+    let (view, admin) = admin();
+    view.send_modify(|view| view.applied = Some(applied("r1", 60)));
+    let first = get(&admin, "/config").await.body;
+    let unlike = Digest::of(first.as_bytes());
+    let same = get(&admin, &format!("/config?unlike={unlike}")).await;
+    assert_eq!(same.status, 504);
+    let waiting = tokio::spawn({
+        let admin = Arc::clone(&admin);
+        async move { get(&admin, &format!("/config?timeout=30s&unlike={unlike}")).await }
+    });
+    view.send_modify(|view| view.draining = true);
+    view.send_modify(|view| view.applied = Some(applied("r2", 60)));
+    assert!(waiting.await.unwrap().body.contains("r2"));
+    assert_eq!(get(&admin, "/config?unlike=r1").await.status, 400);
+    assert_eq!(
+        get(&admin, &format!("/readyz?unlike={unlike}"))
+            .await
+            .status,
+        400
+    );
+}
+
+#[tokio::test]
 async fn only_this_machine_may_ask_and_only_read() {
     let (_view, admin) = admin();
     let ask = async |method, path, host| {
