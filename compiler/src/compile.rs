@@ -80,7 +80,8 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
         diagnostics
             .list
             .extend(new.filter(|finding| !refused.explains(finding, &body_at)));
-        let resource = resource.filter(|_| sound);
+        // What this version does not act on has been refused with its envelope.
+        let resource = resource.filter(|_| sound && kind.has_effect);
         complete &= resource.is_some();
         resources.extend(resource);
     }

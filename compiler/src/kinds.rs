@@ -11,16 +11,29 @@ pub(crate) mod data_source;
 pub(crate) mod dataplane;
 pub(crate) mod hostname_generator;
 pub(crate) mod mesh;
+pub(crate) mod mesh_circuit_breaker;
+pub(crate) mod mesh_external_service;
+pub(crate) mod mesh_fault_injection;
+pub(crate) mod mesh_health_check;
 pub(crate) mod mesh_http_route;
 pub(crate) mod mesh_identity;
+pub(crate) mod mesh_load_balancing_strategy;
+pub(crate) mod mesh_multi_zone_service;
+pub(crate) mod mesh_open_telemetry_backend;
+pub(crate) mod mesh_rate_limit;
+pub(crate) mod mesh_retry;
 pub(crate) mod mesh_service;
 pub(crate) mod mesh_tcp_route;
 pub(crate) mod mesh_timeout;
 pub(crate) mod mesh_tls;
 pub(crate) mod mesh_traffic_permission;
 pub(crate) mod mesh_trust;
+pub(crate) mod mesh_zone_address;
 pub(crate) mod scalar;
+pub(crate) mod secret;
 pub(crate) mod target_ref;
+pub(crate) mod workload;
+pub(crate) mod zone;
 
 pub(crate) mod grammar;
 pub(crate) mod legacy;
@@ -28,6 +41,7 @@ pub(crate) mod unknown;
 
 mod certificate;
 mod check;
+mod conf;
 mod read;
 mod schema;
 #[cfg(test)]
@@ -59,6 +73,9 @@ pub(crate) struct KindInfo {
     pub(crate) name_is_label: bool,
     /// Does it attach behaviour, by a `targetRef`?
     pub(crate) is_policy: bool,
+    /// Does this version act on it? Where it does not, a document is checked like any other and then refused, so that
+    /// nothing is accepted that does nothing.
+    pub(crate) has_effect: bool,
     /// JSON Schema (draft-07) of the body, without the keys of the envelope.
     pub(crate) schema: fn() -> Value,
     /// Types a body (nulls removed) and checks it. What cannot be read is reported and left out. Call [`read`].
@@ -110,6 +127,19 @@ pub(crate) enum Spec {
     MeshTls(mesh_tls::MeshTls),
     MeshTimeout(mesh_timeout::MeshTimeout),
     MeshTrafficPermission(mesh_traffic_permission::MeshTrafficPermission),
+    MeshExternalService(mesh_external_service::MeshExternalService),
+    MeshMultiZoneService(mesh_multi_zone_service::MeshMultiZoneService),
+    MeshOpenTelemetryBackend(mesh_open_telemetry_backend::MeshOpenTelemetryBackend),
+    MeshRetry(mesh_retry::MeshRetry),
+    MeshCircuitBreaker(mesh_circuit_breaker::MeshCircuitBreaker),
+    MeshHealthCheck(mesh_health_check::MeshHealthCheck),
+    MeshRateLimit(mesh_rate_limit::MeshRateLimit),
+    MeshFaultInjection(mesh_fault_injection::MeshFaultInjection),
+    MeshLoadBalancingStrategy(mesh_load_balancing_strategy::MeshLoadBalancingStrategy),
+    Secret(secret::Secret),
+    Zone(zone::Zone),
+    MeshZoneAddress(mesh_zone_address::MeshZoneAddress),
+    Workload(workload::Workload),
 }
 
 /// A document that was read, checked and typed.
@@ -140,8 +170,16 @@ const DESTINATIONS: &[TargetKind] = &[
     TargetKind::MeshHttpRoute,
 ];
 
-/// All kinds that this version implements.
-pub(crate) static KINDS: [&KindInfo; 11] = [
+/// What traffic can be addressed to, as a whole.
+const WHOLE_DESTINATIONS: &[TargetKind] = &[
+    TargetKind::Mesh,
+    TargetKind::MeshService,
+    TargetKind::MeshExternalService,
+    TargetKind::MeshMultiZoneService,
+];
+
+/// All kinds that this version reads.
+pub(crate) static KINDS: [&KindInfo; 25] = [
     &mesh::KIND,
     &dataplane::KIND,
     &mesh_service::KIND,
@@ -153,9 +191,23 @@ pub(crate) static KINDS: [&KindInfo; 11] = [
     &mesh_tls::KIND,
     &mesh_timeout::KIND,
     &mesh_traffic_permission::KIND,
+    &mesh_external_service::KIND,
+    &mesh_multi_zone_service::KIND,
+    &mesh_open_telemetry_backend::KIND,
+    &mesh_retry::KIND,
+    &mesh_circuit_breaker::KIND,
+    &mesh_health_check::KIND,
+    &mesh_rate_limit::KIND,
+    &mesh_fault_injection::KIND,
+    &mesh_load_balancing_strategy::KIND,
+    &secret::KIND,
+    &secret::GLOBAL,
+    &zone::KIND,
+    &mesh_zone_address::KIND,
+    &workload::KIND,
 ];
 
-/// The kind of this name, where this version implements it.
+/// The kind of this name, where this version reads it.
 pub(crate) fn find(name: &str) -> Option<&'static KindInfo> {
     KINDS.iter().copied().find(|kind| kind.name == name)
 }

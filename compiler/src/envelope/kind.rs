@@ -1,15 +1,16 @@
 //! From the name of a kind to what is known of it, or to why it cannot be.
 //!
-//! Never accepts a kind without an implementation: what would have no effect is refused.
+//! Never accepts a kind without an effect: one that is read but not acted on is refused, and its document is checked
+//! all the same.
 
 use super::reader::Reader;
 use crate::diag::Pointer;
 use crate::kinds::{self, KindInfo};
 
-/// The kind of this name. Reports why there is none.
+/// The kind of this name. Reports why there is none, or that it does nothing.
 pub(super) fn find(reader: &mut Reader<'_>, name: &str, at: &Pointer) -> Option<&'static KindInfo> {
     let kind = kinds::find(name);
-    if kind.is_none() {
+    if kind.is_none_or(|kind| !kind.has_effect) {
         let refusal = kinds::unknown::refusal(name);
         reader
             .error(refusal.code, at, refusal.message)

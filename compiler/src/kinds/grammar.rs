@@ -58,6 +58,45 @@ pub(crate) fn is_header_value(text: &str) -> bool {
     text.bytes().all(visible) && text.trim_matches([' ', '\t']) == text
 }
 
+/// A status code of HTTP that is registered.
+pub(crate) fn is_status(text: &str) -> bool {
+    let digits = text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit());
+    let known = |status: u16| {
+        matches!(
+            status,
+            100..=103
+                | 200..=208
+                | 226
+                | 300..=305
+                | 307
+                | 308
+                | 400..=418
+                | 421..=426
+                | 428
+                | 429
+                | 431
+                | 451
+                | 500..=508
+                | 510
+                | 511
+        )
+    };
+    digits && text.parse().is_ok_and(known)
+}
+
+/// Base64 with padding (RFC 4648 4).
+pub(crate) fn is_base64(text: &str) -> bool {
+    let bare = text.trim_end_matches('=');
+    let letter = |b: u8| b.is_ascii_alphanumeric() || b == b'+' || b == b'/';
+    text.len().is_multiple_of(4) && text.len() - bare.len() <= 2 && bare.bytes().all(letter)
+}
+
+/// The absolute path of a file, with no empty step.
+pub(crate) fn is_file_path(text: &str) -> bool {
+    let steps = text.strip_prefix('/').unwrap_or_default().split('/');
+    !text.contains('\0') && steps.into_iter().all(|step| !step.is_empty())
+}
+
 /// 1 to 65535.
 pub(crate) fn is_port(port: u32) -> bool {
     (1..=65_535).contains(&port)
@@ -127,6 +166,25 @@ mod tests {
             is_loopback,
             &["127.0.0.1", "127.8.9.1", "::1", "localhost"],
             &["10.0.0.1", "", "localhosts"],
+        );
+    }
+
+    #[test]
+    fn statuses_and_base64() {
+        check(
+            is_status,
+            &["100", "429", "511"],
+            &["", "99", "306", "999", "5xx", "0429"],
+        );
+        check(
+            is_base64,
+            &["", "aGk=", "aGkh", "aA=="],
+            &["a", "aGk", "a===", "====", "a-b_", "=aaa"],
+        );
+        check(
+            is_file_path,
+            &["/a", "/a/b.log"],
+            &["", "/", "a", "#a", "/a//b", "/a/"],
         );
     }
 

@@ -23,6 +23,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: false,
     is_policy: false,
+    has_effect: true,
     schema: schema::of::<MeshIdentity>,
     parse: |body, check| {
         let spec: MeshIdentity = read::typed(body, check)?;

@@ -21,6 +21,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: true,
     is_policy: false,
+    has_effect: true,
     schema: schema::of::<MeshService>,
     parse: |body, check| {
         let spec: MeshService = read::typed(body, check)?;
@@ -207,7 +208,7 @@ impl ServicePort {
 }
 
 /// Checks what a port of a service speaks; case does not count.
-fn check_protocol(protocol: Option<&String>, at: &Pointer, check: &mut Check<'_>) {
+pub(super) fn check_protocol(protocol: Option<&String>, at: &Pointer, check: &mut Check<'_>) {
     let known = |text: &&String| PROTOCOLS.contains(&text.to_ascii_lowercase().as_str());
     if let Some(protocol) = protocol.filter(|text| !known(text)) {
         check

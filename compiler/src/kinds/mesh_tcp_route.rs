@@ -19,6 +19,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
+    has_effect: true,
     schema: schema::of::<MeshTcpRoute>,
     parse: |body, check| {
         let spec: MeshTcpRoute = read::typed(body, check)?;

@@ -19,6 +19,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
+    has_effect: true,
     schema: schema::of::<MeshTls>,
     parse: |body, check| {
         let spec: MeshTls = read::typed(body, check)?;
@@ -178,7 +179,7 @@ impl TlsConf {
 
 impl TlsVersions {
     /// An old version as the lowest asks for nothing that TLS 1.3 does not give; as the highest it cannot be had.
-    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+    pub(super) fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         if let Some(max @ (TlsVersion::Tls10 | TlsVersion::Tls11)) = self.max {
             let message = format!("`{}` is not supported: it is not secure", max.as_str());
             check

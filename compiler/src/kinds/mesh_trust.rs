@@ -20,6 +20,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: false,
     is_policy: false,
+    has_effect: true,
     schema: schema::of::<MeshTrust>,
     parse: |body, check| {
         let spec: MeshTrust = read::typed(body, check)?;

@@ -71,6 +71,41 @@ impl Percentage {
         (parts <= 1_000_000).then_some(parts)
     }
 
+    /// Checks a factor, a decimal number that is no share: more than zero.
+    pub(crate) fn check_above_zero(&self, at: &Pointer, check: &mut Check<'_>) {
+        self.check_decimal(
+            |number| number > 0.0,
+            "it must be more than zero",
+            at,
+            check,
+        );
+    }
+
+    /// Checks a factor: at least zero.
+    pub(crate) fn check_not_negative(&self, at: &Pointer, check: &mut Check<'_>) {
+        self.check_decimal(
+            |number| number >= 0.0,
+            "it must be at least zero",
+            at,
+            check,
+        );
+    }
+
+    fn check_decimal(
+        &self,
+        holds: fn(f64) -> bool,
+        message: &str,
+        at: &Pointer,
+        check: &mut Check<'_>,
+    ) {
+        let text = &self.text;
+        if !self.is_number() {
+            check.invalid(at, format!("`{text}` is not a number"));
+        } else if !text.parse().is_ok_and(holds) {
+            check.invalid(at, message);
+        }
+    }
+
     /// Does the text hold a decimal number at all, of whatever size?
     pub(crate) fn is_number(&self) -> bool {
         let unsigned = self.text.strip_prefix('-').unwrap_or(&self.text);

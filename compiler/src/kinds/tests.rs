@@ -2,6 +2,7 @@
 
 mod filters;
 mod identity;
+mod later;
 mod policies;
 mod resources;
 mod routes;

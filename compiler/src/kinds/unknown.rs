@@ -1,11 +1,11 @@
-//! Kinds that this version does not implement, each with what to do instead (language 0.2, 7 and 8.3).
+//! Kinds that this version does not act on, each with what to do instead (language 0.2, 7 and 8.3).
 //!
 //! Never accepts one: a document that is read and then ignored would look as if it had an effect.
 
 use crate::diag::Code;
 use crate::similar;
 
-use super::KINDS;
+use super::{KINDS, find};
 
 /// Why a kind is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,27 +18,13 @@ pub(crate) struct Refusal {
     pub(crate) help: String,
 }
 
-/// Kinds of the language that later versions implement.
-const LATER: [&str; 19] = [
+/// Kinds of the language that later versions read.
+const LATER: [&str; 5] = [
     "ContainerPatch",
-    "GlobalSecret",
     "MeshAccessLog",
-    "MeshCircuitBreaker",
-    "MeshExternalService",
-    "MeshFaultInjection",
-    "MeshHealthCheck",
-    "MeshLoadBalancingStrategy",
     "MeshMetric",
-    "MeshMultiZoneService",
-    "MeshOpenTelemetryBackend",
     "MeshPassthrough",
-    "MeshRateLimit",
-    "MeshRetry",
     "MeshTrace",
-    "MeshZoneAddress",
-    "Secret",
-    "Workload",
-    "Zone",
 ];
 
 /// Kinds that were there once, and what took their place.
@@ -76,7 +62,7 @@ const GATEWAYS: [&str; 7] = [
 
 const PATCHES: [&str; 2] = ["MeshProxyPatch", "ProxyTemplate"];
 
-/// Why a kind that [`super::find`] does not know is refused.
+/// Why a kind is refused that this version does not know, or does not act on.
 pub(crate) fn refusal(name: &str) -> Refusal {
     let refuse = |code: Code, message: String, help: String| Refusal {
         code,
@@ -89,7 +75,7 @@ pub(crate) fn refusal(name: &str) -> Refusal {
         let message = format!("`{name}` does not exist any more");
         return unsupported(message, format!("use a `{modern}`"));
     }
-    if LATER.contains(&name) {
+    if LATER.contains(&name) || find(name).is_some() {
         let message = format!("`{name}` is not supported by this version yet");
         return unsupported(message, later(name).to_owned());
     }
@@ -107,7 +93,11 @@ pub(crate) fn refusal(name: &str) -> Refusal {
     let known = KINDS.iter().map(|kind| kind.name);
     let help = match similar::nearest(name, known.clone().chain(LATER)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the kinds are {}", similar::listed(known, "and")),
+        None => {
+            let acting = KINDS.iter().filter(|kind| kind.has_effect);
+            let acting = acting.map(|kind| kind.name);
+            format!("the kinds are {}", similar::listed(acting, "and"))
+        }
     };
     refuse(Code::UNKNOWN_KIND, message, help)
 }
@@ -138,7 +128,6 @@ fn later(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kinds::find;
 
     #[test]
     fn what_is_said_of_a_kind_that_is_not_here() {

@@ -212,7 +212,8 @@ pub(super) fn check_header_name(name: Option<&String>, at: &Pointer, check: &mut
 }
 
 impl HttpHeaderMatch {
-    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+    /// Checks a header to compare.
+    pub(in crate::kinds) fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         check_header_name(self.name.as_ref(), &at.field("name"), check);
         let at = at.field("value");
         let value = self.value.as_deref().unwrap_or_default();

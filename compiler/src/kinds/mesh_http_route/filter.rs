@@ -60,6 +60,19 @@ pub(crate) struct HeaderModifier {
     pub(crate) remove: Vec<String>,
 }
 
+/// Headers to write, in the order set, add.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct HeaderChanges {
+    /// Replaces all values of the header, or adds it. At most 16.
+    #[serde(default)]
+    pub(crate) set: Vec<HeaderValue>,
+    /// Adds a value. At most 16.
+    #[serde(default)]
+    pub(crate) add: Vec<HeaderValue>,
+}
+
 /// A header to write.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

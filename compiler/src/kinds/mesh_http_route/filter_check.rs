@@ -11,8 +11,8 @@ use crate::kinds::{Check, grammar};
 
 use super::check::check_header_name;
 use super::filter::{
-    Filter, FilterType, HeaderModifier, HeaderValue, PathRewrite, PathRewriteType, RequestMirror,
-    RequestRedirect, UrlRewrite,
+    Filter, FilterType, HeaderChanges, HeaderModifier, HeaderValue, PathRewrite, PathRewriteType,
+    RequestMirror, RequestRedirect, UrlRewrite,
 };
 
 /// More changes to headers than this in one list are a mistake (language 5.1.2).
@@ -166,6 +166,23 @@ fn check_changed(
                 format!("the header `{name}` is changed twice in one filter"),
             )
             .help("name it once over `set`, `add` and `remove`");
+    }
+}
+
+impl HeaderChanges {
+    /// Checks headers that are written without any being removed.
+    pub(in crate::kinds) fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        if *self == Self::default() {
+            let message = "at least one of `set`, `add` must be set";
+            check.error(Code::MISSING_FIELD, at, message);
+            return;
+        }
+        let modifier = HeaderModifier {
+            set: self.set.clone(),
+            add: self.add.clone(),
+            remove: Vec::new(),
+        };
+        modifier.check(at, check);
     }
 }
 

@@ -1,0 +1,192 @@
+//! `MeshFaultInjection`: faults that a proxy makes on purpose (language 5.14).
+//!
+//! Never makes one of itself: every fault is a rule with a percentage.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::diag::{Code, Pointer};
+
+use super::client_match::Match;
+use super::scalar::{Percentage, TimeSpan};
+use super::target_ref::TargetRef;
+use super::{Body, Check, KindInfo, Scope, Spec, conf, read, schema};
+
+/// What the registry knows.
+pub(crate) const KIND: KindInfo = KindInfo {
+    name: "MeshFaultInjection",
+    short: "mfi",
+    scope: Scope::Mesh,
+    body: Body::Spec,
+    system_only: false,
+    name_is_label: false,
+    is_policy: true,
+    has_effect: false,
+    schema: schema::of::<MeshFaultInjection>,
+    parse: |body, check| {
+        let spec: MeshFaultInjection = read::typed(body, check)?;
+        spec.check(check);
+        Some(Spec::MeshFaultInjection(spec))
+    },
+};
+
+/// Faults that the selected proxies make on purpose, in what their HTTP inbounds receive.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct MeshFaultInjection {
+    /// Whose inbounds: `Mesh` or `Dataplane`, the latter with `sectionName` for one inbound. Default: `Mesh`.
+    pub(crate) target_ref: Option<TargetRef>,
+    /// Not supported: faults are made where requests are received.
+    pub(crate) to: Option<Vec<serde_json::Value>>,
+    /// The faults. At least one. Every rule that matches acts.
+    #[serde(default)]
+    pub(crate) rules: Vec<FaultRule>,
+}
+
+/// Faults for some clients.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct FaultRule {
+    /// Which clients; any one may match. Default: all.
+    #[serde(default)]
+    pub(crate) matches: Vec<Match>,
+    /// The faults. Required.
+    pub(crate) default: Option<FaultConf>,
+}
+
+/// Faults.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct FaultConf {
+    /// Each acts alone, in this order; delays add up.
+    pub(crate) http: Option<Vec<Fault>>,
+}
+
+/// A fault.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Fault {
+    /// Answers instead of the workload.
+    pub(crate) abort: Option<Abort>,
+    /// Waits before the request is passed on.
+    pub(crate) delay: Option<Delay>,
+    /// Slows the response down.
+    pub(crate) response_bandwidth: Option<Bandwidth>,
+}
+
+/// An answer instead of that of the workload.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Abort {
+    /// Its status, 100 to 599. Required.
+    pub(crate) http_status: Option<u32>,
+    /// How many of the requests, 0 to 100. Required.
+    pub(crate) percentage: Option<Percentage>,
+}
+
+/// A wait.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Delay {
+    /// How long. Required.
+    pub(crate) value: Option<TimeSpan>,
+    /// How many of the requests, 0 to 100. Required.
+    pub(crate) percentage: Option<Percentage>,
+}
+
+/// A slow response.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Bandwidth {
+    /// How fast: a number and `kbps`, `Mbps` or `Gbps`, as in `50 kbps`. Required.
+    pub(crate) limit: Option<String>,
+    /// How many of the responses, 0 to 100. Required.
+    pub(crate) percentage: Option<Percentage>,
+}
+
+impl MeshFaultInjection {
+    fn check(&self, check: &mut Check<'_>) {
+        TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
+        let spec = Pointer::default();
+        if self.to.as_ref().is_some_and(|to| !to.is_empty()) {
+            let message = "faults are not made in what a proxy sends";
+            check
+                .error(Code::UNSUPPORTED, &spec.field("to"), message)
+                .help("make them where requests are received, with `rules`");
+        } else if self.rules.is_empty() {
+            let message = "a fault injection must have `rules`";
+            check.error(Code::MISSING_FIELD, &spec, message);
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            let at = spec.field("rules").index(index);
+            for (index, one) in rule.matches.iter().enumerate() {
+                one.check(&at.field("matches").index(index), check);
+            }
+            let at = at.field("default");
+            let Some(faults) = &rule.default else {
+                check.missing(&at);
+                continue;
+            };
+            for (index, fault) in faults.http.iter().flatten().enumerate() {
+                fault.check(&at.field("http").index(index), check);
+            }
+        }
+    }
+}
+
+impl Fault {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        if let Some(abort) = &self.abort {
+            let at = at.field("abort");
+            let status = at.field("httpStatus");
+            if abort.http_status.is_none() {
+                check.missing(&status);
+            }
+            conf::between(abort.http_status, (100, 599), &status, check);
+            check_percentage(abort.percentage.as_ref(), &at, check);
+        }
+        if let Some(delay) = &self.delay {
+            let at = at.field("delay");
+            if delay.value.is_none() {
+                check.missing(&at.field("value"));
+            }
+            check_percentage(delay.percentage.as_ref(), &at, check);
+        }
+        if let Some(bandwidth) = &self.response_bandwidth {
+            let at = at.field("responseBandwidth");
+            let limit_at = at.field("limit");
+            if let Some(limit) = check.required(bandwidth.limit.as_ref(), &limit_at)
+                && !is_bandwidth(limit)
+            {
+                check
+                    .invalid(&limit_at, format!("`{limit}` is not a bandwidth"))
+                    .help("a number and `kbps`, `Mbps` or `Gbps`, as in `50 kbps`");
+            }
+            check_percentage(bandwidth.percentage.as_ref(), &at, check);
+        }
+    }
+}
+
+fn check_percentage(percentage: Option<&Percentage>, at: &Pointer, check: &mut Check<'_>) {
+    let at = at.field("percentage");
+    match percentage {
+        Some(percentage) => percentage.check(&at, check),
+        None => {
+            check.missing(&at);
+        }
+    }
+}
+
+fn is_bandwidth(text: &str) -> bool {
+    let units = ["kbps", "Mbps", "Gbps"];
+    let number = units.iter().find_map(|unit| text.strip_suffix(unit));
+    let number = number.map(str::trim_end);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+}

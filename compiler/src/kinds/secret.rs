@@ -1,0 +1,76 @@
+//! `Secret` and `GlobalSecret`: values that must not be seen (language 3.12).
+//!
+//! Never shows a value: not in findings, not in logs.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::diag::{Code, Pointer};
+
+use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
+
+/// What the registry knows of the secrets of a mesh.
+pub(crate) const KIND: KindInfo = KindInfo {
+    name: "Secret",
+    short: "secret",
+    scope: Scope::Mesh,
+    body: Body::Flat,
+    system_only: false,
+    name_is_label: false,
+    is_policy: false,
+    has_effect: false,
+    schema: schema::of::<Secret>,
+    parse,
+};
+
+/// What the registry knows of the secrets of no mesh.
+pub(crate) const GLOBAL: KindInfo = KindInfo {
+    name: "GlobalSecret",
+    short: "globalsecret",
+    scope: Scope::Global,
+    ..KIND
+};
+
+/// A secret value.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct Secret {
+    /// The value, in base64.
+    pub(crate) data: Option<String>,
+}
+
+fn parse(body: &serde_json::Value, check: &mut Check<'_>) -> Option<Spec> {
+    let spec: Secret = read::typed(body, check)?;
+    spec.check(check);
+    Some(Spec::Secret(spec))
+}
+
+impl Secret {
+    fn check(&self, check: &mut Check<'_>) {
+        let Some(data) = self.data.as_ref().filter(|data| !data.is_empty()) else {
+            return;
+        };
+        let at = Pointer::default().field("data");
+        let packed: String = data.split_ascii_whitespace().collect();
+        if !grammar::is_base64(&packed) {
+            check.invalid(&at, "the value is not in base64");
+        }
+        check
+            .warn(
+                Code::INLINE_SECRET,
+                &at,
+                "a secret stands in the repository",
+            )
+            .help("keep it where meshd finds it, and refer to it by name");
+    }
+}
+
+/// Without the value.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(redacted)")
+    }
+}
