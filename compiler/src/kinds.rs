@@ -11,6 +11,7 @@ pub(crate) mod data_source;
 pub(crate) mod dataplane;
 pub(crate) mod hostname_generator;
 pub(crate) mod mesh;
+pub(crate) mod mesh_access_log;
 pub(crate) mod mesh_circuit_breaker;
 pub(crate) mod mesh_external_service;
 pub(crate) mod mesh_fault_injection;
@@ -18,20 +19,24 @@ pub(crate) mod mesh_health_check;
 pub(crate) mod mesh_http_route;
 pub(crate) mod mesh_identity;
 pub(crate) mod mesh_load_balancing_strategy;
+pub(crate) mod mesh_metric;
 pub(crate) mod mesh_multi_zone_service;
 pub(crate) mod mesh_open_telemetry_backend;
+pub(crate) mod mesh_passthrough;
 pub(crate) mod mesh_rate_limit;
 pub(crate) mod mesh_retry;
 pub(crate) mod mesh_service;
 pub(crate) mod mesh_tcp_route;
 pub(crate) mod mesh_timeout;
 pub(crate) mod mesh_tls;
+pub(crate) mod mesh_trace;
 pub(crate) mod mesh_traffic_permission;
 pub(crate) mod mesh_trust;
 pub(crate) mod mesh_zone_address;
 pub(crate) mod scalar;
 pub(crate) mod secret;
 pub(crate) mod target_ref;
+pub(crate) mod telemetry_ref;
 pub(crate) mod workload;
 pub(crate) mod zone;
 
@@ -136,6 +141,10 @@ pub(crate) enum Spec {
     MeshRateLimit(mesh_rate_limit::MeshRateLimit),
     MeshFaultInjection(mesh_fault_injection::MeshFaultInjection),
     MeshLoadBalancingStrategy(mesh_load_balancing_strategy::MeshLoadBalancingStrategy),
+    MeshAccessLog(mesh_access_log::MeshAccessLog),
+    MeshMetric(mesh_metric::MeshMetric),
+    MeshTrace(mesh_trace::MeshTrace),
+    MeshPassthrough(mesh_passthrough::MeshPassthrough),
     Secret(secret::Secret),
     Zone(zone::Zone),
     MeshZoneAddress(mesh_zone_address::MeshZoneAddress),
@@ -179,7 +188,7 @@ const WHOLE_DESTINATIONS: &[TargetKind] = &[
 ];
 
 /// All kinds that this version reads.
-pub(crate) static KINDS: [&KindInfo; 25] = [
+pub(crate) static KINDS: [&KindInfo; 29] = [
     &mesh::KIND,
     &dataplane::KIND,
     &mesh_service::KIND,
@@ -200,6 +209,10 @@ pub(crate) static KINDS: [&KindInfo; 25] = [
     &mesh_rate_limit::KIND,
     &mesh_fault_injection::KIND,
     &mesh_load_balancing_strategy::KIND,
+    &mesh_access_log::KIND,
+    &mesh_metric::KIND,
+    &mesh_trace::KIND,
+    &mesh_passthrough::KIND,
     &secret::KIND,
     &secret::GLOBAL,
     &zone::KIND,

@@ -6,6 +6,7 @@ mod later;
 mod policies;
 mod resources;
 mod routes;
+mod telemetry;
 
 use std::collections::{BTreeMap, BTreeSet};
 

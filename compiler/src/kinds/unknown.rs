@@ -19,13 +19,7 @@ pub(crate) struct Refusal {
 }
 
 /// Kinds of the language that later versions read.
-const LATER: [&str; 5] = [
-    "ContainerPatch",
-    "MeshAccessLog",
-    "MeshMetric",
-    "MeshPassthrough",
-    "MeshTrace",
-];
+const LATER: [&str; 1] = ["ContainerPatch"];
 
 /// Kinds that were there once, and what took their place.
 const LEGACY: [(&str, &str); 16] = [

@@ -1,0 +1,256 @@
+//! What a `MeshAccessLog` must hold (language 5.11).
+//!
+//! Never opens what it names.
+
+use serde_json::Value;
+
+use crate::diag::{Code, Pointer};
+use crate::kinds::target_ref::TargetRef;
+use crate::kinds::telemetry_ref::TelemetryRef;
+use crate::kinds::{Check, DESTINATIONS, conf, grammar};
+
+use super::{
+    KeyValue, LogBackend, LogBackendType, LogConf, LogFormat, LogFormatType, LogTelemetry,
+    MeshAccessLog,
+};
+
+/// What a record can say (language 5.11).
+const OPERATORS: [&str; 27] = [
+    "BYTES_RECEIVED",
+    "BYTES_SENT",
+    "DOWNSTREAM_PEER_URI_SAN",
+    "DOWNSTREAM_REMOTE_ADDRESS",
+    "DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT",
+    "DURATION",
+    "HOSTNAME",
+    "KUMA_DESTINATION_SERVICE",
+    "KUMA_MESH",
+    "KUMA_SOURCE_ADDRESS",
+    "KUMA_SOURCE_ADDRESS_WITHOUT_PORT",
+    "KUMA_SOURCE_SERVICE",
+    "KUMA_TRAFFIC_DIRECTION",
+    "KUMA_WORKLOAD",
+    "KUMA_ZONE",
+    "PROTOCOL",
+    "REQ",
+    "REQUESTED_SERVER_NAME",
+    "REQUEST_DURATION",
+    "RESP",
+    "RESPONSE_CODE",
+    "RESPONSE_DURATION",
+    "RESPONSE_FLAGS",
+    "ROUTE_NAME",
+    "START_TIME",
+    "UPSTREAM_CLUSTER",
+    "UPSTREAM_HOST",
+];
+
+impl MeshAccessLog {
+    pub(super) fn check(&self, check: &mut Check<'_>) {
+        TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
+        let spec = Pointer::default();
+        let items = [
+            ("to", !self.to.is_empty()),
+            ("rules", !self.rules.is_empty()),
+        ];
+        conf::any_of(&items, &spec, check);
+        if items.iter().all(|(_, set)| *set) {
+            let message = "`to` and `rules` cannot both be set in one policy";
+            check
+                .invalid(&spec, message)
+                .help("make two policies of it");
+        }
+        for (index, to) in self.to.iter().enumerate() {
+            let at = spec.field("to").index(index);
+            let target = to.target_ref.as_ref();
+            TargetRef::check_item(target, &at.field("targetRef"), DESTINATIONS, check);
+            LogConf::check(to.default.as_ref(), &at.field("default"), check);
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            let at = spec.field("rules").index(index);
+            for (index, one) in rule.matches.iter().enumerate() {
+                one.check(&at.field("matches").index(index), check);
+            }
+            LogConf::check(rule.default.as_ref(), &at.field("default"), check);
+        }
+    }
+}
+
+impl LogConf {
+    fn check(conf: Option<&Self>, at: &Pointer, check: &mut Check<'_>) {
+        let at = at.field("backends");
+        let Some(backends) = conf.and_then(|conf| conf.backends.as_ref()) else {
+            check.missing(&at).help("`[]` is no log");
+            return;
+        };
+        for (index, backend) in backends.iter().enumerate() {
+            backend.check(&at.index(index), check);
+        }
+    }
+}
+
+impl LogBackend {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        let Some(kind) = self.kind else {
+            check
+                .missing(&at.field("type"))
+                .help("one of `Tcp`, `File`, `OpenTelemetry`");
+            return;
+        };
+        let wanted = match kind {
+            LogBackendType::Tcp => "tcp",
+            LogBackendType::File => "file",
+            LogBackendType::OpenTelemetry => "openTelemetry",
+        };
+        let members = [
+            ("tcp", self.tcp.is_some()),
+            ("file", self.file.is_some()),
+            ("openTelemetry", self.open_telemetry.is_some()),
+        ];
+        conf::member_of(&format!("{kind:?}"), wanted, &members, at, check);
+        if let Some(tcp) = &self.tcp {
+            let at = at.field("tcp");
+            let address_at = at.field("address");
+            if let Some(address) = check.required(tcp.address.as_ref(), &address_at)
+                && address.contains(char::is_whitespace)
+            {
+                check.invalid(&address_at, format!("`{address}` is not an address"));
+            }
+            LogFormat::check(tcp.format.as_ref(), &at.field("format"), check);
+        }
+        if let Some(file) = &self.file {
+            let at = at.field("file");
+            let path_at = at.field("path");
+            if let Some(path) = check.required(file.path.as_ref(), &path_at)
+                && !grammar::is_file_path(path)
+            {
+                check.invalid(&path_at, format!("`{path}` is not the path of a file"));
+            }
+            LogFormat::check(file.format.as_ref(), &at.field("format"), check);
+        }
+        if let Some(telemetry) = &self.open_telemetry {
+            telemetry.check(&at.field("openTelemetry"), check);
+        }
+    }
+}
+
+impl LogTelemetry {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        TelemetryRef::check(self.backend_ref.as_ref(), &at.field("backendRef"), check);
+        for (index, attribute) in self.attributes.iter().flatten().enumerate() {
+            let at = at.field("attributes").index(index);
+            if let Some(key) = check.required(attribute.key.as_ref(), &at.field("key"))
+                && !is_attribute(key)
+            {
+                check.invalid(
+                    &at.field("key"),
+                    format!("`{key}` is not the name of an attribute"),
+                );
+            }
+            attribute.check_value(&at, check);
+        }
+    }
+}
+
+/// `[a-z]([a-z0-9]|[._][a-z0-9])*`, and not one of the protocol's own.
+fn is_attribute(key: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let words = key.split(['.', '_']);
+    let whole = |word: &str| !word.is_empty() && word.bytes().all(plain);
+    key.starts_with(|c: char| c.is_ascii_lowercase())
+        && words.into_iter().all(whole)
+        && !key.starts_with("otel.")
+}
+
+impl LogFormat {
+    fn check(format: Option<&Self>, at: &Pointer, check: &mut Check<'_>) {
+        let Some(format) = format else {
+            return;
+        };
+        let Some(kind) = format.kind else {
+            check
+                .missing(&at.field("type"))
+                .help("one of `Plain`, `Json`");
+            return;
+        };
+        let wanted = match kind {
+            LogFormatType::Plain => "plain",
+            LogFormatType::Json => "json",
+        };
+        let members = [
+            ("plain", format.plain.is_some()),
+            ("json", format.json.is_some()),
+        ];
+        conf::member_of(&format!("{kind:?}"), wanted, &members, at, check);
+        if let Some(plain) = &format.plain {
+            let at = at.field("plain");
+            if check.required(Some(plain), &at).is_some() {
+                check_operators(plain, &at, check);
+            }
+        }
+        for (index, field) in format.json.iter().flatten().enumerate() {
+            field.check(&at.field("json").index(index), check);
+        }
+    }
+}
+
+impl KeyValue {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        check.required(self.key.as_ref(), &at.field("key"));
+        self.check_value(at, check);
+        let (Some(key), Some(value)) = (&self.key, &self.value) else {
+            return;
+        };
+        let object = format!("{{\"{key}\": \"{value}\"}}");
+        if serde_json::from_str::<Value>(&object).is_err() {
+            let message = "the field would not be valid JSON";
+            check
+                .invalid(at, message)
+                .help("quotes and backslashes need a backslash before them");
+        }
+    }
+
+    fn check_value(&self, at: &Pointer, check: &mut Check<'_>) {
+        let at = at.field("value");
+        if let Some(value) = check.required(self.value.as_ref(), &at) {
+            check_operators(value, &at, check);
+        }
+    }
+}
+
+/// Every operator has to be one that a record can say.
+fn check_operators(text: &str, at: &Pointer, check: &mut Check<'_>) {
+    let mut rest = text;
+    while let Some((_, after)) = rest.split_once('%') {
+        if let Some(escaped) = after.strip_prefix('%') {
+            rest = escaped;
+            continue;
+        }
+        let end = after.find(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+        let Some((name, tail)) = after.split_at_checked(end.unwrap_or(after.len())) else {
+            return;
+        };
+        // An argument may hold `%` itself, as the formats of times do.
+        let tail = match tail.strip_prefix('(') {
+            Some(argument) => argument.split_once(')').map(|(_, tail)| tail),
+            None => Some(tail),
+        };
+        let tail =
+            tail.map(|tail| tail.trim_start_matches(|c: char| c == ':' || c.is_ascii_digit()));
+        let Some(next) = tail.and_then(|tail| tail.strip_prefix('%')) else {
+            check
+                .invalid(at, format!("`%{name}` is not closed by a `%`"))
+                .help("`%%` is a `%`");
+            return;
+        };
+        if !OPERATORS.contains(&name) {
+            let message = format!("there is no operator `%{name}%`");
+            let finding = check.error(Code::INVALID_VALUE, at, message);
+            match crate::similar::nearest(name, OPERATORS) {
+                Some(near) => finding.help(format!("did you mean `%{near}%`?")),
+                None => finding.help(format!("the operators are {}", OPERATORS.join(", "))),
+            };
+        }
+        rest = next;
+    }
+}
