@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry};
 
+use crate::account::Lines;
 use crate::refusal::Refusal;
 
 /// Seconds: from what a proxy itself takes to what people wait for.
@@ -85,6 +86,8 @@ pub struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     shadow_denied: Counter,
     pub(crate) open: Gauge,
+    /// What may still be logged of refusals.
+    pub(crate) lines: Lines,
     flows: Mutex<HashMap<Flow, Arc<RequestStats>>>,
 }
 
@@ -146,6 +149,7 @@ impl Metrics {
             refusals,
             shadow_denied,
             open,
+            lines: Lines::default(),
             flows: Mutex::default(),
         }
     }
