@@ -1,6 +1,6 @@
 //! Requests that cross the farewell of the other side on the way.
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh_bundle::resource::Protocol;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::site::{Site, address};
-use super::wire::{fetch, full};
+use super::wire::{client, fetch, full};
 
 /// The first 9 bytes of a frame without flags on stream 0.
 fn head(length: u8, kind: u8) -> [u8; 9] {
@@ -65,4 +65,49 @@ async fn a_request_that_nobody_looked_at_is_sent_again() {
     let site = Site::start(Protocol::Http2, leaving_workload().await).await;
     let (status, _, text) = fetch(site.entry, "/").await;
     assert_eq!((status, text.as_str()), (StatusCode::OK, "here"));
+}
+
+/// Answers the first request of each connection, and closes instead of answering the second: with a reset where `reset`.
+async fn tired_workload(reset: bool) -> SocketAddr {
+    let listener = TcpListener::bind(address(8_080)).await.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut head = [0; 1024];
+                drop(stream.read(&mut head).await);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+                drop(stream.write_all(answer).await);
+                drop(stream.read(&mut head).await);
+                if reset {
+                    stream.set_zero_linger().unwrap();
+                }
+            });
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_request_that_crosses_the_end_of_an_idle_connection_is_sent_again() {
+    for reset in [false, true] {
+        let site = Site::start(Protocol::Http, tired_workload(reset).await).await;
+        let mut client = client(site.entry).await;
+        for (method, expected) in [
+            ("GET", StatusCode::OK),
+            ("GET", StatusCode::OK),
+            ("HEAD", StatusCode::OK),
+            ("DELETE", StatusCode::OK),
+            // Nobody knows whether it was done, and doing it twice is not the same.
+            ("POST", StatusCode::SERVICE_UNAVAILABLE),
+            ("POST", StatusCode::OK),
+        ] {
+            client.ready().await.unwrap();
+            let request = Request::builder().method(method).uri("/");
+            let request = request.header("host", "api").body(full("")).unwrap();
+            let response = client.send_request(request).await.unwrap();
+            assert_eq!(response.status(), expected, "{method} {reset}");
+            response.into_body().collect().await.unwrap();
+        }
+    }
 }

@@ -71,6 +71,8 @@ pub(crate) enum Lease {
         sender: http1::SendRequest<RequestBody>,
         counted: Counted,
         serial: u64,
+        /// It has served a request before this one.
+        used: bool,
     },
     Two(Share),
     /// Its own connection, which is never used again.
@@ -139,7 +141,7 @@ impl Pool {
         if self.is_single() {
             while !fresh && let Some(idle) = self.pop(serial) {
                 if idle.sender.is_ready() && !idle.sender.is_closed() {
-                    return Ok(self.single(idle.sender, idle.counted, idle.serial));
+                    return Ok(self.single(idle.sender, idle.counted, idle.serial, true));
                 }
             }
             return self.dial(target, tls, limit).await;
@@ -188,7 +190,7 @@ impl Pool {
         self.tunnels.store(single, Ordering::Relaxed);
         if single {
             let sender = dial::one(connected.stream).await?;
-            return Ok(self.single(sender, counted, serial));
+            return Ok(self.single(sender, counted, serial, false));
         }
         let peer = connected.peer;
         let dial::Two {
@@ -217,12 +219,14 @@ impl Pool {
         sender: http1::SendRequest<RequestBody>,
         counted: Counted,
         serial: u64,
+        used: bool,
     ) -> Lease {
         Lease::One {
             pool: Arc::clone(self),
             sender,
             counted,
             serial,
+            used,
         }
     }
 
@@ -328,6 +332,7 @@ impl Lease {
             mut sender,
             counted,
             serial,
+            ..
         } = self
         else {
             return;

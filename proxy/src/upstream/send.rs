@@ -101,12 +101,24 @@ async fn send_to(
             Err(why) => return Err((why, Some(request))),
         };
         let sent = match &mut lease {
-            Lease::One { sender, .. } => {
+            Lease::One { sender, used, .. } => {
                 let spoken = spoken(request, false).map_err(|why| (why, None))?;
+                let again = *used && spoken.method().is_idempotent();
+                let (spoken, kept) = match again {
+                    true => {
+                        let (spoken, kept) = Kept::copy(spoken);
+                        (spoken, Some(kept))
+                    }
+                    false => (spoken, None),
+                };
                 let sent = sender.try_send_request(spoken).await;
-                sent.map_err(|mut failed| match failed.take_message() {
-                    Some(unsent) => (Refusal::Closed, Some(unsent)),
-                    None => (failure(failed.error()), None),
+                sent.map_err(|mut failed| match (failed.take_message(), kept) {
+                    (Some(unsent), _) => (Refusal::Closed, Some(unsent)),
+                    // The workload has closed an idle connection while the request was on its way (RFC 9112 9.3.1).
+                    (None, Some(kept)) if failure(failed.error()) == Refusal::Closed => {
+                        (Refusal::Closed, kept.restore())
+                    }
+                    (None, _) => (failure(failed.error()), None),
                 })
             }
             Lease::Two(share) => {
