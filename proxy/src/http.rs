@@ -6,9 +6,11 @@ mod answer;
 mod body;
 mod exchange;
 mod head;
+mod heads;
 mod inbound;
 mod mirror;
 mod outbound;
+mod scan;
 mod serve;
 mod upgrade;
 

@@ -11,5 +11,6 @@ mod permission;
 mod pki;
 mod rejected;
 mod site;
+mod smuggling;
 mod traffic;
 mod wire;

@@ -121,11 +121,21 @@ fn as_value(authority: &Authority) -> Result<HeaderValue, Refusal> {
 fn checked(value: HeaderValue) -> Result<HeaderValue, Refusal> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(byte);
     let bytes = value.as_bytes();
-    let good = !bytes.is_empty() && bytes.iter().all(plain) && Authority::try_from(bytes).is_ok();
-    match good {
+    let authority = Authority::try_from(bytes).ok();
+    let good = authority.is_some_and(|authority| has_good_port(&authority));
+    match good && bytes.iter().all(plain) {
         true => Ok(value),
         false => Err(Refusal::BadRequest),
     }
+}
+
+/// A host, and after it nothing or the number of a port.
+fn has_good_port(authority: &Authority) -> bool {
+    let host = authority.host();
+    let port = authority.as_str().strip_prefix(host);
+    let port = port.map(|port| port.strip_prefix(':').unwrap_or(port));
+    let good = |port: &str| port.is_empty() || authority.port_u16().is_some();
+    !host.is_empty() && port.is_some_and(good)
 }
 
 /// One way to tell where the body ends.

@@ -3,11 +3,9 @@
 //! Never ends a request that is under way because something else has changed: the connection is drained instead.
 
 use std::convert::Infallible;
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -16,10 +14,10 @@ use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use mesh_bundle::resource::Timeouts;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::heads::Heads;
 use super::{Body, inbound, outbound};
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
@@ -44,10 +42,10 @@ const PING_WAIT: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) session: Arc<Session>,
-    active: AtomicUsize,
+    pub(super) active: AtomicUsize,
     idle_since: Mutex<Instant>,
-    /// Bytes of a head have come, and not all of it.
-    in_head: AtomicBool,
+    /// Bytes of a head have come, and not all of it: its time is running.
+    pub(super) in_head: AtomicBool,
     /// Another request has begun.
     begun: Notify,
     /// The serial of the last table that refuses the peer.
@@ -261,6 +259,10 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
             ended = served.as_mut() => {
                 if let Err(why) = ended {
                     tracing::debug!(%why, "connection ended");
+                    if is_unreadable(&why) {
+                        let session = &connection.session;
+                        session.refused(Refusal::BadRequest, None, &session.shared.table());
+                    }
                 }
                 return;
             }
@@ -269,6 +271,18 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
             () = at(wake) => {}
         }
     }
+}
+
+/// What came could not be understood, so no request was there to refuse.
+fn is_unreadable(why: &hyper::Error) -> bool {
+    let of_two = std::error::Error::source(why).and_then(|source| source.downcast_ref());
+    let of_two = of_two.is_some_and(|why: &h2::Error| {
+        why.is_library()
+            && why
+                .reason()
+                .is_some_and(|reason| reason != h2::Reason::NO_ERROR)
+    });
+    why.is_parse() || of_two
 }
 
 async fn at(wake: Option<Instant>) {
@@ -293,87 +307,5 @@ fn follow(connection: &Connection) -> bool {
             // Who is only not permitted may ask again, and be told so; who is not believed has nothing to ask.
             refusal == Refusal::Permission
         }
-    }
-}
-
-/// A connection of HTTP/1 whose heads must be complete in time.
-struct Heads {
-    stream: Stream,
-    connection: Arc<Connection>,
-    limit: Duration,
-    deadline: Option<Pin<Box<Sleep>>>,
-}
-
-impl Heads {
-    fn new(stream: Stream, connection: Arc<Connection>, limit: Duration) -> Self {
-        Self {
-            stream,
-            connection,
-            limit,
-            deadline: Some(Box::pin(sleep(limit))),
-        }
-    }
-}
-
-impl AsyncRead for Heads {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let this = &mut *self;
-        let read = Pin::new(&mut this.stream).poll_read(cx, buf);
-        let connection = &this.connection;
-        if connection.active.load(Ordering::Acquire) > 0 {
-            this.deadline = None;
-            return read;
-        }
-        if read.is_ready() {
-            let begins = buf.filled().len() > before;
-            if begins && !connection.in_head.swap(true, Ordering::Relaxed) {
-                this.deadline = Some(Box::pin(sleep(this.limit)));
-            }
-            return read;
-        }
-        match &mut this.deadline {
-            Some(deadline) if connection.in_head.load(Ordering::Relaxed) => {
-                match deadline.as_mut().poll(cx) {
-                    Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
-                    Poll::Pending => Poll::Pending,
-                }
-            }
-            _ => Poll::Pending,
-        }
-    }
-}
-
-impl AsyncWrite for Heads {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
