@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::admin::{Admin, Metrics};
 use crate::authority::Gate;
 use crate::ca::{self, CaFailure};
-use crate::git::SourceConfig;
+use crate::git::{self, SourceConfig};
 use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
@@ -250,6 +250,7 @@ fn source_config(config: &Config, state: &StateDir) -> SourceConfig {
         path: config.path.clone(),
         authorities: config.authorities.clone(),
         cache: state.path("git"),
+        deadline: git::FETCH_DEADLINE,
     }
 }
 

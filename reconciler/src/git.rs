@@ -2,27 +2,30 @@
 //!
 //! Never looks at a work tree, never runs git or a hook, and never writes to a repository that it did not make.
 
+mod commit;
+mod deadline;
 mod https;
 mod tree;
 mod watch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use git2::{Direction, FetchOptions, Oid, RemoteCallbacks, Repository};
 
+pub use commit::Commit;
 pub use tree::TreeWorld;
 pub use watch::Watch;
 
-/// A whole fetch, connection to last byte.
-const FETCH_DEADLINE: Duration = Duration::from_mins(10);
+/// A whole fetch, from the first connection to the last byte that is indexed.
+pub(crate) const FETCH_DEADLINE: Duration = Duration::from_secs(60);
 /// The largest pack that is received, in bytes.
 const PACK_LIMIT: usize = 2 << 30;
 /// Characters of an author or a subject that are kept: they are for a line of a log.
 const LINE_LIMIT: usize = 200;
-/// Trailers of longer messages are not looked for.
-const MESSAGE_LIMIT: usize = 1 << 20;
+/// A commit with a longer message is refused.
+const COMMIT_LIMIT: usize = 1 << 20;
 /// Where the cache keeps what it last fetched.
 const FETCHED: &str = "refs/meshd/fetched";
 
@@ -39,6 +42,8 @@ pub struct SourceConfig {
     pub authorities: Option<PathBuf>,
     /// Where remote repositories are kept. meshd's own.
     pub cache: PathBuf,
+    /// For a whole fetch of a remote repository.
+    pub deadline: Duration,
 }
 
 /// A repository that commits are read from.
@@ -50,35 +55,10 @@ pub struct Source {
 
 #[derive(Debug, Clone)]
 enum Place {
-    /// Opened where it is.
+    /// Read where it is, a `file://` too: nothing is copied.
     Local(PathBuf),
-    /// Fetched into the cache. For `file://`, with the path whose changes can be watched.
-    Remote(Option<PathBuf>),
-}
-
-/// One commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Commit {
-    /// 40 hex digits.
-    pub id: String,
-    /// Name of the author, as the commit has it.
-    pub author: String,
-    /// Unix seconds of the committer.
-    pub time: i64,
-    /// First line of the message.
-    pub subject: String,
-    /// `Key: value` lines at the end of the message.
-    pub trailers: Vec<(String, String)>,
-}
-
-impl Commit {
-    /// Does a trailer of this name say `true`?
-    #[must_use]
-    pub fn says(&self, trailer: &str) -> bool {
-        self.trailers
-            .iter()
-            .any(|(key, value)| key.eq_ignore_ascii_case(trailer) && value.trim() == "true")
-    }
+    /// Fetched into the cache.
+    Remote,
 }
 
 /// Why there is no commit to read.
@@ -90,6 +70,17 @@ pub enum Failure {
     /// Stays until a person changes something: a wrong path, a branch that is not there.
     #[error("{0}")]
     Stalled(String),
+    /// What git holds is not whole. A push may mend it without a new commit.
+    #[error("{0}")]
+    Damaged(String),
+    /// The server wants to be left alone for this time.
+    #[error("{message}")]
+    Busy {
+        /// For people.
+        message: String,
+        /// From now on.
+        after: Duration,
+    },
 }
 
 impl Source {
@@ -103,7 +94,7 @@ impl Source {
         let place = match text.split_once("://") {
             None if looks_like_ssh(&text) => return Err(unsupported(&text, "ssh")),
             None => Place::Local(local(Path::new(&text))?),
-            Some(("file", path)) => Place::Remote(Some(local(Path::new(path))?)),
+            Some(("file", path)) => Place::Local(local(Path::new(path))?),
             Some(("https", rest)) => {
                 let host = rest.split('/').next().unwrap_or_default();
                 if host.is_empty() || host.contains('@') {
@@ -111,7 +102,7 @@ impl Source {
                     return Err(Failure::Stalled(why.to_owned()));
                 }
                 https::register(&text, config.authorities.as_deref())?;
-                Place::Remote(None)
+                Place::Remote
             }
             Some((scheme, _)) => return Err(unsupported(&text, scheme)),
         };
@@ -134,46 +125,69 @@ impl Source {
     /// # Errors
     /// See [`Failure`].
     pub fn fetch(&self) -> Result<Commit, Failure> {
-        let (repository, name) = match &self.place {
-            Place::Local(path) => (open(path)?, self.config.reference.clone()),
-            Place::Remote(_) => {
-                let cache = self.cache()?;
-                self.fetch_into(&cache)?;
-                if is_readable(&cache) {
-                    (cache, FETCHED.to_owned())
-                } else {
-                    // git believes that it has what it does not have: from the beginning.
-                    drop(cache);
-                    self.discard_cache()
-                        .map_err(|error| Failure::Transient(error.to_string()))?;
-                    let cache = self.cache()?;
-                    self.fetch_into(&cache)?;
-                    (cache, FETCHED.to_owned())
+        match &self.place {
+            Place::Local(path) => self.newest(&open(path)?, &self.config.reference),
+            Place::Remote => {
+                let limit = self.config.deadline;
+                let (fetched, ended) = deadline::within(limit, || self.fetch_remote());
+                match (fetched, ended.again) {
+                    (Err(Failure::Transient(message)), Some(after)) => {
+                        Err(Failure::Busy { message, after })
+                    }
+                    (Err(Failure::Transient(message)), None) if ended.late => Err(
+                        Failure::Transient(format!("{message} (not done within {limit:?})")),
+                    ),
+                    (fetched, _) => self.newest(&fetched?, FETCHED),
                 }
             }
-        };
-        let missing = |error: git2::Error| match error.code() {
-            git2::ErrorCode::NotFound | git2::ErrorCode::InvalidSpec => Failure::Stalled(format!(
-                "`{}` has no branch or tag `{}`",
-                self.config.repository, self.config.reference
-            )),
+        }
+    }
+
+    fn fetch_remote(&self) -> Result<Repository, Failure> {
+        let mut cache = self.cache()?;
+        let mut fetched = Ok(());
+        if is_whole(&cache) {
+            fetched = self.fetch_into(&cache);
+        }
+        if !is_whole(&cache) {
+            // git believes that it has what it does not have: from the beginning.
+            drop(cache);
+            self.discard_cache()
+                .map_err(|error| Failure::Transient(error.to_string()))?;
+            cache = self.cache()?;
+            fetched = self.fetch_into(&cache);
+        }
+        fetched.map(|()| cache)
+    }
+
+    fn newest(&self, repository: &Repository, name: &str) -> Result<Commit, Failure> {
+        let SourceConfig {
+            repository: place,
+            reference: wanted,
+            ..
+        } = &self.config;
+        let found = repository.resolve_reference_from_short_name(name);
+        let reference = found.map_err(|error| match error.code() {
+            git2::ErrorCode::NotFound | git2::ErrorCode::InvalidSpec => {
+                Failure::Stalled(format!("`{place}` has no branch or tag `{wanted}`"))
+            }
             _ => transient("reading the reference", &error),
+        })?;
+        let target = reference.resolve().ok().and_then(|r| r.target());
+        let what = match target {
+            Some(id) => format!("`{wanted}`, object {id}"),
+            None => format!("`{wanted}`"),
         };
-        let reference = repository
-            .resolve_reference_from_short_name(&name)
-            .map_err(missing)?;
-        let commit = reference.peel_to_commit().map_err(missing)?;
-        let show = |bytes: &[u8]| {
-            let text = String::from_utf8_lossy(bytes);
-            text.chars().take(LINE_LIMIT).collect::<String>()
-        };
-        Ok(Commit {
-            id: commit.id().to_string(),
-            author: show(commit.author().name_bytes()),
-            time: commit.time().seconds(),
-            subject: show(commit.summary_bytes().unwrap_or_default()),
-            trailers: trailers(commit.message_bytes()),
-        })
+        if let (Some(id), Ok(odb)) = (target, repository.odb())
+            && odb
+                .read_header(id)
+                .is_ok_and(|(size, _)| size > COMMIT_LIMIT)
+        {
+            let why = format!("{what}: it is larger than {COMMIT_LIMIT} bytes");
+            return Err(Failure::Stalled(why));
+        }
+        let commit = reference.peel_to_commit().map_err(|e| damaged(&what, &e))?;
+        Ok(Commit::read(&commit))
     }
 
     /// The files of a commit that [`Source::fetch`] returned. Blocks.
@@ -183,7 +197,7 @@ impl Source {
     pub fn world(&self, commit: &Commit) -> Result<TreeWorld, Failure> {
         let repository = match &self.place {
             Place::Local(path) => open(path)?,
-            Place::Remote(_) => self.cache()?,
+            Place::Remote => self.cache()?,
         };
         let id = Oid::from_str(&commit.id).map_err(|e| transient("reading the commit", &e))?;
         TreeWorld::read(repository, id, self.config.path.as_deref())
@@ -192,7 +206,7 @@ impl Source {
     /// The directory whose changes say that there may be a new commit; `None` for what can only be asked.
     #[must_use]
     pub fn watched(&self) -> Option<PathBuf> {
-        let (Place::Local(path) | Place::Remote(Some(path))) = &self.place else {
+        let Place::Local(path) = &self.place else {
             return None;
         };
         Some(open(path).ok()?.commondir().to_owned())
@@ -262,10 +276,9 @@ impl Source {
         let name = name.ok_or_else(|| {
             Failure::Stalled(format!("`{url}` has no branch or tag `{reference}`"))
         })?;
-        let deadline = Instant::now() + FETCH_DEADLINE;
         let mut callbacks = RemoteCallbacks::new();
-        callbacks.transfer_progress(move |progress| {
-            progress.received_bytes() <= PACK_LIMIT && Instant::now() < deadline
+        callbacks.transfer_progress(|progress| {
+            progress.received_bytes() <= PACK_LIMIT && deadline::left().is_some()
         });
         let mut options = FetchOptions::new();
         options
@@ -275,20 +288,6 @@ impl Source {
             .fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None)
             .map_err(|e| failed(&e))
     }
-}
-
-fn trailers(message: &[u8]) -> Vec<(String, String)> {
-    if message.len() > MESSAGE_LIMIT {
-        return Vec::new();
-    }
-    let Ok(trailers) = git2::message_trailers_bytes(message) else {
-        return Vec::new();
-    };
-    let show = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    trailers
-        .iter()
-        .map(|(key, value)| (show(key), show(value)))
-        .collect()
 }
 
 fn local(path: &Path) -> Result<PathBuf, Failure> {
@@ -308,10 +307,14 @@ fn open(path: &Path) -> Result<Repository, Failure> {
         .map_err(|error| transient(&format!("opening `{}`", path.display()), &error))
 }
 
-/// Is what was fetched last there?
-fn is_readable(cache: &Repository) -> bool {
-    let fetched = cache.find_reference(FETCHED);
-    fetched.is_ok_and(|reference| reference.peel_to_commit().is_ok_and(|c| c.tree().is_ok()))
+/// Is what was fetched last there, if anything was?
+fn is_whole(cache: &Repository) -> bool {
+    match cache.find_reference(FETCHED) {
+        Ok(reference) => reference
+            .peel_to_commit()
+            .is_ok_and(|commit| commit.tree().is_ok()),
+        Err(error) => error.code() == git2::ErrorCode::NotFound,
+    }
 }
 
 /// `host:path`, as git itself reads it.
@@ -326,8 +329,18 @@ fn unsupported(text: &str, scheme: &str) -> Failure {
     ))
 }
 
+fn damaged(what: &str, error: &git2::Error) -> Failure {
+    Failure::Damaged(format!("{what}: {}", line(error)))
+}
+
 fn transient(doing: &str, error: &git2::Error) -> Failure {
-    Failure::Transient(format!("{doing}: {}", error.message()))
+    Failure::Transient(format!("{doing}: {}", line(error)))
+}
+
+/// What libgit2 says may be what a server said: one line, not too long.
+fn line(error: &git2::Error) -> String {
+    let text = error.message().chars().take(LINE_LIMIT * 2);
+    text.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// libgit2 refuses repositories of other users, because git would run what their configuration names. meshd runs

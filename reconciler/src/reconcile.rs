@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Metrics;
 use crate::candidate::Candidate;
-use crate::git::{Commit, Failure, Source, SourceConfig, Watch};
+use crate::git::{self, Commit, Failure, Source, SourceConfig, Watch};
 use crate::registry::Now;
 use crate::rollout::{Desk, Rollout};
 use crate::status::Status;
@@ -25,8 +25,8 @@ use crate::token::Tokens;
 use schedule::Schedule;
 pub(crate) use trouble::{Kind, Trouble};
 
-/// For how long one pass waits for git. Fetching itself ends later, on its own.
-const FETCH_DEADLINE: Duration = Duration::from_secs(60);
+/// For how long one pass waits for git. A fetch ends before, on its own; only a disk can be slower.
+const PATIENCE: Duration = git::FETCH_DEADLINE.saturating_add(Duration::from_secs(5));
 
 /// What a pass works with.
 #[derive(Debug)]
@@ -167,14 +167,14 @@ impl Reconciler {
             let source = source.clone();
             tokio::task::spawn_blocking(move || source.fetch())
         });
-        match tokio::time::timeout(FETCH_DEADLINE, &mut fetching).await {
+        match tokio::time::timeout(PATIENCE, &mut fetching).await {
             Ok(Ok(fetched)) => Ok(fetched?),
             Ok(Err(error)) => Err(broken(&error)),
             Err(_) => {
                 // One at a time: the next pass waits for this one.
                 let mut slot = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
                 *slot = Some(fetching);
-                let message = format!("git has not answered within {FETCH_DEADLINE:?}");
+                let message = format!("git has not answered within {PATIENCE:?}");
                 Err(Trouble::transient("GitOperationFailed", message))
             }
         }
@@ -200,10 +200,12 @@ async fn compile(
     let world = move || {
         // A commit that was just fetched and cannot be read: what was fetched is damaged.
         source.world(&wanted).map_err(|failure| {
-            if let (Failure::Transient(_), Err(error)) = (&failure, source.discard_cache()) {
+            if let Failure::Transient(_) | Failure::Damaged(_) = failure
+                && let Err(error) = source.discard_cache()
+            {
                 tracing::error!(%error, "the cache of the repository cannot be removed");
             }
-            Trouble::from(failure)
+            Trouble::from(failure).about(&wanted.id)
         })
     };
     rollout.compile(desk, commit.id.clone(), world).await

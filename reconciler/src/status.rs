@@ -128,7 +128,7 @@ fn conditions(trouble: &Trouble) -> Vec<Condition> {
     let mut conditions = vec![Condition::new("Ready", false, reason, message)];
     conditions.push(match trouble.kind {
         Kind::Stalled => Condition::new("Stalled", true, reason, message),
-        Kind::Waiting(_) | Kind::Transient => {
+        Kind::Waiting(_) | Kind::Busy(_) | Kind::Transient => {
             let retrying = "ProgressingWithRetry";
             Condition::new("Reconciling", true, retrying, message)
         }

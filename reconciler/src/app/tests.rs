@@ -1,4 +1,5 @@
 mod authorities;
+mod hostile;
 mod joining;
 mod room;
 mod state;

@@ -15,13 +15,16 @@ use ureq::http::{Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body};
 
-use super::{FETCH_DEADLINE, Failure, PACK_LIMIT};
+use super::{Failure, PACK_LIMIT, deadline};
 
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
-const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
 /// What a client says in one negotiation; larger is a defect.
 const REQUEST_LIMIT: usize = 64 << 20;
 const REDIRECT_LIMIT: usize = 3;
+/// Bytes of the list of references: a million of them fit.
+const REFERENCES_LIMIT: usize = 128 << 20;
+/// A server that wants to be left alone for longer is asked all the same.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 const ADVERTISEMENT: &str = "/info/refs?service=git-upload-pack";
 
 /// The agents of the repositories that were opened, by URL. One for each `--repo`.
@@ -94,8 +97,6 @@ fn agent(authorities: Option<&Path>) -> Result<Agent, Failure> {
         .max_redirects(0)
         .max_redirects_will_error(false)
         .timeout_connect(Some(CONNECT_DEADLINE))
-        .timeout_recv_response(Some(ANSWER_DEADLINE))
-        .timeout_global(Some(FETCH_DEADLINE))
         .user_agent(concat!("git/2 (meshd ", env!("CARGO_PKG_VERSION"), ")"))
         .build();
     Ok(Agent::new_with_config(config))
@@ -145,6 +146,7 @@ struct Exchange {
 
 impl Read for Exchange {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        left()?;
         if self.response.is_none() {
             let response = match self.advertise {
                 true => self.advertisement()?,
@@ -188,9 +190,12 @@ impl Exchange {
         for _ in 0..=REDIRECT_LIMIT {
             let base = self.base();
             let url = format!("{}{ADVERTISEMENT}", base.trim_end_matches('/'));
-            let response = self.agent.get(&url).call().map_err(io::Error::other)?;
+            let request = self.agent.get(&url).config();
+            let request = request.timeout_global(Some(left()?)).build();
+            let response = request.call().map_err(io::Error::other)?;
             if !response.status().is_redirection() {
-                return body(response, "application/x-git-upload-pack-advertisement");
+                let expected = "application/x-git-upload-pack-advertisement";
+                return body(response, expected, REFERENCES_LIMIT);
             }
             let next = redirected(&base, &response)?;
             *self.base.lock().unwrap_or_else(PoisonError::into_inner) = next;
@@ -200,9 +205,10 @@ impl Exchange {
 
     fn negotiate(&self) -> io::Result<Box<dyn Read + Send>> {
         let url = format!("{}/git-upload-pack", self.base().trim_end_matches('/'));
-        let response = self
-            .agent
-            .post(&url)
+        let request = self.agent.post(&url).config();
+        let response = request
+            .timeout_global(Some(left()?))
+            .build()
             .header(
                 header::CONTENT_TYPE,
                 "application/x-git-upload-pack-request",
@@ -210,15 +216,28 @@ impl Exchange {
             .header(header::ACCEPT, "application/x-git-upload-pack-result")
             .send(&self.request[..])
             .map_err(io::Error::other)?;
-        body(response, "application/x-git-upload-pack-result")
+        body(response, "application/x-git-upload-pack-result", PACK_LIMIT)
     }
 }
 
-fn body(response: Response<Body>, expected: &str) -> io::Result<Box<dyn Read + Send>> {
+fn left() -> io::Result<Duration> {
+    deadline::left()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::TimedOut, "the fetch takes too long"))
+}
+
+fn body(
+    response: Response<Body>,
+    expected: &str,
+    limit: usize,
+) -> io::Result<Box<dyn Read + Send>> {
     let status = response.status();
+    if let (429 | 503, Some(pause)) = (status.as_u16(), pause(&response)) {
+        deadline::ask_again_after(pause);
+    }
     let problem = match status.as_u16() {
         200 => None,
         401 | 403 => Some("the server asks for credentials"),
+        429 => Some("the server has been asked too often"),
         404 => Some("the server has no such repository"),
         _ => Some("the server does not serve it"),
     };
@@ -233,9 +252,17 @@ fn body(response: Response<Body>, expected: &str) -> io::Result<Box<dyn Read + S
     let reader = response
         .into_body()
         .into_with_config()
-        .limit(PACK_LIMIT as u64)
+        .limit(limit as u64)
         .reader();
     Ok(Box::new(reader))
+}
+
+/// `Retry-After` in seconds. A date is not understood: meshd then comes back when it would have.
+fn pause(response: &Response<Body>) -> Option<Duration> {
+    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let pause = Duration::from_secs(text.parse().unwrap_or(u64::MAX));
+    digits.then_some(pause.min(LONGEST_PAUSE))
 }
 
 /// The base that a redirect of the advertisement points to: same host only.

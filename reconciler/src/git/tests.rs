@@ -1,3 +1,5 @@
+mod hostile;
+
 use std::process::Command;
 use std::time::Duration;
 
@@ -53,6 +55,7 @@ impl Origin {
             path: None,
             authorities: None,
             cache: self.path().join(".git/cache-of-the-test"),
+            deadline: FETCH_DEADLINE,
         }
     }
 }
@@ -87,30 +90,6 @@ fn the_tree_of_the_commit_is_read_and_never_the_work_tree() {
         assert_eq!(world.read("mesh/a.yaml").unwrap(), b"one");
         assert_eq!(world.read("mesh/link.yaml").unwrap_err(), "no such file");
     }
-}
-
-#[test]
-fn a_damaged_cache_is_fetched_anew() {
-    let origin = Origin::new();
-    origin.commit("a.yaml", "1");
-    let source = origin.source(format!("file://{}", origin.path().display()));
-    let cache = source.config.cache.clone();
-    let commit = source.fetch().unwrap();
-    for damage in ["HEAD", "config"] {
-        std::fs::write(cache.join(damage), b"\0garbage[[[").unwrap();
-        assert_eq!(source.fetch().unwrap(), commit, "{damage}");
-    }
-    std::fs::remove_dir_all(&cache).unwrap();
-    std::fs::write(&cache, b"not a directory").unwrap();
-    assert_eq!(source.fetch().unwrap(), commit);
-    std::fs::remove_dir_all(cache.join("objects")).unwrap();
-    std::fs::create_dir(cache.join("objects")).unwrap();
-    source.world(&commit).unwrap_err();
-    assert_eq!(source.fetch().unwrap(), commit);
-    source.world(&commit).unwrap();
-    let local = origin.source(origin.path().display().to_string());
-    local.discard_cache().unwrap();
-    assert!(cache.exists());
 }
 
 #[test]

@@ -30,10 +30,14 @@ impl Schedule {
             Err(Trouble {
                 kind: Kind::Transient,
                 ..
+            }) => self.back_off(),
+            Err(Trouble {
+                kind: Kind::Busy(after),
+                ..
             }) => {
-                let doubled = FIRST_BACK_OFF * 2_u32.pow(self.failures.min(16));
-                self.failures = self.failures.saturating_add(1);
-                doubled.min(LONGEST_BACK_OFF)
+                // Late by the jitter, never early.
+                let asked = after.mul_f64(100.0 / f64::from(100 - JITTER));
+                self.back_off().max(asked)
             }
             Err(Trouble {
                 kind: Kind::Waiting(after),
@@ -53,6 +57,12 @@ impl Schedule {
             }
         };
         random::around(wait, JITTER)
+    }
+
+    fn back_off(&mut self) -> Duration {
+        let doubled = FIRST_BACK_OFF * 2_u32.pow(self.failures.min(16));
+        self.failures = self.failures.saturating_add(1);
+        doubled.min(LONGEST_BACK_OFF)
     }
 }
 
@@ -77,6 +87,15 @@ mod tests {
         assert!(near(schedule.after(&transient), 1));
         let stalled = Err::<(), _>(Trouble::stalled("X", "x"));
         assert!(near(schedule.after(&stalled), 60));
+        let mut busy = Trouble::transient("X", "x");
+        busy.kind = Kind::Busy(Duration::from_secs(600));
+        let wait = schedule.after(&Err::<(), _>(busy.clone()));
+        assert!(
+            wait.as_secs_f64() >= 599.9 && wait.as_secs() < 740,
+            "{wait:?}"
+        );
+        busy.kind = Kind::Busy(Duration::ZERO);
+        assert!(near(schedule.after(&Err::<(), _>(busy)), 2));
         let waiting = Trouble::waiting(Duration::from_secs(5), "X", "x");
         assert!(near(schedule.after(&Err::<(), _>(waiting)), 5));
     }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use crate::git::Failure;
 
+/// At the latest; polling looks earlier.
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
+
 /// What keeps meshd from following git.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Trouble {
@@ -27,6 +30,8 @@ pub(crate) enum Kind {
     Stalled,
     /// Something that a person does elsewhere, without a commit. Looked at again after this time.
     Waiting(Duration),
+    /// The server said when to come back. Not looked at before.
+    Busy(Duration),
     /// Time. Looked at again, ever more rarely.
     Transient,
 }
@@ -80,6 +85,10 @@ impl From<Failure> for Trouble {
         match failure {
             Failure::Transient(message) => Self::transient("GitOperationFailed", message),
             Failure::Stalled(message) => Self::stalled("GitNotReadable", message),
+            Failure::Damaged(message) => Self::waiting(LOOK_AGAIN, "GitNotReadable", message),
+            Failure::Busy { message, after } => {
+                Self::new(Kind::Busy(after), "GitOperationFailed", message)
+            }
         }
     }
 }

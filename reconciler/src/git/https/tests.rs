@@ -7,9 +7,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 
+mod hostile;
+
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::git::{Failure, Source, SourceConfig};
+use crate::git::{FETCH_DEADLINE, Failure, Source, SourceConfig};
 
 struct Server {
     directory: tempfile::TempDir,
@@ -27,25 +29,10 @@ impl Server {
             return None;
         }
         let directory = tempfile::tempdir().unwrap();
-        let key = rcgen::KeyPair::generate().unwrap();
-        let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
-            .unwrap()
-            .self_signed(&key)
-            .unwrap();
-        std::fs::write(directory.path().join("ca.pem"), certificate.pem()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![certificate.der().clone()],
-                rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-            )
-            .unwrap();
+        let tls = tls(directory.path());
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (root, tls) = (directory.path().to_owned(), Arc::new(tls));
+        let root = directory.path().to_owned();
         thread::spawn(move || {
             while let Ok((socket, _)) = listener.accept() {
                 let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
@@ -84,9 +71,31 @@ impl Server {
             path: None,
             authorities: Some(self.directory.path().join("ca.pem")),
             cache: self.directory.path().join("cache"),
+            deadline: FETCH_DEADLINE,
         })
         .unwrap()
     }
+}
+
+/// For `localhost`; who trusts it finds the certificate in `ca.pem`.
+fn tls(directory: &std::path::Path) -> Arc<ServerConfig> {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
+        .unwrap()
+        .self_signed(&key)
+        .unwrap();
+    std::fs::write(directory.join("ca.pem"), certificate.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    Arc::new(tls)
 }
 
 /// One request of a connection that then ends.
@@ -223,4 +232,27 @@ fn a_server_that_nobody_vouches_for_is_refused() {
     let source = Source::open(source.config).unwrap();
     let failure = source.fetch().unwrap_err().to_string();
     assert!(failure.to_lowercase().contains("certificate"), "{failure}");
+}
+
+#[test]
+fn a_damaged_cache_is_fetched_anew() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    server.commit("one");
+    let source = server.source("mesh.git");
+    let cache = source.config.cache.clone();
+    let commit = source.fetch().unwrap();
+    for damage in ["HEAD", "config"] {
+        std::fs::write(cache.join(damage), b"\0garbage[[[").unwrap();
+        assert_eq!(source.fetch().unwrap(), commit, "{damage}");
+    }
+    std::fs::remove_dir_all(&cache).unwrap();
+    std::fs::write(&cache, b"not a directory").unwrap();
+    assert_eq!(source.fetch().unwrap(), commit);
+    std::fs::remove_dir_all(cache.join("objects")).unwrap();
+    std::fs::create_dir(cache.join("objects")).unwrap();
+    source.world(&commit).unwrap_err();
+    assert_eq!(source.fetch().unwrap(), commit);
+    source.world(&commit).unwrap();
 }
