@@ -98,7 +98,7 @@ fn act(mode: &str, inner: u16, own: u16) -> Act {
             "200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement\r\nContent-Encoding: gzip",
             [0x1f, 0x8b, 8, 0, 0, 0, 0, 0],
         )),
-        "truncated" => Act::Say(refs(&heads()[..60])),
+        "truncated" => Act::Say(refs(&heads().as_bytes()[..60])),
         "no branch" => Act::Say(refs(heads().replace("main", "niam"))),
         "many" => {
             let mut text = heads();
