@@ -2,11 +2,14 @@
 //!
 //! Never waits for time to pass: each test waits for the thing itself.
 
+mod answers;
 mod change;
 mod crossing;
+mod frames;
 mod hostile;
 mod identity;
 mod limits;
+mod names;
 mod permission;
 mod pki;
 mod rejected;

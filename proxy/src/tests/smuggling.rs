@@ -16,10 +16,10 @@ const HOST: &str = "host: api\r\n";
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n";
 
 /// Requests as the workload has seen them.
-type Seen = Arc<Mutex<Vec<String>>>;
+pub(super) type Seen = Arc<Mutex<Vec<String>>>;
 
 /// A workload that writes down what it is asked.
-async fn watched() -> (Site, Seen) {
+pub(super) async fn watched() -> (Site, Seen) {
     let seen = Seen::default();
     let told = Arc::clone(&seen);
     let answer = move |request: http::Request<hyper::body::Incoming>| {
