@@ -5,6 +5,7 @@
 mod commit;
 mod deadline;
 mod https;
+mod leftovers;
 mod tree;
 mod watch;
 
@@ -22,6 +23,8 @@ pub use watch::Watch;
 pub(crate) const FETCH_DEADLINE: Duration = Duration::from_secs(60);
 /// The largest pack that is received, in bytes.
 const PACK_LIMIT: usize = 2 << 30;
+/// Objects in one pack.
+const OBJECT_LIMIT: usize = 20_000_000;
 /// Characters of an author or a subject that are kept: they are for a line of a log.
 const LINE_LIMIT: usize = 200;
 /// A commit with a longer message is refused.
@@ -144,6 +147,7 @@ impl Source {
     }
 
     fn fetch_remote(&self) -> Result<Repository, Failure> {
+        leftovers::remove(&self.config.cache);
         let mut cache = self.cache()?;
         let mut fetched = Ok(());
         if is_whole(&cache) {
@@ -278,7 +282,9 @@ impl Source {
         })?;
         let mut callbacks = RemoteCallbacks::new();
         callbacks.transfer_progress(|progress| {
-            progress.received_bytes() <= PACK_LIMIT && deadline::left().is_some()
+            progress.received_bytes() <= PACK_LIMIT
+                && progress.total_objects() <= OBJECT_LIMIT
+                && deadline::left().is_some()
         });
         let mut options = FetchOptions::new();
         options

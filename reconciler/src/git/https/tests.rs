@@ -256,3 +256,65 @@ fn a_damaged_cache_is_fetched_anew() {
     assert_eq!(source.fetch().unwrap(), commit);
     source.world(&commit).unwrap();
 }
+
+#[test]
+fn a_fetch_that_was_killed_is_not_in_the_way_of_the_next_one() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    server.commit("one");
+    let source = server.source("mesh.git");
+    source.fetch().unwrap();
+    let cache = &source.config.cache;
+    let left = [
+        "HEAD.lock",
+        "config.lock",
+        "packed-refs.lock",
+        "FETCH_HEAD.lock",
+        "refs/meshd/fetched.lock",
+        "objects/pack/pack_git2_0123456789abcdef",
+    ];
+    for file in left {
+        std::fs::write(cache.join(file), "half").unwrap();
+    }
+    server.commit("two");
+    assert_eq!(source.fetch().unwrap().subject, "two");
+    for file in left {
+        assert!(!cache.join(file).exists(), "{file}");
+    }
+}
+
+#[test]
+fn whatever_is_lost_of_the_cache_comes_back() {
+    let Some(server) = Server::start() else {
+        return;
+    };
+    server.commit("one");
+    let source = server.source("mesh.git");
+    source.fetch().unwrap();
+    let pack = source.config.cache.join("objects/pack");
+    for round in 0..2 {
+        for kind in ["pack", "idx"] {
+            server.commit(&format!("{round} {kind}"));
+            source.fetch().unwrap();
+            for entry in std::fs::read_dir(&pack).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == kind) {
+                    // A map of the file must not be cut short under libgit2: another file takes its place.
+                    let garbage = path.with_extension("new");
+                    std::fs::write(&garbage, "garbage").unwrap();
+                    std::fs::rename(garbage, path).unwrap();
+                }
+            }
+            let read = || {
+                let commit = source.fetch()?;
+                let world = source.world(&commit)?;
+                Ok::<_, Failure>(mesh_compiler::World::read(&world, "a.yaml").unwrap())
+            };
+            if read().is_err() {
+                source.discard_cache().unwrap();
+            }
+            read().unwrap();
+        }
+    }
+}

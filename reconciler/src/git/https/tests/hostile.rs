@@ -256,7 +256,6 @@ fn a_fetch_ends_in_time_whatever_the_server_does() {
         let begin = Instant::now();
         let failure = source.fetch().unwrap_err();
         let took = begin.elapsed();
-        eprintln!("{mode}: {took:?} {failure}");
         assert!(took < IN_TIME, "{mode}: {took:?}");
         let text = failure.to_string();
         assert!(text.contains(expected), "{mode}: {text}");
