@@ -1,4 +1,5 @@
 mod authorities;
+mod disk;
 mod hostile;
 mod joining;
 mod room;
