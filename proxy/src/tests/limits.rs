@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::site::{Site, WEB, address, endpoints, service};
 use super::wire::{
     Endless, Stalled, client, client_two, constant_workload, echo_workload, fetch, full, get,
-    workload,
+    until_closed, workload,
 };
 
 fn short() -> Sourced<Limit> {
@@ -151,6 +151,10 @@ async fn a_head_that_does_not_end_is_cut() {
     let mut answer = Vec::new();
     tcp.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer, b"");
+    // Nor one that has begun together with the request before it.
+    let second = b"GET / HTTP/1.1\r\nhost: api\r\n\r\nGET / HTTP/1.1\r\nx: ";
+    let answer = until_closed(site.entry, second).await;
+    assert!(answer.ends_with("ok"), "{answer:?}");
 }
 
 #[tokio::test]
