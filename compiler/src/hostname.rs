@@ -159,3 +159,52 @@ fn is_dns_name(text: &str) -> bool {
     };
     text.len() <= 253 && text.split('.').all(label)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_dns_are_known() {
+        let long = "a".repeat(64);
+        let table = [
+            ("api.svc.mesh.local", true),
+            ("1", true),
+            ("", false),
+            ("a..b", false),
+            ("-a.b", false),
+            ("a-.b", false),
+            ("A.b", false),
+            ("a_b", false),
+            (long.as_str(), false),
+        ];
+        for (text, expected) in table {
+            assert_eq!(is_dns_name(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_older_service_keeps_a_name() {
+        let generators = [Generator {
+            name: "g".to_owned(),
+            labels: BTreeMap::new(),
+            template: Template::parse("{{ label \"app\" }}.mesh").unwrap(),
+            at: None,
+        }];
+        let mut services = [
+            Service::sample("a", &[("app", "x")], &[]),
+            Service::sample("b", &[("app", "x")], &[]),
+            Service::sample("c", &[], &[]),
+        ];
+        services[1].meta.created = Some("2026-01-01T00:00:00Z".to_owned());
+        let mut diagnostics = Diagnostics::default();
+        assign(&mut services, &generators, &mut diagnostics);
+        let names = services.map(|service| service.hostnames);
+        assert_eq!(names, [vec![], vec!["x.mesh".to_owned()], vec![]]);
+        let codes: Vec<Code> = diagnostics.list.iter().map(|found| found.code).collect();
+        assert_eq!(
+            codes,
+            [Code::CONFLICTING_HOSTNAMES, Code::UNUSABLE_HOSTNAME]
+        );
+    }
+}

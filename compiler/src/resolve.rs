@@ -320,3 +320,61 @@ fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const MOST: usize = 5;
     listed(names.take(MOST), "and")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backend_is_one_port_of_one_service() {
+        let services = [
+            Service::sample("api", &[("app", "api"), ("of", "x")], &["http", "admin"]),
+            Service::sample("db", &[("app", "db"), ("of", "x")], &["tcp"]),
+        ];
+        let catalogue = Catalogue {
+            services: &services,
+            routes: &[],
+        };
+        let from = "kri_mhttpr_default_default__r_".parse().unwrap();
+        let resolve = |key: &str, value: &str, port: Option<u32>, section: Option<&str>| {
+            let backend = BackendRef {
+                labels: BTreeMap::from([(key.to_owned(), value.to_owned())]),
+                port,
+                section_name: section.map(str::to_owned),
+                ..BackendRef::default()
+            };
+            match catalogue.backend(&backend, &from) {
+                Ok(((service, port), None)) => {
+                    format!("{} {}", service.meta.kri.name, port.section)
+                }
+                Ok((_, Some(remark))) => remark.message,
+                Err(unresolved) => unresolved.message,
+            }
+        };
+        let table = [
+            ("app", "db", None, None, "db tcp"),
+            ("app", "api", Some(81), None, "api admin"),
+            ("app", "api", None, Some("http"), "api http"),
+            ("app", "api", None, Some("81"), "api admin"),
+            ("app", "api", None, None, "`api` has 2 ports"),
+            ("app", "api", Some(1), None, "`api` has no port `1`"),
+            (
+                "app",
+                "web",
+                None,
+                None,
+                "no MeshService carries `app: web`",
+            ),
+            (
+                "of",
+                "x",
+                Some(80),
+                None,
+                "2 services carry these labels, `api` is taken",
+            ),
+        ];
+        for (key, value, port, section, expected) in table {
+            assert_eq!(resolve(key, value, port, section), expected);
+        }
+    }
+}

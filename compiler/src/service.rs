@@ -299,3 +299,42 @@ fn is_label(text: &str) -> bool {
         && text.bytes().next_back().is_some_and(alphanumeric)
         && text.bytes().all(|b| alphanumeric(b) || b == b'-')
 }
+
+#[cfg(test)]
+impl Service {
+    /// One with a port for each of the given sections, 80 and on.
+    pub(crate) fn sample(name: &str, labels: &[(&str, &str)], sections: &[&str]) -> Self {
+        let kri: Kri = format!("kri_msvc_default_default__{name}_")
+            .parse()
+            .unwrap();
+        let at = Location::of_file(&format!("{name}.yaml"));
+        let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let port = |(number, section): (u16, &&str)| Port {
+            number,
+            section: (*section).to_owned(),
+            target: PortRef::Number(number.into()),
+            protocol: Protocol::Tcp,
+            at: at.clone(),
+        };
+        Self {
+            origin: Origin {
+                resource: kri.clone(),
+                file: at.file.clone(),
+                line: 1,
+            },
+            selector: Selector::Nobody,
+            ports: (80..).zip(sections).map(port).collect(),
+            vip: None,
+            hostnames: Vec::new(),
+            meta: Meta {
+                kri,
+                format: Format::Universal,
+                labels: labels.iter().map(pair).collect(),
+                created: None,
+                at,
+                body: Pointer::default(),
+                virtual_document: false,
+            },
+        }
+    }
+}

@@ -95,3 +95,45 @@ fn offset(text: &str) -> Option<u32> {
     let offset = u32::from(address).checked_sub(BASE + 1)?;
     (offset < SIZE).then_some(offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_pinned_has_to_be_in_the_range() {
+        let table = [
+            ("241.0.0.1", Some(0)),
+            ("241.255.255.254", Some(SIZE - 1)),
+            ("241.0.0.0", None),
+            ("241.255.255.255", None),
+            ("10.0.0.1", None),
+            ("::1", None),
+            ("api", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(offset(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pin_is_kept_and_whoever_would_have_had_it_moves_on() {
+        let mut alone = [Service::sample("a", &[], &[])];
+        allocate(&mut alone, &mut Diagnostics::default());
+        let wanted = alone[0].vip.unwrap().to_string();
+        let mut services = [
+            Service::sample("a", &[], &[]),
+            Service::sample("b", &[(PIN, wanted.as_str())], &[]),
+            Service::sample("c", &[(PIN, wanted.as_str())], &[]),
+        ];
+        let mut diagnostics = Diagnostics::default();
+        allocate(&mut services, &mut diagnostics);
+        assert_eq!(services[1].vip.unwrap().to_string(), wanted);
+        assert_eq!(
+            offset(&services[0].vip.unwrap().to_string()),
+            offset(&wanted).map(|offset| (offset + 1) % SIZE)
+        );
+        let codes: Vec<Code> = diagnostics.list.iter().map(|found| found.code).collect();
+        assert_eq!(codes, [Code::VIP_COLLISION, Code::VIP_COLLISION]);
+    }
+}
