@@ -139,7 +139,7 @@ impl TimeoutRule {
         let at = at.field("default");
         TimeoutConf::check(self.default.as_ref(), &at, check);
         let about_identity = self.matches.iter().any(|one| one.spiffe_id.is_some());
-        let Some(conf) = self.default.as_ref().filter(|_| about_identity) else {
+        let Some(conf) = self.default.as_ref().filter(|_| !self.matches.is_empty()) else {
             return;
         };
         let http = conf.http.clone().unwrap_or_default();
@@ -155,8 +155,16 @@ impl TimeoutRule {
                 continue;
             }
             let at = if inside { at.field("http") } else { at.clone() };
+            let at = at.field(field);
+            if !about_identity {
+                let message = format!("`{field}` has no effect in a rule with `matches`");
+                check.warn(Code::NO_EFFECT, &at, message).help(
+                    "it is in use before a rule is chosen: set it in a rule without `matches`",
+                );
+                continue;
+            }
             let message = format!("`{field}` cannot depend on who the client is");
-            check.invalid(&at.field(field), message).help(
+            check.invalid(&at, message).help(
                 "with a `spiffeID` only `http.requestTimeout` and `http.streamIdleTimeout` can be set: use a rule without `matches` for the others",
             );
         }
