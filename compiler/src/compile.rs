@@ -60,7 +60,8 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     // What may be missing only because its document could not be read is not reported as missing.
     let mut complete = !diagnostics.has_errors();
     for draft in envelopes.drafts {
-        if diagnostics.are_enough() {
+        // What was read of a repository that is too large is not judged without the rest.
+        if sources.cut || diagnostics.are_enough() {
             break;
         }
         let kri = draft.meta.kri.clone();

@@ -72,15 +72,25 @@ pub(crate) fn check(draft: &Draft, sources: &Sources, diagnostics: &mut Diagnost
     let schema = prepared.map_or(&Value::Null, |prepared| &prepared.schema);
     worst.extend(number::mistakes(draft, schema, sources));
     let below = |at: &Pointer| {
-        unknown
-            .iter()
-            .any(|field: &Pointer| at.steps.starts_with(&field.steps))
+        let above = |depth| at.steps.iter().take(depth).cloned().collect();
+        (0..=at.steps.len()).any(|depth| {
+            unknown.contains(&Pointer {
+                steps: above(depth),
+            })
+        })
     };
     worst.retain(|at, _| !below(at));
+    // Looking each of many up takes long.
     for at in &unknown {
+        if diagnostics.are_enough() {
+            break;
+        }
         words::unknown_field(draft, schema, at, diagnostics);
     }
     for (at, mistake) in &worst {
+        if diagnostics.are_enough() {
+            break;
+        }
         let expected = Expected::at(schema, at);
         words::mistake(draft, &expected, at, mistake, sources, diagnostics);
     }

@@ -88,6 +88,8 @@ pub struct SourceFile {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sources {
     files: BTreeMap<String, SourceFile>,
+    /// The repository is too large, so some of it was not read.
+    pub(crate) cut: bool,
 }
 
 impl Sources {
@@ -110,6 +112,7 @@ impl Sources {
                     let last = refusal.last;
                     diagnostics.push(refusal.diagnostic(at));
                     if last {
+                        sources.cut = true;
                         break;
                     }
                     continue;

@@ -119,6 +119,15 @@ fn much_of_anything_is_bounded() {
         "---\n".repeat(100_000),
         "exceeds the limit of 1000 documents",
     );
+    check(
+        "---\na: 1\n".repeat(100_000),
+        "exceeds the limit of 1000 documents",
+    );
+    let fields: String = (0..49_000).map(|n| format!("k{n}: 01\n")).collect();
+    check(
+        format!("type: Mesh\nname: default\n{fields}"),
+        "there is no field `k0`",
+    );
     check(format!("? {}\n: x\n", "k".repeat(1_000_000)), "a.yaml:1:");
     check(
         format!("type: Mesh\nname: {}\n", "x".repeat(1_000_000)),

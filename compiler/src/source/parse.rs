@@ -50,6 +50,13 @@ pub(super) fn documents(file: &str, text: &str, limits: &mut Limits) -> Vec<Docu
             Err(fault) => fault,
         };
         let last = fault.last;
+        if index == limit::DOCUMENTS {
+            // The file is refused, not the one document: the limit is all that is told of it.
+            for document in &mut documents {
+                document.root = None;
+                document.findings.clear();
+            }
+        }
         documents.push(broken(file, index, fault));
         builder = Builder::new(file, text, index + 1);
         // What follows the broken document is read as if nothing had happened.
