@@ -27,6 +27,19 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, known)| known)
 }
 
+/// A help, and which character of a word is none of ASCII: a reader cannot see that it is not the letter it looks like.
+pub(crate) fn with_stranger(help: impl Into<String>, word: &str) -> String {
+    let help = help.into();
+    match word.chars().find(|c| !c.is_ascii()) {
+        Some(c) if c.is_alphabetic() => format!(
+            "{help}; `{c}` is U+{:04X}, which only looks like a letter from a to z",
+            u32::from(c)
+        ),
+        Some(c) => format!("{help}; it holds the character U+{:04X}", u32::from(c)),
+        None => help,
+    }
+}
+
 /// `` `a`, `b` and `c` ``.
 pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, last: &str) -> String {
     let words: Vec<String> = words.into_iter().map(|word| format!("`{word}`")).collect();
@@ -62,6 +75,21 @@ mod tests {
         ];
         for (word, expected) in table {
             assert_eq!(nearest(word, known), expected, "{word}");
+        }
+    }
+
+    #[test]
+    fn characters_that_look_like_others_are_named() {
+        let table = [
+            ("name", "write it"),
+            (
+                "n\u{430}me",
+                "write it; `\u{430}` is U+0430, which only looks like a letter from a to z",
+            ),
+            ("na\u{200d}me", "write it; it holds the character U+200D"),
+        ];
+        for (word, expected) in table {
+            assert_eq!(with_stranger("write it", word), expected);
         }
     }
 

@@ -9,6 +9,7 @@ use super::reader::{Reader, quoted};
 use crate::diag::{Code, Pointer, Severity};
 use crate::kinds::{KindInfo, Scope};
 use crate::model::{Format, Mode};
+use crate::similar::with_stranger;
 use crate::source::{Node, NodeKind};
 
 /// What the envelope says, for labels to be computed from.
@@ -193,9 +194,10 @@ fn one<'n>(reader: &mut Reader<'_>, key: &str, value: &'n Node, at: &Pointer) ->
     if let Some(message) = key_flaw(key) {
         reader
             .error_key(Code::INVALID_LABEL, &pointer, message)
-            .help(
+            .help(with_stranger(
                 "a key is a name such as `team`, or a DNS name, `/` and a name: `example.com/team`",
-            );
+                key,
+            ));
         return None;
     }
     let text = match &value.kind {
@@ -217,7 +219,10 @@ fn one<'n>(reader: &mut Reader<'_>, key: &str, value: &'n Node, at: &Pointer) ->
                 &pointer,
                 "this is not the value of a label",
             )
-            .help("at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit");
+            .help(with_stranger(
+                "at most 63 letters, digits, `-`, `_` and `.`, beginning and ending with a letter or digit",
+                text,
+            ));
         return None;
     }
     Some(text)

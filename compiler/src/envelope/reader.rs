@@ -109,13 +109,14 @@ impl<'a> Reader<'a> {
                 &pointer.field(key),
                 format!("there is no field `{key}` in {place}"),
             );
-            match similar::nearest(key, known.iter().copied()) {
-                Some(near) => finding.help(format!("did you mean `{near}`?")),
-                None => finding.help(format!(
+            let help = match similar::nearest(key, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!(
                     "the fields are {}",
                     similar::listed(known.iter().copied(), "and")
-                )),
+                ),
             };
+            finding.help(similar::with_stranger(help, key));
         }
     }
 

@@ -93,7 +93,11 @@ pub(crate) fn refusal(name: &str) -> Refusal {
             format!("the kinds are {}", similar::listed(acting, "and"))
         }
     };
-    refuse(Code::UNKNOWN_KIND, message, help)
+    refuse(
+        Code::UNKNOWN_KIND,
+        message,
+        similar::with_stranger(help, name),
+    )
 }
 
 /// What to do until then.

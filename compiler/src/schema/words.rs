@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::{Expected, Mistake};
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::{Draft, quoted};
-use crate::kinds::legacy;
-use crate::similar::{listed, nearest};
+use crate::kinds::{ENVELOPE, legacy};
+use crate::similar::{listed, nearest, with_stranger};
 use crate::source::{Node, NodeKind, Sources, Style, ambiguous_number};
 
 /// A key that the kind does not have.
@@ -35,18 +35,22 @@ pub(super) fn unknown_field(
     location.key = true;
     let instead = legacy::field_help(draft.kind.name, &location.pointer);
     let finding = diagnostics.push(Diagnostic::new(Code::UNKNOWN_FIELD, location, message));
-    let near = nearest(name, fields.iter().copied());
+    // A flat body stands beside the fields of its envelope.
+    let flat = around.steps.is_empty() && draft.meta.body.steps.is_empty();
+    let envelope = ENVELOPE.into_iter().filter(|_| flat);
+    let near = nearest(name, fields.iter().copied().chain(envelope));
     if let Some(instead) = instead {
         finding.help(instead);
     } else if let Some(near) = near {
-        finding.help(format!("did you mean `{near}`?"));
+        finding.help(with_stranger(format!("did you mean `{near}`?"), name));
     } else if let Some(inside) = fields.iter().find(|field| {
         let field = Step::Field((**field).to_owned());
         expected.step(&field).fields().contains(name.as_str())
     }) {
         finding.help(format!("`{name}` is a field of `{inside}`"));
     } else if !fields.is_empty() && fields.len() <= 12 {
-        finding.help(format!("the fields are {}", listed(fields, "and")));
+        let all = format!("the fields are {}", listed(fields, "and"));
+        finding.help(with_stranger(all, name));
     }
 }
 
@@ -154,10 +158,11 @@ fn choice(node: Option<&Node>, expected: &Expected<'_>) -> String {
     let words = expected.words();
     let found = node.and_then(Node::as_str).unwrap_or_default();
     let all = listed(words.iter().copied(), "or");
-    match nearest(found, words.iter().copied()) {
+    let help = match nearest(found, words.iter().copied()) {
         Some(near) if words.len() > 3 => format!("did you mean `{near}`? it must be {all}"),
         _ => format!("it must be {all}"),
-    }
+    };
+    with_stranger(help, found)
 }
 
 /// The last field of a pointer, with the index after it: `to[0]`.
