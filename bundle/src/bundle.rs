@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use crate::digest::{self, Digest};
 use crate::duration::Duration;
@@ -151,14 +152,39 @@ pub enum UnreadableBundle {
     },
 }
 
-/// The part that the digest covers.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Content<'a> {
-    format: u32,
-    issuers: &'a BTreeMap<Kri, Issuer>,
-    proxies: &'a BTreeMap<Kri, BundledProxy>,
-    resources: &'a BTreeMap<Digest, Resource>,
+/// Over the canonical bytes of an object of format, issuers, proxies and resources, never held as a whole: a bundle may be
+/// large. The maps are in the order of their keys' texts, which is the canonical one.
+fn digest_of(
+    issuers: &BTreeMap<Kri, Issuer>,
+    proxies: &BTreeMap<Kri, BundledProxy>,
+    resources: &BTreeMap<Digest, Resource>,
+) -> Result<Digest, serde_json::Error> {
+    let mut hash = Sha256::new();
+    hash.update(format!("{{\"format\":{FORMAT},\"issuers\":"));
+    add(&mut hash, issuers)?;
+    hash.update(",\"proxies\":");
+    add(&mut hash, proxies)?;
+    hash.update(",\"resources\":");
+    add(&mut hash, resources)?;
+    hash.update("}");
+    let hash: [u8; 32] = hash.finalize().into();
+    Ok(Digest::from_bytes(hash))
+}
+
+fn add<K: Serialize, V: Serialize>(
+    hash: &mut Sha256,
+    map: &BTreeMap<K, V>,
+) -> Result<(), serde_json::Error> {
+    let mut before = "{";
+    for (key, value) in map {
+        hash.update(before);
+        hash.update(serde_json::to_vec(key)?);
+        hash.update(":");
+        hash.update(digest::canonical(value)?);
+        before = ",";
+    }
+    hash.update(if map.is_empty() { "{}" } else { "}" });
+    Ok(())
 }
 
 impl Bundle {
@@ -171,13 +197,7 @@ impl Bundle {
         proxies: BTreeMap<Kri, BundledProxy>,
         resources: BTreeMap<Digest, Resource>,
     ) -> Result<Self, serde_json::Error> {
-        let content = Content {
-            format: FORMAT,
-            issuers: &issuers,
-            proxies: &proxies,
-            resources: &resources,
-        };
-        let digest = Digest::of(&digest::canonical(&content)?);
+        let digest = digest_of(&issuers, &proxies, &resources)?;
         Ok(Self {
             format: FORMAT,
             revision: None,
@@ -210,13 +230,7 @@ impl Bundle {
             return Err(UnreadableBundle::Format { found: format });
         }
         let bundle: Self = serde_json::from_slice(bytes)?;
-        let content = Content {
-            format,
-            issuers: &bundle.issuers,
-            proxies: &bundle.proxies,
-            resources: &bundle.resources,
-        };
-        let computed = Digest::of(&digest::canonical(&content)?);
+        let computed = digest_of(&bundle.issuers, &bundle.proxies, &bundle.resources)?;
         if computed != bundle.digest {
             return Err(UnreadableBundle::Digest {
                 found: bundle.digest,

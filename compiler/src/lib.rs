@@ -13,6 +13,7 @@ pub mod diag;
 mod envelope;
 mod hostname;
 mod identity;
+mod index;
 pub mod inspect;
 mod kinds;
 mod lints;

@@ -5,13 +5,14 @@
 pub(crate) mod inbound;
 mod outbound;
 pub(crate) mod route;
+mod shared;
 pub(crate) mod timeouts;
 mod trust;
 
 use std::collections::BTreeMap;
 
 use mesh_bundle::resource::Proxy;
-use mesh_bundle::{Bundle, BundledProxy, DeclaredEndpoint, Digest, Key, Kri, Manifest, Resource};
+use mesh_bundle::{Bundle, BundledProxy, DeclaredEndpoint, Digest, Key, Kri, Resource};
 
 use crate::compile::Secrets;
 use crate::defaults;
@@ -21,10 +22,12 @@ use crate::kinds;
 use crate::lints::{self, Compared};
 use crate::model::Settings;
 use crate::policy::applies::Subject;
-use crate::provenance::{Notes, Provenance};
+use crate::provenance::Provenance;
 use crate::repository::{Lines, MeshView, meshes};
 use crate::service::Instance;
 use crate::source::Sources;
+
+use shared::{Parts, Shared};
 
 /// What comes out.
 #[derive(Debug)]
@@ -44,13 +47,6 @@ struct Lowering<'a> {
     lines: Lines<'a>,
 }
 
-/// The resources of one proxy.
-#[derive(Debug, Default)]
-struct Parts {
-    resources: BTreeMap<Key, Resource>,
-    notes: BTreeMap<Key, Notes>,
-}
-
 /// Makes the bundle, and says what is wrong between resources.
 pub(crate) fn lower(
     resources: &[kinds::Resource],
@@ -64,20 +60,26 @@ pub(crate) fn lower(
     let mut secrets = Secrets::default();
     let mut provenance = Provenance::default();
     let (mut issuers, mut proxies) = (BTreeMap::new(), BTreeMap::new());
-    let mut shared = BTreeMap::new();
+    let mut shared = Shared::default();
     for mesh in &meshes {
+        // Items of policies are numbered within a mesh.
+        shared.destinations.clear();
+        shared.clusters.clear();
+        let trust = Resource::Trust(trust::trust(&mesh.trusts));
         for identity in &mesh.identities {
             if let Some(issuer) = identity.issuer(lines, &mut secrets.inline) {
                 issuers.insert(identity.meta.kri.clone(), issuer);
             }
         }
-        for instance in &mesh.instances {
+        for (place, instance) in mesh.instances.iter().enumerate() {
             let kri = instance.meta.kri.clone();
-            let parts = proxy(mesh, *instance, lines, diagnostics);
+            let mut parts = Parts::new(&mut shared);
+            parts.insert(Key::Trust, trust.clone());
+            proxy(mesh, *instance, lines, &mut parts, diagnostics);
             let proxy = BundledProxy {
                 workload: instance.workload().map(str::to_owned),
-                manifest: manifest(parts.resources, &mut shared),
-                endpoints: endpoints(mesh, *instance),
+                manifest: parts.manifest,
+                endpoints: endpoints(mesh, place, *instance),
             };
             provenance.notes.insert(kri.clone(), parts.notes);
             proxies.insert(kri, proxy);
@@ -85,13 +87,13 @@ pub(crate) fn lower(
         let compared = Compared {
             mesh,
             proxies: &proxies,
-            resources: &shared,
+            resources: &shared.resources,
             provenance: &provenance,
         };
         lints::check(compared, diagnostics);
     }
     Lowered {
-        bundle: seal(issuers, proxies, shared),
+        bundle: seal(issuers, proxies, shared.resources),
         secrets,
         provenance,
     }
@@ -107,26 +109,13 @@ fn seal(
     Bundle::seal(issuers, proxies, shared).unwrap_or_else(|_| empty())
 }
 
-fn manifest(
-    resources: BTreeMap<Key, Resource>,
-    shared: &mut BTreeMap<Digest, Resource>,
-) -> Manifest {
-    let mut manifest = Manifest::default();
-    for (key, resource) in resources {
-        if let Ok((digest, _)) = resource.encode() {
-            shared.entry(digest).or_insert(resource);
-            manifest.entries.insert(key, digest);
-        }
-    }
-    manifest
-}
-
 fn proxy(
     mesh: &MeshView<'_>,
     instance: Instance<'_>,
     lines: Lines<'_>,
+    parts: &mut Parts<'_>,
     diagnostics: &mut Diagnostics,
-) -> Parts {
+) {
     let sections = instance.sections();
     let subject = Subject {
         meta: instance.meta,
@@ -138,28 +127,21 @@ fn proxy(
         subject,
         lines,
     };
-    let mut parts = Parts::default();
     let proxy = Proxy {
         kri: instance.meta.kri.clone(),
         zone: instance.meta.kri.zone.clone(),
         identity: identity::given(&mesh.identities, instance, lines, diagnostics),
         origin: lines.document(instance.meta),
     };
-    let trust = Resource::Trust(trust::trust(&mesh.trusts));
-    parts.resources.insert(Key::Trust, trust);
-    inbound::lower(lowering, proxy.identity.as_ref(), &mut parts);
-    outbound::lower(lowering, &mut parts);
-    parts.resources.insert(Key::Proxy, Resource::Proxy(proxy));
-    parts
+    inbound::lower(lowering, proxy.identity.as_ref(), parts);
+    outbound::lower(lowering, parts);
+    parts.insert(Key::Proxy, Resource::Proxy(proxy));
 }
 
 /// The service ports that a proxy serves.
-fn endpoints(mesh: &MeshView<'_>, instance: Instance<'_>) -> Vec<DeclaredEndpoint> {
+fn endpoints(mesh: &MeshView<'_>, place: usize, instance: Instance<'_>) -> Vec<DeclaredEndpoint> {
     let mut endpoints = Vec::new();
-    for service in &mesh.services {
-        if !service.selects(instance) {
-            continue;
-        }
+    for service in mesh.served_by(place) {
         for port in &service.ports {
             for (_, inbound) in port.inbounds(instance) {
                 let address = inbound::address(instance, inbound);

@@ -17,13 +17,14 @@ use mesh_bundle::Kri;
 use serde_json::Value;
 
 use crate::diag::{Location, Pointer};
+use crate::index::Selectors;
 use crate::model::Meta;
 
 use inbound::{Rule, read_match};
 use mesh_bundle::resource::PeerMatch;
 use order::{Class, Strength};
 use outbound::{Item, Towards};
-use target::Target;
+use target::{Target, TargetKind};
 
 /// What the machinery has to know of a kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +74,10 @@ pub(crate) struct Table {
     to: Vec<Item>,
     /// `rules` items, weakest first.
     rules: Vec<Rule>,
+    /// Items of `to` by what they are about, and of those the selectors of their policies.
+    by_towards: BTreeMap<Towards, Selectors>,
+    /// The selectors of the policies of `rules`.
+    by_target: Selectors,
 }
 
 /// A document to be read into a [`Table`].
@@ -114,7 +119,33 @@ impl Table {
         }
         table.to.sort_by(|a, b| a.strength.cmp(&b.strength));
         table.rules.sort_by(|a, b| a.strength.cmp(&b.strength));
+        table.index();
         table
+    }
+
+    fn index(&mut self) {
+        type Selector<'a> = (usize, &'a BTreeMap<String, String>);
+        let everybody = BTreeMap::new();
+        let wanted = |policy: usize| match self.policies.get(policy) {
+            Some(policy) if policy.target.kind != TargetKind::Mesh => &policy.target.labels,
+            _ => &everybody,
+        };
+        let mut towards: BTreeMap<&Towards, Vec<Selector<'_>>> = BTreeMap::new();
+        for (index, item) in self.to.iter().enumerate() {
+            for about in &item.towards {
+                let items = towards.entry(about).or_default();
+                items.push((index, wanted(item.policy)));
+            }
+        }
+        let by_towards = towards.into_iter();
+        let by_towards = by_towards.map(|(about, items)| (about.clone(), Selectors::of(&items)));
+        let by_towards = by_towards.collect();
+        let rules = self.rules.iter().enumerate();
+        let rules: Vec<_> = rules
+            .map(|(index, rule)| (index, wanted(rule.policy)))
+            .collect();
+        self.by_target = Selectors::of(&rules);
+        self.by_towards = by_towards;
     }
 
     fn read_to(

@@ -3,6 +3,7 @@
 //! Never part of a bundle: proxies need to know what set a value, not what did not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mesh_bundle::{Key, Kri, Origin};
 use serde_json::Value;
@@ -15,7 +16,7 @@ use crate::repository::Lines;
 /// By proxy and resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
-    pub(crate) notes: BTreeMap<Kri, BTreeMap<Key, Notes>>,
+    pub(crate) notes: BTreeMap<Kri, BTreeMap<Key, Arc<Notes>>>,
 }
 
 /// What is noted about one resource.

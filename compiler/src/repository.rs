@@ -10,12 +10,13 @@ use mesh_bundle::{Kri, Origin, SpiffeId};
 use crate::diag::{Code, Diagnostic, Diagnostics, Location};
 use crate::hostname::{self, Generator};
 use crate::identity::{self, Identity};
+use crate::index::Carriers;
 use crate::kinds::mesh_trust::MeshTrust;
 use crate::kinds::{Resource, Spec};
 use crate::model::{Meta, Settings};
 use crate::policy::{ConfAt, Descriptor, Source, Table, Written};
-use crate::resolve::Catalogue;
-use crate::service::{Instance, Service, generate};
+use crate::resolve::{Carried, Catalogue};
+use crate::service::{Instance, Selector, Service, generate};
 use crate::source::Sources;
 use crate::vip;
 
@@ -39,6 +40,11 @@ pub(crate) struct MeshView<'a> {
     /// The proxies behind each service, as indices of `instances`, and the SPIFFE IDs that those of a port may have.
     pub(crate) members: BTreeMap<Kri, Vec<usize>>,
     pub(crate) servers: BTreeMap<Kri, Vec<SpiffeId>>,
+    /// The services that each proxy is behind, as indices of `services`.
+    serving: Vec<Vec<usize>>,
+    positions: BTreeMap<Kri, usize>,
+    carriers: Carried,
+    labelled: Carriers,
 }
 
 /// The policies of one mesh, by kind.
@@ -162,6 +168,10 @@ fn view<'a>(
         policies: Policies::default(),
         members: BTreeMap::new(),
         servers: BTreeMap::new(),
+        serving: Vec::new(),
+        positions: BTreeMap::new(),
+        carriers: Carried::default(),
+        labelled: Carriers::default(),
     };
     for resource in resources {
         let meta = &resource.meta;
@@ -180,10 +190,12 @@ fn view<'a>(
     view.generate_services(diagnostics);
     hostname::assign(&mut view.services, generators, diagnostics);
     vip::allocate(&mut view.services, diagnostics);
+    view.index();
     view.find_members();
     let catalogue = Catalogue {
         services: &view.services,
         routes: &view.routes,
+        carriers: &view.carriers,
     };
     let mut read = |descriptor: Descriptor| {
         let kind = |resource: &&&Resource| {
@@ -216,6 +228,43 @@ impl MeshView<'_> {
         Catalogue {
             services: &self.services,
             routes: &self.routes,
+            carriers: &self.carriers,
+        }
+    }
+
+    /// A service by its name.
+    pub(crate) fn service(&self, kri: &Kri) -> Option<&Service> {
+        self.services.get(*self.positions.get(kri)?)
+    }
+
+    /// The proxies that could carry all of these labels.
+    pub(crate) fn carrying(
+        &self,
+        labels: &BTreeMap<String, String>,
+    ) -> impl Iterator<Item = Instance<'_>> {
+        let found = self.labelled.candidates(labels).iter();
+        found.filter_map(|index| self.instances.get(*index).copied())
+    }
+
+    /// The services that a proxy is behind, by its place among `instances`.
+    pub(crate) fn served_by(&self, instance: usize) -> impl Iterator<Item = &Service> {
+        let serving = self.serving.get(instance);
+        let serving = serving.map_or([].as_slice(), Vec::as_slice).iter();
+        serving.filter_map(|index| self.services.get(*index))
+    }
+
+    fn index(&mut self) {
+        let services = self.services.iter();
+        self.carriers = Carried {
+            services: Carriers::of(services.map(|service| &service.meta.labels)),
+            routes: Carriers::of(self.routes.iter().map(|route| &route.labels)),
+        };
+        let instances = self.instances.iter();
+        self.labelled = Carriers::of(instances.map(|instance| &instance.meta.labels));
+        for (index, service) in self.services.iter().enumerate() {
+            self.positions
+                .entry(service.meta.kri.clone())
+                .or_insert(index);
         }
     }
 
@@ -250,12 +299,28 @@ impl MeshView<'_> {
     }
 
     fn find_members(&mut self) {
-        for service in &self.services {
-            let instances = self.instances.iter().enumerate();
-            let members: Vec<usize> = instances
-                .filter(|(_, instance)| service.selects(**instance))
-                .map(|(index, _)| index)
-                .collect();
+        self.serving = vec![Vec::new(); self.instances.len()];
+        let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, instance) in self.instances.iter().enumerate() {
+            let name = instance.meta.kri.name.as_str();
+            named.entry(name).or_default().push(index);
+        }
+        for (place, service) in self.services.iter().enumerate() {
+            let candidates = match &service.selector {
+                Selector::Nobody => &[],
+                Selector::Labels(labels) => self.labelled.candidates(labels),
+                Selector::Name(name) => named.get(name.as_str()).map_or(&[][..], Vec::as_slice),
+            };
+            let selects = |index: &usize| {
+                let instance = self.instances.get(*index);
+                instance.is_some_and(|instance| service.selects(*instance))
+            };
+            let members: Vec<usize> = candidates.iter().copied().filter(selects).collect();
+            for member in &members {
+                if let Some(serving) = self.serving.get_mut(*member) {
+                    serving.push(place);
+                }
+            }
             for port in &service.ports {
                 let serving = members
                     .iter()

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh_bundle::Kri;
 
 use crate::diag::{Code, Diagnostic, Location};
+use crate::index::Carriers;
 use crate::kinds::dataplane::outbound::OutboundRef;
 use crate::kinds::target_ref::BackendRef;
 use crate::model::Meta;
@@ -23,6 +24,14 @@ pub(crate) struct Catalogue<'a> {
     pub(crate) services: &'a [Service],
     /// `MeshHTTPRoute`s, in the order of their KRIs.
     pub(crate) routes: &'a [&'a Meta],
+    pub(crate) carriers: &'a Carried,
+}
+
+/// The labels of what is in a catalogue.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Carried {
+    pub(crate) services: Carriers,
+    pub(crate) routes: Carriers,
 }
 
 /// Why a reference does not lead where it should.
@@ -62,8 +71,9 @@ impl<'a> Catalogue<'a> {
         match (target.kind, &target.section) {
             (TargetKind::Mesh | TargetKind::Dataplane, _) => Ok(vec![Towards::Mesh]),
             (TargetKind::MeshHttpRoute, _) => {
-                let routes = self.routes.iter();
+                let routes = self.carriers.routes.candidates(&target.labels).iter();
                 let found: Vec<Towards> = routes
+                    .filter_map(|index| self.routes.get(*index))
                     .filter(|route| carries(&route.labels, &target.labels))
                     .map(|route| Towards::Route(route.kri.clone()))
                     .collect();
@@ -159,11 +169,10 @@ impl<'a> Catalogue<'a> {
         kind: TargetKind,
         labels: &BTreeMap<String, String>,
     ) -> Result<Vec<&'a Service>, Unresolved> {
-        let of_kind = self
-            .services
-            .iter()
-            .filter(|_| kind == TargetKind::MeshService);
+        let of_kind = self.carriers.services.candidates(labels).iter();
         let mut found: Vec<&Service> = of_kind
+            .filter(|_| kind == TargetKind::MeshService)
+            .filter_map(|index| self.services.get(*index))
             .filter(|service| carries(&service.meta.labels, labels))
             .collect();
         let age =
@@ -331,9 +340,14 @@ mod tests {
             Service::sample("api", &[("app", "api"), ("of", "x")], &["http", "admin"]),
             Service::sample("db", &[("app", "db"), ("of", "x")], &["tcp"]),
         ];
+        let carriers = Carried {
+            services: Carriers::of(services.iter().map(|service| &service.meta.labels)),
+            routes: Carriers::default(),
+        };
         let catalogue = Catalogue {
             services: &services,
             routes: &[],
+            carriers: &carriers,
         };
         let from = "kri_mhttpr_default_default__r_".parse().unwrap();
         let resolve = |key: &str, value: &str, port: Option<u32>, section: Option<&str>| {

@@ -55,7 +55,7 @@ pub(super) fn proxy(config: &ProxyConfig, provenance: &Provenance) -> String {
 
 /// By resource, then by the place of the value in it.
 fn overridden(proxy: &Kri, provenance: &Provenance) -> Value {
-    let place = |(key, notes): (&Key, &crate::provenance::Notes)| {
+    let place = |(key, notes): (&Key, &std::sync::Arc<crate::provenance::Notes>)| {
         let notes: Map<String, Value> = notes
             .overridden
             .iter()

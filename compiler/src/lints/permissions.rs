@@ -10,6 +10,7 @@ use crate::diag::{Code, Diagnostic, Diagnostics, Location};
 use crate::identity::{Identity, winner};
 use crate::policy::Policy;
 use crate::policy::applies::Subject;
+use crate::policy::target::TargetKind;
 use crate::repository::MeshView;
 use crate::service::Instance;
 
@@ -29,7 +30,12 @@ pub(super) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
 /// The inbounds that a policy is about.
 fn inbounds<'a>(mesh: &'a MeshView<'a>, policy: &Policy) -> Vec<(Instance<'a>, String)> {
     let mut found = Vec::new();
-    for instance in &mesh.instances {
+    let everybody = BTreeMap::new();
+    let wanted = match policy.target.kind {
+        TargetKind::Mesh => &everybody,
+        _ => &policy.target.labels,
+    };
+    for instance in mesh.carrying(wanted) {
         let sections = instance.sections();
         let subject = Subject {
             meta: instance.meta,
@@ -38,7 +44,7 @@ fn inbounds<'a>(mesh: &'a MeshView<'a>, policy: &Policy) -> Vec<(Instance<'a>, S
         let reached = sections
             .iter()
             .filter(|section| policy.applies_to_inbound(&subject, section));
-        found.extend(reached.map(|section| (*instance, section.clone())));
+        found.extend(reached.map(|section| (instance, section.clone())));
     }
     found
 }

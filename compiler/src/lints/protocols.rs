@@ -103,10 +103,7 @@ fn ports<'a>(mesh: &'a MeshView<'_>, towards: &Towards) -> Vec<(&'a Service, &'a
         Towards::Port(kri) => (kri.without_section(), Some(kri.section.as_str())),
         Towards::Mesh | Towards::Route(_) => return Vec::new(),
     };
-    let services = mesh
-        .services
-        .iter()
-        .filter(|service| service.meta.kri == kri);
+    let services = mesh.service(&kri).into_iter();
     let ports = services.flat_map(|service| service.ports.iter().map(move |port| (service, port)));
     ports
         .filter(|(_, port)| section.is_none_or(|section| section == port.section))

@@ -40,7 +40,7 @@ fn policy(mesh: &MeshView<'_>, policy: &Policy, diagnostics: &mut Diagnostics) {
     let at = Pointer::default().field("targetRef");
     let at = policy.meta.within(&at);
     let applies = |ignoring_section: bool| {
-        mesh.instances.iter().any(|instance| {
+        mesh.carrying(&policy.target.labels).any(|instance| {
             let mut sections = instance.sections();
             if ignoring_section {
                 sections.extend(policy.target.section.clone());

@@ -2,6 +2,8 @@
 //!
 //! Never orders permissions: any denial wins, whoever wrote it.
 
+use std::sync::Arc;
+
 use mesh_bundle::resource::{
     Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, TlsMode,
     WorkloadIdentity,
@@ -15,11 +17,12 @@ use crate::policy::inbound::{self, Rule, read_match};
 use crate::provenance::Notes;
 use crate::service::{Instance, protocol};
 
+use super::Lowering;
+use super::shared::Parts;
 use super::timeouts::{timeout, timeouts};
-use super::{Lowering, Parts};
 
 /// Adds the inbounds of a proxy.
-pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts: &mut Parts) {
+pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts: &mut Parts<'_>) {
     for (index, inbound) in of.instance.inbounds() {
         let section = inbound.section();
         let Some(listener) = listener(of, index, inbound) else {
@@ -29,10 +32,10 @@ pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts
         let mut notes = Notes::default();
         let policy = policy(of, &section, identity, &mut notes);
         let key = Key::InboundPolicy(section.clone());
-        parts.notes.insert(key.clone(), notes);
-        parts.resources.insert(key, Resource::InboundPolicy(policy));
+        parts.notes.insert(key.clone(), Arc::new(notes));
+        parts.insert(key, Resource::InboundPolicy(policy));
         let key = Key::Inbound(section);
-        parts.resources.insert(key, Resource::Inbound(listener));
+        parts.insert(key, Resource::Inbound(listener));
     }
 }
 

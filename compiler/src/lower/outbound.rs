@@ -15,9 +15,10 @@ use crate::policy::outbound::{self, Towards};
 use crate::provenance::Notes;
 use crate::service::{Port, Service};
 
+use super::Lowering;
 use super::route;
+use super::shared::{Ingredients, Made, Parts, Shared};
 use super::timeouts::{timeout, timeouts};
-use super::{Lowering, Parts};
 
 /// The policies of one proxy that are about what it sends.
 pub(super) struct Sending<'a> {
@@ -41,7 +42,7 @@ impl Addressed<'_> {
 }
 
 /// Adds the outbounds of a proxy. One that captures its workload's traffic has none yet.
-pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts) {
+pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts<'_>) {
     let policies = &of.mesh.policies;
     let sending = Sending {
         of,
@@ -57,13 +58,18 @@ pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts) {
         if let Some(outbound) = sending.outbound(index, declared, parts) {
             let address = std::net::SocketAddr::new(outbound.address, outbound.port);
             let key = Key::Outbound(address.to_string());
-            parts.resources.insert(key, Resource::Outbound(outbound));
+            parts.insert(key, Resource::Outbound(outbound));
         }
     }
 }
 
 impl<'a> Sending<'a> {
-    fn outbound(&self, index: usize, declared: &Declared, parts: &mut Parts) -> Option<Outbound> {
+    fn outbound(
+        &self,
+        index: usize,
+        declared: &Declared,
+        parts: &mut Parts<'_>,
+    ) -> Option<Outbound> {
         let instance = self.of.instance;
         let backend = declared.backend_ref.as_ref()?;
         let catalogue = self.of.mesh.catalogue();
@@ -86,13 +92,44 @@ impl<'a> Sending<'a> {
         })
     }
 
-    fn destination(&self, addressed: Addressed<'a>, parts: &mut Parts) {
-        let Addressed { service, port } = addressed;
+    fn destination(&self, addressed: Addressed<'a>, parts: &mut Parts<'_>) {
         let kri = addressed.kri();
         let key = Key::Destination(kri.clone());
-        if parts.resources.contains_key(&key) {
+        if parts.has(&key) {
             return;
         }
+        let ingredients = self.ingredients(&kri);
+        let known = parts.shared.destinations.get(&ingredients).cloned();
+        let made = known.or_else(|| {
+            let made = self.make(addressed, parts.shared)?;
+            let destinations = &mut parts.shared.destinations;
+            destinations.insert(ingredients, made.clone());
+            Some(made)
+        });
+        let Some(made) = made else { return };
+        for cluster in made.reached.iter() {
+            self.cluster(cluster, parts);
+        }
+        parts.give(key, &made);
+    }
+
+    /// Everything that a destination is made of, the routes' own timeouts included.
+    fn ingredients(&self, port: &Kri) -> Ingredients {
+        let towards = Towards::Port(port.clone());
+        let http = self.http.numbers(&towards);
+        let routes = self.http.policies(&http);
+        let own = routes.map(|route| self.timeout.own(&Towards::Route(route.clone())));
+        let own = own.flatten().collect();
+        let (timeout, tcp) = (self.timeout.numbers(&towards), self.tcp.numbers(&towards));
+        Ingredients {
+            port: port.clone(),
+            items: [timeout, http, own, tcp],
+        }
+    }
+
+    fn make(&self, addressed: Addressed<'a>, shared: &mut Shared) -> Option<Made> {
+        let Addressed { service, port } = addressed;
+        let kri = addressed.kri();
         let mut notes = Notes::default();
         let destination = Destination {
             protocol: port.protocol,
@@ -110,13 +147,7 @@ impl<'a> Sending<'a> {
             kri,
         };
         let reached: Vec<Kri> = destination.clusters().cloned().collect();
-        for cluster in reached {
-            self.cluster(&cluster, parts);
-        }
-        parts.notes.insert(key.clone(), notes);
-        parts
-            .resources
-            .insert(key, Resource::Destination(destination));
+        shared.make(Resource::Destination(destination), notes, reached)
     }
 
     /// Language 5.2: HTTP routes before TCP routes, TCP routes before plain HTTP.
@@ -194,18 +225,31 @@ impl<'a> Sending<'a> {
         (!http || port.protocol.is_http()).then(|| service.kri(port))
     }
 
-    fn cluster(&self, kri: &Kri, parts: &mut Parts) {
+    fn cluster(&self, kri: &Kri, parts: &mut Parts<'_>) {
         let key = Key::Cluster(kri.clone());
-        let mesh = self.of.mesh;
-        let whole = kri.without_section();
-        let service = mesh
-            .services
-            .iter()
-            .find(|service| service.meta.kri == whole);
-        let found = service.and_then(|service| Some((service, service.section(&kri.section)?)));
-        let Some((service, port)) = found.filter(|_| !parts.resources.contains_key(&key)) else {
+        if parts.has(&key) {
             return;
+        }
+        let timeout = self.timeout.numbers(&Towards::Port(kri.clone()));
+        let ingredients = Ingredients {
+            port: kri.clone(),
+            items: [timeout, Vec::new(), Vec::new(), Vec::new()],
         };
+        let known = parts.shared.clusters.get(&ingredients).cloned();
+        let made = known.or_else(|| {
+            let made = self.make_cluster(kri, parts.shared)?;
+            parts.shared.clusters.insert(ingredients, made.clone());
+            Some(made)
+        });
+        if let Some(made) = made {
+            parts.give(key, &made);
+        }
+    }
+
+    fn make_cluster(&self, kri: &Kri, shared: &mut Shared) -> Option<Made> {
+        let mesh = self.of.mesh;
+        let service = mesh.service(&kri.without_section())?;
+        let port = service.section(&kri.section)?;
         let mut notes = Notes::default();
         let merged = self.timeout.lookup(kri);
         let path = ["connectionTimeout"];
@@ -218,8 +262,7 @@ impl<'a> Sending<'a> {
                 .unwrap_or_else(|| mesh_bundle::resource::Timeouts::default().connect),
             origin: service.origin.clone(),
         };
-        parts.notes.insert(key.clone(), notes);
-        parts.resources.insert(key, Resource::Cluster(cluster));
+        shared.make(Resource::Cluster(cluster), notes, Vec::new())
     }
 }
 

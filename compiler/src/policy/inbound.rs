@@ -35,10 +35,16 @@ pub(crate) struct Inbound<'a> {
 impl Table {
     /// The rules of the policies that apply to an inbound of a proxy.
     pub(crate) fn inbound(&self, subject: &Subject<'_>, section: &str) -> Inbound<'_> {
-        let applies = |policy: &super::Policy| policy.applies_to_inbound(subject, section);
-        let applies: Vec<bool> = self.policies.iter().map(applies).collect();
-        let holds = |rule: &&Rule| applies.get(rule.policy).copied().unwrap_or(false);
-        let mut rules: Vec<&Rule> = self.rules.iter().filter(holds).collect();
+        let holds = |rule: &&Rule| {
+            let policy = self.policies.get(rule.policy);
+            policy.is_some_and(|policy| policy.applies_to_inbound(subject, section))
+        };
+        let mut found = Vec::new();
+        let labels = Some(&subject.meta.labels);
+        self.by_target.candidates(labels, &mut found);
+        found.sort_unstable();
+        let rules = found.into_iter().filter_map(|rule| self.rules.get(rule));
+        let mut rules: Vec<&Rule> = rules.filter(holds).collect();
         rules.sort_by_key(|rule| breadth(rule.peer.as_ref()));
         Inbound { table: self, rules }
     }

@@ -37,34 +37,22 @@ pub(crate) struct Item {
     pub(crate) at: Location,
 }
 
-/// The items that hold for one proxy, weakest first.
-#[derive(Debug, Clone)]
+/// The items that hold for one proxy.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Outbound<'a> {
     table: &'a Table,
-    items: Vec<&'a Item>,
-}
-
-impl Towards {
-    /// Does what is said about this hold for that?
-    fn covers(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Mesh, _) => true,
-            (Self::Service(service), Self::Port(port)) => port.without_section() == *service,
-            (this, other) => this == other,
-        }
-    }
+    /// `None`: every item, whomever its policy is about.
+    subject: Option<Subject<'a>>,
 }
 
 impl Table {
     /// The `to` items of the policies that apply to a proxy.
-    pub(crate) fn outbound(&self, subject: &Subject<'_>) -> Outbound<'_> {
-        let applies: Vec<bool> = self.policies.iter().map(|p| p.applies(subject)).collect();
-        let items = self
-            .to
-            .iter()
-            .filter(|item| applies.get(item.policy).copied().unwrap_or(false))
-            .collect();
-        Outbound { table: self, items }
+    pub(crate) fn outbound<'a>(&'a self, subject: &Subject<'a>) -> Outbound<'a> {
+        let subject = Some(*subject);
+        Outbound {
+            table: self,
+            subject,
+        }
     }
 }
 
@@ -72,22 +60,82 @@ impl Table {
 impl Table {
     /// All items, whomever their policies are about.
     pub(crate) fn every_item(&self) -> Outbound<'_> {
-        let items = self.to.iter().collect();
-        Outbound { table: self, items }
+        let subject = None;
+        Outbound {
+            table: self,
+            subject,
+        }
     }
 }
 
 impl<'a> Outbound<'a> {
     /// The items, weakest first.
     #[cfg(test)]
-    pub(crate) fn items(&self) -> &[&'a Item] {
-        &self.items
+    pub(crate) fn items(&self) -> Vec<&'a Item> {
+        let items = self.table.to.iter();
+        items.filter(|item| self.holds(item)).collect()
+    }
+
+    fn holds(&self, item: &Item) -> bool {
+        let Some(subject) = &self.subject else {
+            return true;
+        };
+        let policy = self.table.policies.get(item.policy);
+        policy.is_some_and(|policy| policy.applies(subject))
+    }
+
+    /// The items that are about one of these, weakest first.
+    fn about(&self, towards: &[&Towards]) -> Vec<&'a Item> {
+        let numbers = self.numbers_about(towards).into_iter();
+        numbers.filter_map(|item| self.table.to.get(item)).collect()
+    }
+
+    fn numbers_about(&self, towards: &[&Towards]) -> Vec<usize> {
+        let mut found = Vec::new();
+        let labels = self.subject.map(|subject| &subject.meta.labels);
+        for about in towards {
+            if let Some(selectors) = self.table.by_towards.get(about) {
+                selectors.candidates(labels, &mut found);
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found.retain(|item| {
+            self.table
+                .to
+                .get(*item)
+                .is_some_and(|item| self.holds(item))
+        });
+        found
     }
 
     /// Everything that covers a destination, weakest first.
     pub(crate) fn covering(&self, destination: &Towards) -> Vec<&'a Item> {
-        let covers = |item: &&&Item| item.towards.iter().any(|t| t.covers(destination));
-        self.items.iter().filter(covers).copied().collect()
+        let numbers = self.numbers(destination).into_iter();
+        numbers.filter_map(|item| self.table.to.get(item)).collect()
+    }
+
+    /// What covers a destination, as numbers that mean the same for every proxy of the mesh.
+    pub(crate) fn numbers(&self, destination: &Towards) -> Vec<usize> {
+        match destination {
+            Towards::Port(port) => {
+                let service = Towards::Service(port.without_section());
+                self.numbers_about(&[&Towards::Mesh, &service, destination])
+            }
+            _ => self.numbers_about(&[&Towards::Mesh, destination]),
+        }
+    }
+
+    /// The numbers of the items that name this very thing.
+    pub(crate) fn own(&self, towards: &Towards) -> Vec<usize> {
+        self.numbers_about(&[towards])
+    }
+
+    /// The documents that items are written in.
+    pub(crate) fn policies(&self, numbers: &[usize]) -> impl Iterator<Item = &'a Kri> {
+        let items = numbers.iter().filter_map(|item| self.table.to.get(*item));
+        let policies = items.filter_map(|item| self.table.policies.get(item.policy));
+        policies.map(|policy| &policy.meta.kri)
     }
 
     /// What is effective for a service port.
@@ -98,8 +146,7 @@ impl<'a> Outbound<'a> {
     /// What is effective for requests to a service port that a route matched; `None` where no item names the route.
     pub(crate) fn lookup_route(&self, port: &Kri, route: &Kri) -> Option<Merged> {
         let route = Towards::Route(route.clone());
-        let own = |item: &&&Item| item.towards.contains(&route);
-        let own: Vec<&Item> = self.items.iter().filter(own).copied().collect();
+        let own = self.about(&[&route]);
         if own.is_empty() {
             return None;
         }

@@ -73,8 +73,8 @@ fn table(policies: &[Told<'_>]) -> Table {
         .zip(policies)
         .map(|(meta, (_, _, body))| Written { meta, body });
     Table::read(TIMEOUT, written, |target, _, _| match target.kind {
-        target::TargetKind::Mesh => vec![Towards::Mesh],
-        target::TargetKind::MeshHttpRoute => {
+        TargetKind::Mesh => vec![Towards::Mesh],
+        TargetKind::MeshHttpRoute => {
             vec![Towards::Route(
                 meta("mhttpr", &target.labels["name"], &[]).kri,
             )]

@@ -1,0 +1,159 @@
+//! `cargo xtask bench compile`: what `meshc check` costs, measured on the process that users start.
+//!
+//! Never a test: it prints figures and judges none, since machines differ.
+
+mod repository;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::{cargo, run, tell};
+
+/// Where nothing else is said.
+const SIZES: [usize; 3] = [1_000, 10_000, 50_000];
+/// Runs of each size: enough for a median on a noisy machine.
+const RUNS: usize = 5;
+/// Between two looks at the memory of the process.
+const LOOK: Duration = Duration::from_millis(1);
+/// Of the processor times in `/proc`, on every Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+/// One run of the process.
+struct Cost {
+    wall: Duration,
+    /// Processor time in milliseconds, as fine as the kernel's tick.
+    cpu: f64,
+    /// The most memory that it held, in MiB.
+    peak: f64,
+}
+
+/// Builds `meshc` in release, and checks a generated repository of each size with it.
+pub(crate) fn compile(sizes: &[&str]) -> Result<(), String> {
+    let sizes: Vec<usize> = match sizes {
+        [] => SIZES.to_vec(),
+        sizes => sizes
+            .iter()
+            .map(|size| read(size))
+            .collect::<Result<_, _>>()?,
+    };
+    let build = [
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "mesh-compiler",
+    ];
+    let mut build = cargo(&build);
+    build.args(["--bin", "meshc"]);
+    run(build)?;
+    let target = target();
+    let meshc = target.join("release").join("meshc");
+    tell(
+        "| resources | wall ms min / median / max | CPU ms median | us CPU per resource | peak RSS MiB |\n",
+    );
+    tell("|---|---|---|---|---|\n");
+    for size in sizes {
+        let repository = target.join("bench").join(format!("{size}"));
+        generate(&repository, size)
+            .map_err(|error| format!("error: cannot write {}: {error}", repository.display()))?;
+        let costs = (0..RUNS).map(|_| check(&meshc, &repository));
+        let costs = costs.collect::<Result<Vec<Cost>, String>>()?;
+        tell(&row(size, &costs));
+    }
+    Ok(())
+}
+
+fn read(size: &str) -> Result<usize, String> {
+    let usable = size.parse().ok().filter(|size| *size >= 10);
+    usable.ok_or_else(|| {
+        format!("error: `{size}` is no number of resources, of which ten are the least")
+    })
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from)
+}
+
+fn generate(repository: &Path, size: usize) -> io::Result<()> {
+    if repository.exists() {
+        fs::remove_dir_all(repository)?;
+    }
+    repository::write(repository, size)
+}
+
+fn check(meshc: &Path, repository: &Path) -> Result<Cost, String> {
+    let failed = |error: io::Error| format!("error: `{} check` failed: {error}", meshc.display());
+    let before = children().map_err(failed)?;
+    let started = Instant::now();
+    let mut child = Command::new(meshc)
+        .arg("check")
+        .arg(repository)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map_err(failed)?;
+    let mut peak = 0.0;
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            break status;
+        }
+        peak = held(child.id()).unwrap_or(peak);
+        std::thread::sleep(LOOK);
+    };
+    let wall = started.elapsed();
+    if !status.success() {
+        return Err(format!(
+            "error: meshc finds errors in {}",
+            repository.display()
+        ));
+    }
+    let cpu = children().map_err(failed)? - before;
+    Ok(Cost { wall, cpu, peak })
+}
+
+/// The processor time of all children that have ended, in milliseconds.
+fn children() -> io::Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The name of the process may hold anything, but ends at the last parenthesis; what follows begins with field 3.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = fields
+        .split_whitespace()
+        .skip(13)
+        .take(2)
+        .filter_map(|f| f.parse::<f64>().ok())
+        .sum();
+    Ok(ticks * 1_000.0 / TICKS_PER_SECOND)
+}
+
+/// The most memory that a process has held so far, in MiB.
+fn held(process: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kib: f64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib / 1_024.0)
+}
+
+fn row(size: usize, costs: &[Cost]) -> String {
+    let sorted = |of: fn(&Cost) -> f64| {
+        let mut values: Vec<f64> = costs.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        let at = |index: usize| values.get(index).copied().unwrap_or_default();
+        (
+            at(0),
+            at(values.len() / 2),
+            at(values.len().saturating_sub(1)),
+        )
+    };
+    let (least, wall, most) = sorted(|cost| cost.wall.as_secs_f64() * 1_000.0);
+    let (_, cpu, _) = sorted(|cost| cost.cpu);
+    let (.., peak) = sorted(|cost| cost.peak);
+    #[expect(clippy::cast_precision_loss, reason = "sizes are small")]
+    let each = cpu * 1_000.0 / size as f64;
+    format!("| {size} | {least:.0} / {wall:.0} / {most:.0} | {cpu:.0} | {each:.0} | {peak:.0} |\n")
+}
