@@ -41,7 +41,14 @@ pub(crate) struct Run {
     pub(crate) dataplane_file: Option<PathBuf>,
 
     /// Where the last state is kept, so that a restart serves while meshd is away. For this proxy alone.
-    #[arg(long, value_name = "DIR")]
+    ///
+    /// A service manager gives it as `STATE_DIRECTORY`; otherwise it is `mesh-proxy-state` where the proxy is started.
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "STATE_DIRECTORY",
+        default_value = "mesh-proxy-state"
+    )]
     pub(crate) state_dir: PathBuf,
 
     /// Health, readiness, metrics and configuration over HTTP; loopback only, port 0 takes a free one.
