@@ -3,10 +3,11 @@
 //! Never reads text and never decides anything about a request: that is `decide` of the bundle.
 
 pub(crate) mod inbound;
+pub(crate) mod leaf;
 mod outbound;
 pub(crate) mod route;
 mod shared;
-pub(crate) mod timeouts;
+mod timeouts;
 mod trust;
 
 use std::collections::BTreeMap;

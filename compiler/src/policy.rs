@@ -9,6 +9,7 @@ pub(crate) mod inbound;
 pub(crate) mod merge;
 pub(crate) mod order;
 pub(crate) mod outbound;
+pub(crate) mod proxy_wide;
 pub(crate) mod target;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use inbound::{Rule, read_match};
 use mesh_bundle::resource::PeerMatch;
 use order::{Class, Strength};
 use outbound::{Item, Towards};
+use proxy_wide::Whole;
 use target::{Target, TargetKind};
 
 /// What the machinery has to know of a kind.
@@ -68,12 +70,16 @@ pub(crate) struct Policy {
 /// All policies of one kind in one mesh, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Table {
+    /// As documents write it.
+    pub(crate) kind: &'static str,
     /// Weakest first, shadow policies left out.
     pub(crate) policies: Vec<Policy>,
     /// `to` items, weakest first.
     to: Vec<Item>,
     /// `rules` items, weakest first.
     rules: Vec<Rule>,
+    /// Confs for a proxy as a whole, weakest first.
+    whole: Vec<Whole>,
     /// Items of `to` by what they are about, and of those the selectors of their policies.
     by_towards: BTreeMap<Towards, Selectors>,
     /// The selectors of the policies of `rules`.
@@ -108,10 +114,14 @@ impl Table {
             })
             .collect();
         written.sort_by(|a, b| a.0.cmp(&b.0));
-        let mut table = Self::default();
+        let mut table = Self {
+            kind: descriptor.kind,
+            ..Self::default()
+        };
         for (index, (_, policy, target)) in written.into_iter().enumerate() {
             table.read_to(descriptor, index, policy, &target, &mut resolve);
             table.read_rules(index, policy, &target);
+            table.read_whole(index, policy, &target);
             table.policies.push(Policy {
                 meta: policy.meta.clone(),
                 target,

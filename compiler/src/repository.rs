@@ -50,45 +50,65 @@ pub(crate) struct MeshView<'a> {
 /// The policies of one mesh, by kind.
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
+    pub(crate) access_log: Table,
+    pub(crate) circuit_breaker: Table,
+    pub(crate) fault_injection: Table,
+    pub(crate) health_check: Table,
+    pub(crate) http_route: Table,
+    pub(crate) load_balancing: Table,
+    pub(crate) metric: Table,
+    pub(crate) passthrough: Table,
+    pub(crate) permission: Table,
+    pub(crate) rate_limit: Table,
+    pub(crate) retry: Table,
+    pub(crate) tcp_route: Table,
     pub(crate) timeout: Table,
     pub(crate) tls: Table,
-    pub(crate) permission: Table,
-    pub(crate) http_route: Table,
-    pub(crate) tcp_route: Table,
+    pub(crate) trace: Table,
 }
-
-/// The kinds of policy, and where they keep what they say.
-const TIMEOUT: Descriptor = Descriptor {
-    kind: "MeshTimeout",
-    conf: ConfAt::Default,
-};
-const TLS: Descriptor = Descriptor {
-    kind: "MeshTLS",
-    conf: ConfAt::Default,
-};
-const PERMISSION: Descriptor = Descriptor {
-    kind: "MeshTrafficPermission",
-    conf: ConfAt::Default,
-};
-const HTTP_ROUTE: Descriptor = Descriptor {
-    kind: "MeshHTTPRoute",
-    conf: ConfAt::Rules,
-};
-const TCP_ROUTE: Descriptor = Descriptor {
-    kind: "MeshTCPRoute",
-    conf: ConfAt::Rules,
-};
 
 impl Policies {
     /// Every kind.
-    pub(crate) fn all(&self) -> [&Table; 5] {
+    pub(crate) fn all(&self) -> [&Table; 15] {
         [
+            &self.access_log,
+            &self.circuit_breaker,
+            &self.fault_injection,
+            &self.health_check,
+            &self.http_route,
+            &self.load_balancing,
+            &self.metric,
+            &self.passthrough,
+            &self.permission,
+            &self.rate_limit,
+            &self.retry,
+            &self.tcp_route,
             &self.timeout,
             &self.tls,
-            &self.permission,
-            &self.http_route,
-            &self.tcp_route,
+            &self.trace,
         ]
+    }
+
+    /// `read` makes the table of one kind.
+    fn read(mut read: impl FnMut(Descriptor) -> Table) -> Self {
+        let mut of = |kind, conf| read(Descriptor { kind, conf });
+        Self {
+            access_log: of("MeshAccessLog", ConfAt::Default),
+            circuit_breaker: of("MeshCircuitBreaker", ConfAt::Default),
+            fault_injection: of("MeshFaultInjection", ConfAt::Default),
+            health_check: of("MeshHealthCheck", ConfAt::Default),
+            http_route: of("MeshHTTPRoute", ConfAt::Rules),
+            load_balancing: of("MeshLoadBalancingStrategy", ConfAt::Default),
+            metric: of("MeshMetric", ConfAt::Default),
+            passthrough: of("MeshPassthrough", ConfAt::Default),
+            permission: of("MeshTrafficPermission", ConfAt::Default),
+            rate_limit: of("MeshRateLimit", ConfAt::Default),
+            retry: of("MeshRetry", ConfAt::Default),
+            tcp_route: of("MeshTCPRoute", ConfAt::Rules),
+            timeout: of("MeshTimeout", ConfAt::Default),
+            tls: of("MeshTLS", ConfAt::Default),
+            trace: of("MeshTrace", ConfAt::Default),
+        }
     }
 }
 
@@ -197,28 +217,26 @@ fn view<'a>(
         routes: &view.routes,
         carriers: &view.carriers,
     };
-    let mut read = |descriptor: Descriptor| {
-        let kind = |resource: &&&Resource| {
-            crate::kinds::find(descriptor.kind).is_some_and(|k| k.short == resource.meta.kri.kind)
-        };
-        let written = resources.iter().filter(kind).map(|resource| Written {
-            meta: &resource.meta,
-            body: &resource.body,
-        });
-        Table::read(descriptor, written, |target, at, _| {
+    let mut by_kind: BTreeMap<&str, Vec<Written<'_>>> = BTreeMap::new();
+    for resource in resources {
+        by_kind
+            .entry(resource.meta.kri.kind.as_str())
+            .or_default()
+            .push(Written {
+                meta: &resource.meta,
+                body: &resource.body,
+            });
+    }
+    view.policies = Policies::read(|descriptor| {
+        let short = crate::kinds::find(descriptor.kind).map(|kind| kind.short);
+        let written = short.and_then(|short| by_kind.remove(short));
+        Table::read(descriptor, written.unwrap_or_default(), |target, at, _| {
             catalogue.towards(target).unwrap_or_else(|unresolved| {
                 diagnostics.push(unresolved.at(at.clone()));
                 Vec::new()
             })
         })
-    };
-    view.policies = Policies {
-        timeout: read(TIMEOUT),
-        tls: read(TLS),
-        permission: read(PERMISSION),
-        http_route: read(HTTP_ROUTE),
-        tcp_route: read(TCP_ROUTE),
-    };
+    });
     view
 }
 

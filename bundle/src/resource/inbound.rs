@@ -113,3 +113,16 @@ pub struct PeerTimeouts {
     /// No activity on one request.
     pub stream_idle: Sourced<Duration>,
 }
+
+impl InboundPolicy {
+    /// With what is built in where no policy is.
+    #[must_use]
+    pub fn new(tls: TlsMode, permissions: Option<Permissions>) -> Self {
+        Self {
+            tls: Sourced::built_in(tls),
+            permissions,
+            timeouts: Timeouts::default(),
+            peer_timeouts: Vec::new(),
+        }
+    }
+}

@@ -100,3 +100,34 @@ pub struct Cluster {
     /// The service document.
     pub origin: Origin,
 }
+
+impl Destination {
+    /// Without a name or limits of its own.
+    #[must_use]
+    pub fn new(kri: Kri, protocol: Protocol, port: u16, traffic: Traffic, origin: Origin) -> Self {
+        Self {
+            kri,
+            protocol,
+            port,
+            vip: None,
+            hostnames: Vec::new(),
+            traffic,
+            timeouts: Timeouts::default(),
+            origin,
+        }
+    }
+}
+
+impl Cluster {
+    /// With what is built in where no policy is, and without servers.
+    #[must_use]
+    pub fn new(kri: Kri, protocol: Protocol, origin: Origin) -> Self {
+        Self {
+            kri,
+            protocol,
+            identities: Vec::new(),
+            connect_timeout: Timeouts::default().connect,
+            origin,
+        }
+    }
+}

@@ -210,6 +210,19 @@ pub struct Mirror {
 }
 
 impl HttpRoute {
+    /// For every request that comes so far, as it is.
+    #[must_use]
+    pub fn new(kri: Kri, backends: Vec<WeightedBackend>, origin: Origin) -> Self {
+        Self {
+            kri,
+            matches: RequestMatch::default(),
+            filters: Vec::new(),
+            backends,
+            timeouts: None,
+            origin,
+        }
+    }
+
     /// Does it need HTTP at the far end?
     #[must_use]
     pub fn redirects(&self) -> bool {

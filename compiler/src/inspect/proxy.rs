@@ -11,7 +11,7 @@ use mesh_bundle::resource::{
 use mesh_bundle::{Duration, Key, ProxyConfig, Sourced};
 
 use crate::lower::inbound::words as tls_words;
-use crate::lower::timeouts::words as timeout_words;
+use crate::lower::leaf::words as timeout_words;
 use crate::provenance::Provenance;
 
 use super::page::Page;

@@ -18,8 +18,9 @@ use crate::provenance::Notes;
 use crate::service::{Instance, protocol};
 
 use super::Lowering;
+use super::leaf::Leaves;
 use super::shared::Parts;
-use super::timeouts::{timeout, timeouts};
+use super::timeouts::timeouts;
 
 /// Adds the inbounds of a proxy.
 pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts: &mut Parts<'_>) {
@@ -85,28 +86,33 @@ fn policy(
             Some(_) => tls(of, section, notes),
         },
         permissions: identity.map(|identity| permissions(of, section, identity)),
-        timeouts: timeouts(&limits.base(), of.lines, "timeouts", notes),
+        timeouts: timeouts(Leaves {
+            merged: &limits.base(),
+            lines: of.lines,
+            notes,
+            place: "timeouts",
+        }),
         peer_timeouts: peer_timeouts(of, &limits, notes),
     }
 }
 
 fn tls(of: Lowering<'_>, section: &str, notes: &mut Notes) -> Sourced<TlsMode> {
-    let merged = of.mesh.policies.tls.inbound(&of.subject, section).base();
-    let path = ["mode"];
-    let Some((mode, setting)) = merged.leaf(&path).zip(merged.setting(&path)) else {
-        return Sourced::built_in(TlsMode::Strict);
+    let read = |mode: &Value| {
+        Some(match mode.as_str() {
+            Some("Permissive") => TlsMode::Permissive,
+            _ => TlsMode::Strict,
+        })
     };
-    let mode_of = |mode: &Value| match mode.as_str() {
-        Some("Permissive") => TlsMode::Permissive,
-        _ => TlsMode::Strict,
-    };
-    notes.record("tls", (mode, setting), of.lines, |mode| {
-        words(mode_of(mode)).to_owned()
-    });
-    Sourced {
-        value: mode_of(mode),
-        origin: Some(of.lines.source(&setting.by)),
+    let mode = Leaves {
+        merged: &of.mesh.policies.tls.inbound(&of.subject, section).base(),
+        lines: of.lines,
+        notes,
+        place: "",
     }
+    .read(&["mode"], "tls", read, |mode| {
+        read(mode).map_or_else(String::new, |mode| words(mode).to_owned())
+    });
+    mode.unwrap_or(Sourced::built_in(TlsMode::Strict))
 }
 
 /// A mode as people say it.
@@ -176,15 +182,18 @@ fn peer_timeouts(
 ) -> Vec<PeerTimeouts> {
     let mut list = Vec::new();
     for peer in limits.peers() {
-        let merged = limits.lookup(peer);
-        let place = format!("peerTimeouts/{}", list.len());
-        let mut get =
-            |name: &str, place: &str| timeout(&merged, &["http", name], of.lines, place, notes);
+        let mut leaves = Leaves {
+            merged: &limits.lookup(peer),
+            lines: of.lines,
+            notes,
+            place: &format!("peerTimeouts/{}", list.len()),
+        };
         let built_in = mesh_bundle::resource::Timeouts::default();
+        let request = leaves.duration(&["http", "requestTimeout"], "request");
+        let stream_idle = leaves.duration(&["http", "streamIdleTimeout"], "streamIdle");
         list.push(PeerTimeouts {
-            request: get("requestTimeout", &format!("{place}/request")).unwrap_or(built_in.request),
-            stream_idle: get("streamIdleTimeout", &format!("{place}/streamIdle"))
-                .unwrap_or(built_in.stream_idle),
+            request: request.unwrap_or(built_in.request),
+            stream_idle: stream_idle.unwrap_or(built_in.stream_idle),
             peer: PeerMatch::clone(peer),
         });
     }

@@ -16,16 +16,22 @@ use crate::provenance::Notes;
 use crate::service::{Port, Service};
 
 use super::Lowering;
+use super::leaf::Leaves;
 use super::route;
 use super::shared::{Ingredients, Made, Parts, Shared};
-use super::timeouts::{timeout, timeouts};
+use super::timeouts::timeouts;
 
 /// The policies of one proxy that are about what it sends.
 pub(super) struct Sending<'a> {
     pub(super) of: Lowering<'a>,
-    pub(super) timeout: outbound::Outbound<'a>,
+    pub(super) access_log: outbound::Outbound<'a>,
+    pub(super) circuit_breaker: outbound::Outbound<'a>,
+    pub(super) health_check: outbound::Outbound<'a>,
     pub(super) http: outbound::Outbound<'a>,
+    pub(super) load_balancing: outbound::Outbound<'a>,
+    pub(super) retry: outbound::Outbound<'a>,
     pub(super) tcp: outbound::Outbound<'a>,
+    pub(super) timeout: outbound::Outbound<'a>,
 }
 
 /// One service port.
@@ -46,9 +52,14 @@ pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts<'_>) {
     let policies = &of.mesh.policies;
     let sending = Sending {
         of,
-        timeout: policies.timeout.outbound(&of.subject),
+        access_log: policies.access_log.outbound(&of.subject),
+        circuit_breaker: policies.circuit_breaker.outbound(&of.subject),
+        health_check: policies.health_check.outbound(&of.subject),
         http: policies.http_route.outbound(&of.subject),
+        load_balancing: policies.load_balancing.outbound(&of.subject),
+        retry: policies.retry.outbound(&of.subject),
         tcp: policies.tcp_route.outbound(&of.subject),
+        timeout: policies.timeout.outbound(&of.subject),
     };
     let declared = of
         .instance
@@ -113,17 +124,27 @@ impl<'a> Sending<'a> {
         parts.give(key, &made);
     }
 
-    /// Everything that a destination is made of, the routes' own timeouts included.
+    /// Everything that a destination is made of, what its routes have of their own included.
     fn ingredients(&self, port: &Kri) -> Ingredients {
         let towards = Towards::Port(port.clone());
         let http = self.http.numbers(&towards);
-        let routes = self.http.policies(&http);
-        let own = routes.map(|route| self.timeout.own(&Towards::Route(route.clone())));
-        let own = own.flatten().collect();
-        let (timeout, tcp) = (self.timeout.numbers(&towards), self.tcp.numbers(&towards));
+        let tcp = self.tcp.numbers(&towards);
+        let mut items = Vec::new();
+        for kind in [
+            &self.timeout,
+            &self.retry,
+            &self.access_log,
+            &self.load_balancing,
+        ] {
+            let routes = self.http.policies(&http);
+            let own = routes.flat_map(|route| kind.own(&Towards::Route(route.clone())));
+            items.push(own.collect());
+            items.push(kind.numbers(&towards));
+        }
+        items.extend([http, tcp]);
         Ingredients {
             port: port.clone(),
-            items: [timeout, http, own, tcp],
+            items,
         }
     }
 
@@ -137,12 +158,12 @@ impl<'a> Sending<'a> {
             vip: service.vip,
             hostnames: service.hostnames.clone(),
             traffic: self.traffic(addressed, &mut notes),
-            timeouts: timeouts(
-                &self.timeout.lookup(&kri),
-                self.of.lines,
-                "timeouts",
-                &mut notes,
-            ),
+            timeouts: timeouts(Leaves {
+                merged: &self.timeout.lookup(&kri),
+                lines: self.of.lines,
+                notes: &mut notes,
+                place: "timeouts",
+            }),
             origin: service.origin.clone(),
             kri,
         };
@@ -230,10 +251,17 @@ impl<'a> Sending<'a> {
         if parts.has(&key) {
             return;
         }
-        let timeout = self.timeout.numbers(&Towards::Port(kri.clone()));
+        let towards = Towards::Port(kri.clone());
+        let kinds = [
+            &self.timeout,
+            &self.circuit_breaker,
+            &self.health_check,
+            &self.load_balancing,
+        ];
+        let items = kinds.map(|kind| kind.numbers(&towards)).into();
         let ingredients = Ingredients {
             port: kri.clone(),
-            items: [timeout, Vec::new(), Vec::new(), Vec::new()],
+            items,
         };
         let known = parts.shared.clusters.get(&ingredients).cloned();
         let made = known.or_else(|| {
@@ -251,17 +279,18 @@ impl<'a> Sending<'a> {
         let service = mesh.service(&kri.without_section())?;
         let port = service.section(&kri.section)?;
         let mut notes = Notes::default();
-        let merged = self.timeout.lookup(kri);
-        let path = ["connectionTimeout"];
-        let connect = timeout(&merged, &path, self.of.lines, "connectTimeout", &mut notes);
-        let cluster = Cluster {
-            kri: kri.clone(),
-            protocol: port.protocol,
-            identities: mesh.servers.get(kri).cloned().unwrap_or_default(),
-            connect_timeout: connect
-                .unwrap_or_else(|| mesh_bundle::resource::Timeouts::default().connect),
-            origin: service.origin.clone(),
-        };
+        let connect = Leaves {
+            merged: &self.timeout.lookup(kri),
+            lines: self.of.lines,
+            notes: &mut notes,
+            place: "",
+        }
+        .duration(&["connectionTimeout"], "connectTimeout");
+        let mut cluster = Cluster::new(kri.clone(), port.protocol, service.origin.clone());
+        cluster.identities = mesh.servers.get(kri).cloned().unwrap_or_default();
+        if let Some(connect) = connect {
+            cluster.connect_timeout = connect;
+        }
         shared.make(Resource::Cluster(cluster), notes, Vec::new())
     }
 }

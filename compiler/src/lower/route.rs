@@ -16,6 +16,7 @@ use crate::policy::merge::Merged;
 use crate::policy::outbound::{Item, Outbound};
 use crate::provenance::Notes;
 
+use super::leaf::Leaves;
 use super::outbound::{Addressed, Sending, itself};
 use super::timeouts::timeouts;
 
@@ -69,12 +70,12 @@ pub(super) fn routes<'a>(
         }
     }
     routes.push(HttpRoute {
-        kri: addressed.kri(),
         matches: everything(),
-        filters: Vec::new(),
-        backends: vec![itself(addressed)],
-        timeouts: None,
-        origin: addressed.service.origin.clone(),
+        ..HttpRoute::new(
+            addressed.kri(),
+            vec![itself(addressed)],
+            addressed.service.origin.clone(),
+        )
     });
     routes
 }
@@ -150,8 +151,12 @@ fn route<'a>(
         },
         filters,
         timeouts: own.map(|merged| {
-            let place = format!("traffic/routes/{place}/timeouts");
-            timeouts(&merged, lines, &place, notes)
+            timeouts(Leaves {
+                merged: &merged,
+                lines,
+                notes,
+                place: &format!("traffic/routes/{place}/timeouts"),
+            })
         }),
         origin: lines.source(&rule.by),
     }

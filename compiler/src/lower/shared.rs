@@ -13,7 +13,8 @@ use crate::provenance::Notes;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ingredients {
     pub(super) port: Kri,
-    pub(super) items: [Vec<usize>; 4],
+    /// By kind, in an order that is the same for all of one sort.
+    pub(super) items: Vec<Vec<usize>>,
 }
 
 /// A destination or a cluster.

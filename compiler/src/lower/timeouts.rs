@@ -4,22 +4,14 @@
 
 use mesh_bundle::resource::Timeouts;
 use mesh_bundle::{Duration, Sourced};
-use serde_json::Value;
 
-use crate::policy::merge::Merged;
-use crate::provenance::Notes;
-use crate::repository::Lines;
+use super::leaf::Leaves;
 
-/// The effective timeouts of a merged conf; what they overrode goes to `notes`, under `place`.
-pub(super) fn timeouts(
-    merged: &Merged,
-    lines: Lines<'_>,
-    place: &str,
-    notes: &mut Notes,
-) -> Timeouts {
+/// The effective timeouts of a merged conf.
+pub(super) fn timeouts(mut leaves: Leaves<'_>) -> Timeouts {
     let built_in = Timeouts::default();
     let mut get = |path: &[&str], name: &str, fallback: Sourced<Duration>| {
-        timeout(merged, path, lines, &format!("{place}/{name}"), notes).unwrap_or(fallback)
+        leaves.duration(path, name).unwrap_or(fallback)
     };
     Timeouts {
         connect: get(&["connectionTimeout"], "connect", built_in.connect),
@@ -45,38 +37,5 @@ pub(super) fn timeouts(
             "requestHeaders",
             built_in.request_headers,
         ),
-    }
-}
-
-/// One effective timeout, where a policy sets it.
-pub(super) fn timeout(
-    merged: &Merged,
-    path: &[&str],
-    lines: Lines<'_>,
-    place: &str,
-    notes: &mut Notes,
-) -> Option<Sourced<Duration>> {
-    let value = duration(merged.leaf(path)?)?;
-    let setting = merged.setting(path)?;
-    notes.record(place, (merged.leaf(path)?, setting), lines, |value| {
-        duration(value).map_or_else(String::new, words)
-    });
-    let origin = Some(lines.source(&setting.by));
-    Some(Sourced { value, origin })
-}
-
-/// A timeout as people say it.
-pub(crate) fn words(timeout: Duration) -> String {
-    match timeout.is_zero() {
-        true => "off".to_owned(),
-        false => timeout.to_string(),
-    }
-}
-
-fn duration(value: &Value) -> Option<Duration> {
-    match value {
-        Value::String(text) => text.parse().ok(),
-        Value::Number(number) => number.to_string().parse().ok(),
-        _ => None,
     }
 }

@@ -137,14 +137,8 @@ pub(crate) fn backend(name: &str, weight: u32) -> WeightedBackend {
 }
 
 pub(crate) fn route(backends: Vec<WeightedBackend>) -> HttpRoute {
-    HttpRoute {
-        kri: kri("kri_mhr_default___api_rule_0"),
-        matches: RequestMatch::default(),
-        filters: Vec::new(),
-        backends,
-        timeouts: None,
-        origin: origin("routes.yaml", 4),
-    }
+    let rule = kri("kri_mhr_default___api_rule_0");
+    HttpRoute::new(rule, backends, origin("routes.yaml", 4))
 }
 
 pub(crate) fn endpoints(addresses: &[SocketAddr], tls_ready: bool) -> ClusterEndpoints {
@@ -217,11 +211,9 @@ impl Node {
 
 fn cluster(name: &str, protocol: Protocol) -> Cluster {
     Cluster {
-        kri: service(name),
-        protocol,
         identities: vec![API.parse().unwrap()],
         connect_timeout: Sourced::built_in(Duration::from_secs(2)),
-        origin: origin("services.yaml", 1),
+        ..Cluster::new(service(name), protocol, origin("services.yaml", 1))
     }
 }
 
@@ -248,12 +240,7 @@ impl Site {
             protocol,
             origin: origin("dataplanes.yaml", 5),
         };
-        let policy = InboundPolicy {
-            tls: Sourced::built_in(TlsMode::Strict),
-            permissions: Some(allow(WEB)),
-            timeouts: Timeouts::default(),
-            peer_timeouts: Vec::new(),
-        };
+        let policy = InboundPolicy::new(TlsMode::Strict, Some(allow(WEB)));
         let config = Arc::make_mut(&mut api.config);
         config
             .inbounds
@@ -303,14 +290,6 @@ fn destination(protocol: Protocol) -> Destination {
         },
         false => tcp_traffic(),
     };
-    Destination {
-        kri: service("api"),
-        protocol,
-        port: 80,
-        vip: None,
-        hostnames: Vec::new(),
-        traffic,
-        timeouts: Timeouts::default(),
-        origin: origin("services.yaml", 1),
-    }
+    let origin = origin("services.yaml", 1);
+    Destination::new(service("api"), protocol, 80, traffic, origin)
 }

@@ -94,13 +94,10 @@ pub(crate) fn bundle(options: Options) -> Bundle {
             });
         } else {
             let cluster = Cluster {
-                kri: api(),
-                protocol: Protocol::Http,
-                identities: Vec::new(),
                 connect_timeout: Sourced::built_in(Duration::from_secs(
                     1 + u64::from(options.port),
                 )),
-                origin: origin(),
+                ..Cluster::new(api(), Protocol::Http, origin())
             };
             entries.insert(Key::Cluster(api()), add(Resource::Cluster(cluster)));
         }

@@ -116,6 +116,19 @@ fn oracle(path: &str) -> Option<Vec<String>> {
     Some(stack)
 }
 
+/// Two spellings of one escape are one: `%AD` is `%ad`, also where letters of a name look like digits of it.
+fn escapes_in_lower_case(name: &str) -> String {
+    let mut parts = name.split('%');
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (digits, rest) = part.split_at_checked(2).unwrap_or((part, ""));
+        text.push('%');
+        text.push_str(&digits.to_ascii_lowercase());
+        text.push_str(rest);
+    }
+    text
+}
+
 proptest! {
     #[test]
     fn idempotent(path in hostile()) {
@@ -134,9 +147,10 @@ proptest! {
         if let Ok(normal) = normalise(&path) {
             let segments = |path: &str| -> Vec<String> {
                 let names = path.split('/').filter(|segment| !segment.is_empty());
-                names.map(|name| name.replace("%3B", "%3b")).collect()
+                names.map(escapes_in_lower_case).collect()
             };
             let read = oracle(&normal.forwarded);
+            let read = read.map(|names| names.iter().map(|name| escapes_in_lower_case(name)).collect());
             prop_assert_eq!(Some(segments(&normal.matched)), read, "{}", path);
         }
     }

@@ -36,12 +36,7 @@ fn prefix(text: &str) -> PeerMatch {
 }
 
 fn inbound(permissions: Option<Permissions>) -> InboundPolicy {
-    InboundPolicy {
-        tls: Sourced::built_in(TlsMode::Strict),
-        permissions,
-        timeouts: Timeouts::default(),
-        peer_timeouts: Vec::new(),
-    }
+    InboundPolicy::new(TlsMode::Strict, permissions)
 }
 
 fn permissions(

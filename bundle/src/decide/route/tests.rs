@@ -60,26 +60,18 @@ fn origin() -> Origin {
 }
 
 fn destination(traffic: Traffic) -> Destination {
-    Destination {
-        kri: kri("kri_msvc_default___api_http"),
-        protocol: Protocol::Http,
-        port: 80,
-        vip: None,
-        hostnames: Vec::new(),
-        traffic,
-        timeouts: Timeouts::default(),
-        origin: origin(),
-    }
+    let service = kri("kri_msvc_default___api_http");
+    Destination::new(service, Protocol::Http, 80, traffic, origin())
 }
 
 fn table(matches: impl IntoIterator<Item = RequestMatch>) -> Result<RouteTable, BadPattern> {
     let route = |(index, matches): (usize, RequestMatch)| HttpRoute {
-        kri: kri(&format!("kri_mhr_default___r_rule_{index}")),
         matches,
-        filters: Vec::new(),
-        backends: Vec::new(),
-        timeouts: None,
-        origin: origin(),
+        ..HttpRoute::new(
+            kri(&format!("kri_mhr_default___r_rule_{index}")),
+            Vec::new(),
+            origin(),
+        )
     };
     let routes = matches.into_iter().enumerate().map(route).collect();
     RouteTable::compile(&destination(Traffic::Http { routes }))

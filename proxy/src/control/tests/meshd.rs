@@ -242,11 +242,8 @@ pub(crate) fn configuration(
         origin: origin(),
     };
     let api = Cluster {
-        kri: cluster(),
-        protocol: Protocol::Http,
-        identities: Vec::new(),
         connect_timeout: Sourced::built_in(Duration::from_secs(timeout)),
-        origin: origin(),
+        ..Cluster::new(cluster(), Protocol::Http, origin())
     };
     vec![
         (Key::Proxy, Resource::Proxy(proxy)),

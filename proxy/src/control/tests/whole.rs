@@ -34,22 +34,14 @@ fn with_outbound(port: u16) -> Vec<(Key, Resource)> {
         weight: 1,
         origin: origin.clone(),
     };
-    let destination = Destination {
-        kri: cluster(),
-        protocol: Protocol::Tcp,
-        port: 80,
-        vip: None,
-        hostnames: Vec::new(),
-        traffic: Traffic::Tcp {
-            route: TcpRoute {
-                kri: cluster(),
-                backends: vec![backend],
-                origin: origin.clone(),
-            },
+    let traffic = Traffic::Tcp {
+        route: TcpRoute {
+            kri: cluster(),
+            backends: vec![backend],
+            origin: origin.clone(),
         },
-        timeouts: Timeouts::default(),
-        origin,
     };
+    let destination = Destination::new(cluster(), Protocol::Tcp, 80, traffic, origin);
     let mut resources = configuration("web-1", None, 5);
     for (_, resource) in &mut resources {
         if let Resource::Cluster(cluster) = resource {
