@@ -6,6 +6,7 @@
 pub mod inbound;
 pub mod outbound;
 pub mod route;
+pub mod telemetry;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub use route::{
     Filter, HeaderMatch, HeaderModifier, HeaderPair, HttpRoute, Mirror, PathMatch, PathRewrite,
     QueryMatch, RESERVED_HEADERS, Redirect, RequestMatch, Rewrite, TcpRoute, TextMatch,
 };
+pub use telemetry::{Collector, CollectorProtocol, Environment, EnvironmentMode};
 
 /// One content-addressed piece of configuration.
 #[expect(

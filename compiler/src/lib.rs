@@ -27,6 +27,7 @@ mod schema;
 mod service;
 mod similar;
 pub mod source;
+mod telemetry;
 mod template;
 mod vip;
 pub mod world;

@@ -9,6 +9,7 @@ mod protocols;
 mod references;
 mod routes;
 mod selection;
+mod telemetry;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ pub(crate) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
     let mesh = compared.mesh;
     references::check(mesh, diagnostics);
     selection::check(mesh, diagnostics);
+    telemetry::check(mesh, diagnostics);
     protocols::check(mesh, diagnostics);
     routes::check(mesh, diagnostics);
     listeners::check(mesh, diagnostics);

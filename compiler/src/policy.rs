@@ -256,4 +256,4 @@ fn list(value: Option<&Value>) -> &[Value] {
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

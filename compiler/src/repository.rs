@@ -18,6 +18,7 @@ use crate::policy::{ConfAt, Descriptor, Source, Table, Written};
 use crate::resolve::{Carried, Catalogue};
 use crate::service::{Instance, Selector, Service, generate};
 use crate::source::Sources;
+use crate::telemetry::Collectors;
 use crate::vip;
 
 /// Turns places into origins.
@@ -36,6 +37,7 @@ pub(crate) struct MeshView<'a> {
     pub(crate) routes: Vec<&'a Meta>,
     pub(crate) identities: Vec<Identity<'a>>,
     pub(crate) trusts: Vec<(&'a Meta, &'a MeshTrust)>,
+    pub(crate) collectors: Collectors<'a>,
     pub(crate) policies: Policies,
     /// The proxies behind each service, as indices of `instances`, and the SPIFFE IDs that those of a port may have.
     pub(crate) members: BTreeMap<Kri, Vec<usize>>,
@@ -185,6 +187,7 @@ fn view<'a>(
         routes: Vec::new(),
         identities: Vec::new(),
         trusts: Vec::new(),
+        collectors: collectors(resources, lines),
         policies: Policies::default(),
         members: BTreeMap::new(),
         servers: BTreeMap::new(),
@@ -238,6 +241,16 @@ fn view<'a>(
         })
     });
     view
+}
+
+fn collectors<'a>(resources: &[&'a Resource], lines: Lines<'_>) -> Collectors<'a> {
+    let documents = resources
+        .iter()
+        .filter_map(|resource| match &resource.spec {
+            Spec::MeshOpenTelemetryBackend(spec) => Some((&resource.meta, spec)),
+            _ => None,
+        });
+    Collectors::of(documents, lines)
 }
 
 impl MeshView<'_> {

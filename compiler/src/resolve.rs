@@ -2,6 +2,8 @@
 //!
 //! Never reports by itself: resolving happens once for each proxy, reporting once for each document.
 
+mod words;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_bundle::Kri;
@@ -15,7 +17,11 @@ use crate::policy::carries;
 use crate::policy::outbound::Towards;
 use crate::policy::target::{DISPLAY_NAME, NAMESPACE, Target, TargetKind};
 use crate::service::{Port, Service};
-use crate::similar::{listed, nearest};
+use crate::similar::nearest;
+
+pub(crate) use words::{nobody, several, written};
+
+use words::list;
 
 /// Everything of one mesh that can be referred to.
 #[derive(Debug, Clone, Copy)]
@@ -47,7 +53,7 @@ pub(crate) struct Unresolved {
 pub(crate) type Resolved<T> = Result<(T, Option<Unresolved>), Unresolved>;
 
 impl Unresolved {
-    fn dangling(message: String) -> Self {
+    pub(crate) fn dangling(message: String) -> Self {
         Self {
             code: Code::DANGLING_REF,
             message,
@@ -185,41 +191,15 @@ impl<'a> Catalogue<'a> {
     }
 
     fn nothing(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> Unresolved {
-        let mut unresolved =
-            Unresolved::dangling(format!("no {} carries {}", kind.as_str(), written(labels)));
-        unresolved.help = self.nearest(kind, labels);
-        unresolved
-    }
-
-    /// What was probably meant: for each label, the nearest value that something of the kind carries.
-    fn nearest(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> Option<String> {
         let metas: Vec<&Meta> = match kind {
             TargetKind::MeshHttpRoute => self.routes.to_vec(),
             TargetKind::MeshService => self.services.iter().map(|service| &service.meta).collect(),
-            _ => return None,
+            _ => {
+                let message = format!("no {} carries {}", kind.as_str(), written(labels));
+                return Unresolved::dangling(message);
+            }
         };
-        let wrong = labels.iter().find(|(key, value)| {
-            !metas
-                .iter()
-                .any(|meta| meta.labels.get(*key) == Some(*value))
-        });
-        let Some((key, value)) = wrong else {
-            return Some("each of these labels is carried by one, but none carries all".to_owned());
-        };
-        let values: BTreeSet<&str> = metas
-            .iter()
-            .filter_map(|meta| meta.labels.get(key).map(String::as_str))
-            .collect();
-        if values.is_empty() {
-            return Some(format!("no {} has a label `{key}`", kind.as_str()));
-        }
-        match nearest(value, values.iter().copied()) {
-            Some(near) => Some(format!("did you mean `{near}`?")),
-            None => Some(format!(
-                "`{key}` is one of {}",
-                list(values.iter().copied())
-            )),
-        }
+        nobody(kind.as_str(), &metas, labels)
     }
 }
 
@@ -293,41 +273,8 @@ fn no_port(services: &[&Service], section: &str) -> Unresolved {
 }
 
 fn ambiguous(chosen: &Service, others: &[&Service]) -> Option<Unresolved> {
-    if others.is_empty() {
-        return None;
-    }
-    let related = others.iter().map(|other| {
-        let words = format!("`{}` carries the same labels", other.meta.kri.name);
-        (other.meta.at.clone(), words)
-    });
-    Some(Unresolved {
-        code: Code::AMBIGUOUS_REF,
-        message: format!(
-            "{} services carry these labels, `{}` is taken",
-            others.len() + 1,
-            chosen.meta.kri.name
-        ),
-        help: Some(format!(
-            "name it: `labels: {{{DISPLAY_NAME}: {}}}`",
-            chosen.meta.kri.name
-        )),
-        related: related.collect(),
-    })
-}
-
-/// Labels as people write them.
-pub(crate) fn written(labels: &BTreeMap<String, String>) -> String {
-    let pairs: Vec<String> = labels
-        .iter()
-        .map(|(key, value)| format!("`{key}: {value}`"))
-        .collect();
-    pairs.join(" and ")
-}
-
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    /// More than a person reads in one line.
-    const MOST: usize = 5;
-    listed(names.take(MOST), "and")
+    let others: Vec<&Meta> = others.iter().map(|other| &other.meta).collect();
+    several("services", &chosen.meta, &others)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: false,
     is_policy: false,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshOpenTelemetryBackend>,
     parse: |body, check| {
         let spec: MeshOpenTelemetryBackend = read::typed(body, check)?;
@@ -97,6 +97,14 @@ pub(crate) enum EnvPrecedence {
 }
 
 impl MeshOpenTelemetryBackend {
+    /// Neither the document nor the environment of a proxy may say where the collector is.
+    pub(crate) fn is_nowhere(&self) -> bool {
+        let endpoint = self.endpoint.as_ref();
+        let address = endpoint.and_then(|endpoint| endpoint.address.as_ref());
+        let mode = self.env.as_ref().and_then(|env| env.mode);
+        address.is_none() && mode == Some(EnvMode::Disabled)
+    }
+
     fn check(&self, check: &mut Check<'_>) {
         let spec = Pointer::default();
         if let Some(endpoint) = &self.endpoint {

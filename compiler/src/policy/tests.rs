@@ -24,7 +24,7 @@ pub(super) fn source(name: &str, at: &Pointer) -> Source {
     }
 }
 
-fn meta(kind: &str, name: &str, labels: &[(&str, &str)]) -> Meta {
+pub(crate) fn meta(kind: &str, name: &str, labels: &[(&str, &str)]) -> Meta {
     let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     let labels: BTreeMap<String, String> = labels.iter().map(pair).collect();
     Meta {
