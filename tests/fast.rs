@@ -7,8 +7,6 @@ mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
-mod corpus;
-#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod protocol;

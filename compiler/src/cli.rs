@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::diag::Format;
-use crate::model::{Mode, Settings};
+use crate::model::{Given, Mode, Settings};
 use output::Output;
 
 /// Checks and compiles repositories of mesh configuration.
@@ -66,17 +66,17 @@ struct Common {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Settings that a bundle depends on")]
 struct SettingsArgs {
-    /// Name of the local zone.
-    #[arg(long, default_value = "default", value_name = "ZONE")]
-    zone: String,
+    /// Name of the local zone [default: `default`].
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
 
     /// Whether the repository speaks for one zone or for many.
     #[arg(long, value_enum, default_value_t = ModeArg::Zone)]
     mode: ModeArg,
 
-    /// Kubernetes namespace whose policies are for the whole mesh.
-    #[arg(long, default_value = "kuma-system", value_name = "NAMESPACE")]
-    system_namespace: String,
+    /// Kubernetes namespace whose policies are for the whole mesh [default: `kuma-system`].
+    #[arg(long, value_name = "NAMESPACE")]
+    system_namespace: Option<String>,
 
     /// Leave out the policies that every mesh has by default.
     #[arg(long)]
@@ -179,18 +179,27 @@ impl SettingsArgs {
             ("--system-namespace", &self.system_namespace),
         ];
         for (flag, value) in named {
+            let value = value.as_deref().unwrap_or("default");
             anyhow::ensure!(
                 label(value),
                 "`{value}` is no name for {flag}: use lower case letters, digits and `-`"
             );
         }
+        let assumed = Settings::default();
         Ok(Settings {
-            zone: self.zone.clone(),
+            given: Given {
+                zone: self.zone.is_some(),
+                system_namespace: self.system_namespace.is_some(),
+            },
+            zone: self.zone.clone().unwrap_or(assumed.zone),
             mode: match self.mode {
                 ModeArg::Zone => Mode::Zone,
                 ModeArg::Global => Mode::Global,
             },
-            system_namespace: self.system_namespace.clone(),
+            system_namespace: self
+                .system_namespace
+                .clone()
+                .unwrap_or(assumed.system_namespace),
             default_policies: !self.no_default_policies,
             partial: false,
         })

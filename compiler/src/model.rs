@@ -21,6 +21,30 @@ pub struct Settings {
     pub default_policies: bool,
     /// The documents are not a whole repository: what would need the rest of it is a warning.
     pub partial: bool,
+    /// Which of these somebody has said; the others are assumed.
+    pub given: Given,
+}
+
+/// Settings that somebody has said. Where a document is judged on its own, one that contradicts what is only assumed may be
+/// right.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Given {
+    /// [`Settings::zone`].
+    pub zone: bool,
+    /// [`Settings::system_namespace`].
+    pub system_namespace: bool,
+}
+
+impl Settings {
+    /// Is it certain for which zone the documents are?
+    pub(crate) fn knows_zone(&self) -> bool {
+        self.given.zone || !self.partial
+    }
+
+    /// Is it certain which namespace is the system's?
+    pub(crate) fn knows_system_namespace(&self) -> bool {
+        self.given.system_namespace || !self.partial
+    }
 }
 
 /// Whether the repository speaks for one zone or for many.
@@ -40,6 +64,7 @@ impl Default for Settings {
             system_namespace: "kuma-system".to_owned(),
             default_policies: true,
             partial: false,
+            given: Given::default(),
         }
     }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use mesh_compiler::model::{Mode, Settings};
+use mesh_compiler::model::{Given, Mode, Settings};
 use zeroize::Zeroizing;
 
 use crate::app::{self, Config, Failure};
@@ -113,6 +113,11 @@ impl From<SettingsArgs> for Settings {
             system_namespace: args.system_namespace,
             default_policies: !args.no_default_policies,
             partial: false,
+            // meshd speaks for one zone, whether or not anybody has named it.
+            given: Given {
+                zone: true,
+                system_namespace: true,
+            },
         }
     }
 }

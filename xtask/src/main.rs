@@ -3,8 +3,10 @@
 //! Never does what a plain cargo command would not do: it checks what the machine lacks, then calls cargo.
 
 mod bench;
+mod figures;
 mod needs;
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "\
@@ -58,14 +60,21 @@ fn test(processes: bool) -> Result<(), String> {
     needs::check()?;
     // The tests with real processes start the binaries of this very build.
     build()?;
+    let figures = figures::fresh()?;
+    let outcome = tests(processes, &figures);
+    figures::tell(&figures);
+    outcome
+}
+
+fn tests(processes: bool, figures: &Path) -> Result<(), String> {
     if processes {
         let everything = ["test", "--locked", "--workspace", "--no-fail-fast"];
-        return run(compare_only(cargo(&everything)));
+        return run(counted(cargo(&everything), figures));
     }
     let others = ["test", "--locked", "--workspace", "--exclude", "mesh-tests"];
-    run(compare_only(cargo(&others)))?;
+    run(counted(cargo(&others), figures))?;
     let ours = ["test", "--locked", "--package", "mesh-tests"];
-    let mut fast = compare_only(cargo(&ours));
+    let mut fast = counted(cargo(&ours), figures);
     fast.args(["--lib", "--bins", "--test", "fast"]);
     run(fast)
 }
@@ -87,7 +96,9 @@ fn build() -> Result<(), String> {
     run(cargo(&["build", "--locked", "--workspace", "--bins"]))
 }
 
-fn compare_only(mut command: Command) -> Command {
+/// Tests that compare and never write, except their figures.
+fn counted(mut command: Command, figures: &Path) -> Command {
+    command.env("MESH_FIGURES", figures);
     command.env("INSTA_UPDATE", "no");
     command.env_remove("MESH_GENERATE");
     command

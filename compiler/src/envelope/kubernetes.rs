@@ -5,7 +5,7 @@
 use super::reader::Reader;
 use super::universal::{read_only, spec};
 use super::{Written, kind, label, name};
-use crate::diag::{Code, Pointer};
+use crate::diag::{Code, Pointer, Severity};
 use crate::kinds::{Body, KindInfo, Scope};
 use crate::model::Format;
 use crate::source::Node;
@@ -157,13 +157,13 @@ fn namespace(reader: &mut Reader<'_>, kind: &KindInfo, at: &Pointer) -> String {
     };
     name::check_namespace(reader, given, at);
     if kind.system_only && given != system {
-        reader
-            .error(
-                Code::WRONG_NAMESPACE,
-                at,
-                format!("a {} lives in the namespace `{system}` only", kind.name),
-            )
-            .help(format!("write `namespace: {system}`, or remove the line"));
+        let certain = reader.settings.knows_system_namespace();
+        let message = format!("a {} lives in the namespace `{system}` only", kind.name);
+        let finding = reader.error(Code::WRONG_NAMESPACE, at, message);
+        finding.help(format!("write `namespace: {system}`, or remove the line"));
+        if !certain {
+            finding.severity = Severity::Warning;
+        }
     }
     given.to_owned()
 }

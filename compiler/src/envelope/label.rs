@@ -91,7 +91,7 @@ pub(super) fn read(reader: &mut Reader<'_>, computed: &Computed<'_>, at: &Pointe
         rows.push((MESH, computed.mesh, true));
     }
     if !zone.is_empty() {
-        rows.push((ZONE, &zone, true));
+        rows.push((ZONE, &zone, reader.settings.knows_zone()));
         rows.push((ENV, env, false));
     }
     if !namespace.is_empty() {
@@ -122,7 +122,7 @@ fn zone(reader: &Reader<'_>, computed: &Computed<'_>, labels: &BTreeMap<String, 
     }
 }
 
-/// `binding`: the value decides something, so another one is an error; else it is overwritten.
+/// `binding`: the value certainly decides something, so another one is an error; else it is overwritten.
 fn conflict(reader: &mut Reader<'_>, at: &Pointer, given: &str, value: &str, binding: bool) {
     let message = match binding {
         true => format!("this label is computed as `{value}`, it cannot be `{given}`"),

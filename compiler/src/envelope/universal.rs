@@ -46,6 +46,11 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Written> {
     }
     let mesh_at = root.field("mesh");
     let mesh = reader.string(&mesh_at).map(str::to_owned);
+    if kind.scope == Scope::Mesh && mesh.as_deref() == Some("") {
+        reader
+            .error(Code::INVALID_NAME, &mesh_at, "the mesh cannot be empty")
+            .help("name a mesh, or remove the line for the mesh `default`");
+    }
     let mesh = mesh.filter(|mesh| !mesh.is_empty());
     if kind.scope == Scope::Global && mesh.is_some() {
         reader
