@@ -2,68 +2,117 @@
 //!
 //! Never gives one name to two services of a mesh: the older one keeps it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
-use crate::kinds::hostname_generator::HostnameGenerator;
+use crate::kinds::hostname_generator::{GeneratorSelector, HostnameGenerator, MatchLabels};
 use crate::model::Meta;
 use crate::policy::carries;
-use crate::policy::target::{DISPLAY_NAME, NAMESPACE};
+use crate::policy::target::{DISPLAY_NAME, NAMESPACE, TargetKind};
 use crate::service::Service;
 use crate::template::{Template, Variable};
 
-/// Gives names to the services that carry its labels.
+/// Gives names to the services of one kind that carry its labels.
 #[derive(Debug, Clone)]
 pub(crate) struct Generator {
     name: String,
+    kind: TargetKind,
     labels: BTreeMap<String, String>,
     template: Template,
     /// The template; `None` for one that is built in.
     at: Option<Location>,
 }
 
-/// The only built-in generator that selects services of the own zone (language 3.6).
-const BUILT_IN: (&str, &str) = (
-    "local-universal-mesh-service",
-    "{{ .DisplayName }}.svc.mesh.local",
+/// A generator that is there without a document: its name, what it selects, its template.
+type BuiltIn = (
+    &'static str,
+    TargetKind,
+    &'static [(&'static str, &'static str)],
+    &'static str,
 );
 
-/// The generators of the repository and, where none has its name, the built-in one.
+/// Those that select what is in one repository (language 3.6): every multi-zone service is of all zones, whoever wrote it.
+const BUILT_IN: [BuiltIn; 4] = [
+    (
+        "local-universal-mesh-service",
+        TargetKind::MeshService,
+        &[("kuma.io/origin", "zone"), ("kuma.io/env", "universal")],
+        "{{ .DisplayName }}.svc.mesh.local",
+    ),
+    (
+        "local-mesh-external-service",
+        TargetKind::MeshExternalService,
+        &[("kuma.io/origin", "zone")],
+        "{{ .DisplayName }}.extsvc.mesh.local",
+    ),
+    (
+        "synced-mesh-external-service",
+        TargetKind::MeshExternalService,
+        &[("kuma.io/origin", "global")],
+        "{{ .DisplayName }}.extsvc.mesh.local",
+    ),
+    (
+        "synced-mesh-multi-zone-service",
+        TargetKind::MeshMultiZoneService,
+        &[],
+        "{{ .DisplayName }}.mzsvc.mesh.local",
+    ),
+];
+
+/// The generators of the repository and, where none has their names, the built-in ones.
 pub(crate) fn generators<'a>(
     documents: impl Iterator<Item = (&'a Meta, &'a HostnameGenerator)>,
 ) -> Vec<Generator> {
-    let mut built_in = Some(BUILT_IN);
+    let mut replaced = BTreeSet::new();
     let mut generators = Vec::new();
     for (meta, spec) in documents {
-        built_in = built_in.filter(|(name, _)| *name != meta.kri.name);
-        let selector = spec.selector.as_ref();
-        let services = selector.and_then(|selector| selector.mesh_service.as_ref());
+        replaced.insert(meta.kri.name.as_str());
         let template = spec.template.as_deref().map(Template::parse);
-        // What does not parse has been reported; what selects other kinds has nothing to select yet.
-        if let (Some(services), Some(Ok(template))) = (services, template) {
+        // What does not parse, or selects no kind, has been reported.
+        let selected = spec.selector.as_ref().and_then(selected);
+        if let (Some((kind, services)), Some(Ok(template))) = (selected, template) {
             generators.push(Generator {
                 name: meta.kri.name.clone(),
+                kind,
                 labels: services.match_labels.clone(),
                 template,
                 at: Some(meta.within(&Pointer::default().field("template"))),
             });
         }
     }
-    if let Some((name, template)) = built_in
-        && let Ok(template) = Template::parse(template)
-    {
-        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
-        generators.push(Generator {
-            name: name.to_owned(),
-            labels: BTreeMap::from([
-                pair("kuma.io/origin", "zone"),
-                pair("kuma.io/env", "universal"),
-            ]),
-            template,
-            at: None,
-        });
+    for (name, kind, labels, template) in BUILT_IN {
+        if replaced.contains(name) {
+            continue;
+        }
+        let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        if let Ok(template) = Template::parse(template) {
+            generators.push(Generator {
+                name: name.to_owned(),
+                kind,
+                labels: labels.iter().map(pair).collect(),
+                template,
+                at: None,
+            });
+        }
     }
     generators
+}
+
+fn selected(selector: &GeneratorSelector) -> Option<(TargetKind, &MatchLabels)> {
+    let kinds = [
+        (TargetKind::MeshService, &selector.mesh_service),
+        (
+            TargetKind::MeshExternalService,
+            &selector.mesh_external_service,
+        ),
+        (
+            TargetKind::MeshMultiZoneService,
+            &selector.mesh_multi_zone_service,
+        ),
+    ];
+    kinds
+        .into_iter()
+        .find_map(|(kind, services)| Some((kind, services.as_ref()?)))
 }
 
 /// Names the services of one mesh; they are in the order of their KRIs.
@@ -81,7 +130,9 @@ pub(crate) fn assign(
             continue;
         };
         for generator in generators {
-            if !carries(&service.meta.labels, &generator.labels) {
+            let selects = service.kind() == generator.kind
+                && carries(&service.meta.labels, &generator.labels);
+            if !selects {
                 continue;
             }
             let Some(hostname) = rendered(generator, service, diagnostics) else {
@@ -187,6 +238,7 @@ mod tests {
     fn the_older_service_keeps_a_name() {
         let generators = [Generator {
             name: "g".to_owned(),
+            kind: TargetKind::MeshService,
             labels: BTreeMap::new(),
             template: Template::parse("{{ label \"app\" }}.mesh").unwrap(),
             at: None,

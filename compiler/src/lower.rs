@@ -142,23 +142,30 @@ fn proxy(
 /// The service ports that a proxy serves.
 fn endpoints(mesh: &MeshView<'_>, place: usize, instance: Instance<'_>) -> Vec<DeclaredEndpoint> {
     let mut endpoints = Vec::new();
+    if mesh.is_closed(&instance.meta.kri.zone) {
+        return endpoints;
+    }
     for service in mesh.served_by(place) {
         for port in &service.ports {
+            let own = service.kri(port);
             for (_, inbound) in port.inbounds(instance) {
                 let address = inbound::address(instance, inbound);
                 let number = inbound.port.and_then(|port| u16::try_from(port).ok());
-                if let Some((address, port_number)) = address.zip(number) {
-                    endpoints.push(DeclaredEndpoint {
-                        service: service.kri(port),
-                        address,
-                        port: port_number,
-                        healthy: inbound::is_healthy(inbound),
-                    });
-                }
+                let Some((address, port_number)) = address.zip(number) else {
+                    continue;
+                };
+                let served = std::iter::once(&own).chain(mesh.united_ports(&own));
+                endpoints.extend(served.map(|service| DeclaredEndpoint {
+                    service: service.clone(),
+                    address: address.clone(),
+                    port: port_number,
+                    healthy: inbound::is_healthy(inbound),
+                }));
             }
         }
     }
     endpoints.sort();
+    endpoints.dedup();
     endpoints
 }
 

@@ -3,20 +3,22 @@
 //!
 //! Never depends on the order of files: everything is in the order of KRIs.
 
+mod members;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_bundle::{Kri, Origin, SpiffeId};
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location};
 use crate::hostname::{self, Generator};
-use crate::identity::{self, Identity};
+use crate::identity::Identity;
 use crate::index::Carriers;
 use crate::kinds::mesh_trust::MeshTrust;
 use crate::kinds::{Resource, Spec};
 use crate::model::{Meta, Settings};
 use crate::policy::{ConfAt, Descriptor, Source, Table, Written};
 use crate::resolve::{Carried, Catalogue};
-use crate::service::{Instance, Selector, Service, generate};
+use crate::service::{Instance, Service};
 use crate::source::Sources;
 use crate::telemetry::Collectors;
 use crate::vip;
@@ -47,6 +49,10 @@ pub(crate) struct MeshView<'a> {
     positions: BTreeMap<Kri, usize>,
     carriers: Carried,
     labelled: Carriers,
+    /// The ports of multi-zone services that each port of a service serves too.
+    united: BTreeMap<Kri, Vec<Kri>>,
+    /// The zones whose proxies serve nobody.
+    closed: BTreeSet<&'a str>,
 }
 
 /// The policies of one mesh, by kind.
@@ -159,18 +165,50 @@ pub(crate) fn meshes<'a>(
             Spec::HostnameGenerator(spec) => Some((&resource.meta, spec)),
             _ => None,
         }));
+    let closed = closed(&sorted);
     let names: BTreeSet<&str> = sorted
         .iter()
         .map(|resource| resource.meta.kri.mesh.as_str())
         .filter(|mesh| !mesh.is_empty())
         .collect();
-    let mut views = Vec::new();
+    let mut views: Vec<MeshView<'_>> = Vec::new();
     for name in names {
         let of_mesh = sorted.iter().filter(|r| r.meta.kri.mesh == name);
         let of_mesh: Vec<&Resource> = of_mesh.copied().collect();
-        views.push(view(&of_mesh, &generators, lines, settings, diagnostics));
+        let mut view = view(&of_mesh, &generators, lines, settings, diagnostics);
+        view.closed.clone_from(&closed);
+        views.push(view);
+    }
+    for zone in closed {
+        let inside = |view: &MeshView<'_>| {
+            let mut instances = view.instances.iter();
+            instances.any(|instance| instance.meta.kri.zone == zone)
+        };
+        let document = |resource: &&&Resource| {
+            matches!(resource.spec, Spec::Zone(_)) && resource.meta.kri.name == zone
+        };
+        if let Some(document) = sorted
+            .iter()
+            .find(document)
+            .filter(|_| !views.iter().any(inside))
+        {
+            let message = format!("no Dataplane is of the zone `{zone}`, so nothing is withdrawn");
+            let at = document.meta.at.clone();
+            let mut diagnostic = Diagnostic::new(Code::SELECTS_NOTHING, at, message);
+            diagnostic.help("the zone of a Dataplane is its label `kuma.io/zone`, or the zone of the repository");
+            diagnostics.push(diagnostic);
+        }
     }
     views
+}
+
+/// The zones that are disabled.
+fn closed<'a>(resources: &[&'a Resource]) -> BTreeSet<&'a str> {
+    let zone = |resource: &&'a Resource| match &resource.spec {
+        Spec::Zone(zone) if zone.enabled == Some(false) => Some(resource.meta.kri.name.as_str()),
+        _ => None,
+    };
+    resources.iter().filter_map(zone).collect()
 }
 
 fn view<'a>(
@@ -195,12 +233,22 @@ fn view<'a>(
         positions: BTreeMap::new(),
         carriers: Carried::default(),
         labelled: Carriers::default(),
+        united: BTreeMap::new(),
+        closed: BTreeSet::new(),
     };
     for resource in resources {
         let meta = &resource.meta;
         match &resource.spec {
             Spec::Dataplane(spec) => view.instances.push(Instance { meta, spec }),
             Spec::MeshService(spec) => view.services.push(Service::read(meta, spec, lines)),
+            Spec::MeshExternalService(spec) => {
+                view.services
+                    .push(Service::read_external(meta, spec, lines));
+            }
+            Spec::MeshMultiZoneService(spec) => {
+                view.services
+                    .push(Service::read_multi_zone(meta, spec, lines));
+            }
             Spec::MeshHttpRoute(_) => view.routes.push(meta),
             Spec::MeshTrust(spec) => view.trusts.push((meta, spec)),
             Spec::MeshIdentity(spec) => {
@@ -215,6 +263,7 @@ fn view<'a>(
     vip::allocate(&mut view.services, diagnostics);
     view.index();
     view.find_members();
+    view.find_united();
     let catalogue = Catalogue {
         services: &view.services,
         routes: &view.routes,
@@ -306,64 +355,5 @@ impl MeshView<'_> {
         members
             .iter()
             .filter_map(|index| self.instances.get(*index).copied())
-    }
-
-    fn generate_services(&mut self, diagnostics: &mut Diagnostics) {
-        let (generated, disagreements) = generate(&self.instances, &self.services);
-        for (odd, first) in disagreements {
-            let workload = odd.workload().unwrap_or_default();
-            let message = format!(
-                "`{}` has other inbounds than `{}` of the same workload `{workload}`, whose ports the generated service has",
-                odd.meta.kri.name, first.meta.kri.name
-            );
-            let at = odd.meta.at.clone();
-            let mut diagnostic = Diagnostic::new(Code::UNEQUAL_WORKLOAD, at, message);
-            diagnostic.related(first.meta.at.clone(), "the ports are those of this one");
-            diagnostic.help(format!(
-                "write a MeshService `{workload}` that says which ports it has"
-            ));
-            diagnostics.push(diagnostic);
-        }
-        self.services.extend(generated);
-        self.services
-            .sort_by_cached_key(|service| service.meta.kri.to_string());
-    }
-
-    fn find_members(&mut self) {
-        self.serving = vec![Vec::new(); self.instances.len()];
-        let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, instance) in self.instances.iter().enumerate() {
-            let name = instance.meta.kri.name.as_str();
-            named.entry(name).or_default().push(index);
-        }
-        for (place, service) in self.services.iter().enumerate() {
-            let candidates = match &service.selector {
-                Selector::Nobody => &[],
-                Selector::Labels(labels) => self.labelled.candidates(labels),
-                Selector::Name(name) => named.get(name.as_str()).map_or(&[][..], Vec::as_slice),
-            };
-            let selects = |index: &usize| {
-                let instance = self.instances.get(*index);
-                instance.is_some_and(|instance| service.selects(*instance))
-            };
-            let members: Vec<usize> = candidates.iter().copied().filter(selects).collect();
-            for member in &members {
-                if let Some(serving) = self.serving.get_mut(*member) {
-                    serving.push(place);
-                }
-            }
-            for port in &service.ports {
-                let serving = members
-                    .iter()
-                    .filter_map(|index| self.instances.get(*index))
-                    .filter(|instance| port.inbounds(**instance).next().is_some());
-                let ids: BTreeSet<SpiffeId> = serving
-                    .flat_map(|instance| identity::announced(&self.identities, instance.meta))
-                    .collect();
-                self.servers
-                    .insert(service.kri(port), ids.into_iter().collect());
-            }
-            self.members.insert(service.meta.kri.clone(), members);
-        }
     }
 }

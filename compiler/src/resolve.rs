@@ -177,9 +177,8 @@ impl<'a> Catalogue<'a> {
     ) -> Result<Vec<&'a Service>, Unresolved> {
         let of_kind = self.carriers.services.candidates(labels).iter();
         let mut found: Vec<&Service> = of_kind
-            .filter(|_| kind == TargetKind::MeshService)
             .filter_map(|index| self.services.get(*index))
-            .filter(|service| carries(&service.meta.labels, labels))
+            .filter(|service| service.kind() == kind && carries(&service.meta.labels, labels))
             .collect();
         let age =
             |service: &Service| (service.meta.created.is_none(), service.meta.created.clone());
@@ -190,14 +189,15 @@ impl<'a> Catalogue<'a> {
         }
     }
 
+    fn of_kind(&self, kind: TargetKind) -> impl Iterator<Item = &'a Service> {
+        let services = self.services.iter();
+        services.filter(move |service| service.kind() == kind)
+    }
+
     fn nothing(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> Unresolved {
         let metas: Vec<&Meta> = match kind {
             TargetKind::MeshHttpRoute => self.routes.to_vec(),
-            TargetKind::MeshService => self.services.iter().map(|service| &service.meta).collect(),
-            _ => {
-                let message = format!("no {} carries {}", kind.as_str(), written(labels));
-                return Unresolved::dangling(message);
-            }
+            _ => self.of_kind(kind).map(|service| &service.meta).collect(),
         };
         nobody(kind.as_str(), &metas, labels)
     }

@@ -1,6 +1,8 @@
-//! Services as clients see them: ports, and the proxies behind them (language 3.3).
+//! Services as clients see them: ports, and what is behind them (language 3.3 to 3.5).
 //!
 //! Never invents a service over a document: a generated one gives way to a document of its name.
+
+mod document;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -10,11 +12,11 @@ use mesh_bundle::{Kri, Origin};
 
 use crate::diag::{Location, Pointer};
 use crate::kinds::dataplane::{Dataplane, Inbound, InboundState, Networking};
-use crate::kinds::mesh_service::MeshService;
+use crate::kinds::mesh_external_service::MeshExternalService;
 use crate::kinds::scalar::PortRef;
 use crate::model::{Format, Meta};
 use crate::policy::carries;
-use crate::repository::Lines;
+use crate::policy::target::TargetKind;
 
 /// A named group of proxies with ports.
 #[derive(Debug, Clone)]
@@ -29,12 +31,18 @@ pub(crate) struct Service {
     pub(crate) hostnames: Vec<String>,
 }
 
-/// Which proxies belong to a service.
+/// What is behind a service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Selector {
+    /// Proxies by their labels.
     Labels(BTreeMap<String, String>),
+    /// One proxy.
     Name(String),
     Nobody,
+    /// Services by their labels, and whatever is behind those.
+    Services(BTreeMap<String, String>),
+    /// Nothing of the mesh.
+    Outside(Box<MeshExternalService>),
 }
 
 /// A port that clients address.
@@ -59,51 +67,26 @@ pub(crate) struct Instance<'a> {
 pub(crate) const WORKLOAD: &str = "kuma.io/workload";
 
 impl Service {
-    /// From a document.
-    pub(crate) fn read(meta: &Meta, spec: &MeshService, lines: Lines<'_>) -> Self {
-        let labels = |selector: &crate::kinds::mesh_service::ServiceSelector| {
-            let labels = selector.dataplane_labels.as_ref();
-            let name = selector.dataplane_ref.as_ref().and_then(|r| r.name.clone());
-            match (labels, name) {
-                (Some(labels), _) => Selector::Labels(labels.match_labels.clone()),
-                (None, Some(name)) => Selector::Name(name),
-                (None, None) => Selector::Nobody,
-            }
-        };
-        let ports = spec.ports.iter().enumerate().filter_map(|(index, port)| {
-            let number = u16::try_from(port.port?).ok()?;
-            Some(Port {
-                number,
-                section: port.name.clone().unwrap_or_else(|| number.to_string()),
-                target: port
-                    .target_port
-                    .clone()
-                    .unwrap_or(PortRef::Number(u32::from(number))),
-                protocol: protocol(port.app_protocol.as_deref()),
-                at: meta.within(&Pointer::default().field("ports").index(index)),
-            })
-        });
-        Self {
-            meta: meta.clone(),
-            selector: spec.selector.as_ref().map_or(Selector::Nobody, labels),
-            ports: ports.collect(),
-            origin: lines.document(meta),
-            vip: None,
-            hostnames: Vec::new(),
-        }
-    }
-
     /// Does this proxy belong to it?
     pub(crate) fn selects(&self, instance: Instance<'_>) -> bool {
         let (own, other) = (&self.meta.kri, &instance.meta.kri);
         let selected = match &self.selector {
-            Selector::Nobody => false,
+            Selector::Nobody | Selector::Services(_) | Selector::Outside(_) => false,
             Selector::Name(name) => *name == other.name && own.namespace == other.namespace,
             Selector::Labels(labels) => {
                 carries(&instance.meta.labels, labels) && instance.inbounds().next().is_some()
             }
         };
         own.mesh == other.mesh && (own.zone.is_empty() || own.zone == other.zone) && selected
+    }
+
+    /// What it is called in references.
+    pub(crate) fn kind(&self) -> TargetKind {
+        match self.selector {
+            Selector::Outside(_) => TargetKind::MeshExternalService,
+            Selector::Services(_) => TargetKind::MeshMultiZoneService,
+            Selector::Labels(_) | Selector::Name(_) | Selector::Nobody => TargetKind::MeshService,
+        }
     }
 
     /// The port with this section name.
@@ -118,6 +101,13 @@ impl Service {
 }
 
 impl Port {
+    /// The port of a member that serves this one of a multi-zone service: of the same name, else of the same number.
+    pub(crate) fn of_member<'s>(&self, member: &'s Service) -> Option<&'s Port> {
+        let number = |port: &&Port| port.number == self.number;
+        let named = member.section(&self.section);
+        named.or_else(|| member.ports.iter().find(number))
+    }
+
     /// The inbounds that serve it.
     pub(crate) fn inbounds<'a>(
         &self,
@@ -197,6 +187,7 @@ pub(crate) fn generate<'a>(
     }
     let taken: BTreeSet<(&str, &str)> = documents
         .iter()
+        .filter(|service| service.kind() == TargetKind::MeshService)
         .map(|service| {
             (
                 service.meta.kri.zone.as_str(),

@@ -10,40 +10,49 @@ use mesh_bundle::Kri;
 use sha2::{Digest as _, Sha256};
 
 use crate::diag::{Code, Diagnostic, Diagnostics};
+use crate::policy::target::TargetKind;
 use crate::service::Service;
 
 /// A label of a service: the virtual IP that it shall have.
 pub(crate) const PIN: &str = "meshc/vip";
 
-/// `241.0.0.0/8`.
-const BASE: u32 = 241 << 24;
-/// Without the first and the last address of the range.
+/// Without the first and the last address of a range.
 const SIZE: u32 = (1 << 24) - 2;
+
+/// The first octet of the `/8` that the services of a kind have addresses of.
+fn range(service: &Service) -> u8 {
+    match service.kind() {
+        TargetKind::MeshExternalService => 242,
+        TargetKind::MeshMultiZoneService => 243,
+        _ => 241,
+    }
+}
 
 /// Gives every service of one mesh its address. `services` are in the order of their KRIs.
 pub(crate) fn allocate(services: &mut [Service], diagnostics: &mut Diagnostics) {
-    let mut taken: BTreeMap<u32, Kri> = BTreeMap::new();
+    let mut taken: BTreeMap<(u8, u32), Kri> = BTreeMap::new();
     let mut pinned = BTreeSet::new();
     for service in services.iter_mut() {
         let Some(text) = service.meta.labels.get(PIN) else {
             continue;
         };
         let at = service.meta.at.clone();
-        match offset(text) {
+        let range = range(service);
+        match offset(range, text) {
             None => {
                 let message =
-                    format!("label `{PIN}` is `{text}`, which is no address of 241.0.0.0/8");
+                    format!("label `{PIN}` is `{text}`, which is no address of {range}.0.0.0/8");
                 diagnostics.push(Diagnostic::new(Code::INVALID_VALUE, at, message));
             }
-            Some(offset) => match taken.get(&offset) {
+            Some(offset) => match taken.get(&(range, offset)) {
                 Some(holder) => {
                     let message = format!("`{text}` is pinned by `{}` already", holder.name);
                     diagnostics.push(Diagnostic::new(Code::VIP_COLLISION, at, message));
                 }
                 None => {
-                    taken.insert(offset, service.meta.kri.clone());
+                    taken.insert((range, offset), service.meta.kri.clone());
                     pinned.insert(service.meta.kri.clone());
-                    service.vip = Some(address(offset));
+                    service.vip = Some(address(range, offset));
                 }
             },
         }
@@ -52,18 +61,19 @@ pub(crate) fn allocate(services: &mut [Service], diagnostics: &mut Diagnostics) 
         if pinned.contains(&service.meta.kri) {
             continue;
         }
+        let range = range(service);
         let wanted = candidate(&service.meta.kri);
         let Some(offset) = (0..SIZE)
             .map(|step| (wanted + step) % SIZE)
-            .find(|offset| !taken.contains_key(offset))
+            .find(|offset| !taken.contains_key(&(range, *offset)))
         else {
-            return;
+            continue;
         };
-        if let Some(holder) = taken.get(&wanted).filter(|_| offset != wanted) {
-            let found = address(offset);
+        if let Some(holder) = taken.get(&(range, wanted)).filter(|_| offset != wanted) {
+            let found = address(range, offset);
             let message = format!(
                 "the virtual IP `{}` of `{}` is taken by `{}`, it gets `{found}`",
-                address(wanted),
+                address(range, wanted),
                 service.meta.kri.name,
                 holder.name
             );
@@ -74,8 +84,8 @@ pub(crate) fn allocate(services: &mut [Service], diagnostics: &mut Diagnostics) 
             ));
             diagnostics.push(diagnostic);
         }
-        taken.insert(offset, service.meta.kri.clone());
-        service.vip = Some(address(offset));
+        taken.insert((range, offset), service.meta.kri.clone());
+        service.vip = Some(address(range, offset));
     }
 }
 
@@ -86,13 +96,13 @@ fn candidate(service: &Kri) -> u32 {
     u32::try_from(hash.iter().fold(0, modulo)).unwrap_or_default()
 }
 
-fn address(offset: u32) -> IpAddr {
-    IpAddr::V4(Ipv4Addr::from(BASE + offset + 1))
+fn address(range: u8, offset: u32) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::from((u32::from(range) << 24) + offset + 1))
 }
 
-fn offset(text: &str) -> Option<u32> {
+fn offset(range: u8, text: &str) -> Option<u32> {
     let address: Ipv4Addr = text.parse().ok()?;
-    let offset = u32::from(address).checked_sub(BASE + 1)?;
+    let offset = u32::from(address).checked_sub((u32::from(range) << 24) + 1)?;
     (offset < SIZE).then_some(offset)
 }
 
@@ -112,7 +122,7 @@ mod tests {
             ("api", None),
         ];
         for (text, expected) in table {
-            assert_eq!(offset(text), expected, "{text}");
+            assert_eq!(offset(241, text), expected, "{text}");
         }
     }
 
@@ -130,8 +140,8 @@ mod tests {
         allocate(&mut services, &mut diagnostics);
         assert_eq!(services[1].vip.unwrap().to_string(), wanted);
         assert_eq!(
-            offset(&services[0].vip.unwrap().to_string()),
-            offset(&wanted).map(|offset| (offset + 1) % SIZE)
+            offset(241, &services[0].vip.unwrap().to_string()),
+            offset(241, &wanted).map(|offset| (offset + 1) % SIZE)
         );
         let codes: Vec<Code> = diagnostics.list.iter().map(|found| found.code).collect();
         assert_eq!(codes, [Code::VIP_COLLISION, Code::VIP_COLLISION]);

@@ -20,7 +20,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: false,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshZoneAddress>,
     parse: |body, check| {
         let spec: MeshZoneAddress = read::typed(body, check)?;
@@ -57,5 +57,6 @@ impl MeshZoneAddress {
             }
         }
         check.required_port(self.port, &spec.field("port"));
+        check.not_implemented(&spec, "traffic between zones goes from proxy to proxy");
     }
 }

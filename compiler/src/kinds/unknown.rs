@@ -116,7 +116,7 @@ fn later(name: &str) -> &'static str {
         "MeshAccessLog" | "MeshMetric" | "MeshTrace" | "MeshOpenTelemetryBackend" => {
             "remove it: every proxy gives metrics at `/metrics` of its admin address and logs what it refuses"
         }
-        "MeshExternalService" | "MeshPassthrough" => {
+        "MeshPassthrough" => {
             "remove it: traffic that leaves the mesh does not pass the proxies in this version"
         }
         _ => "remove it: this version is for one zone, with the kinds of the guide",

@@ -13,6 +13,7 @@ pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
     for service in mesh.services.iter().filter(|s| !s.meta.virtual_document) {
         for port in &service.ports {
             self::port(mesh, service, port, diagnostics);
+            multi_zone(mesh, service, port, diagnostics);
         }
     }
     for resource in &mesh.documents {
@@ -50,6 +51,35 @@ fn port(mesh: &MeshView<'_>, service: &Service, port: &Port, diagnostics: &mut D
             // One instance says enough.
             return;
         }
+    }
+}
+
+/// A port of a multi-zone service, and those of its members.
+fn multi_zone(mesh: &MeshView<'_>, service: &Service, port: &Port, diagnostics: &mut Diagnostics) {
+    for member in mesh.united(service) {
+        let Some(serving) = port.of_member(member) else {
+            continue;
+        };
+        if serving.protocol == port.protocol
+            || (serving.protocol.is_http() && port.protocol.is_http())
+        {
+            continue;
+        }
+        let message = format!(
+            "port `{}` of `{}` speaks {}, port `{}` of its member `{}` {}",
+            port.section,
+            service.meta.kri.name,
+            port.protocol.as_str(),
+            serving.section,
+            member.meta.kri.name,
+            serving.protocol.as_str()
+        );
+        let mut diagnostic = Diagnostic::new(Code::PROTOCOL_MISMATCH, port.at.clone(), message);
+        diagnostic.related(serving.at.clone(), "the port of the member");
+        diagnostic.help("let `appProtocol` of both say the same");
+        diagnostics.push(diagnostic);
+        // One member says enough.
+        return;
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Never an error: proxies may register that are in no file.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
 use crate::policy::Policy;
 use crate::policy::applies::Subject;
@@ -9,6 +11,7 @@ use crate::policy::target::TargetKind;
 use crate::repository::MeshView;
 use crate::resolve::written;
 use crate::service::{Selector, Service};
+use crate::similar::listed;
 
 pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
     for table in mesh.policies.all() {
@@ -17,7 +20,12 @@ pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
         }
     }
     for service in mesh.services.iter().filter(|s| !s.meta.virtual_document) {
-        self::service(mesh, service, diagnostics);
+        match &service.selector {
+            // Without endpoints it has been reported with its kind.
+            Selector::Outside(_) => {}
+            Selector::Services(labels) => multi_zone(mesh, service, labels, diagnostics),
+            _ => self::service(mesh, service, diagnostics),
+        }
     }
     for identity in &mesh.identities {
         let selects = |instance: &crate::service::Instance<'_>| identity.selects(instance.meta);
@@ -75,7 +83,9 @@ fn service(mesh: &MeshView<'_>, service: &Service, diagnostics: &mut Diagnostics
         let at = Pointer::default().field("selector");
         let at = service.meta.within(&at);
         let message = match &service.selector {
-            Selector::Nobody => format!("`{name}` has no selector, so nothing serves it"),
+            Selector::Nobody | Selector::Services(_) | Selector::Outside(_) => {
+                format!("`{name}` has no selector, so nothing serves it")
+            }
             Selector::Name(dataplane) => {
                 format!("there is no Dataplane `{dataplane}`, so nothing serves `{name}`")
             }
@@ -102,7 +112,7 @@ fn service(mesh: &MeshView<'_>, service: &Service, diagnostics: &mut Diagnostics
                 port.section
             );
             let mut diagnostic = nothing(port.at.clone(), message);
-            let has: std::collections::BTreeSet<String> = mesh
+            let has: BTreeSet<String> = mesh
                 .members(service)
                 .flat_map(|instance| instance.sections())
                 .map(|section| format!("`{section}`"))
@@ -110,6 +120,46 @@ fn service(mesh: &MeshView<'_>, service: &Service, diagnostics: &mut Diagnostics
             let has: Vec<String> = has.into_iter().collect();
             diagnostic.help(format!("they have {}", super::several(&has)));
             diagnostics.push(diagnostic);
+        }
+    }
+}
+
+fn multi_zone(
+    mesh: &MeshView<'_>,
+    service: &Service,
+    labels: &BTreeMap<String, String>,
+    diagnostics: &mut Diagnostics,
+) {
+    let name = &service.meta.kri.name;
+    let members: Vec<&Service> = mesh.united(service).collect();
+    let at = Pointer::default().field("selector");
+    let at = service.meta.within(&at);
+    if members.is_empty() {
+        let labels = written(labels);
+        let message = format!("no MeshService carries {labels}, so nothing serves `{name}`");
+        diagnostics.push(nothing(at, message));
+        return;
+    }
+    let zones: BTreeSet<&str> = members.iter().map(|m| m.meta.kri.zone.as_str()).collect();
+    if zones.len() > 1 {
+        let zones = listed(zones.into_iter(), "and");
+        let message = format!(
+            "`{name}` has members in {zones}: traffic to another zone does not go through the ingress there in this version"
+        );
+        let mut diagnostic = Diagnostic::new(Code::NOT_IMPLEMENTED, at.clone(), message);
+        diagnostic.help("let the proxies of every zone reach the addresses of those in the others");
+        diagnostics.push(diagnostic);
+    }
+    for port in &service.ports {
+        if !members
+            .iter()
+            .any(|member| port.of_member(member).is_some())
+        {
+            let message = format!(
+                "no member of `{name}` has a port `{}`, so nothing serves it",
+                port.section
+            );
+            diagnostics.push(nothing(port.at.clone(), message));
         }
     }
 }

@@ -4,6 +4,7 @@ mod identities;
 mod policies;
 mod routes;
 mod same;
+mod services;
 
 use mesh_bundle::resource::{Destination, TlsMode, Traffic};
 use mesh_bundle::{Bundle, Key, Kri, ProxyConfig};

@@ -88,13 +88,13 @@ fn services_of_zones() {
         "MeshZoneAddress",
         "address: 0.0.0.0\nport: 65536",
         &["spec.address [invalid-value]", "spec.port [invalid-value]"],
-        &[],
+        &["spec [not-implemented]"],
     );
     check(
         "MeshZoneAddress",
         "address: a.example\nport: 10001",
         &[],
-        &[],
+        &["spec [not-implemented]"],
     );
     check("Workload", "{}", &[], &["spec [read-only-field]"]);
     check("Zone", "enabled: false", &[], &[]);
