@@ -20,6 +20,9 @@ pub(crate) fn nobody(kind: &str, metas: &[&Meta], labels: &BTreeMap<String, Stri
 
 /// What was probably meant: for each label, the nearest value that something of the kind carries.
 fn nearest_label(kind: &str, metas: &[&Meta], labels: &BTreeMap<String, String>) -> String {
+    if metas.is_empty() {
+        return format!("there is no {kind} in this mesh");
+    }
     let wrong = labels.iter().find(|(key, value)| {
         !metas
             .iter()
