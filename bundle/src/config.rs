@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::key::Key;
 use crate::kri::Kri;
 use crate::resource::{
-    Cluster, Destination, Filter, Inbound, InboundPolicy, Outbound, Proxy, Resource, Traffic, Trust,
+    Cluster, Destination, Filter, Inbound, InboundPolicy, Metrics, Outbound, Passthrough, Proxy,
+    Resource, Tracing, Traffic, Trust,
 };
 
 /// The bundle as one proxy sees it. References between its parts are known to resolve.
@@ -23,6 +24,19 @@ pub struct ProxyConfig {
     pub destinations: BTreeMap<Kri, Destination>,
     /// Where traffic ends.
     pub clusters: BTreeMap<Kri, Cluster>,
+    /// What is effective for the proxy as a whole.
+    pub wide: ProxyWide,
+}
+
+/// What is effective for a proxy as a whole (language 4.11); each is off, or built in, where no policy applies.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProxyWide {
+    /// What it measures.
+    pub metrics: Option<Metrics>,
+    /// Which requests are traced.
+    pub tracing: Option<Tracing>,
+    /// What may leave the mesh. `None`: everything.
+    pub passthrough: Option<Passthrough>,
 }
 
 /// Why resources do not make a configuration. The proxy answers with it and keeps what it has.
@@ -55,10 +69,14 @@ impl ProxyConfig {
         let (mut inbounds, mut policies) = (BTreeMap::new(), BTreeMap::new());
         let (mut outbounds, mut destinations, mut clusters) =
             (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut wide = ProxyWide::default();
         for (key, resource) in resources {
             match (key, resource) {
                 (Key::Proxy, Resource::Proxy(value)) => proxy = Some(value),
                 (Key::Trust, Resource::Trust(value)) => trust = value,
+                (Key::Metrics, Resource::Metrics(value)) => wide.metrics = Some(value),
+                (Key::Tracing, Resource::Tracing(value)) => wide.tracing = Some(value),
+                (Key::Passthrough, Resource::Passthrough(value)) => wide.passthrough = Some(value),
                 (Key::Inbound(name), Resource::Inbound(value)) => {
                     inbounds.insert(name, value);
                 }
@@ -96,6 +114,7 @@ impl ProxyConfig {
             outbounds,
             destinations,
             clusters,
+            wide,
         };
         config.check_references()?;
         Ok(config)

@@ -16,6 +16,12 @@ pub enum Key {
     Proxy,
     /// The certificate authorities that peers may be vouched for by.
     Trust,
+    /// What the proxy measures, and who gets it.
+    Metrics,
+    /// Which requests are traced, and where spans go.
+    Tracing,
+    /// What may leave the mesh without being known to it.
+    Passthrough,
     /// A listener for traffic to the workload, by section name.
     Inbound(String),
     /// What the listener of that section name permits and limits.
@@ -41,6 +47,9 @@ impl fmt::Display for Key {
         match self {
             Self::Proxy => f.write_str("proxy"),
             Self::Trust => f.write_str("trust"),
+            Self::Metrics => f.write_str("metrics"),
+            Self::Tracing => f.write_str("tracing"),
+            Self::Passthrough => f.write_str("passthrough"),
             Self::Inbound(section) => write!(f, "inbound/{section}"),
             Self::InboundPolicy(section) => write!(f, "inbound-policy/{section}"),
             Self::Outbound(address) => write!(f, "outbound/{address}"),
@@ -61,6 +70,9 @@ impl FromStr for Key {
         match text.split_once('/') {
             None if text == "proxy" => Ok(Self::Proxy),
             None if text == "trust" => Ok(Self::Trust),
+            None if text == "metrics" => Ok(Self::Metrics),
+            None if text == "tracing" => Ok(Self::Tracing),
+            None if text == "passthrough" => Ok(Self::Passthrough),
             Some(("inbound", name)) => Ok(Self::Inbound(name.to_owned())),
             Some(("inbound-policy", name)) => Ok(Self::InboundPolicy(name.to_owned())),
             Some(("outbound", name)) => Ok(Self::Outbound(name.to_owned())),

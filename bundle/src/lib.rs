@@ -23,7 +23,7 @@ pub use bundle::{
     Bundle, BundledProxy, CaSource, DeclaredEndpoint, FORMAT, Issuer, Manifest, UnreadableBundle,
     ValueSource,
 };
-pub use config::{Incomplete, ProxyConfig};
+pub use config::{Incomplete, ProxyConfig, ProxyWide};
 pub use digest::Digest;
 pub use duration::Duration;
 pub use key::{Key, MalformedKey};

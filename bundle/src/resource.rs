@@ -4,9 +4,12 @@
 //! understand it must not half obey.
 
 pub mod inbound;
+pub mod metrics;
 pub mod outbound;
+pub mod passthrough;
 pub mod route;
 pub mod telemetry;
+pub mod tracing;
 
 use std::collections::BTreeMap;
 
@@ -22,12 +25,19 @@ pub use inbound::{
     Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, SpiffeMatch,
     TlsMode,
 };
+pub use metrics::{
+    Application, EndpointTls, Metrics, MetricsBackend, NameMatch, Profile, PrometheusEndpoint,
+};
 pub use outbound::{Cluster, Destination, Outbound, Traffic, WeightedBackend};
+pub use passthrough::{
+    Passthrough, PassthroughDestination, PassthroughMatch, PassthroughMode, PassthroughProtocol,
+};
 pub use route::{
     Filter, HeaderMatch, HeaderModifier, HeaderPair, HttpRoute, Mirror, PathMatch, PathRewrite,
     QueryMatch, RESERVED_HEADERS, Redirect, RequestMatch, Rewrite, TcpRoute, TextMatch,
 };
 pub use telemetry::{Collector, CollectorProtocol, Environment, EnvironmentMode};
+pub use tracing::{Sampling, Tag, TagValue, Tracing, TracingBackend, ZipkinVersion};
 
 /// One content-addressed piece of configuration.
 #[expect(
@@ -51,6 +61,12 @@ pub enum Resource {
     Destination(Destination),
     /// A service port that traffic ends at.
     Cluster(Cluster),
+    /// What the proxy measures.
+    Metrics(Metrics),
+    /// Which requests are traced.
+    Tracing(Tracing),
+    /// What may leave the mesh.
+    Passthrough(Passthrough),
 }
 
 impl Resource {

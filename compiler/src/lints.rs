@@ -3,6 +3,7 @@
 //! Never changes what is compiled.
 
 mod listeners;
+mod passthrough;
 mod permissions;
 mod precedence;
 mod protocols;
@@ -36,6 +37,7 @@ pub(crate) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
     references::check(mesh, diagnostics);
     selection::check(mesh, diagnostics);
     telemetry::check(mesh, diagnostics);
+    passthrough::check(mesh, diagnostics);
     protocols::check(mesh, diagnostics);
     routes::check(mesh, diagnostics);
     listeners::check(mesh, diagnostics);

@@ -4,11 +4,15 @@
 
 pub(crate) mod inbound;
 pub(crate) mod leaf;
+mod metrics;
 mod outbound;
+mod passthrough;
 pub(crate) mod route;
 mod shared;
 mod timeouts;
+mod tracing;
 mod trust;
+mod wide;
 
 use std::collections::BTreeMap;
 
@@ -66,6 +70,7 @@ pub(crate) fn lower(
         // Items of policies are numbered within a mesh.
         shared.destinations.clear();
         shared.clusters.clear();
+        shared.wide.clear();
         let trust = Resource::Trust(trust::trust(&mesh.trusts));
         for identity in &mesh.identities {
             if let Some(issuer) = identity.issuer(lines, &mut secrets.inline) {
@@ -136,6 +141,7 @@ fn proxy(
     };
     inbound::lower(lowering, proxy.identity.as_ref(), parts);
     outbound::lower(lowering, parts);
+    wide::lower(lowering, parts);
     parts.insert(Key::Proxy, Resource::Proxy(proxy));
 }
 

@@ -84,6 +84,8 @@ pub(crate) struct Table {
     by_towards: BTreeMap<Towards, Selectors>,
     /// The selectors of the policies of `rules`.
     by_target: Selectors,
+    /// The selectors of the policies of `whole`.
+    by_whole: Selectors,
 }
 
 /// A document to be read into a [`Table`].
@@ -154,6 +156,11 @@ impl Table {
         let rules: Vec<_> = rules
             .map(|(index, rule)| (index, wanted(rule.policy)))
             .collect();
+        let whole = self.whole.iter().enumerate();
+        let whole: Vec<_> = whole
+            .map(|(index, whole)| (index, wanted(whole.policy)))
+            .collect();
+        self.by_whole = Selectors::of(&whole);
         self.by_target = Selectors::of(&rules);
         self.by_towards = by_towards;
     }

@@ -11,6 +11,7 @@ use mesh_bundle::resource::Protocol;
 use mesh_bundle::{Kri, Origin};
 
 use crate::diag::{Location, Pointer};
+use crate::kinds::dataplane::outbound::TransparentProxying;
 use crate::kinds::dataplane::{Dataplane, Inbound, InboundState, Networking};
 use crate::kinds::mesh_external_service::MeshExternalService;
 use crate::kinds::scalar::PortRef;
@@ -154,6 +155,13 @@ impl<'a> Instance<'a> {
     pub(crate) fn outbound_at(&self, index: usize) -> Location {
         let outbounds = Pointer::default().field("networking").field("outbound");
         self.meta.within(&outbounds.index(index))
+    }
+
+    /// Says that what its workload sends is captured, whatever it is addressed to.
+    pub(crate) fn captures_outbound(&self) -> bool {
+        let networking = self.networking();
+        let capture = networking.and_then(|networking| networking.transparent_proxying.as_ref());
+        capture.is_some_and(TransparentProxying::captures_outbound)
     }
 
     /// The service that a proxy belongs to by the name of its workload.

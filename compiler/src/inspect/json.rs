@@ -49,6 +49,9 @@ pub(super) fn proxy(config: &ProxyConfig, provenance: &Provenance) -> String {
         "outbounds": config.outbounds,
         "destinations": destinations,
         "clusters": clusters,
+        "metrics": config.wide.metrics,
+        "tracing": config.wide.tracing,
+        "passthrough": config.wide.passthrough,
         "overridden": overridden(&config.proxy.kri, provenance),
     }))
 }

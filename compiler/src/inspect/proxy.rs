@@ -2,6 +2,8 @@
 //!
 //! Never leaves a value without its origin.
 
+mod wide;
+
 use std::fmt::Display;
 
 use mesh_bundle::resource::{
@@ -43,6 +45,7 @@ pub(super) fn render(config: &ProxyConfig, provenance: &Provenance) -> String {
     for cluster in config.clusters.values() {
         telling.cluster(cluster);
     }
+    telling.wide();
     telling.page.finish()
 }
 

@@ -22,7 +22,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshMetric>,
     parse: |body, check| {
         let spec: MeshMetric = read::typed(body, check)?;
@@ -149,7 +149,7 @@ pub(crate) struct MetricBackend {
     pub(crate) kind: Option<MetricBackendType>,
     /// For `Prometheus`.
     pub(crate) prometheus: Option<Prometheus>,
-    /// For `OpenTelemetry`. No effect yet.
+    /// For `OpenTelemetry`.
     pub(crate) open_telemetry: Option<MetricTelemetry>,
 }
 
@@ -222,6 +222,7 @@ impl MeshMetric {
             );
             return;
         };
+        check.not_implemented(&at, "proxies show their metrics on their admin port only");
         let profiles = conf.sidecar.as_ref();
         if let Some(profiles) = profiles.and_then(|sidecar| sidecar.profiles.as_ref()) {
             profiles.check(&at.field("sidecar").field("profiles"), check);
@@ -300,7 +301,6 @@ impl MetricBackend {
         }
         if let Some(telemetry) = &self.open_telemetry {
             let at = at.field("openTelemetry");
-            check.not_implemented(&at, "metrics are not sent to collectors");
             let at = at.field("backendRef");
             TelemetryRef::check(telemetry.backend_ref.as_ref(), &at, check);
         }

@@ -21,7 +21,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshPassthrough>,
     parse: |body, check| {
         let spec: MeshPassthrough = read::typed(body, check)?;
@@ -115,8 +115,16 @@ impl MeshPassthrough {
         TargetRef::check_top(self.target_ref.as_ref(), false, check);
         let at = Pointer::default().field("default");
         let Some(conf) = &self.default else {
+            check.warn(
+                Code::NO_EFFECT,
+                &at,
+                "a policy without `default` does nothing",
+            );
             return;
         };
+        if conf.passthrough_mode != Some(PassthroughMode::All) {
+            check.not_implemented(&at, "what leaves the mesh is not captured");
+        }
         let at = at.field("appendMatch");
         let matches = conf.append_match.as_deref().unwrap_or_default();
         let matched = conf

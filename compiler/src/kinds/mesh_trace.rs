@@ -21,7 +21,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshTrace>,
     parse: |body, check| {
         let spec: MeshTrace = read::typed(body, check)?;
@@ -62,9 +62,9 @@ pub(crate) struct TraceBackend {
     /// `Zipkin`, `Datadog` or `OpenTelemetry`. Required.
     #[serde(rename = "type")]
     pub(crate) kind: Option<TraceBackendType>,
-    /// For `Zipkin`. No effect yet.
+    /// For `Zipkin`.
     pub(crate) zipkin: Option<Zipkin>,
-    /// For `Datadog`. No effect yet.
+    /// For `Datadog`.
     pub(crate) datadog: Option<Datadog>,
     /// For `OpenTelemetry`.
     pub(crate) open_telemetry: Option<TraceTelemetry>,
@@ -174,6 +174,9 @@ impl MeshTrace {
             check.missing(&at);
             return;
         };
+        if conf.backends.as_ref().is_some_and(|list| !list.is_empty()) {
+            check.not_implemented(&at, "requests are not traced");
+        }
         let backends = at.field("backends");
         match &conf.backends {
             None => {
@@ -226,9 +229,7 @@ impl TraceBackend {
         ];
         conf::member_of(&format!("{kind:?}"), wanted, &members, at, check);
         if let Some(zipkin) = &self.zipkin {
-            let at = at.field("zipkin");
-            check.not_implemented(&at, "spans are not sent to Zipkin");
-            let at = at.field("url");
+            let at = at.field("zipkin").field("url");
             if let Some(url) = check.required(zipkin.url.as_ref(), &at)
                 && parts(url).is_none_or(|(_, host, _, _)| host.is_empty())
             {
@@ -236,9 +237,7 @@ impl TraceBackend {
             }
         }
         if let Some(datadog) = &self.datadog {
-            let at = at.field("datadog");
-            check.not_implemented(&at, "spans are not sent to Datadog");
-            let at = at.field("url");
+            let at = at.field("datadog").field("url");
             if let Some(url) = check.required(datadog.url.as_ref(), &at) {
                 check_agent(url, &at, check);
             }

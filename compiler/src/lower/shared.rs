@@ -17,7 +17,17 @@ pub(super) struct Ingredients {
     pub(super) items: Vec<Vec<usize>>,
 }
 
-/// A destination or a cluster.
+/// Of one mesh: what is effective for proxies as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct WideIngredients {
+    pub(super) key: Key,
+    /// The numbers of the confs.
+    pub(super) items: Vec<usize>,
+    /// The address of the proxy, where it counts.
+    pub(super) address: Option<String>,
+}
+
+/// A resource that several proxies may have.
 #[derive(Debug, Clone)]
 pub(super) struct Made {
     digest: Digest,
@@ -32,6 +42,7 @@ pub(super) struct Shared {
     pub(super) resources: BTreeMap<Digest, Resource>,
     pub(super) destinations: BTreeMap<Ingredients, Made>,
     pub(super) clusters: BTreeMap<Ingredients, Made>,
+    pub(super) wide: BTreeMap<WideIngredients, Made>,
 }
 
 /// The resources of one proxy.

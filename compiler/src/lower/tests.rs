@@ -5,6 +5,7 @@ mod policies;
 mod routes;
 mod same;
 mod services;
+mod wide;
 
 use mesh_bundle::resource::{Destination, TlsMode, Traffic};
 use mesh_bundle::{Bundle, Key, Kri, ProxyConfig};

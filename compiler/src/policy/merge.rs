@@ -58,6 +58,19 @@ impl Merged {
             .try_fold(self.value.get(*first)?, |value, name| value.get(name))
     }
 
+    /// The elements of a list that grows, each with who added it, the weakest first.
+    pub(crate) fn appended(&self, path: &[&str]) -> Vec<(&Value, &Setting)> {
+        let elements = self.leaf(path).and_then(Value::as_array);
+        let at = pointer(path);
+        let setting = |index: usize| self.settings.get(&at.index(index));
+        elements
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .filter_map(|(index, value)| Some((value, setting(index)?)))
+            .collect()
+    }
+
     /// The whole as one value.
     #[cfg(test)]
     pub(crate) fn to_value(&self) -> Value {

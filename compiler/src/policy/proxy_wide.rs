@@ -37,22 +37,32 @@ impl Table {
         });
     }
 
-    /// The policies that configure a proxy as a whole, weakest first.
-    pub(crate) fn wholes<'a>(
-        &'a self,
-        subject: &'a Subject<'_>,
-    ) -> impl Iterator<Item = &'a Whole> {
-        // Policies are read in order.
-        self.whole.iter().filter(|whole| {
-            let policy: Option<&Policy> = self.policies.get(whole.policy);
+    /// The numbers of the confs that configure a proxy as a whole, weakest first: equal for proxies that are configured
+    /// alike.
+    pub(crate) fn whole_numbers(&self, subject: &Subject<'_>) -> Vec<usize> {
+        let applies = |number: &usize| {
+            let policy = self.whole.get(*number).map(|whole| whole.policy);
+            let policy: Option<&Policy> = policy.and_then(|policy| self.policies.get(policy));
             policy.is_some_and(|policy| policy.applies(subject))
-        })
+        };
+        let mut found = Vec::new();
+        let labels = Some(&subject.meta.labels);
+        self.by_whole.candidates(labels, &mut found);
+        found.retain(applies);
+        // Policies are read in order.
+        found.sort_unstable();
+        found
     }
 
-    /// What is effective for a proxy as a whole; `None` where no policy applies.
-    pub(crate) fn proxy_wide(&self, subject: &Subject<'_>) -> Option<Merged> {
+    /// The confs with these numbers.
+    pub(crate) fn wholes(&self, numbers: &[usize]) -> impl Iterator<Item = &Whole> {
+        numbers.iter().filter_map(|number| self.whole.get(*number))
+    }
+
+    /// What is effective where the confs with these numbers are; `None` where there are none.
+    pub(crate) fn fold_wholes(&self, numbers: &[usize]) -> Option<Merged> {
         let mut merged = None;
-        for whole in self.wholes(subject) {
+        for whole in self.wholes(numbers) {
             let merged = merged.get_or_insert_with(Merged::default);
             merged.layer(&whole.conf, &|relative: &Pointer| {
                 self.source(whole.policy, &whole.strength, &whole.at, relative)

@@ -10,7 +10,7 @@ use mesh_bundle::resource::{
     Permissions, Protocol, Proxy, RequestMatch, SpiffeMatch, TcpRoute, Timeouts, TlsMode, Traffic,
     Trust, WeightedBackend, WorkloadIdentity,
 };
-use mesh_bundle::{Digest, Duration, Kri, Origin, ProxyConfig, Sourced};
+use mesh_bundle::{Digest, Duration, Kri, Origin, ProxyConfig, ProxyWide, Sourced};
 use mesh_delivery::message::{ClusterEndpoints, Endpoint};
 
 use super::pki::Authority;
@@ -114,6 +114,7 @@ fn world(name: &str, id: Option<&str>, authority: &Authority) -> World {
         outbounds: BTreeMap::new(),
         destinations: BTreeMap::new(),
         clusters: BTreeMap::new(),
+        wide: ProxyWide::default(),
     };
     World {
         config: Arc::new(config),

@@ -146,6 +146,11 @@ impl OutboundRef {
 }
 
 impl TransparentProxying {
+    /// Is traffic from the workload captured? Port 0 says that it is not.
+    pub(crate) fn captures_outbound(&self) -> bool {
+        self.redirect_port_outbound != Some(0)
+    }
+
     /// Checks how traffic is captured.
     pub(super) fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         // 0 says that traffic in this direction is not captured.
