@@ -90,6 +90,18 @@ fn files() -> Vec<(String, String)> {
     files
 }
 
+/// Every case as the compiler sees it, with its name.
+pub(crate) fn compiled() -> Vec<(String, Compiled)> {
+    let mut all = Vec::new();
+    for (name, text) in files() {
+        for case in cases(&text) {
+            let compiled = compile(&case.world, &case.settings);
+            all.push((format!("{name}.md: {}", case.title), compiled));
+        }
+    }
+    all
+}
+
 #[test]
 fn findings_are_those_that_the_cases_tell() {
     let mut all = Vec::new();

@@ -3,7 +3,7 @@
 //! Never part of the repository: it lies at `../shared/corpus`, or where `MESH_CORPUS` says. Without it these tests skip
 //! loudly. What is excused stands in `conformance/waivers.md`, and nowhere else.
 
-mod cases;
+pub(crate) mod cases;
 mod documents;
 mod figures;
 mod hostile;

@@ -7,9 +7,13 @@ mod cli;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod editor;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod protocol;
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod schemas;
 #[cfg(test)]

@@ -24,7 +24,7 @@ fn directories(of: &Path) -> Vec<PathBuf> {
 }
 
 /// Every file below a directory, by its path from there.
-fn walk(directory: &Path, prefix: &str, world: &mut MemoryWorld) {
+pub(crate) fn walk(directory: &Path, prefix: &str, world: &mut MemoryWorld) {
     for entry in std::fs::read_dir(directory).expect("a readable directory") {
         let entry = entry.expect("a readable entry");
         let path = format!("{prefix}{}", entry.file_name().to_string_lossy());

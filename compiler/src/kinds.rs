@@ -68,6 +68,10 @@ pub(crate) struct KindInfo {
     pub(crate) name: &'static str,
     /// In KRIs (language 0.2).
     pub(crate) short: &'static str,
+    /// What an item of `to` may refer to.
+    pub(crate) to: &'static [TargetKind],
+    /// A small document that shows what it is for, for the reference; it begins with a comment that says what it does.
+    pub(crate) example: &'static str,
     /// Does it belong to a mesh?
     pub(crate) scope: Scope,
     /// Where its fields stand.
@@ -164,7 +168,7 @@ pub(crate) struct Resource {
 }
 
 /// What a route can lead to.
-const SERVICES: &[TargetKind] = &[
+pub(crate) const SERVICES: &[TargetKind] = &[
     TargetKind::MeshService,
     TargetKind::MeshExternalService,
     TargetKind::MeshMultiZoneService,

@@ -3,7 +3,6 @@
 //! Never passes on what the validator says: findings are in our words, with the schema asked for what was expected. One
 //! mistake gives one finding.
 
-mod document;
 mod expected;
 mod number;
 mod words;
@@ -19,8 +18,6 @@ use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::Draft;
 use crate::kinds::{KINDS, KindInfo};
 use crate::source::Sources;
-
-pub use document::schemas;
 
 use expected::Expected;
 

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use mesh_compiler::model::Settings;
-use mesh_compiler::{Diagnostic, MemoryWorld, Severity, compile};
+use mesh_compiler::{Compiled, Diagnostic, MemoryWorld, Severity, compile};
 use serde_json::Value;
 
 /// One line of the index, with the text that it is about.
@@ -78,8 +78,15 @@ pub(super) fn cases() -> Option<Vec<Case>> {
     Some(cases)
 }
 
-/// The errors of a document that is judged on its own.
-pub(super) fn errors(text: &str, settings: &Settings) -> Vec<Diagnostic> {
+/// Every case as the compiler sees it, judged on its own, with its name; none where there is no corpus.
+pub(crate) fn compiled() -> Vec<(String, Compiled)> {
+    let cases = cases().unwrap_or_default().into_iter();
+    cases
+        .map(|case| (case.id, alone(&case.text, &Settings::default())))
+        .collect()
+}
+
+fn alone(text: &str, settings: &Settings) -> Compiled {
     let world = MemoryWorld {
         files: BTreeMap::from([("case.yaml".to_owned(), text.as_bytes().to_vec())]),
     };
@@ -87,7 +94,12 @@ pub(super) fn errors(text: &str, settings: &Settings) -> Vec<Diagnostic> {
         partial: true,
         ..settings.clone()
     };
-    let mut found = compile(&world, &settings).diagnostics.list;
+    compile(&world, &settings)
+}
+
+/// The errors of a document that is judged on its own.
+pub(super) fn errors(text: &str, settings: &Settings) -> Vec<Diagnostic> {
+    let mut found = alone(text, settings).diagnostics.list;
     found.retain(|found| found.severity == Severity::Error);
     found
 }

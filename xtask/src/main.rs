@@ -15,7 +15,7 @@ usage: cargo xtask <command>
   demo [--keep]    build everything, run the example shop as a mesh of real processes, prove six claims
                    --keep leaves the mesh running and says how to look around
   test [--fast]    every test, including those with real processes; --fast leaves the latter out
-  gen              rewrite what is generated and committed: schemas, protocol types, snapshots
+  gen              rewrite what is generated and committed: schemas, protocol types, pages of the kinds, snapshots
   bench compile [SIZE...]
                    what `meshc check` costs for generated repositories of 1,000, 10,000 and 50,000 resources
 ";

@@ -19,6 +19,8 @@ use outbound::{Outbound, TransparentProxying};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "Dataplane",
     short: "dp",
+    to: &[],
+    example: include_str!("dataplane/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Flat,
     system_only: false,

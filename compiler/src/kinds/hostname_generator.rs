@@ -17,6 +17,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "HostnameGenerator",
     short: "hg",
+    to: &[],
+    example: include_str!("hostname_generator/example.yaml"),
     scope: Scope::Global,
     body: Body::Spec,
     system_only: true,

@@ -13,6 +13,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "Mesh",
     short: "m",
+    to: &[],
+    example: include_str!("mesh/example.yaml"),
     scope: Scope::Global,
     body: Body::Flat,
     system_only: false,

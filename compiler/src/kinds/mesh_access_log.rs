@@ -11,12 +11,14 @@ use serde_json::Value;
 use super::client_match::Match;
 use super::target_ref::TargetRef;
 use super::telemetry_ref::TelemetryRef;
-use super::{Body, KindInfo, Scope, Spec, read, schema};
+use super::{Body, DESTINATIONS, KindInfo, Scope, Spec, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshAccessLog",
     short: "mal",
+    to: DESTINATIONS,
+    example: include_str!("mesh_access_log/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

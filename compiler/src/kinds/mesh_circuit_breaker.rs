@@ -15,6 +15,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, WHOLE_DESTINATIONS, conf, read, 
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshCircuitBreaker",
     short: "mcb",
+    to: WHOLE_DESTINATIONS,
+    example: include_str!("mesh_circuit_breaker/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,
@@ -178,7 +180,7 @@ impl MeshCircuitBreaker {
         for (index, to) in self.to.iter().enumerate() {
             let at = spec.field("to").index(index);
             let target = to.target_ref.as_ref();
-            TargetRef::check_item(target, &at.field("targetRef"), WHOLE_DESTINATIONS, check);
+            TargetRef::check_item(target, &at.field("targetRef"), KIND.to, check);
             BreakerConf::check(to.default.as_ref(), &at.field("default"), check);
         }
         for (index, rule) in self.rules.iter().enumerate() {

@@ -16,6 +16,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, conf, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshExternalService",
     short: "extsvc",
+    to: &[],
+    example: include_str!("mesh_external_service/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: true,

@@ -16,6 +16,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, conf, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshFaultInjection",
     short: "mfi",
+    to: &[],
+    example: include_str!("mesh_fault_injection/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

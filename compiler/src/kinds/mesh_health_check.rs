@@ -16,6 +16,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, WHOLE_DESTINATIONS, conf, gramma
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshHealthCheck",
     short: "mhc",
+    to: WHOLE_DESTINATIONS,
+    example: include_str!("mesh_health_check/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,
@@ -141,7 +143,7 @@ impl MeshHealthCheck {
         for (index, to) in self.to.iter().enumerate() {
             let at = at.index(index);
             let target = to.target_ref.as_ref();
-            TargetRef::check_item(target, &at.field("targetRef"), WHOLE_DESTINATIONS, check);
+            TargetRef::check_item(target, &at.field("targetRef"), KIND.to, check);
             let at = at.field("default");
             let empty = HealthConf::default();
             to.default.as_ref().unwrap_or(&empty).check(&at, check);

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::target_ref::{BackendRef, TargetRef};
-use super::{Body, KindInfo, Scope, Spec, read, schema};
+use super::{Body, KindInfo, SERVICES, Scope, Spec, read, schema};
 
 use filter::Filter;
 
@@ -18,6 +18,8 @@ use filter::Filter;
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshHTTPRoute",
     short: "mhttpr",
+    to: SERVICES,
+    example: include_str!("mesh_http_route/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

@@ -18,6 +18,8 @@ use super::{Body, KindInfo, Scope, Spec, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshIdentity",
     short: "mid",
+    to: &[],
+    example: include_str!("mesh_identity/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: true,
@@ -129,7 +131,7 @@ pub(crate) struct Bundled {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Autogenerate {
-    /// Default: false.
+    /// Makes and keeps the CA. Default: `false`.
     pub(crate) enabled: Option<bool>,
 }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::scalar::{Percentage, TimeSpan};
 use super::target_ref::TargetRef;
-use super::{Body, KindInfo, Scope, Spec, read, schema};
+use super::{Body, DESTINATIONS, KindInfo, Scope, Spec, read, schema};
 
 pub(crate) use locality::LocalityAwareness;
 
@@ -18,6 +18,8 @@ pub(crate) use locality::LocalityAwareness;
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshLoadBalancingStrategy",
     short: "mlbs",
+    to: DESTINATIONS,
+    example: include_str!("mesh_load_balancing_strategy/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

@@ -17,6 +17,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, conf, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshMetric",
     short: "mm",
+    to: &[],
+    example: include_str!("mesh_metric/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,
@@ -171,7 +173,7 @@ pub(crate) struct Prometheus {
     pub(crate) client_id: Option<String>,
     /// 1 to 65535. Default: 5670.
     pub(crate) port: Option<u32>,
-    /// Default: `/metrics`.
+    /// Where Prometheus asks for them. Default: `/metrics`.
     pub(crate) path: Option<String>,
     /// TLS of the endpoint.
     pub(crate) tls: Option<MetricTls>,

@@ -16,6 +16,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, mesh_service, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshMultiZoneService",
     short: "mzsvc",
+    to: &[],
+    example: include_str!("mesh_multi_zone_service/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

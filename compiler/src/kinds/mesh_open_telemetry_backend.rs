@@ -13,6 +13,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshOpenTelemetryBackend",
     short: "motb",
+    to: &[],
+    example: include_str!("mesh_open_telemetry_backend/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: true,

@@ -16,6 +16,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshPassthrough",
     short: "mp",
+    to: &[],
+    example: include_str!("mesh_passthrough/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

@@ -18,6 +18,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, conf, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshRateLimit",
     short: "mrl",
+    to: &[],
+    example: include_str!("mesh_rate_limit/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

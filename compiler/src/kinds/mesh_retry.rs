@@ -13,12 +13,14 @@ use serde_json::Value;
 use super::mesh_http_route::HttpHeaderMatch;
 use super::scalar::TimeSpan;
 use super::target_ref::TargetRef;
-use super::{Body, KindInfo, Scope, Spec, read, schema};
+use super::{Body, DESTINATIONS, KindInfo, Scope, Spec, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshRetry",
     short: "mr",
+    to: DESTINATIONS,
+    example: include_str!("mesh_retry/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

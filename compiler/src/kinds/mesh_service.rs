@@ -16,6 +16,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshService",
     short: "msvc",
+    to: &[],
+    example: include_str!("mesh_service/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

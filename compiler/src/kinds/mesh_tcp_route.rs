@@ -14,6 +14,8 @@ use super::{Body, Check, KindInfo, SERVICES, Scope, Spec, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshTCPRoute",
     short: "mtcpr",
+    to: SERVICES,
+    example: include_str!("mesh_tcp_route/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,
@@ -85,7 +87,7 @@ impl MeshTcpRoute {
 impl TcpRouteTo {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         let target = self.target_ref.as_ref();
-        TargetRef::check_item(target, &at.field("targetRef"), SERVICES, check);
+        TargetRef::check_item(target, &at.field("targetRef"), KIND.to, check);
         let at = at.field("rules");
         let Some(rules) = &self.rules else {
             check

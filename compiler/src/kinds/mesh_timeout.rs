@@ -16,6 +16,8 @@ use super::{Body, Check, DESTINATIONS, KindInfo, Scope, Spec, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshTimeout",
     short: "mt",
+    to: DESTINATIONS,
+    example: include_str!("mesh_timeout/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,
@@ -122,7 +124,7 @@ impl MeshTimeout {
         for (index, to) in self.to.iter().enumerate() {
             let at = spec.field("to").index(index);
             let target = to.target_ref.as_ref();
-            TargetRef::check_item(target, &at.field("targetRef"), DESTINATIONS, check);
+            TargetRef::check_item(target, &at.field("targetRef"), KIND.to, check);
             TimeoutConf::check(to.default.as_ref(), &at.field("default"), check);
         }
         for (index, rule) in self.rules.iter().enumerate() {

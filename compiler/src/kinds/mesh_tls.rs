@@ -14,6 +14,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, read, schema, target_ref::Target
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshTLS",
     short: "mtls",
+    to: &[],
+    example: include_str!("mesh_tls/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

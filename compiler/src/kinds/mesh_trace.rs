@@ -16,6 +16,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, conf, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshTrace",
     short: "mtr",
+    to: &[],
+    example: include_str!("mesh_trace/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

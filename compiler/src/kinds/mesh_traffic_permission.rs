@@ -15,6 +15,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshTrafficPermission",
     short: "mtp",
+    to: &[],
+    example: include_str!("mesh_traffic_permission/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

@@ -15,6 +15,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, certificate, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshTrust",
     short: "mtrust",
+    to: &[],
+    example: include_str!("mesh_trust/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: true,

@@ -15,6 +15,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "MeshZoneAddress",
     short: "mza",
+    to: &[],
+    example: include_str!("mesh_zone_address/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

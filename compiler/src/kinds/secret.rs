@@ -15,6 +15,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "Secret",
     short: "secret",
+    to: &[],
+    example: include_str!("secret/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Flat,
     system_only: false,
@@ -29,6 +31,8 @@ pub(crate) const KIND: KindInfo = KindInfo {
 pub(crate) const GLOBAL: KindInfo = KindInfo {
     name: "GlobalSecret",
     short: "globalsecret",
+    to: &[],
+    example: include_str!("secret/global.yaml"),
     scope: Scope::Global,
     ..KIND
 };

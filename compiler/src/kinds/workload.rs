@@ -13,6 +13,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "Workload",
     short: "wl",
+    to: &[],
+    example: include_str!("workload/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Spec,
     system_only: false,

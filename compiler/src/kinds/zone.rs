@@ -11,6 +11,8 @@ use super::{Body, Check, KindInfo, Scope, Spec, read, schema};
 pub(crate) const KIND: KindInfo = KindInfo {
     name: "Zone",
     short: "z",
+    to: &[],
+    example: include_str!("zone/example.yaml"),
     scope: Scope::Global,
     body: Body::Flat,
     system_only: false,

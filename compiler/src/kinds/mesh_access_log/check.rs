@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::diag::{Code, Pointer};
 use crate::kinds::target_ref::TargetRef;
 use crate::kinds::telemetry_ref::TelemetryRef;
-use crate::kinds::{Check, DESTINATIONS, conf, grammar};
+use crate::kinds::{Check, conf, grammar};
 
 use super::{
     KeyValue, LogBackend, LogBackendType, LogConf, LogFormat, LogFormatType, LogTelemetry,
@@ -63,7 +63,7 @@ impl MeshAccessLog {
         for (index, to) in self.to.iter().enumerate() {
             let at = spec.field("to").index(index);
             let target = to.target_ref.as_ref();
-            TargetRef::check_item(target, &at.field("targetRef"), DESTINATIONS, check);
+            TargetRef::check_item(target, &at.field("targetRef"), super::KIND.to, check);
             LogConf::check(to.default.as_ref(), &at.field("default"), check);
         }
         for (index, rule) in self.rules.iter().enumerate() {

@@ -8,7 +8,7 @@ use mesh_bundle::decide;
 
 use crate::diag::{Code, Pointer};
 use crate::kinds::target_ref::{BackendRef, TargetRef};
-use crate::kinds::{Check, SERVICES, grammar};
+use crate::kinds::{Check, grammar};
 
 use super::filter::{Filter, FilterType};
 use super::{
@@ -33,7 +33,7 @@ impl MeshHttpRoute {
 impl HttpRouteTo {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         let target = self.target_ref.as_ref();
-        TargetRef::check_item(target, &at.field("targetRef"), SERVICES, check);
+        TargetRef::check_item(target, &at.field("targetRef"), super::KIND.to, check);
         if !self.hostnames.is_empty() {
             let message = "`hostnames` must not be set: the destination is known by its address";
             let help = "remove it; to match the host of a request, match the header `host`";

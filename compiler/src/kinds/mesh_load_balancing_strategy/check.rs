@@ -4,7 +4,7 @@
 
 use crate::diag::{Code, Pointer};
 use crate::kinds::target_ref::{TargetKind, TargetRef};
-use crate::kinds::{Check, DESTINATIONS, conf};
+use crate::kinds::{Check, conf};
 
 use super::{
     BalancerType, BalancingConf, HashPolicy, HashPolicyType, LoadBalancer, Maglev,
@@ -26,7 +26,7 @@ impl MeshLoadBalancingStrategy {
         for (index, to) in self.to.iter().enumerate() {
             let at = at.index(index);
             let target = to.target_ref.as_ref();
-            TargetRef::check_item(target, &at.field("targetRef"), DESTINATIONS, check);
+            TargetRef::check_item(target, &at.field("targetRef"), super::KIND.to, check);
             let kind = target.and_then(|target| target.kind.as_ref());
             let at = at.field("default");
             match &to.default {

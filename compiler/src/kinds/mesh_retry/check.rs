@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::diag::{Code, Pointer};
 use crate::kinds::mesh_http_route::HttpHeaderMatch;
 use crate::kinds::target_ref::TargetRef;
-use crate::kinds::{Check, DESTINATIONS, conf, grammar};
+use crate::kinds::{Check, conf, grammar};
 
 use super::{
     BackOff, GrpcRetry, HostSelection, HttpRetry, MeshRetry, Predicate, RateLimitedBackOff,
@@ -54,7 +54,7 @@ impl MeshRetry {
         for (index, to) in self.to.iter().enumerate() {
             let at = at.index(index);
             let target = to.target_ref.as_ref();
-            TargetRef::check_item(target, &at.field("targetRef"), DESTINATIONS, check);
+            TargetRef::check_item(target, &at.field("targetRef"), super::KIND.to, check);
             RetryConf::check(to.default.as_ref(), &at.field("default"), check);
         }
     }
