@@ -66,6 +66,9 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
         }
         let kri = draft.meta.kri.clone();
         sources.identify(&draft.meta.at, Identity::Resource(kri));
+        let forms = kinds::legacy::of(&draft, &sources);
+        forms.report(&draft.meta.at, &mut diagnostics);
+        let told = diagnostics.list.len();
         let refused = schema::check(&draft, &sources, &mut diagnostics);
         let Draft {
             kind,
@@ -81,8 +84,9 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
         diagnostics
             .list
             .extend(new.filter(|finding| !refused.explains(finding, &body_at)));
+        forms.silence(&mut diagnostics, told);
         // What this version does not act on has been refused with its envelope.
-        let resource = resource.filter(|_| sound && kind.has_effect);
+        let resource = resource.filter(|_| sound && kind.has_effect && forms.is_empty());
         complete &= resource.is_some();
         resources.extend(resource);
     }

@@ -17,6 +17,7 @@ use mesh_bundle::Kri;
 use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::kinds::legacy::gateway_api::Gateways;
 use crate::kinds::{KindInfo, Scope};
 use crate::model::{Meta, Settings};
 use crate::source::{Document, Node, NodeKind, Sources};
@@ -62,6 +63,11 @@ pub(crate) fn read(
     let mut foreign = Vec::new();
     let mut drafts = Vec::new();
     let mut unread = false;
+    let mut gateways = Gateways::default();
+    let all = sources.files().flat_map(|(_, file)| &file.documents);
+    for root in all.filter_map(|document| document.root.as_ref()) {
+        gateways.note(root);
+    }
     for (path, file) in sources.files() {
         for document in &file.documents {
             let at = Location {
@@ -71,7 +77,7 @@ pub(crate) fn read(
             if diagnostics.are_enough() {
                 break;
             }
-            match one(document, at.clone(), settings, diagnostics) {
+            match one(document, at.clone(), settings, &gateways, diagnostics) {
                 Outcome::Draft(draft) => drafts.push(*draft),
                 Outcome::Unread => unread = true,
                 Outcome::Foreign => foreign.push(at),
@@ -108,6 +114,7 @@ fn one(
     document: &Document,
     at: Location,
     settings: &Settings,
+    gateways: &Gateways,
     diagnostics: &mut Diagnostics,
 ) -> Outcome {
     let Some(root) = &document.root else {
@@ -122,7 +129,13 @@ fn one(
         .iter()
         .any(|finding| finding.at.pointer.steps.len() < 2);
     if kubernetes::is_foreign(root) && !ambiguous {
-        return Outcome::Foreign;
+        let Some((message, help)) = gateways.replacement(root) else {
+            return Outcome::Foreign;
+        };
+        let mut reader = Reader::new(root, at, settings, diagnostics);
+        let kind = Pointer::default().field("kind");
+        reader.error(Code::LEGACY, &kind, message).help(help);
+        return Outcome::Unread;
     }
     diagnostics.list.extend(document.findings.iter().cloned());
     if !document.findings.is_empty() {

@@ -32,6 +32,7 @@ mod telemetry;
 mod template;
 mod vip;
 pub mod world;
+mod yaml;
 
 pub use compile::{Compiled, Secrets, compile};
 pub use diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity};

@@ -111,7 +111,11 @@ impl Case {
     }
 
     fn legacy(found: &[Diagnostic]) -> bool {
-        found.iter().any(|found| found.help.is_some())
+        let mut legacy = found
+            .iter()
+            .filter(|found| found.code.0 == "legacy")
+            .peekable();
+        legacy.peek().is_some() && legacy.all(|found| found.help.is_some())
     }
 }
 
@@ -181,6 +185,8 @@ fn kinds_that_are_not_here_are_refused_with_a_way_out() {
         let found = errors(&case.text, &Settings::default());
         let foreign = case.expected == "unknown";
         assert!(foreign || !found.is_empty(), "{} is accepted", case.id);
+        let legacy = case.expected != "legacy" || Case::legacy(&found);
+        assert!(legacy, "{}: {found:?}", case.id);
         for found in found {
             let refused = ["unsupported", "legacy"].contains(&found.code.0);
             assert!(found.help.is_some() || !refused, "{}: {found:?}", case.id);

@@ -29,7 +29,7 @@ fn is_code(text: &str) -> bool {
                     .bytes()
                     .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         })
-        || text == "unsupported"
+        || ["legacy", "unsupported"].contains(&text)
 }
 
 fn complaints(codes: &BTreeSet<String>, pages: &[File]) -> Vec<String> {

@@ -57,6 +57,7 @@ codes! {
     INVALID_REGEX "invalid-regex" Error document "an expression that cannot be used";
     INVALID_TEMPLATE "invalid-template" Error document "a template that makes no name";
     INVALID_VALUE "invalid-value" Error document "a value outside of what is allowed";
+    LEGACY "legacy" Error document "a form of an older version of the language";
     MISSING_FIELD "missing-field" Error document "a field that must be set";
     MIXED_ENVELOPE "mixed-envelope" Error document "a document in both formats at once";
     MIXED_ROLES "mixed-roles" Error document "producer and consumer items in one policy";

@@ -11,10 +11,15 @@ use crate::kinds::{self, KindInfo};
 pub(super) fn find(reader: &mut Reader<'_>, name: &str, at: &Pointer) -> Option<&'static KindInfo> {
     let kind = kinds::find(name);
     if kind.is_none_or(|kind| !kind.has_effect) {
-        let refusal = kinds::unknown::refusal(name);
+        let refusal = kinds::unknown::refusal(name, reader.root);
         reader
             .error(refusal.code, at, refusal.message)
             .help(refusal.help);
+    }
+    // The policy that takes its place is attached in the same way.
+    if name == "MeshProxyPatch" {
+        let forms = kinds::legacy::find(name, reader.root, &Pointer::default().field("spec"));
+        reader.legacy(&forms);
     }
     kind
 }

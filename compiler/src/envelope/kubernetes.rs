@@ -9,6 +9,7 @@ use crate::diag::{Code, Pointer, Severity};
 use crate::kinds::{Body, KindInfo, Scope};
 use crate::model::Format;
 use crate::source::Node;
+use crate::yaml;
 
 const GROUP: &str = "kuma.io/";
 const API_VERSION: &str = "kuma.io/v1alpha1";
@@ -177,11 +178,19 @@ fn annotations(reader: &mut Reader<'_>, metadata: &Pointer) {
     if annotations.get("kuma.io/mesh").is_some() {
         reader
             .error_key(
-                Code::UNSUPPORTED,
+                Code::LEGACY,
                 &at.field("kuma.io/mesh"),
                 "the mesh is not read from an annotation",
             )
-            .help("move `kuma.io/mesh` to `metadata.labels`");
+            .help(
+                match annotations.get("kuma.io/mesh").and_then(Node::as_str) {
+                    Some(mesh) => {
+                        let label = yaml::mapping(&[("kuma.io/mesh", mesh)]);
+                        format!("use a label: `metadata: {{labels: {label}}}`")
+                    }
+                    None => "move `kuma.io/mesh` to `metadata.labels`".to_owned(),
+                },
+            );
     }
     let shown = annotations.get("kuma.io/display-name");
     let name = reader.present(&metadata.field("name"));

@@ -3,6 +3,7 @@
 //! Never converts: a name that is written as a number is not a name.
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::kinds::legacy;
 use crate::model::Settings;
 use crate::similar;
 use crate::source::{Node, NodeKind};
@@ -55,6 +56,11 @@ impl<'a> Reader<'a> {
         let finding = self.error(code, pointer, message);
         finding.at.key = true;
         finding
+    }
+
+    /// Findings about forms of older versions.
+    pub(super) fn legacy(&mut self, forms: &legacy::Forms) {
+        forms.report(&self.at, self.diagnostics);
     }
 
     /// The string at a place. Nothing there is nothing; something else is reported.

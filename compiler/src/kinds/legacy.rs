@@ -1,272 +1,250 @@
 //! What older versions of this language had, and what took its place (language section 8).
 //!
-//! Never rewrites a document: it only gives the words that a refusal comes with.
+//! Never rewrites a document: a form is recognised as it was written, and told once, with the modern form in the user's own
+//! names. Whatever else would be said about the same place follows from it, and is not said.
 
-use crate::diag::{Pointer, Step};
+mod conf;
+mod dataplane;
+mod from;
+pub(crate) mod gateway_api;
+mod kind;
+mod mesh;
+mod reference;
+mod service;
 
-use super::target_ref::Position;
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::envelope::Draft;
+use crate::source::{MappingEntry, Node, NodeKind, Sources};
 
-/// A field that was there once.
-struct Field {
-    /// Kinds, empty for every kind.
-    kinds: &'static [&'static str],
-    /// The end of its path; `*` is any step, an index is left out.
-    path: &'static [&'static str],
-    help: &'static str,
+pub(crate) use kind::{PATCH, replacement};
+
+/// One form of an older version.
+#[derive(Debug)]
+pub(crate) struct Form {
+    /// Where it stands, from the root of the document.
+    at: Pointer,
+    /// Is it a field that should not be there?
+    key: bool,
+    /// Nothing else is said about these places, what they hold and what holds them.
+    covers: Vec<Pointer>,
+    message: String,
+    help: String,
 }
 
-const fn field(
-    kinds: &'static [&'static str],
-    path: &'static [&'static str],
-    help: &'static str,
-) -> Field {
-    Field { kinds, path, help }
+/// The forms of one document, in the order in which they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Forms(Vec<Form>);
+
+/// A node and where it stands, from the root of the document.
+#[derive(Debug, Clone)]
+struct Place<'a> {
+    node: &'a Node,
+    at: Pointer,
 }
 
-const ROUTES: &[&str] = &["MeshHTTPRoute", "MeshTCPRoute"];
-const BY_NAME: &str = "select by labels: `labels: {kuma.io/display-name: <name>}`";
-const BY_NAMESPACE: &str = "select by labels: `labels: {k8s.kuma.io/namespace: <namespace>}`";
-const BY_TAGS: &str =
-    "select by `labels` of the resources themselves, with `kind: Dataplane` at the top of a policy";
-const TAGS: &str = "tags became `labels` of the Dataplane: `kuma.io/service` is the label `kuma.io/workload`, `kuma.io/protocol` is the field `protocol`";
+/// The forms of a document.
+pub(crate) fn of(draft: &Draft, sources: &Sources) -> Forms {
+    match sources.node(&draft.meta.at) {
+        Some(root) => find(draft.kind.name, root, &draft.meta.body),
+        None => Forms::default(),
+    }
+}
 
-/// The longest path that fits wins, so the general ones may stand beside the special ones.
-const FIELDS: &[Field] = &[
-    field(&[], &["targetRef", "name"], BY_NAME),
-    field(&[], &["targetRef", "namespace"], BY_NAMESPACE),
-    field(&[], &["targetRef", "tags"], BY_TAGS),
-    field(
-        &[],
-        &["targetRef", "mesh"],
-        "traffic between meshes leaves through a MeshExternalService",
-    ),
-    field(
-        &[],
-        &["targetRef", "proxyTypes"],
-        "remove it: to select gateways only, use `kind: Dataplane` with their labels",
-    ),
-    field(
-        &["MeshTrafficPermission"],
-        &["spec", "from"],
-        "use `rules`, each with lists `allow`, `deny`, `allowWithShadowDeny` of SPIFFE IDs",
-    ),
-    field(
-        &[],
-        &["spec", "from"],
-        "use `rules`: `from: [{targetRef: {kind: Mesh}, default: …}]` is `rules: [{default: …}]`",
-    ),
-    field(ROUTES, &["backendRefs", "name"], BY_NAME),
-    field(ROUTES, &["backendRefs", "namespace"], BY_NAMESPACE),
-    field(
-        ROUTES,
-        &["backendRefs", "tags"],
-        "make a MeshService that selects the proxies with these labels, and refer to it",
-    ),
-    field(ROUTES, &["backendRef", "name"], BY_NAME),
-    field(ROUTES, &["backendRef", "namespace"], BY_NAMESPACE),
-    field(
-        ROUTES,
-        &["backendRef", "tags"],
-        "make a MeshService that selects the proxies with these labels, and refer to it",
-    ),
-    field(
-        &["Mesh"],
-        &["mtls"],
-        "use a MeshIdentity with the provider `Bundled`, and a MeshTLS for the mode",
-    ),
-    field(&["Mesh"], &["tracing"], "use a MeshTrace"),
-    field(&["Mesh"], &["logging"], "use a MeshAccessLog"),
-    field(&["Mesh"], &["metrics"], "use a MeshMetric"),
-    field(
-        &["Mesh"],
-        &["networking"],
-        "use a MeshPassthrough: `passthrough: false` is `passthroughMode: None`",
-    ),
-    field(
-        &["Mesh"],
-        &["routing"],
-        "remove it: routing is local first by default, a MeshLoadBalancingStrategy changes that",
-    ),
-    field(
-        &["Mesh"],
-        &["constraints"],
-        "remove it: a repository has review for that",
-    ),
-    field(
-        &["Mesh"],
-        &["meshServices"],
-        "remove it: MeshServices are always used",
-    ),
-    field(
-        &["MeshService"],
-        &["selector", "dataplaneTags"],
-        "use `dataplaneLabels: {matchLabels: …}`, with `kuma.io/workload` for `kuma.io/service`",
-    ),
-    field(&["Dataplane"], &["inbound", "tags"], TAGS),
-    field(
-        &["Dataplane"],
-        &["outbound", "tags"],
-        "use `backendRef: {kind: MeshService, name: <service>, port: <port>}`",
-    ),
-    field(
-        &["Dataplane"],
-        &["inbound", "interface"],
-        "use `address`, `port` and `servicePort`",
-    ),
-    field(
-        &["Dataplane"],
-        &["outbound", "interface"],
-        "use `address` and `port`",
-    ),
-    field(
-        &["Dataplane"],
-        &["outbound", "service"],
-        "use `backendRef: {kind: MeshService, name: <service>, port: <port>}`",
-    ),
-    field(
-        &["Dataplane"],
-        &["transparentProxying", "reachableServices"],
-        "use `reachableBackends: {refs: [{kind: MeshService, name: <service>}]}`",
-    ),
-    field(
-        &["Dataplane"],
-        &["inbound"],
-        "it belongs under `networking`",
-    ),
-    field(
-        &["Dataplane"],
-        &["outbound"],
-        "it belongs under `networking`",
-    ),
-    field(&["Dataplane"], &["probes"], "remove it"),
-    field(
-        &["Dataplane"],
-        &["metrics"],
-        "use a MeshMetric that selects this Dataplane",
-    ),
-    field(
-        &["Dataplane"],
-        &["networking", "advertisedAddress"],
-        "use a MeshZoneAddress",
-    ),
-    field(
-        &["Dataplane"],
-        &["networking", "advertisedPort"],
-        "use a MeshZoneAddress",
-    ),
-    field(
-        &["MeshIdentity"],
-        &["provider", "ca"],
-        "it belongs under `provider.bundled`",
-    ),
-    field(
-        &["HostnameGenerator"],
-        &["mesh"],
-        "remove it: a generator names the services of every mesh",
-    ),
-];
-
-/// What took the place of a field. `pointer` is that of the field, from the root of the document.
-pub(crate) fn field_help(kind: &str, pointer: &Pointer) -> Option<&'static str> {
-    let names = pointer.steps.iter().filter_map(|step| match step {
-        Step::Field(name) | Step::Again(name) => Some(name.as_str()),
-        Step::Index(_) => None,
-    });
-    let names: Vec<&str> = names.collect();
-    let fits = |field: &&Field| {
-        (field.kinds.is_empty() || field.kinds.contains(&kind)) && names.ends_with(field.path)
+/// The forms of a document of a kind. `body` is where its fields stand.
+pub(crate) fn find(kind: &str, root: &Node, body: &Pointer) -> Forms {
+    let mut forms = Forms::default();
+    let Some(node) = root.find(body) else {
+        return forms;
     };
-    // A path of one step is that of a field at the top of the body.
-    let top = |field: &&Field| {
-        field.path.len() > 1 || names.len() == 1 || matches!(names.as_slice(), ["spec", _])
+    let body = Place {
+        node,
+        at: body.clone(),
     };
-    let mut fitting: Vec<&Field> = FIELDS.iter().filter(fits).filter(top).collect();
-    fitting.sort_by_key(|field| (field.path.len(), field.kinds.len()));
-    fitting.last().map(|field| field.help)
+    match kind {
+        "Mesh" => mesh::find(&body, &mut forms),
+        "Dataplane" => dataplane::find(&body, root, &mut forms),
+        "MeshService" | "MeshExternalService" => service::find(&body, &mut forms),
+        _ => {
+            reference::find(&body, kind, &mut forms);
+            from::find(&body, kind, root, &mut forms);
+            conf::find(&body, kind, &mut forms);
+        }
+    }
+    forms
 }
 
-/// What took the place of a kind in a reference.
-pub(super) fn target_kind(kind: &str, position: Position) -> Option<&'static str> {
-    match (kind, position) {
-        ("MeshSubset", Position::Top) => Some("use `kind: Dataplane` with `labels`"),
-        ("MeshSubset" | "MeshServiceSubset", Position::To | Position::Backend) => {
-            Some("make a MeshService that selects these proxies, and refer to it by its labels")
+impl Forms {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Reports them; `document` is where they stand.
+    pub(crate) fn report(&self, document: &Location, diagnostics: &mut Diagnostics) {
+        for form in &self.0 {
+            let at = Location {
+                pointer: form.at.clone(),
+                key: form.key,
+                ..document.clone()
+            };
+            let finding = Diagnostic::new(Code::LEGACY, at, form.message.clone());
+            diagnostics.push(finding).help(form.help.clone());
         }
-        ("MeshService" | "MeshServiceSubset", Position::Top) => {
-            Some("use `kind: Dataplane` with the labels that the MeshService selects")
+    }
+
+    /// Takes back what was said about them otherwise, from the given finding on.
+    pub(crate) fn silence(&self, diagnostics: &mut Diagnostics, from: usize) {
+        if !self.0.is_empty() {
+            let said = diagnostics.list.split_off(from);
+            let left = said.into_iter().filter(|finding| !self.explain(finding));
+            diagnostics.list.extend(left);
         }
-        ("MeshGateway", _) => Some(
-            "builtin gateways do not exist here: use a delegated gateway, and `kind: Dataplane` with its labels",
-        ),
-        ("MeshHTTPRoute", Position::Top) => {
-            Some("use the route in `to`: `to: [{targetRef: {kind: MeshHTTPRoute, labels: …}}]`")
+    }
+
+    /// Whether a finding about the same document follows from one of them.
+    fn explain(&self, finding: &Diagnostic) -> bool {
+        let at = &finding.at.pointer.steps;
+        // What is not there, or seems not to be, is there in another form.
+        let missing = [Code::MISSING_FIELD, Code::NO_EFFECT].contains(&finding.code);
+        let near = |place: &Pointer| {
+            at.starts_with(&place.steps) || (missing && place.steps.starts_with(at))
+        };
+        let mut covered = self.0.iter().flat_map(|form| &form.covers);
+        finding.code != Code::LEGACY && covered.any(near)
+    }
+
+    fn add(&mut self, form: Form) {
+        self.0.push(form);
+    }
+}
+
+impl Form {
+    /// A field that does not exist any more.
+    fn field(at: Pointer, name: &str, help: impl Into<String>) -> Self {
+        Self {
+            key: true,
+            message: format!("`{name}` does not exist any more"),
+            ..Self::value(at, "", help)
         }
-        ("Mesh", Position::To) => {
-            Some("a route is about one destination: refer to a MeshService by its labels")
+    }
+
+    /// A value that means nothing any more.
+    fn value(at: Pointer, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            covers: vec![at.clone()],
+            at,
+            key: false,
+            message: message.into(),
+            help: help.into(),
         }
+    }
+
+    /// Nothing is said about this place either.
+    fn covering(mut self, place: Pointer) -> Self {
+        self.covers.push(place);
+        self
+    }
+}
+
+impl<'a> Place<'a> {
+    /// What stands under a key, a null included.
+    fn field(&self, name: &str) -> Option<Self> {
+        let entry = self.node.entry(name)?;
+        Some(Self {
+            node: &entry.value,
+            at: self.at.field(name),
+        })
+    }
+
+    /// What a path leads to.
+    fn path(&self, names: &[&str]) -> Option<Self> {
+        let start = Some(self.clone());
+        names.iter().fold(start, |place, name| {
+            place.and_then(|place| place.field(name))
+        })
+    }
+
+    /// The items of the sequence under a key.
+    fn items(&self, name: &str) -> Vec<Self> {
+        self.field(name)
+            .map(|place| place.list())
+            .unwrap_or_default()
+    }
+
+    /// The items of this sequence.
+    fn list(&self) -> Vec<Self> {
+        let NodeKind::Sequence(items, _) = &self.node.kind else {
+            return Vec::new();
+        };
+        let item = |(index, node)| Self {
+            node,
+            at: self.at.index(index),
+        };
+        items.iter().enumerate().map(item).collect()
+    }
+
+    /// The text under a key.
+    fn text(&self, name: &str) -> Option<&'a str> {
+        self.node.get(name).and_then(Node::as_str)
+    }
+
+    /// The scalar under a key, as text.
+    fn scalar(&self, name: &str) -> Option<String> {
+        self.node.get(name).and_then(scalar)
+    }
+
+    /// The mapping under a key, its scalars as texts.
+    fn pairs(&self, name: &str) -> Vec<(String, String)> {
+        self.node.get(name).map(pairs).unwrap_or_default()
+    }
+}
+
+fn scalar(node: &Node) -> Option<String> {
+    match &node.kind {
+        NodeKind::Text(text, _) => Some(text.clone()),
+        NodeKind::Number(number) => Some(number.to_string()),
+        NodeKind::Bool(value) => Some(value.to_string()),
         _ => None,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn pairs(node: &Node) -> Vec<(String, String)> {
+    let pair = |entry: &MappingEntry| Some((entry.key.clone(), scalar(&entry.value)?));
+    node.entries().iter().filter_map(pair).collect()
+}
 
-    #[test]
-    fn fields_that_were_there_once() {
-        let check = |kind: &str, path: &[&str], expected: Option<&str>| {
-            let steps = path.iter().map(|name| match name.parse() {
-                Ok(index) => Step::Index(index),
-                Err(_) => Step::Field((*name).to_owned()),
-            });
-            let pointer = Pointer {
-                steps: steps.collect(),
-            };
-            let found = field_help(kind, &pointer);
-            match expected {
-                Some(expected) => assert!(
-                    found.is_some_and(|help| help.contains(expected)),
-                    "{kind} {path:?}: {found:?}"
-                ),
-                None => assert_eq!(found, None, "{kind} {path:?}"),
-            }
+/// The labels that took the place of tags: what named a service names a workload, protocols belong to ports.
+fn labels_of(tags: &[(String, String)]) -> Vec<(String, String)> {
+    let label = |(key, value): &(String, String)| match key.as_str() {
+        "kuma.io/protocol" => None,
+        "kuma.io/service" => Some(("kuma.io/workload".to_owned(), value.clone())),
+        _ => Some((key.clone(), value.clone())),
+    };
+    tags.iter().filter_map(label).collect()
+}
+
+/// What the name of a service was made of: `api_shop_svc_80` is the port 80 of the Service `api` in the namespace `shop`.
+struct ServiceTag<'a> {
+    name: &'a str,
+    namespace: &'a str,
+    port: Option<&'a str>,
+}
+
+impl<'a> ServiceTag<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let (rest, port) = match text.rsplit_once("_svc_") {
+            Some((rest, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (rest, Some(port)),
+            Some(_) => return None,
+            None => (text.strip_suffix("_svc")?, None),
         };
-        check(
-            "MeshTimeout",
-            &["spec", "targetRef", "name"],
-            Some("kuma.io/display-name"),
-        );
-        check(
-            "MeshTimeout",
-            &["spec", "to", "0", "targetRef", "tags"],
-            Some("labels"),
-        );
-        check("MeshTimeout", &["spec", "from"], Some("rules: [{default"));
-        check("MeshTrafficPermission", &["spec", "from"], Some("SPIFFE"));
-        check("Mesh", &["mtls"], Some("MeshIdentity"));
-        check("Mesh", &["spec", "mtls"], Some("MeshIdentity"));
-        check(
-            "Dataplane",
-            &["networking", "inbound", "0", "tags"],
-            Some("kuma.io/workload"),
-        );
-        check("Dataplane", &["inbound"], Some("under `networking`"));
-        check("Dataplane", &["networking", "admin", "inbound"], None);
-        check(
-            "MeshHTTPRoute",
-            &[
-                "spec",
-                "to",
-                "0",
-                "rules",
-                "1",
-                "default",
-                "backendRefs",
-                "0",
-                "name",
-            ],
-            Some("display-name"),
-        );
-        check("MeshTimeout", &["spec", "nonsense"], None);
+        let (name, namespace) = rest.split_once('_')?;
+        let port = port.filter(|port| !port.is_empty());
+        (!name.is_empty() && !namespace.is_empty()).then_some(Self {
+            name,
+            namespace,
+            port,
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

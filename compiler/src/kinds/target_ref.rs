@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::diag::{Code, Pointer};
 
-use super::{Check, SERVICES, legacy};
+use super::{Check, SERVICES};
 
 /// Whose proxy a policy configures, or which destinations an item is about.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -215,8 +215,13 @@ fn check_kind(
     match kind {
         Some(kind) if kinds.contains(kind) => true,
         Some(kind) => {
-            let help = legacy::target_kind(kind.as_str(), position)
-                .map_or_else(|| format!("supported here: {supported}"), str::to_owned);
+            let help = match (kind, position) {
+                (TargetKind::Mesh, Position::To) => {
+                    "a route is about one destination: refer to a MeshService by its labels"
+                        .to_owned()
+                }
+                _ => format!("supported here: {supported}"),
+            };
             let message = format!("the kind `{kind}` is not supported here");
             check.invalid(&at, message).help(help);
             false

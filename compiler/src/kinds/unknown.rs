@@ -4,13 +4,14 @@
 
 use crate::diag::Code;
 use crate::similar;
+use crate::source::Node;
 
-use super::{KINDS, find};
+use super::{KINDS, find, legacy};
 
 /// Why a kind is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
-    /// `unsupported` or `unknown-kind`.
+    /// `legacy`, `unsupported` or `unknown-kind`.
     pub(crate) code: Code,
     /// What is wrong.
     pub(crate) message: String,
@@ -21,67 +22,27 @@ pub(crate) struct Refusal {
 /// Kinds of the language that later versions read.
 const LATER: [&str; 1] = ["ContainerPatch"];
 
-/// Kinds that were there once, and what took their place.
-const LEGACY: [(&str, &str); 16] = [
-    ("AccessLog", "MeshAccessLog"),
-    ("CircuitBreaker", "MeshCircuitBreaker"),
-    ("ExternalService", "MeshExternalService"),
-    ("FaultInjection", "MeshFaultInjection"),
-    ("HealthCheck", "MeshHealthCheck"),
-    ("RateLimit", "MeshRateLimit"),
-    ("Retry", "MeshRetry"),
-    ("Timeout", "MeshTimeout"),
-    ("TrafficLog", "MeshAccessLog"),
-    ("TrafficPermission", "MeshTrafficPermission"),
-    ("TrafficRoute", "MeshHTTPRoute` or a `MeshTCPRoute"),
-    ("TrafficTrace", "MeshTrace"),
-    ("VirtualOutbound", "HostnameGenerator"),
-    ("ZoneEgress", "Dataplane` with `listeners"),
-    (
-        "ZoneIngress",
-        "Dataplane` with `listeners` and a `MeshZoneAddress",
-    ),
-    ("DataplaneInsight", "Dataplane"),
-];
-
-const GATEWAYS: [&str; 7] = [
-    "Gateway",
-    "GatewayClass",
-    "HTTPRoute",
-    "MeshGateway",
-    "MeshGatewayConfig",
-    "MeshGatewayInstance",
-    "MeshGatewayRoute",
-];
-
-const PATCHES: [&str; 2] = ["MeshProxyPatch", "ProxyTemplate"];
+/// Kinds that configure another proxy.
+const PATCHES: [&str; 1] = ["MeshProxyPatch"];
 
 /// Why a kind is refused that this version does not know, or does not act on.
-pub(crate) fn refusal(name: &str) -> Refusal {
+pub(crate) fn refusal(name: &str, root: &Node) -> Refusal {
     let refuse = |code: Code, message: String, help: String| Refusal {
         code,
         message,
         help,
     };
     let unsupported = |message: String, help: String| refuse(Code::UNSUPPORTED, message, help);
-    let legacy = LEGACY.iter().find(|(legacy, _)| *legacy == name);
-    if let Some((_, modern)) = legacy {
-        let message = format!("`{name}` does not exist any more");
-        return unsupported(message, format!("use a `{modern}`"));
+    if let Some((message, help)) = legacy::replacement(name, root) {
+        return refuse(Code::LEGACY, message, help);
     }
     if LATER.contains(&name) || find(name).is_some() {
         let message = format!("`{name}` is not supported by this version yet");
         return unsupported(message, later(name).to_owned());
     }
-    if GATEWAYS.contains(&name) {
-        let message = format!("`{name}` is not supported: the mesh has no gateway of its own");
-        let help = "run a gateway of your choice beside a proxy whose Dataplane has `gateway: {type: DELEGATED}`; routes to services become `MeshHTTPRoute`s";
-        return unsupported(message, help.to_owned());
-    }
     if PATCHES.contains(&name) {
         let message = format!("`{name}` patches the configuration of another proxy than ours");
-        let help = "use the policy for what the patch does: timeouts a `MeshTimeout`, headers a `MeshHTTPRoute`, who may connect a `MeshTrafficPermission`";
-        return unsupported(message, help.to_owned());
+        return unsupported(message, legacy::PATCH.to_owned());
     }
     let message = format!("there is no kind `{name}`");
     let known = KINDS.iter().map(|kind| kind.name);
@@ -126,11 +87,12 @@ fn later(name: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::{NodeKind, Span};
 
     #[test]
     fn what_is_said_of_a_kind_that_is_not_here() {
         let check = |name: &str, code: Code, message: &str, help: &str| {
-            let found = refusal(name);
+            let found = refusal(name, &nothing());
             assert_eq!(found.code, code, "{name}");
             assert!(found.message.contains(message), "{name}: {}", found.message);
             assert!(found.help.contains(help), "{name}: {}", found.help);
@@ -143,13 +105,13 @@ mod tests {
         );
         check(
             "TrafficRoute",
-            Code::UNSUPPORTED,
+            Code::LEGACY,
             "does not exist any more",
-            "`MeshHTTPRoute` or a `MeshTCPRoute`",
+            "MeshHTTPRoute",
         );
         check(
             "MeshGateway",
-            Code::UNSUPPORTED,
+            Code::LEGACY,
             "no gateway of its own",
             "DELEGATED",
         );
@@ -187,10 +149,53 @@ mod tests {
 
     #[test]
     fn a_kind_is_either_here_or_not() {
-        let elsewhere = LATER.iter().chain(&GATEWAYS).chain(&PATCHES);
-        let legacy = LEGACY.iter().map(|(name, _)| name);
-        for name in elsewhere.chain(legacy) {
+        // Section 8.3 of the language, and section 7 for gateways.
+        let legacy = [
+            "AccessLog",
+            "CircuitBreaker",
+            "ExternalService",
+            "FaultInjection",
+            "Gateway",
+            "GatewayClass",
+            "HTTPRoute",
+            "HealthCheck",
+            "MeshGateway",
+            "MeshGatewayConfig",
+            "MeshGatewayInstance",
+            "MeshGatewayRoute",
+            "ProxyTemplate",
+            "RateLimit",
+            "Retry",
+            "Timeout",
+            "TrafficLog",
+            "TrafficPermission",
+            "TrafficRoute",
+            "TrafficTrace",
+            "VirtualOutbound",
+            "ZoneEgress",
+            "ZoneIngress",
+        ];
+        for name in legacy {
+            assert_eq!(refusal(name, &nothing()).code, Code::LEGACY, "{name}");
+        }
+        for name in LATER.iter().chain(&PATCHES).chain(&legacy) {
             assert!(find(name).is_none(), "{name}");
+        }
+        for kind in KINDS {
+            assert_ne!(
+                refusal(kind.name, &nothing()).code,
+                Code::LEGACY,
+                "{}",
+                kind.name
+            );
+        }
+    }
+
+    /// The root of a document that says nothing.
+    fn nothing() -> Node {
+        Node {
+            kind: NodeKind::Null,
+            span: Span::default(),
         }
     }
 }

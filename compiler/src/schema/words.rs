@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Expected, Mistake};
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::{Draft, quoted};
-use crate::kinds::{ENVELOPE, legacy};
+use crate::kinds::ENVELOPE;
 use crate::similar::{listed, nearest, with_stranger};
 use crate::source::{Node, NodeKind, Sources, Style, ambiguous_number};
 
@@ -33,15 +33,12 @@ pub(super) fn unknown_field(
     let message = format!("there is no field `{name}` in {place}");
     let mut location = draft.meta.within(at);
     location.key = true;
-    let instead = legacy::field_help(draft.kind.name, &location.pointer);
     let finding = diagnostics.push(Diagnostic::new(Code::UNKNOWN_FIELD, location, message));
     // A flat body stands beside the fields of its envelope.
     let flat = around.steps.is_empty() && draft.meta.body.steps.is_empty();
     let envelope = ENVELOPE.into_iter().filter(|_| flat);
     let near = nearest(name, fields.iter().copied().chain(envelope));
-    if let Some(instead) = instead {
-        finding.help(instead);
-    } else if let Some(near) = near {
+    if let Some(near) = near {
         finding.help(with_stranger(format!("did you mean `{near}`?"), name));
     } else if let Some(inside) = fields.iter().find(|field| {
         let field = Step::Field((**field).to_owned());

@@ -239,17 +239,6 @@ impl Gateway {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         match self.kind.as_deref() {
             None | Some("DELEGATED") => {}
-            Some("BUILTIN") => {
-                check
-                    .error(
-                        Code::UNSUPPORTED,
-                        &at.field("type"),
-                        "builtin gateways are not supported",
-                    )
-                    .help(
-                        "run a gateway of your choice beside the proxy, and use `type: DELEGATED`",
-                    );
-            }
             Some(other) => {
                 let message = format!("`{other}` is not a type of gateway");
                 check

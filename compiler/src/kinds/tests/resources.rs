@@ -251,10 +251,6 @@ fn gateways() {
         "{type: DELEGATED, tags: {kuma.io/service: kong, version: '1'}}",
         &[],
     );
-    gateway(
-        "{type: BUILTIN}",
-        &["networking.gateway.type [unsupported]"],
-    );
     gateway("{type: X}", &["networking.gateway.type [invalid-value]"]);
     gateway(
         "{tags: {version: '1'}}",

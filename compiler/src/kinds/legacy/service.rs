@@ -1,0 +1,50 @@
+//! Selectors by tags, and the sources of certificates (language 8.1).
+//!
+//! Never shows what stands inline: it may be a private key.
+
+use crate::yaml;
+
+use super::{Form, Forms, Place, labels_of};
+
+/// The forms of a `MeshService` or `MeshExternalService`.
+pub(super) fn find(spec: &Place<'_>, forms: &mut Forms) {
+    if let Some(tags) = spec.path(&["selector", "dataplaneTags"]) {
+        let labels = labels_of(&super::pairs(tags.node));
+        let help = match labels.is_empty() {
+            true => "use `dataplaneLabels: {matchLabels: {<label>: <value>}}`".to_owned(),
+            false => format!(
+                "use `dataplaneLabels: {{matchLabels: {}}}`",
+                yaml::mapping(&labels)
+            ),
+        };
+        let form = Form::field(tags.at, "selector.dataplaneTags", help);
+        forms.add(form.covering(spec.at.field("selector")));
+    }
+    let Some(verification) = spec.path(&["tls", "verification"]) else {
+        return;
+    };
+    for name in ["caCert", "clientCert", "clientKey"] {
+        if let Some(source) = verification.field(name) {
+            data_source(&source, name, forms);
+        }
+    }
+}
+
+fn data_source(source: &Place<'_>, name: &str, forms: &mut Forms) {
+    let old = ["secret", "inline", "inlineString"];
+    let Some(key) = old.into_iter().find(|key| source.node.entry(key).is_some()) else {
+        return;
+    };
+    let help = match (key, source.text("secret")) {
+        ("secret", secret) => {
+            let secret = yaml::scalar(secret.unwrap_or("<name>"));
+            format!("use `{name}: {{type: Secret, secretRef: {{kind: Secret, name: {secret}}}}}`")
+        }
+        ("inline", _) => format!(
+            "use `{name}: {{type: InsecureInline, insecureInline: {{value: …}}}}`, where the value is not in base64 any more"
+        ),
+        _ => format!("use `{name}: {{type: InsecureInline, insecureInline: {{value: …}}}}`"),
+    };
+    let form = Form::field(source.at.field(key), &format!("{name}.{key}"), help);
+    forms.add(form.covering(source.at.clone()));
+}
