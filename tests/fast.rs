@@ -1,6 +1,8 @@
 //! Everything that needs no process of its own: cases, golden files, the command line, and the invariants of the house.
 
 #[cfg(test)]
+mod bundle;
+#[cfg(test)]
 mod cases;
 #[cfg(test)]
 mod cli;

@@ -61,6 +61,14 @@ fn compiled(example: &Path) -> Compiled {
     compiled
 }
 
+/// Every example as the compiler sees it, with its name.
+pub(crate) fn all() -> Vec<(String, Compiled)> {
+    let examples = directories(&top().join("examples")).into_iter();
+    examples
+        .map(|example| (example.display().to_string(), compiled(&example)))
+        .collect()
+}
+
 /// `snapshots/<example>/<name>.snap`, without what insta would add to it.
 fn snapshot(example: &str, name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();

@@ -55,7 +55,7 @@ fn generated_schemas_are_current() {
         "mesh.schema.json".to_owned(),
         pretty(&mesh_compiler::union()),
     );
-    hold(&directory(), &BTreeMap::from([union]), ".json");
+    hold(&directory(), &BTreeMap::from([union]), "mesh.schema.json");
 }
 
 fn validator() -> Validator {
