@@ -68,6 +68,9 @@ pub struct DeclaredEndpoint {
     pub port: u16,
     /// False: declared unhealthy or not ready; never an endpoint while it is.
     pub healthy: bool,
+    /// Those of its labels that a policy of the mesh compares with the clients' own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// How meshd issues the certificates of one `MeshIdentity` (language 3.8).

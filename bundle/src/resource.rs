@@ -3,7 +3,9 @@
 //! Nothing here refers to a policy except as the [`Origin`] of a value. Unknown fields are refused: what a proxy cannot
 //! understand it must not half obey.
 
+pub mod external;
 pub mod inbound;
+pub mod load_balancing;
 pub mod metrics;
 pub mod outbound;
 pub mod passthrough;
@@ -21,10 +23,12 @@ use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
 use crate::spiffe::{SpiffeId, TrustDomain};
 
+pub use external::External;
 pub use inbound::{
     Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, SpiffeMatch,
     TlsMode,
 };
+pub use load_balancing::{Balancer, HashPolicy, Locality};
 pub use metrics::{
     Application, EndpointTls, Metrics, MetricsBackend, NameMatch, Profile, PrometheusEndpoint,
 };

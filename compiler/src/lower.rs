@@ -2,8 +2,10 @@
 //!
 //! Never reads text and never decides anything about a request: that is `decide` of the bundle.
 
+mod external;
 pub(crate) mod inbound;
 pub(crate) mod leaf;
+pub(crate) mod load_balancing;
 mod metrics;
 mod outbound;
 mod passthrough;
@@ -151,6 +153,11 @@ fn endpoints(mesh: &MeshView<'_>, place: usize, instance: Instance<'_>) -> Vec<D
     if mesh.is_closed(&instance.meta.kri.zone) {
         return endpoints;
     }
+    let labels = instance.meta.labels.iter();
+    let labels = labels.filter(|(key, _)| mesh.compared.contains(*key));
+    let labels: BTreeMap<String, String> = labels
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     for service in mesh.served_by(place) {
         for port in &service.ports {
             let own = service.kri(port);
@@ -166,6 +173,7 @@ fn endpoints(mesh: &MeshView<'_>, place: usize, instance: Instance<'_>) -> Vec<D
                     address: address.clone(),
                     port: port_number,
                     healthy: inbound::is_healthy(inbound),
+                    labels: labels.clone(),
                 }));
             }
         }

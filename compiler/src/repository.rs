@@ -15,6 +15,7 @@ use crate::identity::Identity;
 use crate::index::Carriers;
 use crate::kinds::mesh_trust::MeshTrust;
 use crate::kinds::{Resource, Spec};
+use crate::lower::load_balancing::compared;
 use crate::model::{Meta, Settings};
 use crate::policy::{ConfAt, Descriptor, Source, Table, Written};
 use crate::resolve::{Carried, Catalogue};
@@ -53,6 +54,8 @@ pub(crate) struct MeshView<'a> {
     united: BTreeMap<Kri, Vec<Kri>>,
     /// The zones whose proxies serve nobody.
     closed: BTreeSet<&'a str>,
+    /// The labels that clients compare with those of their servers.
+    pub(crate) compared: BTreeSet<String>,
 }
 
 /// The policies of one mesh, by kind.
@@ -235,6 +238,7 @@ fn view<'a>(
         labelled: Carriers::default(),
         united: BTreeMap::new(),
         closed: BTreeSet::new(),
+        compared: BTreeSet::new(),
     };
     for resource in resources {
         let meta = &resource.meta;
@@ -289,6 +293,8 @@ fn view<'a>(
             })
         })
     });
+    let confs = view.policies.load_balancing.confs();
+    view.compared = confs.flat_map(compared).map(str::to_owned).collect();
     view
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HttpRoute, Protocol, TcpRoute, Timeouts};
+use super::{Balancer, External, HashPolicy, HttpRoute, Locality, Protocol, TcpRoute, Timeouts};
 use crate::duration::Duration;
 use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
@@ -43,6 +43,9 @@ pub struct Destination {
     pub traffic: Traffic,
     /// Limits of this destination; `connect` is that of the [`Cluster`] which finally receives the traffic.
     pub timeouts: Timeouts,
+    /// What makes requests go to the same instance, where the balancer of the [`Cluster`] looks at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_policies: Option<Sourced<Vec<HashPolicy>>>,
     /// The service document.
     pub origin: Origin,
 }
@@ -97,6 +100,15 @@ pub struct Cluster {
     pub identities: Vec<SpiffeId>,
     /// TCP and TLS establishment; never zero.
     pub connect_timeout: Sourced<Duration>,
+    /// `None`: one instance after the other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balancer: Option<Sourced<Balancer>>,
+    /// `None`: the own zone, then all others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locality: Option<Locality>,
+    /// Its servers are not of the mesh; then it has no identities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     /// The service document.
     pub origin: Origin,
 }
@@ -113,6 +125,7 @@ impl Destination {
             hostnames: Vec::new(),
             traffic,
             timeouts: Timeouts::default(),
+            hash_policies: None,
             origin,
         }
     }
@@ -127,6 +140,9 @@ impl Cluster {
             protocol,
             identities: Vec::new(),
             connect_timeout: Timeouts::default().connect,
+            balancer: None,
+            locality: None,
+            external: None,
             origin,
         }
     }

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Protocol, Timeouts, WeightedBackend};
+use super::{HashPolicy, Protocol, Timeouts, WeightedBackend};
 use crate::kri::Kri;
-use crate::origin::Origin;
+use crate::origin::{Origin, Sourced};
 
 /// One match of one rule, in the place where it is tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +22,9 @@ pub struct HttpRoute {
     /// Instead of those of the destination, where a `MeshTimeout` targets this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeouts: Option<Timeouts>,
+    /// Instead of those of the destination, where a `MeshLoadBalancingStrategy` targets this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash_policies: Option<Sourced<Vec<HashPolicy>>>,
     /// The rule, or the service document for the implied catch-all.
     pub origin: Origin,
 }
@@ -219,6 +222,7 @@ impl HttpRoute {
             filters: Vec::new(),
             backends,
             timeouts: None,
+            hash_policies: None,
             origin,
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! Never leaves a value without its origin.
 
+mod balancing;
+mod external;
 mod wide;
 
 use std::fmt::Display;
@@ -194,11 +196,12 @@ impl Telling<'_> {
         };
         // The connect timeout is that of the cluster.
         self.timeouts(&destination.timeouts, protocol, None, &key, "timeouts");
+        self.hash_policies(1, destination.hash_policies.as_ref(), &key, "hashPolicies");
     }
 
     fn route(&mut self, index: usize, route: &HttpRoute, key: &Key) {
         let name = match route.kri.kind.as_str() {
-            "msvc" => "else".to_owned(),
+            "msvc" | "extsvc" | "mzsvc" => "else".to_owned(),
             _ => format!("{} {}", words::name(&route.kri), route.kri.section),
         };
         let text = format!(
@@ -217,6 +220,8 @@ impl Telling<'_> {
                 self.timeout(2, name, value, key, &format!("{place}/{field}"));
             }
         }
+        let place = format!("traffic/routes/{index}/hashPolicies");
+        self.hash_policies(2, route.hash_policies.as_ref(), key, &place);
     }
 
     fn split(&mut self, depth: usize, backends: &[WeightedBackend]) {
@@ -244,8 +249,12 @@ impl Telling<'_> {
         for id in &cluster.identities {
             self.page.line(1, &format!("server      {id}"));
         }
-        if cluster.identities.is_empty() {
-            self.page.line(1, "server      without identity: plaintext");
+        match &cluster.external {
+            Some(external) => self.external(external),
+            None if cluster.identities.is_empty() => {
+                self.page.line(1, "server      without identity: plaintext");
+            }
+            None => {}
         }
         let key = Key::Cluster(cluster.kri.clone());
         self.timeout(
@@ -255,6 +264,7 @@ impl Telling<'_> {
             &key,
             "connectTimeout",
         );
+        self.balancing(cluster, &key);
     }
 
     fn timeouts(

@@ -3,7 +3,7 @@
 //! Never picks one: that is for the proxy.
 
 mod check;
-mod locality;
+pub(crate) mod locality;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshLoadBalancingStrategy>,
     parse: |body, check| {
         let spec: MeshLoadBalancingStrategy = read::typed(body, check)?;

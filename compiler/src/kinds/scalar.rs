@@ -71,6 +71,20 @@ impl Percentage {
         (parts <= 1_000_000).then_some(parts)
     }
 
+    /// A factor in millionths; digits after the sixth do not count. `None` for what is no decimal number above or at zero.
+    pub(crate) fn millionths(&self) -> Option<u64> {
+        let (whole, fraction) = self.text.split_once('.').unwrap_or((&self.text, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) {
+            return None;
+        }
+        let fraction: String = fraction.chars().chain("000000".chars()).take(6).collect();
+        let whole: u64 = whole.parse().ok()?;
+        whole
+            .checked_mul(1_000_000)?
+            .checked_add(fraction.parse().ok()?)
+    }
+
     /// Checks a factor, a decimal number that is no share: more than zero.
     pub(crate) fn check_above_zero(&self, at: &Pointer, check: &mut Check<'_>) {
         self.check_decimal(

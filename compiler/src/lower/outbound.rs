@@ -10,13 +10,16 @@ use serde_json::Value;
 use crate::diag::Location;
 use crate::kinds::dataplane::outbound::Outbound as Declared;
 use crate::kinds::target_ref::BackendRef;
+use crate::model::Meta;
 use crate::policy::merge::Setting;
 use crate::policy::outbound::{self, Towards};
 use crate::provenance::Notes;
-use crate::service::{Port, Service};
+use crate::service::{Port, Selector, Service};
 
 use super::Lowering;
+use super::external::external;
 use super::leaf::Leaves;
+use super::load_balancing::{balancer, hash_policies, locality};
 use super::route;
 use super::shared::{Ingredients, Made, Parts, Shared};
 use super::timeouts::timeouts;
@@ -145,6 +148,7 @@ impl<'a> Sending<'a> {
         Ingredients {
             port: port.clone(),
             items,
+            own: Vec::new(),
         }
     }
 
@@ -163,6 +167,12 @@ impl<'a> Sending<'a> {
                 lines: self.of.lines,
                 notes: &mut notes,
                 place: "timeouts",
+            }),
+            hash_policies: hash_policies(Leaves {
+                merged: &self.load_balancing.lookup(&kri),
+                lines: self.of.lines,
+                notes: &mut notes,
+                place: "",
             }),
             origin: service.origin.clone(),
             kri,
@@ -258,10 +268,15 @@ impl<'a> Sending<'a> {
             &self.health_check,
             &self.load_balancing,
         ];
-        let items = kinds.map(|kind| kind.numbers(&towards)).into();
+        let items = kinds.map(|kind| kind.numbers(&towards));
+        let own = match items.last().is_none_or(Vec::is_empty) {
+            true => Vec::new(),
+            false => self.compared(),
+        };
         let ingredients = Ingredients {
             port: kri.clone(),
-            items,
+            items: items.into(),
+            own,
         };
         let known = parts.shared.clusters.get(&ingredients).cloned();
         let made = known.or_else(|| {
@@ -272,6 +287,16 @@ impl<'a> Sending<'a> {
         if let Some(made) = made {
             parts.give(key, &made);
         }
+    }
+
+    /// What load balancing looks at of the proxy itself: its zone, and the labels that it may have in common with others.
+    fn compared(&self) -> Vec<Option<String>> {
+        let Meta { kri, labels, .. } = self.of.instance.meta;
+        let compared = self.of.mesh.compared.iter();
+        let labels = compared.map(|key| labels.get(key).cloned());
+        std::iter::once(Some(kri.zone.clone()))
+            .chain(labels)
+            .collect()
     }
 
     fn make_cluster(&self, kri: &Kri, shared: &mut Shared) -> Option<Made> {
@@ -290,6 +315,17 @@ impl<'a> Sending<'a> {
         cluster.identities = mesh.servers.get(kri).cloned().unwrap_or_default();
         if let Some(connect) = connect {
             cluster.connect_timeout = connect;
+        }
+        let mut balancing = Leaves {
+            merged: &self.load_balancing.lookup(kri),
+            lines: self.of.lines,
+            notes: &mut notes,
+            place: "",
+        };
+        cluster.balancer = balancer(&mut balancing);
+        cluster.locality = locality(&mut balancing, self.of.instance.meta);
+        if let Selector::Outside(spec) = &service.selector {
+            cluster.external = Some(external(spec));
         }
         shared.make(Resource::Cluster(cluster), notes, Vec::new())
     }

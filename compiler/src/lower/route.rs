@@ -17,6 +17,7 @@ use crate::policy::outbound::{Item, Outbound};
 use crate::provenance::Notes;
 
 use super::leaf::Leaves;
+use super::load_balancing::hash_policies;
 use super::outbound::{Addressed, Sending, itself};
 use super::timeouts::timeouts;
 
@@ -135,9 +136,11 @@ fn route<'a>(
     let redirects = filters
         .iter()
         .any(|filter| matches!(filter, mesh_bundle::resource::Filter::Redirect(_)));
-    let own = sending
-        .timeout
-        .lookup_route(&addressed.kri(), &rule.by.resource);
+    let port = addressed.kri();
+    let own = sending.timeout.lookup_route(&port, &rule.by.resource);
+    let balancing = sending
+        .load_balancing
+        .lookup_route(&port, &rule.by.resource);
     let lines = sending.of.lines;
     HttpRoute {
         kri: rule
@@ -150,6 +153,14 @@ fn route<'a>(
             false => sending.backends(addressed, leaf("backendRefs"), true),
         },
         filters,
+        hash_policies: balancing.and_then(|merged| {
+            hash_policies(Leaves {
+                merged: &merged,
+                lines,
+                notes,
+                place: &format!("traffic/routes/{place}"),
+            })
+        }),
         timeouts: own.map(|merged| {
             timeouts(Leaves {
                 merged: &merged,

@@ -15,6 +15,8 @@ pub(super) struct Ingredients {
     pub(super) port: Kri,
     /// By kind, in an order that is the same for all of one sort.
     pub(super) items: Vec<Vec<usize>>,
+    /// What the resource holds of the proxy itself.
+    pub(super) own: Vec<Option<String>>,
 }
 
 /// Of one mesh: what is effective for proxies as a whole.

@@ -1,5 +1,6 @@
 //! Small repositories, and what their proxies are given: the stories of language section 9.
 
+mod balancing;
 mod identities;
 mod policies;
 mod routes;

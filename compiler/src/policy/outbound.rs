@@ -46,6 +46,11 @@ pub(crate) struct Outbound<'a> {
 }
 
 impl Table {
+    /// The confs of all items, whomever they are about.
+    pub(crate) fn confs(&self) -> impl Iterator<Item = &Value> {
+        self.to.iter().map(|item| &item.conf)
+    }
+
     /// The `to` items of the policies that apply to a proxy.
     pub(crate) fn outbound<'a>(&'a self, subject: &Subject<'a>) -> Outbound<'a> {
         let subject = Some(*subject);

@@ -91,6 +91,7 @@ pub(crate) fn bundle(options: Options) -> Bundle {
                 address: "127.0.0.1".to_owned(),
                 port,
                 healthy: !(options.sick && name == "api-2"),
+                labels: BTreeMap::new(),
             });
         } else {
             let cluster = Cluster {

@@ -65,6 +65,23 @@ impl BalancingConf {
         for (index, policy) in self.hash_policies.iter().flatten().enumerate() {
             policy.check(&at.field("hashPolicies").index(index), check);
         }
+        self.is_only_carried(at, check);
+    }
+
+    /// What is in the bundle, and mesh-proxy does not act on.
+    fn is_only_carried(&self, at: &Pointer, check: &mut Check<'_>) {
+        let balancer = self.load_balancer.as_ref().and_then(|found| found.kind);
+        if balancer.is_some_and(|kind| kind != BalancerType::RoundRobin) {
+            let at = at.field("loadBalancer").field("type");
+            check.not_implemented(&at, "instances are used one after the other");
+        }
+        if self.locality_awareness.is_some() {
+            let at = at.field("localityAwareness");
+            check.not_implemented(&at, "instances of all zones are used alike");
+        }
+        if self.hash_policies.is_some() {
+            check.not_implemented(&at.field("hashPolicies"), "requests are not hashed");
+        }
     }
 }
 

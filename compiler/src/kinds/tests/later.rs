@@ -281,10 +281,15 @@ fn faults() {
 
 #[test]
 fn balancing() {
-    let balance = |target: &str, default: &str, errors: &[&str]| {
+    let balance = |target: &str, default: &str, errors: &[&str], carried: &[&str]| {
         let body = format!("to: [{{targetRef: {target}, default: {default}}}]");
         let place = "spec.to[0].default";
-        check_under("MeshLoadBalancingStrategy", place, &body, errors, &[]);
+        let carried: Vec<String> = carried
+            .iter()
+            .map(|field| format!("{field} [not-implemented]"))
+            .collect();
+        let carried: Vec<&str> = carried.iter().map(String::as_str).collect();
+        check_under("MeshLoadBalancingStrategy", place, &body, errors, &carried);
     };
     let service = "{kind: MeshService, labels: {a: b}}";
     let route = "{kind: MeshHTTPRoute, labels: {a: b}}";
@@ -292,11 +297,13 @@ fn balancing() {
         service,
         "{loadBalancer: {type: LeastRequest, leastRequest: {choiceCount: 4, activeRequestBias: '1.3'}}}",
         &[],
+        &[".loadBalancer.type"],
     );
     balance(
         service,
         "{localityAwareness: {crossZone: {}}}",
         &[".localityAwareness.crossZone [invalid-value]"],
+        &[".localityAwareness"],
     );
     balance(
         route,
@@ -305,6 +312,7 @@ fn balancing() {
             ".loadBalancer [invalid-value]",
             ".localityAwareness [invalid-value]",
         ],
+        &[".loadBalancer.type", ".localityAwareness"],
     );
     balance(
         service,
@@ -315,6 +323,7 @@ fn balancing() {
             ".hashPolicies[1].cookie.name [missing-field]",
             ".hashPolicies[1].cookie.path [invalid-value]",
         ],
+        &[".loadBalancer.type", ".hashPolicies"],
     );
     balance(
         "{kind: Mesh}",
@@ -327,5 +336,6 @@ fn balancing() {
             ".localityAwareness.crossZone.failover[2].to [missing-field]",
             ".localityAwareness.crossZone.failoverThreshold.percentage [invalid-value]",
         ],
+        &[".localityAwareness"],
     );
 }
