@@ -38,12 +38,17 @@ pub struct Compiled {
 pub struct Secrets {
     /// By issuer and JSON pointer.
     pub inline: BTreeMap<(Kri, String), String>,
+    /// Of `Secret` documents, by mesh and name, in base64.
+    pub documents: BTreeMap<(String, String), String>,
 }
 
 /// Says where values are, never what they are.
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.inline.keys()).finish()
+        f.debug_struct("Secrets")
+            .field("inline", &self.inline.keys())
+            .field("documents", &self.documents.keys())
+            .finish()
     }
 }
 

@@ -73,6 +73,7 @@ pub(crate) fn lower(
         shared.destinations.clear();
         shared.clusters.clear();
         shared.wide.clear();
+        secrets.documents.extend(mesh.secrets());
         let trust = Resource::Trust(trust::trust(&mesh.trusts));
         for identity in &mesh.identities {
             if let Some(issuer) = identity.issuer(lines, &mut secrets.inline) {

@@ -309,6 +309,17 @@ fn collectors<'a>(resources: &[&'a Resource], lines: Lines<'_>) -> Collectors<'a
 }
 
 impl MeshView<'_> {
+    /// What its `Secret` documents hold, by mesh and name.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = ((String, String), String)> {
+        self.documents.iter().filter_map(|resource| {
+            let Spec::Secret(secret) = &resource.spec else {
+                return None;
+            };
+            let kri = &resource.meta.kri;
+            Some(((kri.mesh.clone(), kri.name.clone()), secret.data.clone()?))
+        })
+    }
+
     /// What references can lead to.
     pub(crate) fn catalogue(&self) -> Catalogue<'_> {
         Catalogue {

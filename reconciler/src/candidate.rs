@@ -6,21 +6,18 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mesh_bundle::{Bundle, Digest, Kri};
+use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::diag::{Format, render, summary};
 use mesh_compiler::model::Settings;
 use mesh_compiler::source::{Node, Sources};
 use mesh_compiler::world::Entry;
-use mesh_compiler::{Compiled, MemoryWorld, World, compile};
+use mesh_compiler::{Compiled, MemoryWorld, Secrets, World, compile};
 
 /// In a path of the compiled world, and in nobody's repository.
 const REGISTERED: &str = "(registered)";
 
 /// Documents that proxies brought with them, by mesh and name of the Dataplane.
 pub(crate) type Documents = BTreeMap<(String, String), Vec<u8>>;
-
-/// Values that stand in documents, by issuer and pointer.
-pub(crate) type Inline = BTreeMap<(Kri, String), String>;
 
 /// A commit without errors.
 pub(crate) struct Candidate {
@@ -29,8 +26,8 @@ pub(crate) struct Candidate {
     pub(crate) digest: Digest,
     /// With the registered Dataplanes.
     pub(crate) bundle: Bundle,
-    /// Values that stand in documents, by issuer and pointer.
-    pub(crate) inline: Inline,
+    /// Values that stand in documents.
+    pub(crate) secrets: Secrets,
     /// What the compiler read.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// What stands in the files.
@@ -82,7 +79,7 @@ impl Candidate {
             inventory: inventory(&compiled.sources),
             warnings: (!compiled.diagnostics.list.is_empty()).then(|| text(&compiled)),
             bundle: compiled.bundle,
-            inline: compiled.secrets.inline,
+            secrets: compiled.secrets,
             files: recorder.read.into_inner(),
             admitted: Documents::new(),
             left_out: BTreeMap::new(),
@@ -106,7 +103,7 @@ impl Candidate {
             let compiled = compile(&self.world_with(&documents), settings);
             if !compiled.diagnostics.has_errors() {
                 self.bundle = compiled.bundle;
-                self.inline = compiled.secrets.inline;
+                self.secrets = compiled.secrets;
                 self.admitted = documents;
             } else if let [misfit] = group.as_slice() {
                 self.left_out.insert(misfit.clone(), text(&compiled));

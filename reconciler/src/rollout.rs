@@ -11,12 +11,12 @@ use std::time::Duration;
 
 use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::model::Settings;
-use mesh_compiler::{MemoryWorld, World};
+use mesh_compiler::{MemoryWorld, Secrets, World};
 use mesh_delivery::message::Denied;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ca::{Authorities, CaFailure, Values};
-use crate::candidate::{self, Candidate, Documents, Inline, Name};
+use crate::candidate::{self, Candidate, Documents, Name};
 use crate::publish::{Beside, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
@@ -49,12 +49,12 @@ pub(crate) struct Desk {
 struct Good {
     revision: String,
     bundle: Arc<Bundle>,
-    inline: Inline,
+    secrets: Secrets,
     files: Arc<BTreeMap<String, Vec<u8>>>,
     inventory: BTreeSet<Name>,
 }
 
-/// Nothing of what documents hold inline.
+/// Nothing of what documents hold.
 impl fmt::Debug for Good {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Good")
@@ -199,7 +199,7 @@ impl Rollout {
         let (Some(good), Some(published)) = (&desk.good, self.registry.published()) else {
             return Ok(());
         };
-        let authorities = self.load(&good.bundle, &good.inline);
+        let authorities = self.load(&good.bundle, &good.secrets);
         let authorities = authorities.map_err(|failure| failure.to_string())?;
         if let Some(why) = authorities.failed().values().next() {
             return Err(why.clone());
@@ -215,13 +215,13 @@ impl Rollout {
     }
 
     fn authorities(&self, candidate: &Candidate) -> Result<Authorities, CaFailure> {
-        self.load(&candidate.bundle, &candidate.inline)
+        self.load(&candidate.bundle, &candidate.secrets)
     }
 
-    fn load(&self, bundle: &Bundle, inline: &Inline) -> Result<Authorities, CaFailure> {
+    fn load(&self, bundle: &Bundle, secrets: &Secrets) -> Result<Authorities, CaFailure> {
         let values = Values {
             state: &self.state,
-            inline,
+            secrets,
         };
         Authorities::load(&bundle.issuers, &values, Now::read().unix)
     }
@@ -235,7 +235,7 @@ impl Rollout {
         let good = Good {
             revision: candidate.revision,
             bundle: Arc::new(candidate.bundle),
-            inline: candidate.inline,
+            secrets: candidate.secrets,
             files: Arc::new(candidate.files),
             inventory: candidate.inventory,
         };

@@ -1,6 +1,6 @@
 //! Findings for people: the message, the lines it is about, what belongs to it, what helps.
 //!
-//! Never shows a line that holds a private key.
+//! Never shows a line that holds a private key, and none of a Secret.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use annotate_snippets::{
 };
 
 use super::render::safe;
-use super::{Diagnostic, Location, Severity};
+use super::{Diagnostic, Location, Pointer, Severity};
 use crate::source::Sources;
 
 /// Longer lines are not shown: nobody reads them, and they may be a megabyte.
@@ -101,7 +101,8 @@ fn excerpt<'a>(marked: &[Marked<'a>], sources: &'a Sources, main: bool) -> Eleme
     let before = text.get(..lines.start).unwrap_or_default();
     let unfit = |line: &str| line.len() > LONGEST_LINE || line.contains(KEY_MARK);
     let place = sources.place(first.at);
-    if shown.trim().is_empty() || shown.lines().any(unfit) || ends_inside_key(before) {
+    let secret = marked.iter().any(|marked| is_secret(sources, marked.at));
+    if secret || shown.trim().is_empty() || shown.lines().any(unfit) || ends_inside_key(before) {
         let number = |n: u32| usize::try_from(n).unwrap_or(0);
         let origin = Origin::path(path)
             .line(number(place.line))
@@ -142,6 +143,35 @@ fn span(sources: &Sources, at: &Location, text: &str) -> Range<usize> {
         Some(_) => start..start + inside.find('\n').unwrap_or(0).max(width),
         None => start..end,
     }
+}
+
+/// Is the place in a document that is a Secret, or says so in a line before it broke?
+fn is_secret(sources: &Sources, at: &Location) -> bool {
+    let names = ["Secret", "GlobalSecret"];
+    let document = Location {
+        pointer: Pointer::default(),
+        ..at.clone()
+    };
+    let node = sources.node(&document);
+    let says = |key: &str| node.and_then(|node| node.get(key)?.as_str());
+    if ["type", "kind"]
+        .iter()
+        .any(|key| says(key).is_some_and(|kind| names.contains(&kind)))
+    {
+        return true;
+    }
+    let text = sources.text(&at.file).unwrap_or_default();
+    let here = span(sources, at, text).start;
+    let before = text.get(..here).unwrap_or_default();
+    let start = before.rfind("\n---").unwrap_or(0);
+    let own = text.get(start..).unwrap_or_default();
+    let rest = own.get(1..).and_then(|own| own.find("\n---"));
+    let own = own.get(..rest.map_or(own.len(), |end| end + 1));
+    own.unwrap_or_default().lines().any(|line| {
+        let kind = line.strip_prefix("type:").or(line.strip_prefix("kind:"));
+        let kind = kind.map(|kind| kind.trim().trim_matches(['\'', '"']));
+        kind.is_some_and(|kind| names.contains(&kind))
+    })
 }
 
 /// Does the text end between the first and the last line of a private key?

@@ -54,9 +54,9 @@ pub(super) fn refuse_secret(reader: &mut Reader<'_>) {
         .error(
             Code::UNSUPPORTED,
             &Pointer::default().field("type"),
-            "secrets of the mesh are not read from documents yet",
+            "secrets of the mesh are not read from documents of Kubernetes yet",
         )
-        .help("keep secrets out of git: meshd reads them from its secret directory");
+        .help("keep it in the secret directory of meshd");
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Written> {

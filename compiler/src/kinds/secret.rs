@@ -22,7 +22,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: false,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<Secret>,
     parse,
 };
@@ -54,6 +54,17 @@ fn parse(body: &serde_json::Value, check: &mut Check<'_>) -> Option<Spec> {
 
 impl Secret {
     fn check(&self, check: &mut Check<'_>) {
+        let name = &check.meta.kri.name;
+        let root = Pointer::default();
+        if check.meta.kri.kind == GLOBAL.short {
+            check.not_implemented(&root, "nothing can refer to a secret of no mesh");
+        } else if is_of_another_mesh(name) {
+            let message =
+                format!("`{name}` is a secret of Kuma's own, which this mesh has no use for");
+            check
+                .warn(Code::NO_EFFECT, &root, message)
+                .help("remove it: meshd keeps its own keys");
+        }
         let Some(data) = self.data.as_ref().filter(|data| !data.is_empty()) else {
             return;
         };
@@ -70,6 +81,16 @@ impl Secret {
             )
             .help("keep it where meshd finds it, and refer to it by name");
     }
+}
+
+/// Kuma keeps its signing keys and certificate authorities in secrets with these names.
+fn is_of_another_mesh(name: &str) -> bool {
+    let signing = [
+        "dataplane-token-signing-key-",
+        "user-token-signing-key-",
+        "zone-token-signing-key-",
+    ];
+    name.contains(".ca-builtin-") || signing.iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Without the value.

@@ -2,10 +2,11 @@
 //!
 //! Never shows a value: what is wrong is told by the name of the source.
 
-use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use mesh_bundle::{Issuer, Kri, ValueSource};
+use mesh_compiler::Secrets;
 use rcgen::KeyPair;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -23,8 +24,8 @@ const VALUE_LIMIT: u64 = 1 << 20;
 /// Where values of the operator are looked up.
 pub(crate) struct Values<'a> {
     pub(crate) state: &'a StateDir,
-    /// Written into documents, by issuer and pointer.
-    pub(crate) inline: &'a BTreeMap<(Kri, String), String>,
+    /// Written into documents.
+    pub(crate) secrets: &'a Secrets,
 }
 
 impl std::fmt::Debug for Values<'_> {
@@ -44,7 +45,7 @@ impl Values<'_> {
         match source {
             ValueSource::Inline(pointer) => {
                 let key = (identity.clone(), pointer.clone());
-                let value = self.inline.get(&key);
+                let value = self.secrets.inline.get(&key);
                 value
                     .map(|text| Zeroizing::new(text.clone().into_bytes()))
                     .ok_or_else(|| format!("the document has no value at `{pointer}`"))
@@ -74,6 +75,10 @@ impl Values<'_> {
                 if !plain(name) || !plain(&issuer.mesh) {
                     return Err(format!("`{name}` is not the name of a secret"));
                 }
+                let document = (issuer.mesh.clone(), name.clone());
+                if let Some(packed) = self.secrets.documents.get(&document) {
+                    return unpack(packed).map_err(|why| format!("secret `{name}`: {why}"));
+                }
                 let place = self.state.path("secrets").join(&issuer.mesh).join(name);
                 read(&place).map_err(|why| format!("secret `{name}`: {why}"))
             }
@@ -101,6 +106,14 @@ impl Values<'_> {
             .map_err(|why| unusable(format!("private key: {why}")))?;
         judge(&certificate, &private_key, now).map_err(unusable)
     }
+}
+
+/// What a `Secret` document holds.
+fn unpack(packed: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    let packed: String = packed.split_ascii_whitespace().collect();
+    let bytes = BASE64_STANDARD.decode(packed);
+    let bytes = bytes.map_err(|_| "its document is not in base64".to_owned())?;
+    Ok(Zeroizing::new(bytes))
 }
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {

@@ -140,10 +140,10 @@ pub(crate) fn project(
     revision: &str,
     before: Option<&Published>,
 ) -> Published {
-    let inline = BTreeMap::new();
+    let secrets = mesh_compiler::Secrets::default();
     let values = Values {
         state,
-        inline: &inline,
+        secrets: &secrets,
     };
     let beside = Beside {
         revision: revision.to_owned(),

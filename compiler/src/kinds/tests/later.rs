@@ -104,7 +104,7 @@ fn services_of_zones() {
         "GlobalSecret",
         "data: '{}'",
         &["data [invalid-value]"],
-        &["data [inline-secret]"],
+        &[" [not-implemented]", "data [inline-secret]"],
     );
 }
 

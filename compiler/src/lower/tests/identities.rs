@@ -78,3 +78,54 @@ fn a_bundle_says_where_a_key_is_and_never_what_it_is() {
         }
     );
 }
+
+#[test]
+fn a_secret_is_for_meshd_alone() {
+    use crate::diag::{Format, render};
+
+    let secret = |data: &str| format!("---\ntype: Secret\nname: s\ndata: {data}\n");
+    let compiled = story(&secret("c2Vla3JpdA=="));
+    let kept = compiled.secrets.documents.into_iter().collect::<Vec<_>>();
+    let name = ("default".to_owned(), "s".to_owned());
+    assert_eq!(kept, [(name, "c2Vla3JpdA==".to_owned())]);
+
+    for data in [
+        "seekrit",
+        "'seekrit=!'",
+        "{other: seekrit}",
+        "[seekrit]",
+        "seekrit\nother: seekrit",
+        "seekrit\ndata: seekrit",
+        "{seekrit\nseekrit",
+        "\"seekrit",
+        "&a seekrit",
+    ] {
+        for text in [
+            secret(data),
+            format!("{}---\ntype: Secret\nname: s\ndata: x\n", secret(data)),
+            secret(data).replace("name: s\n", ""),
+            secret(data)
+                .replace("---\n", "")
+                .replace("type: Secret", "type: GlobalSecret"),
+        ] {
+            let compiled = story(&text);
+            assert!(!compiled.diagnostics.list.is_empty(), "{text}");
+            let bundle = compiled.bundle.encode().unwrap();
+            let mut told = String::from_utf8(bundle).unwrap();
+            let formats = [
+                Format::Human { color: false },
+                Format::Concise,
+                Format::Json,
+            ];
+            for format in formats {
+                told += &render(format, &compiled.diagnostics, &compiled.sources);
+            }
+            told += &format!("{:?}", compiled.secrets);
+            let shown: Vec<&str> = told
+                .lines()
+                .filter(|line| line.contains("seekrit"))
+                .collect();
+            assert_eq!(shown, [""; 0], "{text}");
+        }
+    }
+}
