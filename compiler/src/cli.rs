@@ -63,7 +63,7 @@ struct Common {
     settings: SettingsArgs,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings that a bundle depends on")]
 struct SettingsArgs {
     /// Name of the local zone [default: `default`].
@@ -81,6 +81,10 @@ struct SettingsArgs {
     /// Leave out the policies that every mesh has by default.
     #[arg(long)]
     no_default_policies: bool,
+
+    /// Of no bundle: only to compare with.
+    #[arg(skip)]
+    with_shadow: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -202,6 +206,7 @@ impl SettingsArgs {
                 .unwrap_or(assumed.system_namespace),
             default_policies: !self.no_default_policies,
             partial: false,
+            with_shadow: self.with_shadow,
         })
     }
 }

@@ -6,6 +6,7 @@ mod bundle;
 mod json;
 mod page;
 mod proxy;
+mod shadow;
 mod table;
 mod words;
 
@@ -91,6 +92,36 @@ pub fn proxy(compiled: &Compiled, name: &str, form: Form) -> Result<String, NotS
         Form::Human => proxy::render(&config, &compiled.provenance),
         Form::Json => json::proxy(&config, &compiled.provenance),
     })
+}
+
+/// What would change for one proxy: `before` is what holds, `after` is compiled of the same files with
+/// [`Settings::with_shadow`](crate::model::Settings::with_shadow). For programs it is a patch (RFC 6902) of what [`proxy`]
+/// shows them.
+///
+/// # Errors
+/// See [`NotShown`].
+pub fn with_shadow(
+    before: &Compiled,
+    after: &Compiled,
+    name: &str,
+    form: Form,
+) -> Result<String, NotShown> {
+    let kri = find(&before.bundle, name)?;
+    let of = |compiled: &Compiled| {
+        let config = config(&compiled.bundle, kri)?;
+        Ok(json::configuration(&config, &compiled.provenance))
+    };
+    let (mut old, mut new) = (of(before)?, of(after)?);
+    if form == Form::Json {
+        return Ok(json::text(&shadow::patch(&old, &new)));
+    }
+    for value in [&mut old, &mut new] {
+        // What is overridden is not effective.
+        value
+            .as_object_mut()
+            .map(|object| object.remove("overridden"));
+    }
+    Ok(shadow::page(&kri.name, &old, &new))
 }
 
 fn find<'a>(bundle: &'a Bundle, name: &str) -> Result<&'a Kri, NotShown> {

@@ -21,6 +21,8 @@ pub struct Settings {
     pub default_policies: bool,
     /// The documents are not a whole repository: what would need the rest of it is a warning.
     pub partial: bool,
+    /// Let shadow policies count, to see what they would change (language 4.12). What is compiled so is never published.
+    pub with_shadow: bool,
     /// Which of these somebody has said; the others are assumed.
     pub given: Given,
 }
@@ -64,6 +66,7 @@ impl Default for Settings {
             system_namespace: "kuma-system".to_owned(),
             default_policies: true,
             partial: false,
+            with_shadow: false,
             given: Given::default(),
         }
     }

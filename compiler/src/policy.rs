@@ -74,6 +74,8 @@ pub(crate) struct Table {
     pub(crate) kind: &'static str,
     /// Weakest first, shadow policies left out.
     pub(crate) policies: Vec<Policy>,
+    /// What would be among them if it were no shadow, weakest first.
+    pub(crate) shadows: Vec<Policy>,
     /// `to` items, weakest first.
     to: Vec<Item>,
     /// `rules` items, weakest first.
@@ -96,6 +98,15 @@ pub(crate) struct Written<'a> {
     pub(crate) body: &'a Value,
 }
 
+/// What becomes of policies with the label [`EFFECT`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shadows {
+    /// They are checked and listed.
+    Listed,
+    /// They count like any other: to see what they would change.
+    Active,
+}
+
 /// The label that keeps a policy from having any effect (language 4.12).
 const EFFECT: &str = "kuma.io/effect";
 
@@ -104,12 +115,12 @@ impl Table {
     /// with its place, and the policy that holds it.
     pub(crate) fn read<'a>(
         descriptor: Descriptor,
+        shadows: Shadows,
         written: impl IntoIterator<Item = Written<'a>>,
         mut resolve: impl FnMut(&Target, &Location, &Meta) -> Vec<Towards>,
     ) -> Self {
         let mut written: Vec<(Strength, Written<'a>, Target)> = written
             .into_iter()
-            .filter(|policy| !is_shadow(policy.meta))
             .map(|policy| {
                 let target = Target::read(policy.body.get("targetRef"));
                 (Strength::of(policy.meta, &target, None, 0), policy, target)
@@ -120,14 +131,23 @@ impl Table {
             kind: descriptor.kind,
             ..Self::default()
         };
-        for (index, (_, policy, target)) in written.into_iter().enumerate() {
+        for (_, policy, target) in written {
+            let listed = Policy {
+                meta: policy.meta.clone(),
+                target: target.clone(),
+            };
+            if shadows == Shadows::Listed && is_shadow(policy.meta) {
+                for (place, target) in references(policy) {
+                    resolve(&target, &place, policy.meta);
+                }
+                table.shadows.push(listed);
+                continue;
+            }
+            let index = table.policies.len();
             table.read_to(descriptor, index, policy, &target, &mut resolve);
             table.read_rules(index, policy, &target);
             table.read_whole(index, policy, &target);
-            table.policies.push(Policy {
-                meta: policy.meta.clone(),
-                target,
-            });
+            table.policies.push(listed);
         }
         table.to.sort_by(|a, b| a.strength.cmp(&b.strength));
         table.rules.sort_by(|a, b| a.strength.cmp(&b.strength));
@@ -173,9 +193,8 @@ impl Table {
         top: &Target,
         resolve: &mut impl FnMut(&Target, &Location, &Meta) -> Vec<Towards>,
     ) {
-        for (index, item) in list(written.body.get("to")).iter().enumerate() {
-            let mut target = Target::read(item.get("targetRef"));
-            target.confine(written.meta);
+        let items = list(written.body.get("to")).iter().enumerate();
+        for ((index, item), (place, target)) in items.zip(references(written)) {
             let at = Pointer::default().field("to").index(index);
             let (conf, conf_at) = match descriptor.conf {
                 ConfAt::Default => (item.get("default").cloned(), at.field("default")),
@@ -188,7 +207,6 @@ impl Table {
                     (Some(Value::Object(conf)), at.clone())
                 }
             };
-            let place = written.meta.within(&at.field("targetRef"));
             let towards = resolve(&target, &place, written.meta);
             self.to.push(Item {
                 policy,
@@ -237,6 +255,17 @@ impl Table {
             class: strength.class,
         })
     }
+}
+
+/// What each item of `to` refers to, and where it says so.
+fn references(written: Written<'_>) -> impl Iterator<Item = (Location, Target)> {
+    let items = list(written.body.get("to")).iter().enumerate();
+    items.map(move |(index, item)| {
+        let mut target = Target::read(item.get("targetRef"));
+        target.confine(written.meta);
+        let at = Pointer::default().field("to").index(index);
+        (written.meta.within(&at.field("targetRef")), target)
+    })
 }
 
 /// Validated and listed, but without effect.

@@ -17,7 +17,7 @@ use crate::kinds::mesh_trust::MeshTrust;
 use crate::kinds::{Resource, Spec};
 use crate::lower::load_balancing::compared;
 use crate::model::{Meta, Settings};
-use crate::policy::{ConfAt, Descriptor, Source, Table, Written};
+use crate::policy::{ConfAt, Descriptor, Shadows, Source, Table, Written};
 use crate::resolve::{Carried, Catalogue};
 use crate::service::{Instance, Service};
 use crate::source::Sources;
@@ -273,6 +273,10 @@ fn view<'a>(
         routes: &view.routes,
         carriers: &view.carriers,
     };
+    let shadows = match settings.with_shadow {
+        true => Shadows::Active,
+        false => Shadows::Listed,
+    };
     let mut by_kind: BTreeMap<&str, Vec<Written<'_>>> = BTreeMap::new();
     for resource in resources {
         by_kind
@@ -286,7 +290,8 @@ fn view<'a>(
     view.policies = Policies::read(|descriptor| {
         let short = crate::kinds::find(descriptor.kind).map(|kind| kind.short);
         let written = short.and_then(|short| by_kind.remove(short));
-        Table::read(descriptor, written.unwrap_or_default(), |target, at, _| {
+        let written = written.unwrap_or_default();
+        Table::read(descriptor, shadows, written, |target, at, _| {
             catalogue.towards(target).unwrap_or_else(|unresolved| {
                 diagnostics.push(unresolved.at(at.clone()));
                 Vec::new()

@@ -113,6 +113,7 @@ impl From<SettingsArgs> for Settings {
             system_namespace: args.system_namespace,
             default_policies: !args.no_default_policies,
             partial: false,
+            with_shadow: false,
             // meshd speaks for one zone, whether or not anybody has named it.
             given: Given {
                 zone: true,

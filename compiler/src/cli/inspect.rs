@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
+use crate::Compiled;
 use crate::diag::{Format, render, summary};
 use crate::inspect::{self, Form};
 
@@ -20,6 +21,10 @@ pub(super) struct Inspect {
 
     /// A proxy, by the name of its Dataplane or by its KRI. Without it, all proxies are listed.
     proxy: Option<String>,
+
+    /// Show what would change for the proxy if shadow policies (`kuma.io/effect: shadow`) counted.
+    #[arg(long, requires = "proxy")]
+    with_shadow: bool,
 
     /// For people or for programs.
     #[arg(long, value_enum, default_value_t = FormArg::Human)]
@@ -39,22 +44,44 @@ enum FormArg {
 
 impl Inspect {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let compiled = open::compiled(&self.path, &self.settings)?;
-        if compiled.diagnostics.has_errors() {
-            let (findings, sources) = (&compiled.diagnostics, &compiled.sources);
-            output.complain(&render(Format::Human { color: false }, findings, sources));
-            output.complain(&(summary(findings, sources) + "\n"));
+        let Some(compiled) = self.sound(&self.settings, output)? else {
             return Ok(Outcome::Findings);
-        }
+        };
         let form = match self.format {
             FormArg::Human => Form::Human,
             FormArg::Json => Form::Json,
         };
         let text = match &self.proxy {
+            Some(proxy) if self.with_shadow => {
+                let settings = SettingsArgs {
+                    with_shadow: true,
+                    ..self.settings.clone()
+                };
+                let Some(shadowed) = self.sound(&settings, output)? else {
+                    return Ok(Outcome::Findings);
+                };
+                inspect::with_shadow(&compiled, &shadowed, proxy, form)?
+            }
             Some(proxy) => inspect::proxy(&compiled, proxy, form)?,
             None => inspect::proxies(&compiled, form)?,
         };
         output.tell(&text)?;
         Ok(Outcome::Clean)
+    }
+
+    /// The repository, where nothing is wrong with it.
+    fn sound(
+        &self,
+        settings: &SettingsArgs,
+        output: &mut Output,
+    ) -> Result<Option<Compiled>, anyhow::Error> {
+        let compiled = open::compiled(&self.path, settings)?;
+        if !compiled.diagnostics.has_errors() {
+            return Ok(Some(compiled));
+        }
+        let (findings, sources) = (&compiled.diagnostics, &compiled.sources);
+        output.complain(&render(Format::Human { color: false }, findings, sources));
+        output.complain(&(summary(findings, sources) + "\n"));
+        Ok(None)
     }
 }

@@ -24,6 +24,11 @@ pub(super) fn table(configs: &[ProxyConfig]) -> String {
 }
 
 pub(super) fn proxy(config: &ProxyConfig, provenance: &Provenance) -> String {
+    text(&configuration(config, provenance))
+}
+
+/// All that is effective for a proxy, and what that overrode.
+pub(super) fn configuration(config: &ProxyConfig, provenance: &Provenance) -> Value {
     let by_kri = |kri: &Kri| kri.to_string();
     let inbounds: Map<String, Value> = config
         .inbounds
@@ -42,7 +47,7 @@ pub(super) fn proxy(config: &ProxyConfig, provenance: &Provenance) -> String {
         .iter()
         .map(|(kri, cluster)| (by_kri(kri), json!(cluster)))
         .collect();
-    text(&json!({
+    json!({
         "proxy": config.proxy,
         "trust": config.trust,
         "inbounds": inbounds,
@@ -53,7 +58,7 @@ pub(super) fn proxy(config: &ProxyConfig, provenance: &Provenance) -> String {
         "tracing": config.wide.tracing,
         "passthrough": config.wide.passthrough,
         "overridden": overridden(&config.proxy.kri, provenance),
-    }))
+    })
 }
 
 /// By resource, then by the place of the value in it.
@@ -75,7 +80,7 @@ fn overridden(proxy: &Kri, provenance: &Provenance) -> Value {
     Value::Object(notes.into_iter().flatten().filter_map(place).collect())
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     // What is made of JSON values has a text.
     let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
     text.push('\n');

@@ -15,7 +15,7 @@ use crate::similar::listed;
 
 pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
     for table in mesh.policies.all() {
-        for policy in &table.policies {
+        for policy in table.policies.iter().chain(&table.shadows) {
             self::policy(mesh, policy, diagnostics);
         }
     }

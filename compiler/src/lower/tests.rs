@@ -6,6 +6,7 @@ mod policies;
 mod routes;
 mod same;
 mod services;
+mod shadow;
 mod wide;
 
 use mesh_bundle::resource::{Destination, TlsMode, Traffic};

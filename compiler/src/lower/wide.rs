@@ -17,7 +17,7 @@ use super::{metrics, passthrough, tracing};
 pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts<'_>) {
     let policies = &of.mesh.policies;
     let numbers = policies.metric.whole_numbers(&of.subject);
-    let address = metrics::address(of, policies.metric.wholes(&numbers));
+    let address = metrics::address(of, policies.metric.numbered(&numbers));
     let metrics = WideIngredients {
         key: Key::Metrics,
         items: numbers,

@@ -163,7 +163,9 @@ fn table(world: &[Given], policies: &[&Given]) -> Table {
         meta: &policy.meta,
         body: &policy.body,
     });
-    Table::read(descriptor, written, |target, _, _| towards(world, target))
+    Table::read(descriptor, Shadows::Listed, written, |target, _, _| {
+        towards(world, target)
+    })
 }
 
 /// Durations in one form, and the weight that is meant where none is written.

@@ -55,14 +55,14 @@ impl Table {
     }
 
     /// The confs with these numbers.
-    pub(crate) fn wholes(&self, numbers: &[usize]) -> impl Iterator<Item = &Whole> {
+    pub(crate) fn numbered(&self, numbers: &[usize]) -> impl Iterator<Item = &Whole> {
         numbers.iter().filter_map(|number| self.whole.get(*number))
     }
 
     /// What is effective where the confs with these numbers are; `None` where there are none.
     pub(crate) fn fold_wholes(&self, numbers: &[usize]) -> Option<Merged> {
         let mut merged = None;
-        for whole in self.wholes(numbers) {
+        for whole in self.numbered(numbers) {
             let merged = merged.get_or_insert_with(Merged::default);
             merged.layer(&whole.conf, &|relative: &Pointer| {
                 self.source(whole.policy, &whole.strength, &whole.at, relative)

@@ -72,20 +72,25 @@ fn table(policies: &[Told<'_>]) -> Table {
         .iter()
         .zip(policies)
         .map(|(meta, (_, _, body))| Written { meta, body });
-    Table::read(TIMEOUT, written, |target, _, _| match target.kind {
-        TargetKind::Mesh => vec![Towards::Mesh],
-        TargetKind::MeshHttpRoute => {
-            vec![Towards::Route(
-                meta("mhttpr", &target.labels["name"], &[]).kri,
-            )]
-        }
-        _ => match &target.section {
-            Some(section) => vec![Towards::Port(
-                service(&target.labels["name"]).with_section(section.as_str()),
-            )],
-            None => vec![Towards::Service(service(&target.labels["name"]))],
+    Table::read(
+        TIMEOUT,
+        Shadows::Listed,
+        written,
+        |target, _, _| match target.kind {
+            TargetKind::Mesh => vec![Towards::Mesh],
+            TargetKind::MeshHttpRoute => {
+                vec![Towards::Route(
+                    meta("mhttpr", &target.labels["name"], &[]).kri,
+                )]
+            }
+            _ => match &target.section {
+                Some(section) => vec![Towards::Port(
+                    service(&target.labels["name"]).with_section(section.as_str()),
+                )],
+                None => vec![Towards::Service(service(&target.labels["name"]))],
+            },
         },
-    })
+    )
 }
 
 fn to(target: &Value, conf: &Value) -> Value {
