@@ -16,6 +16,7 @@ use crate::model::Settings;
 use crate::provenance::Provenance;
 use crate::schema;
 use crate::source::{Identity, Sources};
+use crate::suppress;
 use crate::world::World;
 
 /// What comes out.
@@ -110,6 +111,7 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     if settings.partial {
         diagnostics.judge_alone();
     }
+    suppress::apply(&sources, settings.partial, &mut diagnostics);
     diagnostics.sort(&sources);
     Compiled {
         bundle: lowered.bundle,

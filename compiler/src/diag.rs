@@ -75,6 +75,8 @@ pub enum Step {
     Index(usize),
     /// To the second entry of a mapping with this key: only to say that it is one too many.
     Again(String),
+    /// To a comment of the document, counted from 0: the only step of its pointer.
+    Comment(usize),
 }
 
 impl Diagnostic {
@@ -135,6 +137,7 @@ impl Pointer {
         for step in &self.steps {
             match step {
                 Step::Index(index) => text.push_str(&format!("[{index}]")),
+                Step::Comment(_) => {}
                 Step::Field(name) | Step::Again(name) if in_map || !plain(name) => {
                     text.push_str(&format!("[{name:?}]"));
                 }
@@ -161,6 +164,7 @@ impl fmt::Display for Pointer {
                 write!(f, "/{}", name.replace('~', "~0").replace('/', "~1"))
             }
             Step::Index(index) => write!(f, "/{index}"),
+            Step::Comment(_) => Ok(()),
         })
     }
 }
@@ -170,6 +174,8 @@ impl fmt::Display for Pointer {
 pub struct Diagnostics {
     /// In the order of discovery.
     pub list: Vec<Diagnostic>,
+    /// How many more there are that comments suppress.
+    pub suppressed: usize,
 }
 
 impl Diagnostics {

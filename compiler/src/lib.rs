@@ -28,6 +28,7 @@ mod schema;
 mod service;
 mod similar;
 pub mod source;
+mod suppress;
 mod telemetry;
 mod template;
 mod vip;

@@ -20,7 +20,7 @@ pub use scalar::ambiguous_number;
 
 use mesh_bundle::Kri;
 
-use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Step};
 use crate::world::{Entry, EntryKind, World};
 
 /// A range of bytes of one file.
@@ -184,6 +184,9 @@ impl Sources {
         let file = self.files.get(&at.file)?;
         let document = file.documents.get(at.document)?;
         let span = match &document.root {
+            _ if let [Step::Comment(index)] = at.pointer.steps.as_slice() => {
+                document.comments.get(*index).copied().unwrap_or_default()
+            }
             Some(root) => root.shown(&at.pointer, at.key),
             None => document.span,
         };

@@ -55,6 +55,7 @@ codes! {
     INVALID_LABEL "invalid-label" Error document "a label that is no label";
     INVALID_NAME "invalid-name" Error document "a name that is no name";
     INVALID_REGEX "invalid-regex" Error document "an expression that cannot be used";
+    INVALID_SUPPRESSION "invalid-suppression" Warning document "a comment that suppresses nothing";
     INVALID_TEMPLATE "invalid-template" Error document "a template that makes no name";
     INVALID_VALUE "invalid-value" Error document "a value outside of what is allowed";
     LEGACY "legacy" Error document "a form of an older version of the language";
@@ -85,6 +86,7 @@ codes! {
     UNSUPPORTED "unsupported" Error document "something that this version cannot do";
     UNSUPPORTED_YAML "unsupported-yaml" Error document "a feature of YAML that is not part of this language";
     UNUSABLE_HOSTNAME "unusable-hostname" Warning repository "a template that makes no hostname";
+    UNUSED_SUPPRESSION "unused-suppression" Warning document "a suppression of what is not there";
     VIP_COLLISION "vip-collision" Warning repository "two services that want one virtual IP";
     WEIGHT_SUM "weight-sum" Error document "weights that add up to too much";
     WRONG_NAMESPACE "wrong-namespace" Error document "a namespace in which a kind cannot live";

@@ -75,7 +75,10 @@ pub fn summary(diagnostics: &Diagnostics, sources: &Sources) -> String {
             )
         }
     };
-    format!("{found} in {documents}")
+    match diagnostics.suppressed {
+        0 => format!("{found} in {documents}"),
+        suppressed => format!("{found} in {documents}, {suppressed} suppressed"),
+    }
 }
 
 fn counted(count: usize, noun: &str) -> String {

@@ -63,7 +63,7 @@ impl<'a> Check<'a> {
     pub(crate) fn missing(&mut self, at: &Pointer) -> &mut Diagnostic {
         let name = match at.steps.last() {
             Some(Step::Field(name) | Step::Again(name)) => name.as_str(),
-            Some(Step::Index(_)) | None => "spec",
+            Some(Step::Index(_) | Step::Comment(_)) | None => "spec",
         };
         let message = format!("`{name}` must be set");
         self.error(Code::MISSING_FIELD, at, message)

@@ -94,6 +94,7 @@ fn remove(value: &mut Value, at: &Pointer) -> Pointer {
         inner = match step {
             Step::Field(name) | Step::Again(name) => inner.and_then(|value| value.get_mut(name)),
             Step::Index(index) => inner.and_then(|value| value.get_mut(*index)),
+            Step::Comment(_) => None,
         };
     }
     if let (Some(Value::Object(fields)), Some(Step::Field(name))) = (inner, steps.last()) {

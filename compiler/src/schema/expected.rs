@@ -39,6 +39,7 @@ impl<'a> Expected<'a> {
         for part in &self.parts {
             let schema = match step {
                 Step::Index(_) => part.get("items"),
+                Step::Comment(_) => None,
                 Step::Field(name) | Step::Again(name) => part
                     .get("properties")
                     .and_then(|properties| properties.get(name))

@@ -1,0 +1,211 @@
+//! Findings that somebody has looked at and wants no more of: `# meshc: ignore[code] reason`.
+//!
+//! Never hides an error, and never without a trace: what is suppressed is counted, and a comment that suppresses nothing is
+//! a finding itself.
+
+mod directive;
+mod reach;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity, Step};
+use crate::source::{Document, Identity, Sources};
+
+use directive::Directive;
+use reach::Reach;
+
+/// A comment that can be read.
+struct Suppression<'a> {
+    file: &'a str,
+    at: Location,
+    codes: Vec<Code>,
+    /// The bytes of the file that it is about.
+    reach: Range<usize>,
+}
+
+/// Takes out what comments suppress, and adds what is wrong with the comments.
+pub(crate) fn apply(sources: &Sources, partial: bool, diagnostics: &mut Diagnostics) {
+    let (suppressions, flaws) = read(sources);
+    if !suppressions.is_empty() {
+        let unused = suppress(&suppressions, sources, diagnostics);
+        // What was not looked for cannot be told from what is not there.
+        let searched =
+            |code: &Code| !diagnostics.has_errors() && !(partial && code.needs_repository());
+        let unused: Vec<_> = unused
+            .into_iter()
+            .filter(|(_, code)| searched(code))
+            .collect();
+        for (at, code) in unused {
+            let message = format!("there is no `{}` here to be suppressed", code.0);
+            diagnostics
+                .push(Diagnostic::new(Code::UNUSED_SUPPRESSION, at, message))
+                .help("remove the code, so that a finding that comes later is not missed");
+        }
+    }
+    diagnostics.list.extend(flaws);
+}
+
+fn read(sources: &Sources) -> (Vec<Suppression<'_>>, Vec<Diagnostic>) {
+    let mut suppressions = Vec::new();
+    let mut flaws = Vec::new();
+    for (path, file) in sources.files() {
+        if !file.text().contains("meshc:") {
+            continue;
+        }
+        let roots = file
+            .documents
+            .iter()
+            .filter_map(|document| document.root.as_ref());
+        let first = roots
+            .map(|root| root.span.start)
+            .min()
+            .unwrap_or(usize::MAX);
+        for document in &file.documents {
+            of_document(
+                path,
+                file.text(),
+                document,
+                first,
+                &mut suppressions,
+                &mut flaws,
+            );
+        }
+    }
+    (suppressions, flaws)
+}
+
+/// `first` is where the first document of the file begins.
+fn of_document<'a>(
+    path: &'a str,
+    text: &'a str,
+    document: &Document,
+    first: usize,
+    suppressions: &mut Vec<Suppression<'a>>,
+    flaws: &mut Vec<Diagnostic>,
+) {
+    // Comments of other tools' documents are for those tools.
+    let foreign = document.identity == Identity::Foreign;
+    let mut reach = None;
+    for (index, comment) in document.comments.iter().enumerate() {
+        let words = text.get(comment.start..comment.end).unwrap_or_default();
+        let Some((directive, found)) = directive::read(words) else {
+            continue;
+        };
+        let whole_file = directive
+            .as_ref()
+            .is_some_and(|directive| directive.whole_file);
+        if foreign && !whole_file {
+            continue;
+        }
+        let at = Location {
+            document: document.index,
+            pointer: Pointer {
+                steps: vec![Step::Comment(index)],
+            },
+            ..Location::of_file(path)
+        };
+        let flaw = |message: String, help: &str| {
+            let mut finding = Diagnostic::new(Code::INVALID_SUPPRESSION, at.clone(), message);
+            finding.help(help);
+            finding
+        };
+        flaws.extend(
+            found
+                .into_iter()
+                .map(|found| flaw(found.message, &found.help)),
+        );
+        let Some(Directive { codes, whole_file }) = directive else {
+            continue;
+        };
+        if whole_file && comment.start > first {
+            let message =
+                "what is suppressed in a whole file is said above its first document".to_owned();
+            flaws.push(flaw(message, "move the comment up, or use `ignore`"));
+            continue;
+        }
+        let reach = match whole_file {
+            true => Some(0..usize::MAX),
+            false => reach
+                .get_or_insert_with(|| Reach::new(text, document))
+                .of(*comment),
+        };
+        suppressions.push(Suppression {
+            file: path,
+            at,
+            codes,
+            // A comment about nothing suppresses nothing.
+            reach: reach.unwrap_or(0..0),
+        });
+    }
+}
+
+/// Takes out what is suppressed; gives back what was asked for in vain.
+fn suppress(
+    suppressions: &[Suppression<'_>],
+    sources: &Sources,
+    diagnostics: &mut Diagnostics,
+) -> Vec<(Location, Code)> {
+    let mut found: BTreeMap<(&str, Code), Vec<usize>> = BTreeMap::new();
+    let start = |finding: &Diagnostic| sources.span(&finding.at).unwrap_or_default().start;
+    let files: BTreeMap<&str, ()> = suppressions.iter().map(|one| (one.file, ())).collect();
+    let warnings = diagnostics.list.iter();
+    for finding in warnings.filter(|finding| finding.severity == Severity::Warning) {
+        if let Some((file, ())) = files.get_key_value(finding.at.file.as_str()) {
+            found
+                .entry((file, finding.code))
+                .or_default()
+                .push(start(finding));
+        }
+    }
+    found.values_mut().for_each(|starts| starts.sort_unstable());
+    let mut unused = Vec::new();
+    let mut hidden: BTreeMap<(&str, Code), Vec<Range<usize>>> = BTreeMap::new();
+    for suppression in suppressions {
+        for code in &suppression.codes {
+            let key = (suppression.file, *code);
+            let starts = found.get(&key).map(Vec::as_slice).unwrap_or_default();
+            let next = starts.partition_point(|start| *start < suppression.reach.start);
+            match starts
+                .get(next)
+                .is_some_and(|start| suppression.reach.contains(start))
+            {
+                true => hidden
+                    .entry(key)
+                    .or_default()
+                    .push(suppression.reach.clone()),
+                false => unused.push((suppression.at.clone(), *code)),
+            }
+        }
+    }
+    let hidden: BTreeMap<_, _> = hidden
+        .into_iter()
+        .map(|(key, ranges)| (key, union(ranges)))
+        .collect();
+    let before = diagnostics.list.len();
+    diagnostics.list.retain(|finding| {
+        let ranges = hidden.get(&(finding.at.file.as_str(), finding.code));
+        let Some(ranges) = ranges.filter(|_| finding.severity == Severity::Warning) else {
+            return true;
+        };
+        let start = start(finding);
+        let after = ranges.partition_point(|range| range.start <= start);
+        let last = after.checked_sub(1).and_then(|last| ranges.get(last));
+        !last.is_some_and(|range| range.contains(&start))
+    });
+    diagnostics.suppressed += before - diagnostics.list.len();
+    unused
+}
+
+/// Ranges that do not overlap, in their order.
+fn union(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    ranges.sort_unstable_by_key(|range| (range.start, range.end));
+    let mut united: Vec<Range<usize>> = Vec::new();
+    for range in ranges {
+        match united.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => united.push(range),
+        }
+    }
+    united
+}
