@@ -3,21 +3,28 @@
 //! Never waits, counts, reads a clock or rolls dice: what varies is an argument. Every answer carries the origin that
 //! caused it.
 //!
-//! In the order in which a request meets them: [`normalise`] its path, [`permit`] its peer, [`limits`] for that peer,
-//! [`RouteTable::select`] a route, [`rewrite_path`] or [`location`], and [`choose`] who serves it.
+//! In the order in which a request meets them: [`normalise`] its path, [`permit`] its peer, [`faults`] made on purpose,
+//! the [`request_limit`] that it counts against, [`limits`] for that peer, [`RouteTable::select`] a route,
+//! [`rewrite_path`] or [`location`], and [`choose`] who serves it.
 
+mod fault;
+mod independent;
 mod path;
 mod peer;
 mod permit;
+mod rate_limit;
 mod rewrite;
 mod route;
 mod split;
 mod text;
 mod timeout;
 
+pub use fault::{Aborted, Faults, faults};
+pub use independent::applying;
 pub use path::{BadPath, NormalPath, normalise};
 pub use peer::Peer;
 pub use permit::{Verdict, permit};
+pub use rate_limit::{Bucket, Limited, connection_limit, request_limit};
 pub use rewrite::{location, rewrite_path};
 pub use route::{BadPattern, CompiledRoute, Request, RouteTable};
 pub use split::{Choice, choose};

@@ -3,12 +3,16 @@
 //! Nothing here refers to a policy except as the [`Origin`] of a value. Unknown fields are refused: what a proxy cannot
 //! understand it must not half obey.
 
+pub mod access_log;
 pub mod external;
+pub mod fault_injection;
 pub mod inbound;
+pub mod independent;
 pub mod load_balancing;
 pub mod metrics;
 pub mod outbound;
 pub mod passthrough;
+pub mod rate_limit;
 pub mod route;
 pub mod telemetry;
 pub mod tracing;
@@ -23,11 +27,17 @@ use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
 use crate::spiffe::{SpiffeId, TrustDomain};
 
+pub use access_log::{
+    HeaderName, LogBackend, LogField, LogFormat, LogOperator, LogSegment, LogShape, LogSink,
+    LogTemplate, LogValue, TimePart,
+};
 pub use external::External;
+pub use fault_injection::{Abort, Bandwidth, Delay, Fault};
 pub use inbound::{
     Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, SpiffeMatch,
     TlsMode,
 };
+pub use independent::IndependentRule;
 pub use load_balancing::{Balancer, HashPolicy, Locality};
 pub use metrics::{
     Application, EndpointTls, Metrics, MetricsBackend, NameMatch, Profile, PrometheusEndpoint,
@@ -36,6 +46,7 @@ pub use outbound::{Cluster, Destination, Outbound, Traffic, WeightedBackend};
 pub use passthrough::{
     Passthrough, PassthroughDestination, PassthroughMatch, PassthroughMode, PassthroughProtocol,
 };
+pub use rate_limit::{HttpRateLimit, PeerRateLimit, Rate, RateLimits, TcpRateLimit};
 pub use route::{
     Filter, HeaderMatch, HeaderModifier, HeaderPair, HttpRoute, Mirror, PathMatch, PathRewrite,
     QueryMatch, RESERVED_HEADERS, Redirect, RequestMatch, Rewrite, TcpRoute, TextMatch,
@@ -122,6 +133,9 @@ pub struct Proxy {
     pub kri: Kri,
     /// The zone it is in.
     pub zone: String,
+    /// The workload that it stands beside, where its Dataplane names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
     /// `None`: no `MeshIdentity` selects it, it speaks plaintext only.
     pub identity: Option<WorkloadIdentity>,
     /// The Dataplane document.

@@ -2,13 +2,17 @@
 //!
 //! Never reads text and never decides anything about a request: that is `decide` of the bundle.
 
+mod access_log;
 mod external;
+mod fault_injection;
 pub(crate) mod inbound;
+mod independent;
 pub(crate) mod leaf;
 pub(crate) mod load_balancing;
 mod metrics;
 mod outbound;
 mod passthrough;
+pub(crate) mod rate_limit;
 pub(crate) mod route;
 mod shared;
 mod timeouts;
@@ -139,6 +143,7 @@ fn proxy(
     let proxy = Proxy {
         kri: instance.meta.kri.clone(),
         zone: instance.meta.kri.zone.clone(),
+        workload: instance.workload().map(str::to_owned),
         identity: identity::given(&mesh.identities, instance, lines, diagnostics),
         origin: lines.document(instance.meta),
     };

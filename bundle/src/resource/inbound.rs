@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Protocol, Timeouts};
+use super::{Fault, IndependentRule, LogBackend, Protocol, RateLimits, Timeouts};
 use crate::duration::Duration;
 use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
@@ -40,6 +40,15 @@ pub struct InboundPolicy {
     pub timeouts: Timeouts,
     /// Limits for some peers, the most specific match first.
     pub peer_timeouts: Vec<PeerTimeouts>,
+    /// How much is let in.
+    #[serde(default, skip_serializing_if = "RateLimits::is_empty")]
+    pub rate_limits: RateLimits,
+    /// Faults that are made on purpose; of HTTP inbounds only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<IndependentRule<Fault>>,
+    /// What is written about every request or connection, refused ones included.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access_logs: Vec<IndependentRule<LogBackend>>,
 }
 
 /// Which transport an inbound accepts (language 6.1).
@@ -81,7 +90,7 @@ pub struct PermissionRule {
 }
 
 /// Whom a rule is about; both parts must hold. At least one is present (language 4.5).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PeerMatch {
     /// The identity in the peer's certificate. A peer without a certificate never matches.
@@ -93,7 +102,7 @@ pub struct PeerMatch {
 }
 
 /// A SPIFFE ID, or the text that one begins with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "type", content = "value", rename_all = "camelCase")]
 pub enum SpiffeMatch {
     /// This ID and no other.
@@ -123,6 +132,9 @@ impl InboundPolicy {
             permissions,
             timeouts: Timeouts::default(),
             peer_timeouts: Vec::new(),
+            rate_limits: RateLimits::default(),
+            faults: Vec::new(),
+            access_logs: Vec::new(),
         }
     }
 }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Balancer, External, HashPolicy, HttpRoute, Locality, Protocol, TcpRoute, Timeouts};
+use super::{
+    Balancer, External, HashPolicy, HttpRoute, Locality, LogBackend, Protocol, TcpRoute, Timeouts,
+};
 use crate::duration::Duration;
 use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
@@ -46,6 +48,9 @@ pub struct Destination {
     /// What makes requests go to the same instance, where the balancer of the [`Cluster`] looks at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash_policies: Option<Sourced<Vec<HashPolicy>>>,
+    /// What is written about every request or connection. `None`: no policy says so; an empty list: one says that nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<Sourced<Vec<LogBackend>>>,
     /// The service document.
     pub origin: Origin,
 }
@@ -126,6 +131,7 @@ impl Destination {
             traffic,
             timeouts: Timeouts::default(),
             hash_policies: None,
+            access_log: None,
             origin,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HashPolicy, Protocol, Timeouts, WeightedBackend};
+use super::{HashPolicy, LogBackend, Protocol, Timeouts, WeightedBackend};
 use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
 
@@ -25,6 +25,9 @@ pub struct HttpRoute {
     /// Instead of those of the destination, where a `MeshLoadBalancingStrategy` targets this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash_policies: Option<Sourced<Vec<HashPolicy>>>,
+    /// Instead of that of the destination, where a `MeshAccessLog` targets this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_log: Option<Sourced<Vec<LogBackend>>>,
     /// The rule, or the service document for the implied catch-all.
     pub origin: Origin,
 }
@@ -223,6 +226,7 @@ impl HttpRoute {
             backends,
             timeouts: None,
             hash_policies: None,
+            access_log: None,
             origin,
         }
     }

@@ -2,8 +2,11 @@
 //!
 //! Never leaves a value without its origin.
 
+mod access_log;
 mod balancing;
 mod external;
+mod fault;
+mod rate_limit;
 mod wide;
 
 use std::fmt::Display;
@@ -134,6 +137,9 @@ impl Telling<'_> {
                 );
             }
         }
+        self.faults(&policy.faults);
+        self.rate_limits(&policy.rate_limits, &key);
+        self.access_logs(&policy.access_logs);
     }
 
     fn permissions(&mut self, permissions: &Permissions) {
@@ -197,6 +203,7 @@ impl Telling<'_> {
         // The connect timeout is that of the cluster.
         self.timeouts(&destination.timeouts, protocol, None, &key, "timeouts");
         self.hash_policies(1, destination.hash_policies.as_ref(), &key, "hashPolicies");
+        self.access_log(destination.access_log.as_ref(), 1, &key, "accessLog");
     }
 
     fn route(&mut self, index: usize, route: &HttpRoute, key: &Key) {
@@ -222,6 +229,8 @@ impl Telling<'_> {
         }
         let place = format!("traffic/routes/{index}/hashPolicies");
         self.hash_policies(2, route.hash_policies.as_ref(), key, &place);
+        let place = format!("traffic/routes/{index}/accessLog");
+        self.access_log(route.access_log.as_ref(), 2, key, &place);
     }
 
     fn split(&mut self, depth: usize, backends: &[WeightedBackend]) {

@@ -47,6 +47,11 @@ pub(super) fn peer(peer: &PeerMatch) -> String {
     parts.join(" and ")
 }
 
+/// Whom a rule is about, that may be about everybody.
+pub(super) fn whom(whom: Option<&PeerMatch>) -> String {
+    whom.map_or_else(|| "everybody".to_owned(), peer)
+}
+
 /// What a request must look like.
 pub(super) fn request(matches: &RequestMatch) -> String {
     let RequestMatch {

@@ -2,6 +2,8 @@
 //!
 //! Never formats a line: that is for the proxy.
 
+pub(crate) mod format;
+
 mod check;
 
 use schemars::JsonSchema;
@@ -24,7 +26,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshAccessLog>,
     parse: |body, check| {
         let spec: MeshAccessLog = read::typed(body, check)?;

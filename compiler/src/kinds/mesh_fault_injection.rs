@@ -23,7 +23,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshFaultInjection>,
     parse: |body, check| {
         let spec: MeshFaultInjection = read::typed(body, check)?;
@@ -117,6 +117,8 @@ impl MeshFaultInjection {
     fn check(&self, check: &mut Check<'_>) {
         TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
         let spec = Pointer::default();
+        // Until mesh-proxy makes them.
+        check.not_implemented(&spec, "mesh-proxy makes no faults");
         if self.to.as_ref().is_some_and(|to| !to.is_empty()) {
             let message = "faults are not made in what a proxy sends";
             check
@@ -165,11 +167,11 @@ impl Fault {
             let at = at.field("responseBandwidth");
             let limit_at = at.field("limit");
             if let Some(limit) = check.required(bandwidth.limit.as_ref(), &limit_at)
-                && !is_bandwidth(limit)
+                && bits_per_second(limit).is_none()
             {
                 check
                     .invalid(&limit_at, format!("`{limit}` is not a bandwidth"))
-                    .help("a number and `kbps`, `Mbps` or `Gbps`, as in `50 kbps`");
+                    .help("a number above zero and `kbps`, `Mbps` or `Gbps`, as in `50 kbps`");
             }
             check_percentage(bandwidth.percentage.as_ref(), &at, check);
         }
@@ -186,9 +188,19 @@ fn check_percentage(percentage: Option<&Percentage>, at: &Pointer, check: &mut C
     }
 }
 
-fn is_bandwidth(text: &str) -> bool {
-    let units = ["kbps", "Mbps", "Gbps"];
-    let number = units.iter().find_map(|unit| text.strip_suffix(unit));
-    let number = number.map(str::trim_end);
-    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+/// `50 kbps` in bits per second; `None` for what is no speed.
+pub(crate) fn bits_per_second(text: &str) -> Option<u64> {
+    let units = [
+        ("kbps", 1_000),
+        ("Mbps", 1_000_000),
+        ("Gbps", 1_000_000_000),
+    ];
+    let (number, bits) = units
+        .iter()
+        .find_map(|(unit, bits)| Some((text.strip_suffix(unit)?.trim_end(), *bits)))?;
+    if !number.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(bits).filter(|bits| *bits > 0)
 }

@@ -71,10 +71,8 @@ fn later(name: &str) -> &'static str {
         "MeshRetry" | "MeshCircuitBreaker" => {
             "remove it; a `MeshTimeout` bounds how long a failing service is waited for"
         }
-        "MeshRateLimit" | "MeshFaultInjection" | "MeshHealthCheck" => {
-            "remove it: traffic is not changed by it in this version"
-        }
-        "MeshAccessLog" | "MeshMetric" | "MeshTrace" | "MeshOpenTelemetryBackend" => {
+        "MeshHealthCheck" => "remove it: traffic is not changed by it in this version",
+        "MeshMetric" | "MeshTrace" | "MeshOpenTelemetryBackend" => {
             "remove it: every proxy gives metrics at `/metrics` of its admin address and logs what it refuses"
         }
         "MeshPassthrough" => {

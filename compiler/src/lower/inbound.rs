@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use mesh_bundle::resource::{
-    Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, TlsMode,
-    WorkloadIdentity,
+    Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, Protocol,
+    TlsMode, WorkloadIdentity,
 };
 use mesh_bundle::{Key, Origin, Resource, Sourced};
 use serde_json::Value;
@@ -17,10 +17,12 @@ use crate::policy::inbound::{self, Rule, read_match};
 use crate::provenance::Notes;
 use crate::service::{Instance, protocol};
 
-use super::Lowering;
+use super::fault_injection::faults;
 use super::leaf::Leaves;
+use super::rate_limit::rate_limits;
 use super::shared::Parts;
 use super::timeouts::timeouts;
+use super::{Lowering, access_log};
 
 /// Adds the inbounds of a proxy.
 pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts: &mut Parts<'_>) {
@@ -31,7 +33,7 @@ pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts
             continue;
         };
         let mut notes = Notes::default();
-        let policy = policy(of, &section, identity, &mut notes);
+        let policy = policy(of, (&section, listener.protocol), identity, &mut notes);
         let key = Key::InboundPolicy(section.clone());
         parts.notes.insert(key.clone(), Arc::new(notes));
         parts.insert(key, Resource::InboundPolicy(policy));
@@ -74,7 +76,7 @@ fn listener(of: Lowering<'_>, index: usize, inbound: &dataplane::Inbound) -> Opt
 
 fn policy(
     of: Lowering<'_>,
-    section: &str,
+    (section, protocol): (&str, Protocol),
     identity: Option<&WorkloadIdentity>,
     notes: &mut Notes,
 ) -> InboundPolicy {
@@ -93,6 +95,12 @@ fn policy(
             place: "timeouts",
         }),
         peer_timeouts: peer_timeouts(of, &limits, notes),
+        rate_limits: rate_limits(of, (section, protocol), notes),
+        faults: match protocol.is_http() {
+            true => faults(of, section),
+            false => Vec::new(),
+        },
+        access_logs: access_log::inbound(of, section),
     }
 }
 

@@ -16,13 +16,13 @@ use crate::policy::outbound::{self, Towards};
 use crate::provenance::Notes;
 use crate::service::{Port, Selector, Service};
 
-use super::Lowering;
 use super::external::external;
 use super::leaf::Leaves;
 use super::load_balancing::{balancer, hash_policies, locality};
 use super::route;
 use super::shared::{Ingredients, Made, Parts, Shared};
 use super::timeouts::timeouts;
+use super::{Lowering, access_log};
 
 /// The policies of one proxy that are about what it sends.
 pub(super) struct Sending<'a> {
@@ -174,6 +174,7 @@ impl<'a> Sending<'a> {
                 notes: &mut notes,
                 place: "",
             }),
+            access_log: access_log::destination(self.of, &self.access_log, &kri, &mut notes),
             origin: service.origin.clone(),
             kri,
         };

@@ -16,11 +16,13 @@ use crate::policy::merge::Merged;
 use crate::policy::outbound::{Item, Outbound};
 use crate::provenance::Notes;
 
+use super::access_log;
 use super::leaf::Leaves;
 use super::load_balancing::hash_policies;
 use super::outbound::{Addressed, Sending, itself};
 use super::timeouts::timeouts;
 
+pub(super) use filter::pairs as header_pairs;
 pub(crate) use matches::read as read_matches;
 
 /// A rule made of all rules with the same matches.
@@ -169,6 +171,13 @@ fn route<'a>(
                 place: &format!("traffic/routes/{place}/timeouts"),
             })
         }),
+        access_log: access_log::route(
+            sending.of,
+            &sending.access_log,
+            (&addressed.kri(), &rule.by.resource),
+            notes,
+            &format!("traffic/routes/{place}/accessLog"),
+        ),
         origin: lines.source(&rule.by),
     }
 }

@@ -1,8 +1,11 @@
 //! Small repositories, and what their proxies are given: the stories of language section 9.
 
+mod access_logs;
 mod balancing;
+mod faults;
 mod identities;
 mod policies;
+mod rate_limits;
 mod routes;
 mod same;
 mod services;

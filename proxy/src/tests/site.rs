@@ -104,6 +104,7 @@ fn world(name: &str, id: Option<&str>, authority: &Authority) -> World {
         proxy: Proxy {
             kri: kri(&format!("kri_dp_default_east__{name}_")),
             zone: "east".to_owned(),
+            workload: None,
             identity: id.map(identity),
             origin: origin("dataplanes.yaml", 1),
         },

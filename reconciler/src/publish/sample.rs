@@ -67,6 +67,7 @@ pub(crate) fn bundle(options: Options) -> Bundle {
         let itself = Proxy {
             kri: kri.clone(),
             zone: "default".to_owned(),
+            workload: None,
             identity: given,
             origin: origin(),
         };

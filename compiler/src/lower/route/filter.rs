@@ -45,15 +45,6 @@ fn one(filter: &filter::Filter, resolve: &dyn Fn(&BackendRef) -> Option<Kri>) ->
 }
 
 fn headers(modifier: &filter::HeaderModifier) -> HeaderModifier {
-    let pairs = |list: &[HeaderValue]| {
-        let pair = |header: &HeaderValue| {
-            Some(HeaderPair {
-                name: header.name.as_ref()?.to_ascii_lowercase(),
-                value: header.value.clone()?,
-            })
-        };
-        list.iter().filter_map(pair).collect()
-    };
     HeaderModifier {
         set: pairs(&modifier.set),
         add: pairs(&modifier.add),
@@ -63,6 +54,17 @@ fn headers(modifier: &filter::HeaderModifier) -> HeaderModifier {
             .map(|name| name.to_ascii_lowercase())
             .collect(),
     }
+}
+
+/// Headers to write.
+pub(in crate::lower) fn pairs(list: &[HeaderValue]) -> Vec<HeaderPair> {
+    let pair = |header: &HeaderValue| {
+        Some(HeaderPair {
+            name: header.name.as_ref()?.to_ascii_lowercase(),
+            value: header.value.clone()?,
+        })
+    };
+    list.iter().filter_map(pair).collect()
 }
 
 fn redirect(redirect: &RequestRedirect) -> Redirect {

@@ -233,6 +233,7 @@ pub(crate) fn configuration(
     let proxy = Proxy {
         kri: kri(&format!("kri_dp_default_zone__{name}_")),
         zone: "zone".to_owned(),
+        workload: None,
         identity: identity.map(|id| WorkloadIdentity {
             spiffe_id: id.parse().unwrap(),
             issuer: kri("kri_mid_default_zone__identity_"),
