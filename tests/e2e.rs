@@ -8,6 +8,7 @@ mod e2e {
     mod day0;
     mod drain;
     mod enrolment;
+    mod faults;
     mod history;
     mod identity;
     mod metrics;
@@ -15,6 +16,7 @@ mod e2e {
     mod outage;
     mod permissions;
     mod protocols;
+    mod rate_limit;
     mod remote;
     mod rotation;
     mod routes;

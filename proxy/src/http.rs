@@ -10,6 +10,7 @@ mod heads;
 mod inbound;
 mod mirror;
 mod outbound;
+mod pace;
 mod scan;
 mod serve;
 mod upgrade;

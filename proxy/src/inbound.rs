@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use mesh_bundle::decide::connection_limit;
 use mesh_bundle::resource::TlsMode;
 use rustls::ServerConfig;
 use rustls::server::Acceptor;
@@ -65,6 +66,9 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         }
     };
     let session = Session::inbound(shared, bind, peer, Arc::clone(&table.trust));
+    if inbound.inbound.protocol.is_http() && !is_within_rate(&session, &table, &inbound) {
+        return;
+    }
     match inbound.inbound.protocol.is_http() {
         true => http::serve(&session, stream, &inbound.policy.timeouts).await,
         false => bytes(&session, &table, &inbound, stream).await,
@@ -232,6 +236,9 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
             return count(session, inbound, refusal.row().flag);
         }
     }
+    if !is_within_rate(session, table, inbound) {
+        return;
+    }
     let timeouts = &inbound.policy.timeouts;
     let (upstreams, via) = (&session.shared.upstreams, Via::workload(inbound));
     let workload = upstreams.connect(&via, &inbound.workload, None).await;
@@ -246,6 +253,22 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
     let ended = relay(stream, workload, idle, session.until_refused()).await;
     let flag = ended.map_or_else(|refusal| refusal.row().flag, |()| NO_FLAG);
     count(session, inbound, flag);
+}
+
+/// Takes a token for a connection; tells of it and counts it where there is none. Who is not permitted takes none.
+fn is_within_rate(session: &Session, table: &Table, inbound: &InboundTable) -> bool {
+    let limits = &inbound.policy.rate_limits;
+    let Some(limited) = connection_limit(limits, &session.peer()) else {
+        return true;
+    };
+    let permitted = matches!(session.standing(table), Standing::Good { .. });
+    if !permitted || session.shared.limiters.connection(inbound, &limited) {
+        return true;
+    }
+    let (refusal, origin) = (Refusal::RateLimit, limited.rate.num.origin.as_ref());
+    session.refused(refusal, origin, table);
+    count(session, inbound, refusal.row().flag);
+    false
 }
 
 fn count(session: &Session, inbound: &InboundTable, flag: &'static str) {

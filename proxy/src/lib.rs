@@ -23,6 +23,7 @@ mod http;
 mod http_admin;
 mod identity;
 mod inbound;
+mod limiter;
 mod listener;
 mod log;
 mod meshd;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use mesh_bundle::decide::Faults;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -75,6 +76,11 @@ struct RefusalLabels {
     refusal: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FaultLabels {
+    fault: &'static str,
+}
+
 type Seconds = Family<Flow, Histogram, fn() -> Histogram>;
 
 /// Everything that one proxy counts.
@@ -85,6 +91,7 @@ pub struct Metrics {
     connections: Family<ConnectionLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     shadow_denied: Counter,
+    faults: Family<FaultLabels, Counter>,
     pub(crate) open: Gauge,
     /// What may still be logged of refusals.
     pub(crate) lines: Lines,
@@ -111,6 +118,7 @@ impl Metrics {
         let connections = Family::default();
         let refusals = Family::default();
         let (shadow_denied, open) = (Counter::default(), Gauge::default());
+        let faults = Family::default();
         registry.register(
             "mesh_requests",
             "Requests by how they ended",
@@ -137,6 +145,11 @@ impl Metrics {
             Counter::clone(&shadow_denied),
         );
         registry.register(
+            "mesh_faults",
+            "Faults that were made on purpose",
+            Family::clone(&faults),
+        );
+        registry.register(
             "mesh_open_connections",
             "Accepted and not yet closed",
             Gauge::clone(&open),
@@ -148,6 +161,7 @@ impl Metrics {
             connections,
             refusals,
             shadow_denied,
+            faults,
             open,
             lines: Lines::default(),
             flows: Mutex::default(),
@@ -224,6 +238,19 @@ impl Metrics {
 
     pub(crate) fn shadow_denied(&self) {
         self.shadow_denied.inc();
+    }
+
+    /// What was done to one request.
+    pub(crate) fn faults(&self, met: &Faults<'_>) {
+        for (made, fault) in [
+            (!met.delay.is_zero(), "delay"),
+            (met.abort.is_some(), "abort"),
+            (met.bits_per_second.is_some(), "response-bandwidth"),
+        ] {
+            if made {
+                self.faults.get_or_create(&FaultLabels { fault }).inc();
+            }
+        }
     }
 }
 

@@ -30,6 +30,10 @@ pub enum Refusal {
     Permission,
     /// The peer was allowed to when the request or connection began, and no longer is.
     Revoked,
+    /// Answered on purpose, instead of the workload.
+    Fault,
+    /// More requests or connections than are let in.
+    RateLimit,
     /// No route matches.
     NoRoute,
     /// The backend reference does not resolve.
@@ -91,13 +95,15 @@ pub struct Row {
 
 impl Refusal {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 28] = [
         Self::BadRequest,
         Self::BadPath,
         Self::TransferEncoding,
         Self::Method,
         Self::Permission,
         Self::Revoked,
+        Self::Fault,
+        Self::RateLimit,
         Self::NoRoute,
         Self::Unresolved,
         Self::Withdrawn,
@@ -146,6 +152,8 @@ impl Refusal {
                 "RBAC: access denied",
             ),
             Self::Revoked => row("revoked", 403, 7, "RBAC", Downstream, "RBAC: access denied"),
+            Self::Fault => row("fault", 503, 14, "FI", Local, "fault filter abort"),
+            Self::RateLimit => row("rate-limit", 429, 8, "RL", Downstream, "local_rate_limited"),
             Self::NoRoute => row("no-route", 404, 12, "NR", Local, "no route"),
             Self::Unresolved => row("unresolved", 500, 14, "NC", Local, "no backend"),
             Self::Withdrawn => row("withdrawn", 503, 14, "NR", Local, "no such listener"),

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 use tokio::sync::{Semaphore, watch};
 
+use crate::limiter::Limiters;
 use crate::metrics::Metrics;
 use crate::table::Table;
 use crate::upstream::Upstreams;
@@ -32,6 +33,7 @@ pub(crate) struct Shared {
     news: watch::Sender<Phase>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) upstreams: Upstreams,
+    pub(crate) limiters: Limiters,
     pub(crate) room: Arc<Semaphore>,
     /// Requests, and connections that are no HTTP: what a drain waits for. How many are under way, and above that how many
     /// have begun: one number, as it is counted for each request.
@@ -67,6 +69,7 @@ impl Shared {
             table: ArcSwap::from_pointee(Table::default()),
             news: watch::Sender::new(Phase::Serving),
             upstreams: Upstreams::default(),
+            limiters: Limiters::default(),
             metrics,
             room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
             traffic: AtomicU64::new(0),
@@ -80,6 +83,7 @@ impl Shared {
     /// From now on this is what everything is decided with; open connections are told.
     pub(crate) fn swap(&self, table: Arc<Table>) {
         self.upstreams.follow(&self.table(), &table);
+        self.limiters.follow(&table);
         self.table.store(table);
         self.news.send_modify(|_| {});
     }

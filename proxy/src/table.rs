@@ -18,6 +18,7 @@ use mesh_bundle::resource::{Destination, Inbound, InboundPolicy, Protocol, TcpRo
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
 
+use crate::limiter::Buckets;
 use crate::metrics::RequestStats;
 use crate::tls::{ClientTls, Identity, Trust};
 use crate::upstream::Pool;
@@ -59,6 +60,8 @@ pub(crate) struct InboundTable {
     pub(crate) workload: Instance,
     /// `None` where mesh TLS cannot be terminated.
     pub(crate) tls: Option<Arc<ServerConfig>>,
+    /// Set where something is limited, before it is served from.
+    pub(crate) buckets: OnceLock<Buckets>,
 }
 
 #[derive(Debug)]

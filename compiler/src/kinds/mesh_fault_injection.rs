@@ -117,8 +117,6 @@ impl MeshFaultInjection {
     fn check(&self, check: &mut Check<'_>) {
         TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
         let spec = Pointer::default();
-        // Until mesh-proxy makes them.
-        check.not_implemented(&spec, "mesh-proxy makes no faults");
         if self.to.as_ref().is_some_and(|to| !to.is_empty()) {
             let message = "faults are not made in what a proxy sends";
             check

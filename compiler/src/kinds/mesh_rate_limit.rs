@@ -133,8 +133,6 @@ impl MeshRateLimit {
     fn check(&self, check: &mut Check<'_>) {
         TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
         let spec = Pointer::default();
-        // Until mesh-proxy counts.
-        check.not_implemented(&spec, "mesh-proxy limits nothing");
         let to = self.to.as_ref().is_some_and(|to| !to.is_empty());
         match (to, self.rules.is_empty()) {
             (false, true) => {

@@ -41,6 +41,35 @@ pub(super) fn refuse(refusal: Refusal, grpc: bool) -> Response<Body> {
     response
 }
 
+/// Makes the answer to an injected fault one of this status.
+pub(super) fn with_status(response: &mut Response<Body>, status: u16) {
+    let grpc = is_grpc(response.headers());
+    let status = StatusCode::from_u16(status).ok();
+    // What has no end cannot be the end of a request.
+    let Some(status) = status.filter(|status| !status.is_informational()) else {
+        return;
+    };
+    match grpc {
+        true => {
+            let code = grpc_of(status);
+            response.headers_mut().insert("grpc-status", code.into());
+        }
+        false => *response.status_mut() = status,
+    }
+}
+
+/// The gRPC status that stands for one of HTTP (gRPC, http-grpc-status-mapping).
+fn grpc_of(status: StatusCode) -> u16 {
+    match status.as_u16() {
+        400 => 13,
+        401 => 16,
+        403 => 7,
+        404 => 12,
+        429 | 502 | 503 | 504 => 14,
+        _ => 2,
+    }
+}
+
 /// An answer without a body that sends the client elsewhere.
 pub(super) fn redirect(status: u16, location: &str) -> Option<Response<Body>> {
     let mut response = Response::new(Body::Own(None));

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use super::exchange::{Ending, Watchdog};
+use super::pace::Pace;
 use crate::refusal::Refusal;
 use crate::tcp::Activity;
 use crate::upstream::{Lease, Slot};
@@ -47,6 +48,7 @@ pub(crate) struct Answered {
     activity: Arc<Activity>,
     lease: Option<Lease>,
     ending: Ending,
+    pace: Option<Pace>,
     done: bool,
 }
 
@@ -71,12 +73,13 @@ pub(crate) enum RequestBody {
 }
 
 impl Body {
-    pub(crate) fn answer(
+    pub(super) fn answer(
         inner: Incoming,
         watchdog: Watchdog,
         activity: Arc<Activity>,
         lease: Lease,
         ending: Ending,
+        pace: Option<Pace>,
     ) -> Self {
         Self::Answer(Box::new(Answered {
             inner,
@@ -84,6 +87,7 @@ impl Body {
             activity,
             lease: Some(lease),
             ending,
+            pace,
             done: false,
         }))
     }
@@ -115,7 +119,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(text) => text.is_none(),
-            Self::Answer(answered) => answered.inner.is_end_stream(),
+            Self::Answer(answered) => answered.is_end_stream(),
         }
     }
 
@@ -125,14 +129,14 @@ impl HttpBody for Body {
                 let length = text.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
-            Self::Answer(answered) => answered.inner.size_hint(),
+            Self::Answer(answered) => answered.size_hint(),
         }
     }
 }
 
 impl Answered {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
-        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+        let Poll::Ready(frame) = self.poll_paced(cx) else {
             let refusal = ready!(self.watchdog.as_mut().poll(cx));
             self.ending.tell(refusal);
             return Poll::Ready(Some(Err(Broken::Refused(refusal))));
@@ -144,12 +148,54 @@ impl Answered {
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
     }
+
+    /// What comes next; of a slowed body a piece, when its time has come.
+    fn poll_paced(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Some(pace) = &mut self.pace else {
+            return Pin::new(&mut self.inner).poll_frame(cx);
+        };
+        loop {
+            if let Some(piece) = ready!(pace.poll_piece(cx)) {
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            match ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    // An empty frame has nothing to wait for.
+                    Ok(data) => pace.begin(data),
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                ended => return Poll::Ready(ended),
+            }
+        }
+    }
+
+    fn held(&self) -> usize {
+        self.pace.as_ref().map_or(0, Pace::left)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.held() == 0 && self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let held = u64::try_from(self.held()).unwrap_or(u64::MAX);
+        let inner = self.inner.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(inner.lower().saturating_add(held));
+        if let Some(upper) = inner.upper() {
+            hint.set_upper(upper.saturating_add(held));
+        }
+        hint
+    }
 }
 
 impl Drop for Answered {
     fn drop(&mut self) {
         // Whoever reads it may know the length, and need not ask for the end.
-        if self.done || self.inner.is_end_stream() {
+        if self.done || self.is_end_stream() {
             self.ending.complete();
             if let Some(lease) = self.lease.take() {
                 lease.finish();

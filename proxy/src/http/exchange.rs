@@ -14,6 +14,7 @@ use mesh_bundle::Origin;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::pace::Pace;
 use super::serve::{Busy, Connection};
 use super::upgrade::Switch;
 use super::{Body, answer, head};
@@ -152,6 +153,8 @@ pub(super) struct Plan<'a> {
     pub(super) stats: &'a Arc<RequestStats>,
     /// Of the route, for the log.
     pub(super) origin: Option<&'a Origin>,
+    /// How fast the body of the response may go.
+    pub(super) bits_per_second: Option<u64>,
 }
 
 impl<'c> Begun<'c> {
@@ -178,10 +181,22 @@ impl<'c> Begun<'c> {
         origin: Option<&Origin>,
         stats: Option<&Arc<RequestStats>>,
     ) -> Response<Body> {
+        self.refuse_as(refusal, origin, stats, |_| {})
+    }
+
+    /// The same, with an answer that is not quite that of the table.
+    pub(super) fn refuse_as(
+        self,
+        refusal: Refusal,
+        origin: Option<&Origin>,
+        stats: Option<&Arc<RequestStats>>,
+        change: impl FnOnce(&mut Response<Body>),
+    ) -> Response<Body> {
         self.connection
             .session
             .refused(refusal, origin, &self.table);
-        let response = answer::refuse(refusal, self.grpc);
+        let mut response = answer::refuse(refusal, self.grpc);
+        change(&mut response);
         if let Some(stats) = stats {
             let (code, flag) = (response.status().as_u16(), refusal.row().flag);
             stats.ended(code, flag, self.activity.began().elapsed());
@@ -235,7 +250,8 @@ impl<'c> Begun<'c> {
         head::response(&mut parts.headers);
         let (stats, code) = (Arc::clone(plan.stats), parts.status.as_u16());
         let ending = Ending::new(stats, self.activity.began(), code, self.busy);
-        let body = Body::answer(body, watchdog, self.activity, lease, ending);
+        let pace = plan.bits_per_second.map(Pace::new);
+        let body = Body::answer(body, watchdog, self.activity, lease, ending, pace);
         let mut response = Response::new(body);
         *response.status_mut() = parts.status;
         *response.headers_mut() = parts.headers;

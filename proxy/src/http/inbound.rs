@@ -5,16 +5,19 @@
 use std::iter::once;
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
 use mesh_bundle::Origin;
-use mesh_bundle::decide::{limits, normalise};
-use mesh_bundle::resource::TlsMode;
+use mesh_bundle::decide::{faults, limits, normalise, request_limit};
+use mesh_bundle::resource::{HeaderPair, HttpRateLimit, TlsMode};
+use tokio::time::sleep;
 
 use super::exchange::{Begun, Limits, Plan, target};
 use super::head::{self, CLIENT_CERT};
 use super::serve::{Busy, Connection};
-use super::{Body, RequestBody};
+use super::{Body, RequestBody, answer};
+use crate::dice::roll;
 use crate::metrics::{Direction, RequestStats};
 use crate::refusal::Refusal;
 use crate::session::{Session, Standing};
@@ -37,6 +40,26 @@ pub(super) async fn answer(
         Err((refusal, origin)) => return begun.refuse(refusal, origin, Some(stats)),
     };
     let peer = connection.session.peer();
+    let met = faults(&inbound.policy.faults, &peer, chance);
+    if !met.delay.is_zero() {
+        sleep(met.delay).await;
+    }
+    connection.session.shared.metrics.faults(&met);
+    if let Some(abort) = met.abort {
+        let change = |response: &mut Response<Body>| answer::with_status(response, abort.status);
+        return begun.refuse_as(Refusal::Fault, Some(abort.origin), Some(stats), change);
+    }
+    if let Some(limited) = request_limit(&inbound.policy.rate_limits, &peer)
+        && !connection
+            .session
+            .shared
+            .limiters
+            .request(inbound, &limited)
+    {
+        let origin = limited.rate.num.origin.as_ref();
+        let change = |response: &mut Response<Body>| limit_answer(response, limited.limit);
+        return begun.refuse_as(Refusal::RateLimit, origin, Some(stats), change);
+    }
     let timeouts = limits(&inbound.policy, &peer);
     let limits = Limits {
         request: timeouts.request.value.limit(),
@@ -49,9 +72,39 @@ pub(super) async fn answer(
         idle: inbound.policy.timeouts.idle.value.limit(),
         stats,
         origin: None,
+        bits_per_second: met.bits_per_second,
     };
     let sent = begun.send(plan, once(&inbound.workload), outgoing).await;
     sent.unwrap_or_else(|refused| refused)
+}
+
+/// Below 1,000,000, each equally likely.
+fn chance() -> u32 {
+    u32::try_from(roll() % 1_000_000).unwrap_or_default()
+}
+
+/// The answer to a request that is too many, as its limit wants it.
+fn limit_answer(response: &mut Response<Body>, limit: &HttpRateLimit) {
+    if !answer::is_grpc(response.headers())
+        && let Ok(status) = limit.status.value.try_into()
+    {
+        *response.status_mut() = status;
+    }
+    let headers = response.headers_mut();
+    let pair = |header: &HeaderPair| {
+        let name = HeaderName::try_from(&header.name).ok()?;
+        Some((name, HeaderValue::try_from(&header.value).ok()?))
+    };
+    for header in limit.set_headers.iter().flat_map(|set| &set.value) {
+        if let Some((name, value)) = pair(header) {
+            headers.insert(name, value);
+        }
+    }
+    for header in limit.add_headers.iter().flat_map(|add| &add.value) {
+        if let Some((name, value)) = pair(header) {
+            headers.append(name, value);
+        }
+    }
 }
 
 fn stats<'a>(session: &'a Session, inbound: &InboundTable) -> &'a Arc<RequestStats> {

@@ -168,6 +168,7 @@ fn plan<'a>(
         idle: timeouts.idle.value.limit(),
         stats,
         origin: Some(origin),
+        bits_per_second: None,
     }
 }
 

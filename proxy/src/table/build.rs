@@ -277,6 +277,7 @@ fn compile_inbound(
         label: inbound.kri.to_string().into(),
         workload: Instance::new(inbound.workload_address.clone(), inbound.workload_port),
         tls,
+        buckets: OnceLock::new(),
     })
 }
 

@@ -230,14 +230,7 @@ fn health_checks() {
 
 #[test]
 fn rate_limits() {
-    let limit = |default: &str, errors: &[&str]| {
-        rule(
-            "MeshRateLimit",
-            default,
-            errors,
-            &["spec [not-implemented]"],
-        )
-    };
+    let limit = |default: &str, errors: &[&str]| rule("MeshRateLimit", default, errors, &[]);
     limit(
         "{local: {http: {requestRate: {num: 1, interval: 51ms}}}}",
         &[],
@@ -257,26 +250,19 @@ fn rate_limits() {
         "MeshRateLimit",
         "rules: [{matches: [{spiffeID: {type: Exact, value: spiffe://td/a}}], default: {local: {tcp: {disabled: true}}}}]",
         &["spec.rules[0].default.local.tcp [invalid-value]"],
-        &["spec [not-implemented]"],
+        &[],
     );
     check(
         "MeshRateLimit",
         "to: [{targetRef: {kind: Mesh}}]",
         &["spec.to [unsupported]"],
-        &["spec [not-implemented]"],
+        &[],
     );
 }
 
 #[test]
 fn faults() {
-    let fault = |default: &str, errors: &[&str]| {
-        rule(
-            "MeshFaultInjection",
-            default,
-            errors,
-            &["spec [not-implemented]"],
-        )
-    };
+    let fault = |default: &str, errors: &[&str]| rule("MeshFaultInjection", default, errors, &[]);
     fault(
         "{http: [{abort: {httpStatus: 503, percentage: '0.5'}}]}",
         &[],

@@ -1,0 +1,96 @@
+//! A receiver lets in as much as the commit says, and no commit makes it forget what it has let in.
+
+use mesh_tests::{Answer, Mesh};
+
+/// An hour, so that nothing is filled again while the test runs.
+const LIMIT: &str = "type: MeshRateLimit
+mesh: default
+name: api-limit
+spec:
+  targetRef: {kind: Dataplane, labels: {app: api}}
+  rules:
+    - default:
+        local:
+          http:
+            requestRate: {num: 3, interval: 1h}
+            onRateLimit: {headers: {set: [{name: x-limited, value: api}]}}
+";
+
+async fn twenty(mesh: &Mesh) -> (usize, Vec<Answer>) {
+    let client = mesh.client("web-1", "api");
+    let mut answers = Vec::new();
+    for _ in 0..20 {
+        answers.push(client.get("/").await);
+    }
+    let served = answers.iter().filter(|one| one.by() == "api-1").count();
+    answers.retain(|one| one.by().is_empty());
+    (served, answers)
+}
+
+#[tokio::test]
+async fn every_proxy_counts_alone_and_goes_on_counting_after_a_commit() {
+    let mesh = Mesh::from_example("shop").await;
+    mesh.change(|repo| {
+        // Everything to one instance.
+        repo.replace("api/canary.yaml", "weight: 10", "weight: 0");
+        repo.write("api/limit.yaml", LIMIT);
+    })
+    .await;
+    let (served, refused) = twenty(&mesh).await;
+    assert_eq!((served, refused.len()), (3, 17));
+    for answer in &refused {
+        assert_eq!(answer.status, 429, "{}", answer.text());
+        assert_eq!(answer.header("x-limited"), "api");
+    }
+
+    mesh.change(|repo| {
+        repo.replace("api/limit.yaml", "num: 3", "num: 4");
+        repo.replace(
+            "api/limit.yaml",
+            "onRateLimit: {",
+            "onRateLimit: {status: 503, ",
+        );
+    })
+    .await;
+    let (served, refused) = twenty(&mesh).await;
+    assert_eq!((served, refused.len()), (1, 19), "three of four were taken");
+    assert!(refused.iter().all(|answer| answer.status == 503));
+
+    let metrics = mesh.proxy("api-1").metrics().await;
+    let counted = "mesh_refusals_total{direction=\"inbound\",refusal=\"rate-limit\"} 36";
+    assert!(metrics.contains(counted), "{metrics}");
+
+    // The other instance has let in nothing yet.
+    mesh.change(|repo| {
+        repo.replace("api/canary.yaml", "weight: 0", "weight: 1");
+        repo.replace("api/canary.yaml", "weight: 90", "weight: 0");
+    })
+    .await;
+    let client = mesh.client("web-1", "api");
+    for expected in [200, 200, 200, 200, 503] {
+        assert_eq!(client.get("/").await.status, expected);
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_rate_are_closed() {
+    let mesh = Mesh::from_example("shop").await;
+    let limit = "type: MeshRateLimit\nmesh: default\nname: db-limit\nspec:\n  targetRef: {kind: Dataplane, labels: {app: db}}\n  rules: [{default: {local: {tcp: {connectionRate: {num: 2, interval: 1h}}}}}]\n";
+    mesh.commit("db/limit.yaml", limit).await;
+    let client = mesh.client("api-1", "db");
+    let mut open = Vec::new();
+    for _ in 0..2 {
+        let mut tunnel = client.open().await;
+        tunnel.say("hello").await;
+        tunnel.hear("hello").await;
+        open.push(tunnel);
+    }
+    let mut refused = client.open().await;
+    refused.say("hello").await;
+    assert_eq!(refused.rest().await, "");
+    // Those that were let in stay.
+    for tunnel in &mut open {
+        tunnel.say("still").await;
+        tunnel.hear("still").await;
+    }
+}
