@@ -85,6 +85,9 @@ struct SettingsArgs {
     /// Of no bundle: only to compare with.
     #[arg(skip)]
     with_shadow: bool,
+    /// When it is, for what expires; no bundle depends on it.
+    #[arg(skip)]
+    now: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -207,6 +210,7 @@ impl SettingsArgs {
             default_policies: !self.no_default_policies,
             partial: false,
             with_shadow: self.with_shadow,
+            now: self.now,
         })
     }
 }

@@ -6,6 +6,7 @@
 //! can, so that one mistake does not hide the others. Strictness is the JSON Schema made of the same types (unknown
 //! fields, wrong types, words out of a list) and the semantic checks (all else).
 
+pub(crate) mod certificate;
 pub(crate) mod client_match;
 pub(crate) mod data_source;
 pub(crate) mod dataplane;
@@ -44,7 +45,6 @@ pub(crate) mod grammar;
 pub(crate) mod legacy;
 pub(crate) mod unknown;
 
-mod certificate;
 mod check;
 mod conf;
 mod read;

@@ -2,6 +2,10 @@
 //!
 //! Never changes what is compiled.
 
+mod decisions;
+mod expiry;
+mod fit;
+mod identities;
 mod listeners;
 mod passthrough;
 mod permissions;
@@ -11,6 +15,7 @@ mod references;
 mod routes;
 mod selection;
 mod telemetry;
+mod unused;
 
 use std::collections::BTreeMap;
 
@@ -29,6 +34,8 @@ pub(crate) struct Compared<'a> {
     pub(crate) proxies: &'a BTreeMap<Kri, BundledProxy>,
     pub(crate) resources: &'a BTreeMap<Digest, Resource>,
     pub(crate) provenance: &'a Provenance,
+    /// Seconds since 1970, where findings may depend on the time.
+    pub(crate) now: Option<i64>,
 }
 
 /// All findings of one mesh.
@@ -41,6 +48,11 @@ pub(crate) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
     protocols::check(mesh, diagnostics);
     routes::check(mesh, diagnostics);
     listeners::check(mesh, diagnostics);
+    fit::check(mesh, diagnostics);
+    identities::check(mesh, diagnostics);
+    unused::check(mesh, diagnostics);
+    expiry::check(mesh, compared.now, diagnostics);
+    decisions::check(mesh, diagnostics);
     permissions::check(compared, diagnostics);
     precedence::check(compared, diagnostics);
 }

@@ -102,6 +102,7 @@ pub(crate) fn lower(
             proxies: &proxies,
             resources: &shared.resources,
             provenance: &provenance,
+            now: settings.now,
         };
         lints::check(compared, diagnostics);
     }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub partial: bool,
     /// Let shadow policies count, to see what they would change (language 4.12). What is compiled so is never published.
     pub with_shadow: bool,
+    /// When it is, in seconds since 1970: for what expires. Findings may depend on it, a bundle never does.
+    pub now: Option<i64>,
     /// Which of these somebody has said; the others are assumed.
     pub given: Given,
 }
@@ -67,6 +69,7 @@ impl Default for Settings {
             default_policies: true,
             partial: false,
             with_shadow: false,
+            now: None,
             given: Given::default(),
         }
     }

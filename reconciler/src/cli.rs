@@ -114,6 +114,8 @@ impl From<SettingsArgs> for Settings {
             default_policies: !args.no_default_policies,
             partial: false,
             with_shadow: false,
+            // What is published does not depend on the time.
+            now: None,
             // meshd speaks for one zone, whether or not anybody has named it.
             given: Given {
                 zone: true,

@@ -10,12 +10,12 @@ use syn::{GenericArgument, PathArguments, Type};
 use super::source::{Content, Field, Kind, Shape, Told, Variant};
 
 /// The schema of one type and of all that it holds.
-pub(super) fn of(kinds: &BTreeMap<String, Kind>, root: &str) -> Value {
+pub(super) fn of(kinds: &BTreeMap<String, Vec<Kind>>, root: &str) -> Value {
     let mut writer = Writer {
         kinds,
         definitions: Map::new(),
     };
-    let reference = writer.named(root, &[]);
+    let reference = writer.named(root, "", &[]);
     let mut schema = json!({"$schema": "http://json-schema.org/draft-07/schema#", "title": root});
     schema["allOf"] = json!([reference]);
     schema["definitions"] = Value::Object(writer.definitions);
@@ -23,34 +23,52 @@ pub(super) fn of(kinds: &BTreeMap<String, Kind>, root: &str) -> Value {
 }
 
 struct Writer<'a> {
-    kinds: &'a BTreeMap<String, Kind>,
+    kinds: &'a BTreeMap<String, Vec<Kind>>,
     definitions: Map<String, Value>,
 }
 
-/// What the parameters of a type stand for.
-type Bound<'a> = [(&'a str, Value, String)];
+/// Where a type stands, and what its parameters stand for.
+struct Bound<'a> {
+    module: &'a str,
+    /// What `Self` is called.
+    own: &'a str,
+    parameters: Vec<(&'a str, Value, String)>,
+}
 
-impl Writer<'_> {
-    /// A reference to a type of the crate, which is written once.
-    fn named(&mut self, name: &str, arguments: &[(Value, String)]) -> Value {
-        let kind = self.kinds.get(name);
-        let kind = kind.unwrap_or_else(|| panic!("`{name}` is no type that serde writes"));
+impl<'a> Writer<'a> {
+    /// A reference to a type of the crate, which is written once. The one of the own module comes first.
+    fn named(&mut self, name: &str, module: &str, arguments: &[(Value, String)]) -> Value {
+        let kinds: &'a [Kind] = self.kinds.get(name).map_or(&[], Vec::as_slice);
+        let kind = kinds.iter().find(|kind| kind.module == module);
+        let kind = kind.unwrap_or_else(|| match kinds {
+            [kind] => kind,
+            [] => panic!("`{name}` is no type that serde writes"),
+            _ => panic!("`{name}` in `{module}` may be several types"),
+        });
+        let own = match kinds.len() {
+            1 => name.to_owned(),
+            _ => format!("{}.{name}", kind.module),
+        };
         let full: Vec<&str> = arguments.iter().map(|(_, name)| name.as_str()).collect();
-        let full = [&[name], full.as_slice()].concat().join(".");
+        let full = [&[own.as_str()], full.as_slice()].concat().join(".");
         if !self.definitions.contains_key(&full) {
             // Types may hold themselves.
             self.definitions.insert(full.clone(), Value::Null);
             let parameters = kind.parameters.iter().zip(arguments);
-            let bound: Vec<(&str, Value, String)> = parameters
-                .map(|(parameter, (schema, name))| {
-                    (parameter.as_str(), schema.clone(), name.clone())
-                })
-                .collect();
+            let bound = Bound {
+                module: &kind.module,
+                own: &full,
+                parameters: parameters
+                    .map(|(parameter, (schema, name))| {
+                        (parameter.as_str(), schema.clone(), name.clone())
+                    })
+                    .collect(),
+            };
             let mut schema = self.kind(kind, &bound);
             describe(&mut schema, &kind.told);
             self.definitions.insert(full.clone(), schema);
         }
-        json!({"$ref": format!("#/definitions/{full}")})
+        reference(&full)
     }
 
     fn kind(&mut self, kind: &Kind, bound: &Bound<'_>) -> Value {
@@ -145,7 +163,11 @@ impl Writer<'_> {
         };
         let last = path.path.segments.last().expect("a name");
         let name = last.ident.to_string();
-        if let Some((_, schema, name)) = bound.iter().find(|(parameter, ..)| *parameter == name) {
+        if let Some((_, schema, name)) = bound
+            .parameters
+            .iter()
+            .find(|(parameter, ..)| *parameter == name)
+        {
             return (schema.clone(), name.clone());
         }
         let arguments: Vec<(Value, String)> = match &last.arguments {
@@ -179,7 +201,8 @@ impl Writer<'_> {
                 first();
                 json!({"type": "object", "additionalProperties": first()})
             }
-            _ => self.named(&name, &arguments),
+            "Self" => reference(bound.own),
+            _ => self.named(&name, bound.module, &arguments),
         };
         (schema, name)
     }
@@ -210,6 +233,10 @@ fn cased(name: &str, rename_all: Option<&str>) -> String {
         }
         Some(other) => panic!("`rename_all = \"{other}\"` is not known here"),
     }
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/definitions/{name}")})
 }
 
 fn closed(fields: &[(&str, Value)]) -> Value {

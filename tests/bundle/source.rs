@@ -46,6 +46,8 @@ pub(super) enum Content {
 /// A type.
 #[derive(Clone)]
 pub(super) struct Kind {
+    /// The file that it stands in, without extension.
+    pub(super) module: String,
     /// Names of its parameters.
     pub(super) parameters: Vec<String>,
     pub(super) told: Told,
@@ -59,9 +61,9 @@ pub(super) enum Shape {
     Enum(Vec<Variant>),
 }
 
-/// All types below a directory that are written by serde, by name.
-pub(super) fn read(directory: &Path) -> BTreeMap<String, Kind> {
-    let mut kinds = BTreeMap::new();
+/// All types below a directory that are written by serde, by name. Two modules may have types of one name.
+pub(super) fn read(directory: &Path) -> BTreeMap<String, Vec<Kind>> {
+    let mut kinds: BTreeMap<String, Vec<Kind>> = BTreeMap::new();
     let mut open = vec![directory.to_path_buf()];
     while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(&directory).expect("a directory") {
@@ -71,9 +73,10 @@ pub(super) fn read(directory: &Path) -> BTreeMap<String, Kind> {
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a source");
                 let file = syn::parse_file(&text).expect("Rust");
-                for (name, kind) in file.items.iter().filter_map(kind) {
-                    let before = kinds.insert(name.clone(), kind);
-                    assert!(before.is_none(), "two types are called `{name}`");
+                let module = path.file_stem().expect("a name").to_string_lossy();
+                let found = file.items.iter().filter_map(|item| kind(item, &module));
+                for (name, kind) in found {
+                    kinds.entry(name).or_default().push(kind);
                 }
             }
         }
@@ -81,7 +84,7 @@ pub(super) fn read(directory: &Path) -> BTreeMap<String, Kind> {
     kinds
 }
 
-fn kind(item: &Item) -> Option<(String, Kind)> {
+fn kind(item: &Item, module: &str) -> Option<(String, Kind)> {
     let (name, generics, attributes, shape) = match item {
         Item::Struct(item) if is_written(&item.attrs) => {
             let shape = Shape::Struct(content(&item.fields));
@@ -102,6 +105,7 @@ fn kind(item: &Item) -> Option<(String, Kind)> {
         .type_params()
         .map(|parameter| parameter.ident.to_string());
     let kind = Kind {
+        module: module.to_owned(),
         parameters: parameters.collect(),
         told: told(attributes),
         shape,

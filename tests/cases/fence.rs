@@ -77,6 +77,7 @@ fn settings(settings: &mut Settings, body: &[&str]) {
             ("mode", "zone") => settings.mode = Mode::Zone,
             ("system-namespace", name) => settings.system_namespace = name.to_owned(),
             ("default-policies", value) => settings.default_policies = value == "true",
+            ("now", seconds) => settings.now = Some(seconds.parse().expect("a number")),
             ("partial", value) => settings.partial = value == "true",
             other => panic!("a setting {other:?}"),
         }

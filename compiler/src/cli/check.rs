@@ -3,11 +3,12 @@
 //! Never writes anything.
 
 use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 
 use super::output::Output;
-use super::{Common, FormatArg, Outcome, open};
+use super::{Common, FormatArg, Outcome, SettingsArgs, open};
 use crate::Compiled;
 use crate::diag::{render, summary};
 
@@ -25,6 +26,10 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let Common { path, settings, .. } = &self.common;
+        let settings = &SettingsArgs {
+            now: Some(now()),
+            ..settings.clone()
+        };
         let compiled = if self.more.is_empty() {
             open::compiled(path, settings)?
         } else {
@@ -45,6 +50,17 @@ impl Check {
         }
         Ok(judge(&compiled, self.common.deny_warnings))
     }
+}
+
+/// Seconds since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the only clock of meshc: findings may say what expires, no bundle depends on it"
+)]
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs();
+    i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
 pub(super) fn judge(compiled: &Compiled, deny_warnings: bool) -> Outcome {

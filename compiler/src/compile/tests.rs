@@ -64,3 +64,27 @@ fn the_order_of_files_has_no_influence() {
     };
     assert_eq!(digest(["a.yaml", "b.yaml"]), digest(["b.yaml", "a.yaml"]));
 }
+
+#[test]
+fn the_time_changes_what_is_said_and_nothing_else() {
+    let pem = include_str!("../kinds/tests/ca.pem").replace('\n', "\n          ");
+    let text = format!(
+        "type: MeshTrust\nname: t\nspec:\n  trustDomain: td\n  caBundles:\n    - type: Pem\n      pem:\n        value: |\n          {pem}\n---\ntype: Dataplane\nname: web-1\nnetworking: {{address: 10.0.0.1}}\n"
+    );
+    let world = MemoryWorld {
+        files: BTreeMap::from([("a.yaml".to_owned(), text.into_bytes())]),
+    };
+    let at = |now| {
+        let settings = Settings {
+            now,
+            ..Settings::default()
+        };
+        let compiled = compile(&world, &settings);
+        (compiled.bundle, compiled.diagnostics.list.len())
+    };
+    let (timeless, said) = at(None);
+    // A day after 1970, when the certificate is not valid yet.
+    let (early, complained) = at(Some(86_400));
+    assert_eq!(timeless, early);
+    assert_eq!((said, complained), (0, 1));
+}

@@ -48,6 +48,7 @@ codes! {
     DUPLICATE_RESOURCE "duplicate-resource" Error document "two documents for one resource";
     EQUAL_PRECEDENCE "equal-precedence" Warning repository "policies told apart by their names only";
     EXCEEDS_LIMIT "exceeds-limit" Error document "more than the compiler takes";
+    EXPIRING_TRUST "expiring-trust" Warning document "a certificate that ends soon";
     FORWARDS_TO_ITSELF "forwards-to-itself" Warning document "a listener where the workload should be";
     HEADER_CASE "header-case" Warning document "a header name that is not in lower case";
     IDENTITY_VARIABLE "identity-variable" Error document "an identity that cannot be made";
@@ -69,14 +70,14 @@ codes! {
     PERMISSION_WITHOUT_IDENTITY "permission-without-identity" Warning repository "a permission for proxies without identity";
     PERMISSIVE_PERMISSION "permissive-permission" Warning repository "a permission that plaintext goes around";
     PORT_CLASH "port-clash" Error document "two listeners on one address and port";
-    PREFIX_BOUNDARY "prefix-boundary" Warning document "a prefix that matches more names than it seems";
+    PREFIX_BOUNDARY "prefix-boundary" Warning document "a prefix that ends inside of a segment";
     PROTOCOL_MISMATCH "protocol-mismatch" Warning repository "two ends that speak differently";
     READ_ONLY_FIELD "read-only-field" Warning document "a field that only the mesh sets";
     RESERVED_LABEL "reserved-label" Error document "a label that the compiler computes";
     SELECTS_EVERYTHING "selects-everything" Warning document "a selector without labels";
     SELECTS_NOTHING "selects-nothing" Warning repository "a selector that selects nothing";
     SELF_SIGNED "self-signed" Error document "a self-signed CA that nobody allowed";
-    SHADOWED_RULE "shadowed-rule" Warning document "a route that is never tried";
+    SHADOWED_RULE "shadowed-rule" Warning document "a rule that never decides";
     UNEQUAL_WORKLOAD "unequal-workload" Warning repository "instances of one workload that differ";
     UNKNOWN_FIELD "unknown-field" Error document "a field that does not exist";
     UNKNOWN_KIND "unknown-kind" Error document "a kind that does not exist";
@@ -86,9 +87,11 @@ codes! {
     UNSUPPORTED "unsupported" Error document "something that this version cannot do";
     UNSUPPORTED_YAML "unsupported-yaml" Error document "a feature of YAML that is not part of this language";
     UNUSABLE_HOSTNAME "unusable-hostname" Warning repository "a template that makes no hostname";
+    UNUSED_RESOURCE "unused-resource" Warning repository "something that nothing uses";
     UNUSED_SUPPRESSION "unused-suppression" Warning document "a suppression of what is not there";
     VIP_COLLISION "vip-collision" Warning repository "two services that want one virtual IP";
     WEIGHT_SUM "weight-sum" Error document "weights that add up to too much";
+    WITHOUT_IDENTITY "without-identity" Warning repository "something that needs an identity, where nobody has one";
     WRONG_NAMESPACE "wrong-namespace" Error document "a namespace in which a kind cannot live";
     WRONG_SCOPE "wrong-scope" Error document "a mesh or namespace for a kind that has none";
     WRONG_TYPE "wrong-type" Error document "a value of another type";

@@ -12,6 +12,13 @@ pub(crate) struct Issuer {
     pub(crate) self_signed: bool,
 }
 
+/// From when to when a certificate is valid, in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Period {
+    pub(crate) from: i64,
+    pub(crate) until: i64,
+}
+
 /// Why a text is not what is needed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BadCertificate {
@@ -63,6 +70,19 @@ pub(crate) fn issuer(text: &str) -> Result<Issuer, BadCertificate> {
         Ok(())
     })?;
     found.ok_or(BadCertificate::NoBlock)
+}
+
+/// How long the certificates of a text are valid, in the order of its blocks. What is damaged has been reported.
+pub(crate) fn periods(text: &str) -> Vec<Period> {
+    let read = |block: Pem| {
+        let (_, certificate) = X509Certificate::from_der(&block.contents).ok()?;
+        let validity = certificate.validity();
+        Some(Period {
+            from: validity.not_before.timestamp(),
+            until: validity.not_after.timestamp(),
+        })
+    };
+    blocks(text).flatten().map_while(read).collect()
 }
 
 /// Is there a PEM block of a private key in this text?

@@ -127,7 +127,7 @@ fn route(mesh: &MeshView<'_>, resource: &Resource, http: bool, diagnostics: &mut
     }
 }
 
-fn ports<'a>(mesh: &'a MeshView<'_>, towards: &Towards) -> Vec<(&'a Service, &'a Port)> {
+pub(super) fn ports<'a>(mesh: &'a MeshView<'_>, towards: &Towards) -> Vec<(&'a Service, &'a Port)> {
     let (kri, section) = match towards {
         Towards::Service(kri) => (kri.clone(), None),
         Towards::Port(kri) => (kri.without_section(), Some(kri.section.as_str())),

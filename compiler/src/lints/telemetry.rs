@@ -32,7 +32,7 @@ pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
 }
 
 /// Every conf of a document, with its place.
-fn confs(body: &Value) -> Vec<(Pointer, &Value)> {
+pub(super) fn confs(body: &Value) -> Vec<(Pointer, &Value)> {
     let at = Pointer::default();
     let mut confs = Vec::new();
     confs.extend(body.get("default").map(|conf| (at.field("default"), conf)));

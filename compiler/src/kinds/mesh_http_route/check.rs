@@ -166,10 +166,25 @@ impl HttpPathMatch {
                     .invalid(&at, message)
                     .help("a prefix matches whole segments: `/a` holds for `/a` and `/a/b`, not for `/ab`");
             }
+            Some(PathMatchType::PathPrefix) if value.ends_with('*') => {
+                no_wildcard(value, &at, check)
+            }
             Some(PathMatchType::Exact | PathMatchType::PathPrefix) => check_form(value, &at, check),
             None => {}
         }
     }
+}
+
+/// What ends like this is meant to match the rest of a segment, and matches a `*`.
+fn no_wildcard(prefix: &str, at: &Pointer, check: &mut Check<'_>) {
+    let message = format!(
+        "`{prefix}` ends inside of a segment: whole segments are compared, and `*` is only a `*`"
+    );
+    let around = prefix.rsplit_once('/').map_or("", |(around, _)| around);
+    let around = if around.is_empty() { "/" } else { around };
+    check.warn(Code::PREFIX_BOUNDARY, at, message).help(format!(
+        "`{around}` holds for all that is below it; for a part of a segment use `type: RegularExpression`"
+    ));
 }
 
 /// Paths are compared in normal form: what is not in that form would never match.

@@ -1,0 +1,139 @@
+//! Entries of permissions that never decide: what a deny always beats, and what stands there twice.
+//!
+//! Never compares policies that may be about different proxies, except with a deny for the whole mesh.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::kinds::Resource;
+use crate::policy::Policy;
+use crate::policy::target::TargetKind;
+use crate::repository::MeshView;
+
+/// The denials of one policy, by what they compare with.
+#[derive(Debug, Default)]
+struct Denied {
+    exact: BTreeMap<String, Location>,
+    prefixes: BTreeMap<String, Location>,
+}
+
+pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+    let bodies = mesh.documents.iter().filter(|r| r.meta.kri.kind == "mtp");
+    let bodies: BTreeMap<_, &Resource> = bodies.map(|r| (r.meta.kri.clone(), *r)).collect();
+    let policies = &mesh.policies.permission.policies;
+    let written = policies.iter();
+    let written = written.filter_map(|policy| Some((policy, *bodies.get(&policy.meta.kri)?)));
+    let written: Vec<(&Policy, &Resource)> = written.collect();
+    // By zone, the empty one for those of every zone.
+    let mut everywhere: BTreeMap<&str, Denied> = BTreeMap::new();
+    for (policy, resource) in written.iter().filter(|(policy, _)| is_for_all(policy)) {
+        let zone = everywhere.entry(&policy.meta.kri.zone).or_default();
+        zone.read(resource);
+    }
+    for (policy, resource) in &written {
+        let mut own = Denied::default();
+        own.read(resource);
+        for list in ["allow", "allowWithShadowDeny"] {
+            for (at, entry) in entries(resource, list) {
+                let zones = ["", policy.meta.kri.zone.as_str()];
+                let everywhere = zones.iter().filter_map(|zone| everywhere.get(zone));
+                let mut denied = std::iter::once(&own).chain(everywhere);
+                if let Some(by) = denied.find_map(|denied| denied.beats(entry)) {
+                    diagnostics.push(never(resource, &at, by));
+                }
+            }
+        }
+        for list in ["deny", "allow", "allowWithShadowDeny"] {
+            repeated(resource, list, diagnostics);
+        }
+    }
+}
+
+/// Is it about every inbound of its zone?
+fn is_for_all(policy: &Policy) -> bool {
+    let whole = policy.target.kind == TargetKind::Mesh;
+    // On Kubernetes a policy may be for one namespace only.
+    whole && policy.meta.kri.namespace.is_empty()
+}
+
+/// The entries of one list of all rules.
+fn entries<'a>(resource: &'a Resource, list: &str) -> Vec<(Pointer, &'a Value)> {
+    let rules = resource.body.get("rules").and_then(Value::as_array);
+    let mut found = Vec::new();
+    for (index, rule) in rules.into_iter().flatten().enumerate() {
+        let at = Pointer::default().field("rules").index(index);
+        let at = at.field("default").field(list);
+        let entries = rule.get("default").and_then(|conf| conf.get(list));
+        let entries = entries.and_then(Value::as_array).into_iter().flatten();
+        found.extend(
+            entries
+                .enumerate()
+                .map(|(index, entry)| (at.index(index), entry)),
+        );
+    }
+    found
+}
+
+/// How an entry compares, and with which ID; `None` where it asks for a server name too.
+fn compared(entry: &Value) -> Option<(&str, &str)> {
+    if entry.get("sni").is_some() {
+        return None;
+    }
+    let id = entry.get("spiffeID")?;
+    Some((id.get("type")?.as_str()?, id.get("value")?.as_str()?))
+}
+
+impl Denied {
+    fn read(&mut self, resource: &Resource) {
+        for (at, entry) in entries(resource, "deny") {
+            let place = match compared(entry) {
+                Some(("Exact", id)) => self.exact.entry(id.to_owned()),
+                Some(("Prefix", id)) => self.prefixes.entry(id.to_owned()),
+                _ => continue,
+            };
+            place.or_insert_with(|| resource.meta.within(&at));
+        }
+    }
+
+    /// The denial that holds for everybody whom an entry is about.
+    fn beats(&self, entry: &Value) -> Option<&Location> {
+        let id = entry.get("spiffeID")?;
+        let (how, id) = (id.get("type")?.as_str()?, id.get("value")?.as_str()?);
+        let same = self.exact.get(id).filter(|_| how == "Exact");
+        // Every beginning of the text is looked up, so that it does not matter how many denials there are. One that ends
+        // inside of the trust domain is of another.
+        let path = id.strip_prefix("spiffe://")?.find('/');
+        let domain = path.map_or(id.len(), |path| path + "spiffe://".len());
+        let ends = id
+            .char_indices()
+            .map(|(index, letter)| index + letter.len_utf8());
+        let mut begins = ends
+            .filter(|end| *end >= domain)
+            .filter_map(|end| id.get(..end));
+        same.or_else(|| begins.find_map(|begin| self.prefixes.get(begin)))
+    }
+}
+
+fn never(resource: &Resource, at: &Pointer, by: &Location) -> Diagnostic {
+    let at = resource.meta.within(at);
+    let message = "this allows nobody: a deny always wins, and one holds for all of them";
+    let mut diagnostic = Diagnostic::new(Code::SHADOWED_RULE, at, message);
+    diagnostic.related(by.clone(), "the deny");
+    diagnostic.help("remove one of the two: nothing can override a deny");
+    diagnostic
+}
+
+fn repeated(resource: &Resource, list: &str, diagnostics: &mut Diagnostics) {
+    let mut seen = BTreeSet::new();
+    for (at, entry) in entries(resource, list) {
+        if !seen.insert(entry.to_string()) {
+            let at = resource.meta.within(&at);
+            let message = "the same entry stands above";
+            let mut diagnostic = Diagnostic::new(Code::SHADOWED_RULE, at, message);
+            diagnostic.help("remove it");
+            diagnostics.push(diagnostic);
+        }
+    }
+}

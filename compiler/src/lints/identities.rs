@@ -1,0 +1,148 @@
+//! Policies that tell peers apart by their identity, where nobody has one or not that one.
+//!
+//! Never about a workload that there is not: it may join with a token.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::diag::{Code, Diagnostic, Diagnostics, Pointer};
+use crate::kinds::{Resource, Spec};
+use crate::policy::target::{Target, TargetKind};
+use crate::repository::MeshView;
+use crate::service::Instance;
+use crate::similar::{listed, nearest};
+
+pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+    let serves = |instance: &Instance<'_>| instance.inbounds().next().is_some();
+    // A proxy that joins later may have an identity, where there is one at all.
+    let nobody = mesh.identities.is_empty() && mesh.instances.iter().any(serves);
+    let known = trust_domains(mesh);
+    for resource in mesh.documents.iter().filter(|r| !r.meta.virtual_document) {
+        let ids = spiffe_ids(resource);
+        let first = match &resource.spec {
+            // A permission has a code of its own.
+            Spec::MeshTrafficPermission(_) => None,
+            Spec::MeshTls(spec) if !spec.rules.is_empty() => Some(Pointer::default()),
+            _ => ids.first().map(|(at, _)| at.clone()),
+        };
+        if let Some(at) = first {
+            let target = Target::read(resource.body.get("targetRef"));
+            let everybody = target.kind == TargetKind::Mesh || target.labels.is_empty();
+            let plain = match everybody {
+                true => nobody,
+                false => are_plain(mesh, &target),
+            };
+            if plain {
+                without(resource, &at, diagnostics);
+            }
+        }
+        let Some(known) = &known else {
+            continue;
+        };
+        for (at, id) in &ids {
+            strange(resource, at, id, known, diagnostics);
+        }
+    }
+}
+
+/// Has nobody of those that are selected an identity, and is there somebody?
+fn are_plain(mesh: &MeshView<'_>, target: &Target) -> bool {
+    let carries =
+        |instance: &Instance<'_>| crate::policy::carries(&instance.meta.labels, &target.labels);
+    let candidates = mesh.carrying(&target.labels);
+    let mut found = candidates.filter(carries).peekable();
+    let identified = |instance: Instance<'_>| {
+        let mut identities = mesh.identities.iter();
+        identities.any(|identity| identity.selects(instance.meta))
+    };
+    found.peek().is_some() && !found.any(identified)
+}
+
+fn without(resource: &Resource, at: &Pointer, diagnostics: &mut Diagnostics) {
+    let message = match &resource.spec {
+        Spec::MeshTls(_) => format!(
+            "`{}` has no effect: no MeshIdentity selects the proxies that it is about, so they speak plaintext",
+            resource.meta.kri.name
+        ),
+        _ => "no connection ever matches: without a MeshIdentity the proxies see no certificate"
+            .to_owned(),
+    };
+    let at = resource.meta.within(at);
+    let mut diagnostic = Diagnostic::new(Code::WITHOUT_IDENTITY, at, message);
+    diagnostic.help("add a MeshIdentity that selects them, see `meshc explain without-identity`");
+    diagnostics.push(diagnostic);
+}
+
+/// Every trust domain that somebody can be of; `None`: not known from here, or nobody has an identity.
+fn trust_domains(mesh: &MeshView<'_>) -> Option<BTreeSet<String>> {
+    // An identity of no zone makes a trust domain of its own in each.
+    let anywhere = mesh
+        .identities
+        .iter()
+        .any(|one| one.meta.kri.zone.is_empty());
+    if mesh.identities.is_empty() || anywhere {
+        return None;
+    }
+    let own = mesh
+        .identities
+        .iter()
+        .map(|one| one.trust_domain.to_string());
+    let trusted = mesh.trusts.iter();
+    let trusted = trusted.filter_map(|(_, trust)| trust.trust_domain.clone());
+    Some(own.chain(trusted).collect())
+}
+
+fn strange(
+    resource: &Resource,
+    at: &Pointer,
+    id: &str,
+    known: &BTreeSet<String>,
+    diagnostics: &mut Diagnostics,
+) {
+    let domain = id.strip_prefix("spiffe://").unwrap_or_default();
+    let domain = domain.split('/').next().unwrap_or_default();
+    if domain.is_empty() || known.contains(domain) {
+        return;
+    }
+    let message = format!(
+        "nobody is of the trust domain `{domain}`: no MeshIdentity and no MeshTrust names it"
+    );
+    let at = resource.meta.within(at);
+    let mut diagnostic = Diagnostic::new(Code::SELECTS_NOTHING, at, message);
+    let names = known.iter().map(String::as_str);
+    diagnostic.help(match nearest(domain, names.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known is {}", listed(names, "and")),
+    });
+    diagnostics.push(diagnostic);
+}
+
+/// The SPIFFE IDs that the rules of a policy compare with, with their places.
+fn spiffe_ids(resource: &Resource) -> Vec<(Pointer, String)> {
+    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut found = Vec::new();
+    for (index, rule) in list(resource.body.get("rules")).iter().enumerate() {
+        let at = Pointer::default().field("rules").index(index);
+        let conf = rule.get("default");
+        let places = ["deny", "allow", "allowWithShadowDeny"];
+        let places = places.map(|name| {
+            (
+                at.field("default").field(name),
+                conf.and_then(|c| c.get(name)),
+            )
+        });
+        for (at, matches) in places
+            .into_iter()
+            .chain([(at.field("matches"), rule.get("matches"))])
+        {
+            for (index, one) in list(matches).iter().enumerate() {
+                let id = one.get("spiffeID").and_then(|id| id.get("value"));
+                let id = id.and_then(Value::as_str).map(str::to_owned);
+                let at = at.index(index).field("spiffeID").field("value");
+                found.extend(id.map(|id| (at, id)));
+            }
+        }
+    }
+    found
+}
