@@ -86,7 +86,9 @@ async fn open(shared: &Shared, cluster: &ClusterTable) -> Result<Connected, Refu
     let tls = match &cluster.hop {
         Hop::Plain => None,
         Hop::Mesh(tls) => Some(&tls.tcp),
+        Hop::Outside(tls) => Some(&tls.tcp),
         Hop::Unready => return Err(Refusal::NoCertificate),
+        Hop::Locked => return Err(Refusal::NoSecret),
     };
     let mut last = Refusal::NoEndpoint;
     for instance in healthy_first(cluster.in_turn()) {

@@ -44,6 +44,8 @@ pub enum Refusal {
     NoEndpoint,
     /// mTLS is due and there is no certificate yet.
     NoCertificate,
+    /// TLS with a server outside needs what this proxy has not been given.
+    NoSecret,
     /// No instance accepted a connection.
     Connect,
     /// No instance accepted a connection in time.
@@ -95,7 +97,7 @@ pub struct Row {
 
 impl Refusal {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::BadRequest,
         Self::BadPath,
         Self::TransferEncoding,
@@ -109,6 +111,7 @@ impl Refusal {
         Self::Withdrawn,
         Self::NoEndpoint,
         Self::NoCertificate,
+        Self::NoSecret,
         Self::Connect,
         Self::ConnectTimeout,
         Self::ServerIdentity,
@@ -166,6 +169,7 @@ impl Refusal {
                 "no healthy upstream",
             ),
             Self::NoCertificate => row("no-certificate", 503, 14, "UF", Local, "not ready"),
+            Self::NoSecret => row("no-secret", 503, 14, "UF", Local, "not ready"),
             Self::Connect => row("connect", 503, 14, "UF", Upstream, "upstream connect error"),
             Self::ConnectTimeout => row(
                 "connect-timeout",

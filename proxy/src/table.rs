@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::HeaderValue;
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{Destination, Inbound, InboundPolicy, Protocol, TcpRoute, Timeouts};
 use mesh_bundle::{Digest, Kri};
@@ -20,7 +21,7 @@ use rustls::ServerConfig;
 
 use crate::limiter::Buckets;
 use crate::metrics::RequestStats;
-use crate::tls::{ClientTls, Identity, Trust};
+use crate::tls::{ClientTls, Identity, OutsideTls, Trust};
 use crate::upstream::Pool;
 use crate::world::{Rejected, World};
 
@@ -122,6 +123,7 @@ pub(crate) struct ClusterTable {
     pub(crate) identities: Vec<mesh_bundle::SpiffeId>,
     pub(crate) hop: Hop,
     pub(crate) connect_timeout: Duration,
+    /// In the order of their priorities.
     pub(crate) instances: Vec<Instance>,
     turn: AtomicUsize,
 }
@@ -135,6 +137,10 @@ pub(crate) enum Hop {
     Mesh(ClientTls),
     /// It must be mesh TLS, and this proxy has no certificate yet.
     Unready,
+    /// A server of no mesh.
+    Outside(OutsideTls),
+    /// A server of no mesh, whose TLS needs what this proxy has not been given.
+    Locked,
 }
 
 /// One address that connections are made to.
@@ -142,6 +148,10 @@ pub(crate) enum Hop {
 pub(crate) struct Instance {
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Used after those of every lower one.
+    pub(crate) priority: u32,
+    /// The host of requests that are sent there, instead of what the client asked for.
+    pub(crate) authority: Option<HeaderValue>,
     pub(crate) pool: OnceLock<Arc<Pool>>,
 }
 
@@ -172,15 +182,15 @@ impl Table {
 }
 
 impl ClusterTable {
-    /// Whose turn it is: every instance once, beginning with another one at each call.
+    /// Whose turn it is: every instance once, those of one priority beginning with another one at each call.
     pub(crate) fn in_turn(&self) -> impl Iterator<Item = &Instance> + Clone {
-        let length = self.instances.len();
-        let start = match length {
-            0 => 0,
-            length => self.turn.fetch_add(1, Ordering::Relaxed) % length,
-        };
-        let (before, from) = self.instances.split_at_checked(start).unwrap_or_default();
-        from.iter().chain(before)
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let groups = self.instances.chunk_by(|a, b| a.priority == b.priority);
+        groups.flat_map(move |group| {
+            let start = turn.checked_rem(group.len()).unwrap_or_default();
+            let (before, from) = group.split_at_checked(start).unwrap_or_default();
+            from.iter().chain(before)
+        })
     }
 }
 
@@ -189,6 +199,8 @@ impl Instance {
         Self {
             host,
             port,
+            priority: 0,
+            authority: None,
             pool: OnceLock::new(),
         }
     }

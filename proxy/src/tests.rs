@@ -10,6 +10,7 @@ mod hostile;
 mod identity;
 mod limits;
 mod names;
+mod outside;
 mod permission;
 mod pki;
 mod rejected;

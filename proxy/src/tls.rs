@@ -1,8 +1,9 @@
-//! Mesh TLS: TLS 1.3, both sides with SPIFFE certificates, and nothing else.
+//! Mesh TLS: TLS 1.3, both sides with SPIFFE certificates, and nothing else; `outside` is for servers of no mesh.
 //!
 //! Never resumes a session and never sends early data: every connection proves both identities anew, against the trust
 //! of the configuration that it was opened under.
 
+mod outside;
 mod verify;
 
 use std::io;
@@ -14,13 +15,14 @@ use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
 use rustls::{ClientConfig, CommonState, ServerConfig};
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use mesh_bundle::SpiffeId;
 
 use crate::metrics::Direction;
 use crate::world::Svid;
 
+pub(crate) use outside::OutsideTls;
 use verify::Verifier;
 pub(crate) use verify::{Role, Trust};
 
@@ -56,8 +58,18 @@ pub(crate) struct ClientTls {
 pub(crate) struct ClientSide {
     pub(crate) config: Arc<ClientConfig>,
     pub(crate) local: Arc<str>,
-    /// Of the table that it belongs to.
+    /// Of the table that it belongs to; 0 where what it proves and believes never changes.
     pub(crate) serial: u64,
+    pub(crate) peer: Peer,
+}
+
+/// What a server has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// A proxy of the mesh.
+    Mesh,
+    /// Whoever has the name that is asked for; without one, its own address.
+    Outside(Option<ServerName<'static>>),
 }
 
 /// Who is at the other end of a mesh TLS connection, as it proved when the connection was opened.
@@ -127,6 +139,7 @@ impl Identity {
                 config: Arc::new(config),
                 local: Arc::clone(&local),
                 serial,
+                peer: Peer::Mesh,
             }
         };
         Ok(ClientTls {

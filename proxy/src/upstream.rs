@@ -42,6 +42,8 @@ pub(crate) struct PoolKey {
     pub(crate) port: u16,
     pub(crate) kind: Kind,
     pub(crate) protocol: Protocol,
+    /// Of TLS with a server of no mesh; empty for everything else.
+    pub(crate) outside: Arc<str>,
 }
 
 /// What is spoken on a pooled connection.
@@ -86,10 +88,25 @@ impl<'a> Via<'a> {
     fn kind(&self) -> Result<Kind, Refusal> {
         match (self.hop, self.protocol) {
             (Hop::Unready, _) => Err(Refusal::NoCertificate),
+            (Hop::Locked, _) => Err(Refusal::NoSecret),
             (Hop::Mesh(_), _) => Ok(Kind::Mesh),
-            (Hop::Plain, Protocol::Http2 | Protocol::Grpc) => Ok(Kind::Two),
-            (Hop::Plain, Protocol::Http | Protocol::Tcp) => Ok(Kind::One),
+            (Hop::Plain | Hop::Outside(_), Protocol::Http2 | Protocol::Grpc) => Ok(Kind::Two),
+            (Hop::Plain | Hop::Outside(_), Protocol::Http | Protocol::Tcp) => Ok(Kind::One),
         }
+    }
+
+    fn key(&self, instance: &Instance) -> Result<PoolKey, Refusal> {
+        Ok(PoolKey {
+            owner: Arc::clone(self.owner),
+            host: instance.host.clone(),
+            port: instance.port,
+            kind: self.kind()?,
+            protocol: self.protocol,
+            outside: match self.hop {
+                Hop::Outside(tls) => Arc::clone(&tls.settings),
+                Hop::Plain | Hop::Mesh(_) | Hop::Unready | Hop::Locked => "".into(),
+            },
+        })
     }
 }
 
@@ -99,13 +116,7 @@ impl Upstreams {
         if let Some(pool) = instance.pool.get() {
             return Ok(pool);
         }
-        let key = PoolKey {
-            owner: Arc::clone(via.owner),
-            host: instance.host.clone(),
-            port: instance.port,
-            kind: via.kind()?,
-            protocol: via.protocol,
-        };
+        let key = via.key(instance)?;
         Ok(instance.pool.get_or_init(|| {
             let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(
@@ -189,15 +200,9 @@ fn want<'a, 'i>(
     instances: impl IntoIterator<Item = &'i Instance>,
     cluster: Option<&'a ClusterTable>,
 ) {
-    let Ok(kind) = via.kind() else { return };
     for instance in instances {
-        let key = PoolKey {
-            owner: Arc::clone(via.owner),
-            host: instance.host.clone(),
-            port: instance.port,
-            kind,
-            protocol: via.protocol,
-        };
-        wanted.insert(key, cluster);
+        if let Ok(key) = via.key(instance) {
+            wanted.insert(key, cluster);
+        }
     }
 }

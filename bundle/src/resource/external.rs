@@ -45,7 +45,7 @@ pub struct TlsOrigination {
     pub server_name: Option<String>,
     /// Names of which one must be in the certificate, instead of the server name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub names: Vec<NameMatch>,
+    pub names: Vec<ExpectedName>,
     /// Who may vouch for the server.
     pub authorities: Authorities,
     /// What the proxy proves itself with, where the server asks for it.
@@ -80,7 +80,7 @@ pub enum Verification {
 /// A name that is expected in a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", content = "value", rename_all = "camelCase")]
-pub enum NameMatch {
+pub enum ExpectedName {
     /// The whole name.
     Exact(String),
     /// Its beginning.

@@ -10,7 +10,7 @@ use crate::diag::{Code, Pointer};
 
 use super::data_source::{DataSource, DataSourceType};
 use super::mesh_tls::TlsVersions;
-use super::{Body, Check, KindInfo, Scope, Spec, conf, grammar, read, schema};
+use super::{Body, Check, KindInfo, Scope, Spec, certificate, conf, grammar, read, schema};
 
 /// What the registry knows.
 pub(crate) const KIND: KindInfo = KindInfo {
@@ -23,7 +23,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: true,
     is_policy: false,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshExternalService>,
     parse: |body, check| {
         let spec: MeshExternalService = read::typed(body, check)?;
@@ -279,12 +279,34 @@ impl ExternalVerification {
             let message = format!("`{missing}` must be set where `{given}` is");
             check.error(Code::MISSING_FIELD, &at.field(missing), message);
         }
+        self.needs_secrets(at, check);
+        let inlined = self.ca_cert.as_ref().and_then(DataSource::inline);
+        if let Some(Err(why)) = inlined.map(certificate::authorities) {
+            let message = format!("{why}, so that the server is not believed");
+            check.warn(Code::INVALID_VALUE, &at.field("caCert"), message);
+        }
         let inline = |source: &DataSource| source.kind == Some(DataSourceType::InsecureInline);
         if self.client_key.as_ref().is_some_and(inline) {
             let message = "a private key stands in the repository";
             check
                 .warn(Code::INLINE_SECRET, &at.field("clientKey"), message)
                 .help("use `type: Secret`");
+        }
+    }
+
+    /// What mesh-proxy is not given yet, so that it refuses the traffic.
+    fn needs_secrets(&self, at: &Pointer, check: &mut Check<'_>) {
+        let secret = |source: &DataSource| source.kind == Some(DataSourceType::Secret);
+        if self.ca_cert.as_ref().is_some_and(secret) {
+            let what = "proxies are not given secrets, and refuse traffic that needs one";
+            check
+                .not_implemented(&at.field("caCert"), what)
+                .help("a CA certificate is public: `type: InsecureInline`");
+        }
+        if self.client_cert.is_some() {
+            let what =
+                "proxies are not given client certificates, and refuse traffic that needs one";
+            check.not_implemented(&at.field("clientCert"), what);
         }
     }
 }

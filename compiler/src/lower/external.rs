@@ -5,7 +5,7 @@
 use mesh_bundle::ValueSource;
 use mesh_bundle::resource::External;
 use mesh_bundle::resource::external::{
-    Authorities, ClientCertificate, ExternalEndpoint, NameMatch, TlsOrigination, TlsVersion,
+    Authorities, ClientCertificate, ExpectedName, ExternalEndpoint, TlsOrigination, TlsVersion,
     Verification,
 };
 
@@ -60,13 +60,13 @@ fn origination(tls: &ExternalTls, endpoints: &[ExternalEndpoint]) -> TlsOriginat
     }
 }
 
-fn names_of(verification: &ExternalVerification) -> Vec<NameMatch> {
+fn names_of(verification: &ExternalVerification) -> Vec<ExpectedName> {
     let names = verification.subject_alt_names.iter();
     let name = |name: &crate::kinds::mesh_external_service::SubjectAltName| {
         let value = name.value.clone()?;
         Some(match name.how {
-            None | Some(SubjectAltNameType::Exact) => NameMatch::Exact(value),
-            Some(SubjectAltNameType::Prefix) => NameMatch::Prefix(value),
+            None | Some(SubjectAltNameType::Exact) => ExpectedName::Exact(value),
+            Some(SubjectAltNameType::Prefix) => ExpectedName::Prefix(value),
         })
     };
     names.filter_map(name).collect()

@@ -146,6 +146,7 @@ fn admit<'t>(
     Ok(Outgoing {
         method: parts.method,
         authority: head.authority,
+        rewritten: false,
         target,
         headers: parts.headers,
         body: RequestBody::stream(body, &begun.activity, None),

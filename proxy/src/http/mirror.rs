@@ -55,6 +55,7 @@ pub(super) fn start(
         let outgoing = Outgoing {
             method: original.method.clone(),
             authority: original.authority.clone(),
+            rewritten: original.rewritten,
             target: original.target.clone(),
             headers: original.headers.clone(),
             body,

@@ -184,6 +184,7 @@ fn pass<'t>(
     let origin = Some(&route.origin);
     let prefix = routed.compiled.matched_prefix();
     let mut authority = routed.head.authority.clone();
+    let mut rewritten = false;
     let mut target = routed.target.clone();
     let mut headers = parts.headers;
     let mut mirrors = Vec::new();
@@ -197,6 +198,7 @@ fn pass<'t>(
             } => {
                 if let Some(name) = name {
                     authority = name.clone();
+                    rewritten = true;
                 }
                 if let Some(rewrite) = path {
                     let path = rewrite_path(rewrite, target.path(), prefix);
@@ -235,6 +237,7 @@ fn pass<'t>(
     let mut outgoing = Outgoing {
         method: parts.method,
         authority,
+        rewritten,
         target,
         headers,
         body: RequestBody::Empty,

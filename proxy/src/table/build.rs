@@ -6,6 +6,8 @@
     reason = "once for each change of the configuration"
 )]
 
+mod outside;
+
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -14,10 +16,11 @@ use std::sync::{Arc, OnceLock};
 
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{
-    Cluster, Destination, HttpRoute, Inbound, InboundPolicy, TlsMode, Traffic, WeightedBackend,
+    Cluster, Destination, HttpRoute, Inbound, InboundPolicy, Locality, TlsMode, Traffic,
+    WeightedBackend,
 };
 use mesh_bundle::{Key, Kri, ProxyConfig};
-use mesh_delivery::message::ClusterEndpoints;
+use mesh_delivery::message::{ClusterEndpoints, Endpoint};
 
 use super::{
     Backend, Bind, ClusterTable, DestinationTable, Hop, InboundTable, Instance, OutboundTable,
@@ -85,38 +88,58 @@ fn clusters(world: &World, identity: Option<&Identity>, serial: u64) -> Result<C
     let mut clusters = BTreeMap::new();
     for (kri, cluster) in &world.config.clusters {
         let endpoints = world.endpoints.get(kri).unwrap_or(&known);
-        let hop = match (endpoints.tls_ready && has_identity, identity) {
-            (false, _) => Hop::Plain,
-            (true, None) => Hop::Unready,
-            (true, Some(identity)) => {
-                let tls = identity.client(&cluster.identities, serial);
-                let bad = |why: rustls::Error| {
-                    rejected(Key::Cluster(kri.clone()), "/identities", why.to_string())
+        let (hop, instances) = match &cluster.external {
+            Some(external) => (
+                outside::hop(kri, external),
+                outside::instances(kri, cluster.protocol, external)?,
+            ),
+            None => {
+                let hop = match (endpoints.tls_ready && has_identity, identity) {
+                    (false, _) => Hop::Plain,
+                    (true, None) => Hop::Unready,
+                    (true, Some(identity)) => {
+                        let tls = identity.client(&cluster.identities, serial);
+                        let bad = |why: rustls::Error| {
+                            rejected(Key::Cluster(kri.clone()), "/identities", why.to_string())
+                        };
+                        Hop::Mesh(tls.map_err(bad)?)
+                    }
                 };
-                Hop::Mesh(tls.map_err(bad)?)
+                (hop, instances(cluster, endpoints, &world.config.proxy.zone))
             }
         };
-        let compiled = Arc::new(compile_cluster(kri, cluster, endpoints, hop)?);
+        let compiled = Arc::new(compile_cluster(kri, cluster, hop, instances)?);
         clusters.insert(kri.to_string(), compiled);
     }
     Ok(clusters)
 }
 
+/// The proxies behind a cluster, those of zones that come first before the others; some zones are not used at all.
+fn instances(cluster: &Cluster, endpoints: &ClusterEndpoints, own: &str) -> Vec<Instance> {
+    let endpoints = endpoints.endpoints.values();
+    let instance = |endpoint: &Endpoint| {
+        let priority = Locality::priority(cluster.locality.as_ref(), own, &endpoint.zone)?;
+        Some(Instance {
+            priority,
+            ..Instance::new(endpoint.address.clone(), endpoint.port)
+        })
+    };
+    let mut instances: Vec<Instance> = endpoints.filter_map(instance).collect();
+    instances.sort_by_key(|instance| instance.priority);
+    instances
+}
+
 fn compile_cluster(
     kri: &Kri,
     cluster: &Cluster,
-    endpoints: &ClusterEndpoints,
     hop: Hop,
+    instances: Vec<Instance>,
 ) -> Result<ClusterTable, Rejected> {
     let key = || Key::Cluster(kri.clone());
     let Some(connect_timeout) = cluster.connect_timeout.value.limit() else {
         let reason = "a connection cannot be made in no time";
         return Err(rejected(key(), "/connectTimeout/value", reason));
     };
-    let instances = endpoints
-        .endpoints
-        .values()
-        .map(|endpoint| Instance::new(endpoint.address.clone(), endpoint.port));
     // Proxies that start together shall not all begin with the first instance.
     let turn = usize::try_from(RandomState::new().build_hasher().finish() >> 33);
     Ok(ClusterTable {
@@ -126,7 +149,7 @@ fn compile_cluster(
         identities: cluster.identities.clone(),
         hop,
         connect_timeout,
-        instances: instances.collect(),
+        instances,
         turn: AtomicUsize::new(turn.unwrap_or_default()),
     })
 }

@@ -17,7 +17,7 @@ use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::stream::{Stream, Wire};
 use crate::table::Instance;
-use crate::tls::{ClientSide, TlsPeer};
+use crate::tls::{ClientSide, Peer, TlsPeer};
 
 /// A connection, and who is at its end.
 #[derive(Debug)]
@@ -42,7 +42,10 @@ pub(crate) async fn connect(
                 stream: Stream::plain(tcp),
                 peer: None,
             }),
-            Some(side) => handshake(tcp, owner, side).await,
+            Some(side) => match &side.peer {
+                Peer::Mesh => handshake(tcp, owner, side).await,
+                Peer::Outside(name) => outside(tcp, instance, name.clone(), side).await,
+            },
         }
     };
     match timeout(limit, attempt).await {
@@ -77,6 +80,26 @@ async fn handshake(tcp: TcpStream, owner: &str, side: &ClientSide) -> io::Result
     Ok(Connected {
         stream: Stream::tls(TlsStream::Client(tls)),
         peer: Some(peer),
+    })
+}
+
+/// With a server of no mesh: the handshake itself has proved all that is asked for.
+async fn outside(
+    tcp: TcpStream,
+    instance: &Instance,
+    name: Option<ServerName<'static>>,
+    side: &ClientSide,
+) -> io::Result<Connected> {
+    let name = match name {
+        Some(name) => name,
+        None => ServerName::try_from(instance.host.clone()).map_err(io::Error::other)?,
+    };
+    let tcp = Wire::new(Bytes::new(), tcp);
+    let connector = TlsConnector::from(Arc::clone(&side.config));
+    let tls = connector.connect(name, tcp).await?;
+    Ok(Connected {
+        stream: Stream::tls(TlsStream::Client(tls)),
+        peer: None,
     })
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 use hyper::body::Incoming;
 
 use super::replay::Kept;
-use super::{Lease, Upstreams, Via, dial};
+use super::{Kind, Lease, Upstreams, Via, dial};
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
 use crate::table::{Hop, Instance};
@@ -22,6 +22,8 @@ pub(crate) struct Outgoing {
     pub(crate) method: Method,
     /// What the client asked for, or what a filter put in its place.
     pub(crate) authority: HeaderValue,
+    /// A filter has: then it is not replaced by the name of an instance.
+    pub(crate) rewritten: bool,
     pub(crate) target: PathAndQuery,
     pub(crate) headers: HeaderMap,
     pub(crate) body: RequestBody,
@@ -48,9 +50,11 @@ pub(crate) async fn send<'a>(
     if outgoing.upgrade.is_some() {
         return upgrade(upstreams, via, order, outgoing).await;
     }
+    let rewritten = outgoing.rewritten;
     let mut request = outgoing.into_request();
     let mut last = Refusal::NoEndpoint;
     for instance in order {
+        address(&mut request, instance, rewritten);
         match send_to(upstreams, &via, instance, request).await {
             Ok(answer) => return Ok(answer),
             Err((why, None)) => return Err(why),
@@ -91,7 +95,15 @@ async fn send_to(
     };
     let tls = match via.hop {
         Hop::Mesh(tls) => Some(&tls.h2),
-        Hop::Plain | Hop::Unready => None,
+        Hop::Outside(tls) => match via.kind() {
+            Ok(Kind::Two) => Some(&tls.h2),
+            _ => Some(&tls.h1),
+        },
+        Hop::Plain | Hop::Unready | Hop::Locked => None,
+    };
+    let scheme = match via.hop {
+        Hop::Outside(_) => Scheme::HTTPS,
+        _ => Scheme::HTTP,
     };
     for attempt in 0..=MOST_STALE {
         let fresh = attempt == MOST_STALE;
@@ -102,7 +114,7 @@ async fn send_to(
         };
         let sent = match &mut lease {
             Lease::One { sender, used, .. } => {
-                let spoken = spoken(request, false).map_err(|why| (why, None))?;
+                let spoken = spoken(request, None).map_err(|why| (why, None))?;
                 let again = *used && spoken.method().is_idempotent();
                 let (spoken, kept) = match again {
                     true => {
@@ -122,7 +134,8 @@ async fn send_to(
                 })
             }
             Lease::Two(share) => {
-                let spoken = spoken(request, true).map_err(|why| (why, None))?;
+                let scheme = Some(scheme.clone());
+                let spoken = spoken(request, scheme).map_err(|why| (why, None))?;
                 let (spoken, kept) = Kept::copy(spoken);
                 let sent = share.sender().try_send_request(spoken).await;
                 sent.map_err(|mut failed| {
@@ -158,15 +171,18 @@ async fn upgrade<'a>(
 ) -> Result<Answer, Refusal> {
     let tls = match via.hop {
         Hop::Mesh(tls) => Some(&tls.h1),
-        Hop::Plain | Hop::Unready => None,
+        Hop::Outside(tls) => Some(&tls.h1),
+        Hop::Plain | Hop::Unready | Hop::Locked => None,
     };
-    let request = spoken(outgoing.into_request(), false)?;
+    let rewritten = outgoing.rewritten;
+    let mut request = spoken(outgoing.into_request(), None)?;
     let mut last = Refusal::NoEndpoint;
     for instance in instances {
         match upstreams.connect(&via, instance, tls).await {
             Err(why) => last = why,
             Ok(connected) => {
                 let mut sender = dial::upgradable(connected.stream).await?;
+                address(&mut request, instance, rewritten);
                 let response = sender.send_request(request).await;
                 let response = response.map_err(|why| failure(&why))?;
                 let lease = Lease::Own;
@@ -214,15 +230,25 @@ impl Outgoing {
     }
 }
 
-/// The same request in the form of one version of HTTP, whichever it has now.
-fn spoken(mut request: Request<RequestBody>, two: bool) -> Result<Request<RequestBody>, Refusal> {
+/// Outside of the mesh, hosts are known by the names of their addresses.
+fn address(request: &mut Request<RequestBody>, instance: &Instance, rewritten: bool) {
+    if let Some(name) = instance.authority.as_ref().filter(|_| !rewritten) {
+        request.headers_mut().insert(header::HOST, name.clone());
+    }
+}
+
+/// The same request in the form of one version of HTTP, whichever it has now; a scheme is for HTTP/2.
+fn spoken(
+    mut request: Request<RequestBody>,
+    scheme: Option<Scheme>,
+) -> Result<Request<RequestBody>, Refusal> {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    if two {
+    if let Some(scheme) = scheme {
         if let Some(host) = request.headers_mut().remove(header::HOST) {
             parts.authority =
                 Some(Authority::try_from(host.as_bytes()).map_err(|_| Refusal::BadRequest)?);
         }
-        parts.scheme = Some(Scheme::HTTP);
+        parts.scheme = Some(scheme);
         *request.version_mut() = Version::HTTP_2;
     } else {
         if let Some(authority) = parts.authority.take() {

@@ -5,7 +5,7 @@
 use mesh_bundle::ValueSource;
 use mesh_bundle::resource::External;
 use mesh_bundle::resource::external::{
-    Authorities, NameMatch, TlsOrigination, TlsVersion, Verification,
+    Authorities, ExpectedName, TlsOrigination, TlsVersion, Verification,
 };
 
 use super::Telling;
@@ -82,10 +82,10 @@ impl Telling<'_> {
     }
 }
 
-fn name(name: &NameMatch) -> String {
+fn name(name: &ExpectedName) -> String {
     match name {
-        NameMatch::Exact(name) => name.clone(),
-        NameMatch::Prefix(name) => format!("{name}…"),
+        ExpectedName::Exact(name) => name.clone(),
+        ExpectedName::Prefix(name) => format!("{name}…"),
     }
 }
 

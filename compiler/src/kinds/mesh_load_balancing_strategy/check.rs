@@ -75,9 +75,16 @@ impl BalancingConf {
             let at = at.field("loadBalancer").field("type");
             check.not_implemented(&at, "instances are used one after the other");
         }
-        if self.locality_awareness.is_some() {
-            let at = at.field("localityAwareness");
-            check.not_implemented(&at, "instances of all zones are used alike");
+        let locality = self.locality_awareness.as_ref();
+        if locality.is_some_and(|locality| locality.local_zone.is_some()) {
+            let at = at.field("localityAwareness").field("localZone");
+            check.not_implemented(&at, "instances of one zone are used alike");
+        }
+        let cross = locality.and_then(|locality| locality.cross_zone.as_ref());
+        if cross.is_some_and(|cross| cross.failover_threshold.is_some()) {
+            let at = at.field("localityAwareness").field("crossZone");
+            let what = "another zone is used once nobody of the one before can be reached";
+            check.not_implemented(&at.field("failoverThreshold"), what);
         }
         if self.hash_policies.is_some() {
             check.not_implemented(&at.field("hashPolicies"), "requests are not hashed");

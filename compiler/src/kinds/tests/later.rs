@@ -303,7 +303,7 @@ fn balancing() {
         service,
         "{localityAwareness: {crossZone: {}}}",
         &[".localityAwareness.crossZone [invalid-value]"],
-        &[".localityAwareness"],
+        &[],
     );
     balance(
         route,
@@ -312,7 +312,7 @@ fn balancing() {
             ".loadBalancer [invalid-value]",
             ".localityAwareness [invalid-value]",
         ],
-        &[".loadBalancer.type", ".localityAwareness"],
+        &[".loadBalancer.type"],
     );
     balance(
         service,
@@ -336,6 +336,9 @@ fn balancing() {
             ".localityAwareness.crossZone.failover[2].to [missing-field]",
             ".localityAwareness.crossZone.failoverThreshold.percentage [invalid-value]",
         ],
-        &[".localityAwareness"],
+        &[
+            ".localityAwareness.localZone",
+            ".localityAwareness.crossZone.failoverThreshold",
+        ],
     );
 }

@@ -128,3 +128,149 @@ fn a_disabled_zone_serves_nobody() {
     assert_eq!(findings(&other), ["1 selects-nothing"]);
     assert!(!served(&other, "api-1").is_empty());
 }
+
+/// One that web calls, with a port of its own.
+fn payments(tls: &str) -> String {
+    format!(
+        "type: MeshExternalService\nname: payments\nlabels: {{team: money}}\nspec:\n  match: {{port: 443, protocol: http}}\n  endpoints:\n    - {{address: 203.0.113.7, port: 8443, priority: 1}}\n    - {{address: api.payments.example, port: 443}}\n{tls}"
+    )
+}
+
+fn outside(tls: &str) -> (Compiled, mesh_bundle::resource::Cluster) {
+    let backend = "{kind: MeshExternalService, name: payments, port: 443}";
+    let compiled = story(&format!("{}{}", payments(tls), client(backend)));
+    let mut clusters = config(&compiled, "client").clusters;
+    let cluster = clusters
+        .remove(&of_kind("extsvc", "payments", "443"))
+        .unwrap();
+    (compiled, cluster)
+}
+
+#[test]
+fn what_is_outside_has_an_address_a_name_and_endpoints() {
+    let (compiled, cluster) = outside("");
+    assert_eq!(findings(&compiled), [""; 0]);
+    assert!(cluster.identities.is_empty());
+    let external = cluster.external.unwrap();
+    assert_eq!(external.tls, None);
+    let told: Vec<(String, u32)> = external
+        .endpoints
+        .into_iter()
+        .map(|endpoint| (endpoint.address, endpoint.priority))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("203.0.113.7".to_owned(), 1),
+            ("api.payments.example".to_owned(), 0)
+        ]
+    );
+    let kri = of_kind("extsvc", "payments", "443");
+    let destination = destination(&compiled, "client", &kri);
+    assert_eq!(destination.hostnames, ["payments.extsvc.mesh.local"]);
+    assert!(destination.vip.unwrap().to_string().starts_with("242."));
+    assert!(matches!(destination.traffic, Traffic::Http { .. }));
+}
+
+#[test]
+fn tls_with_the_outside_is_what_the_document_says() {
+    use mesh_bundle::resource::external::{
+        Authorities, ExpectedName, TlsOrigination, TlsVersion, Verification,
+    };
+    let (compiled, cluster) = outside("  tls: {enabled: true}\n");
+    assert_eq!(findings(&compiled), [""; 0]);
+    let secured = TlsOrigination {
+        min_version: TlsVersion::Tls12,
+        max_version: TlsVersion::Tls13,
+        verification: Verification::Secured,
+        // The first endpoint that has a name, not the first endpoint.
+        server_name: Some("api.payments.example".to_owned()),
+        names: Vec::new(),
+        authorities: Authorities::System,
+        client: None,
+    };
+    assert_eq!(cluster.external.unwrap().tls, Some(secured));
+    let (compiled, cluster) = outside(
+        "  tls:\n    enabled: true\n    version: {min: TLS13}\n    verification:\n      mode: SkipCA\n      serverName: other.example\n      subjectAltNames: [{value: a.example}, {type: Prefix, value: b}]\n      clientCert: {type: Secret, secretRef: {kind: Secret, name: c}}\n      clientKey: {type: InsecureInline, insecureInline: {value: not-for-bundles}}\n",
+    );
+    assert!(!compiled.diagnostics.has_errors());
+    let tls = cluster.external.unwrap().tls.unwrap();
+    assert_eq!(tls.min_version, TlsVersion::Tls13);
+    assert_eq!(tls.verification, Verification::SkipChain);
+    assert_eq!(tls.server_name.as_deref(), Some("other.example"));
+    assert_eq!(
+        tls.names,
+        [
+            ExpectedName::Exact("a.example".to_owned()),
+            ExpectedName::Prefix("b".to_owned())
+        ]
+    );
+    let client = tls.client.unwrap();
+    assert_eq!(
+        client.certificate,
+        mesh_bundle::ValueSource::Secret("c".to_owned())
+    );
+    let bytes = compiled.bundle.encode().unwrap();
+    assert!(!String::from_utf8_lossy(&bytes).contains("not-for-bundles"));
+    // What is not enabled is not there.
+    let (_, cluster) = outside("  tls: {verification: {mode: SkipAll}}\n");
+    assert_eq!(cluster.external.unwrap().tls, None);
+}
+
+#[test]
+fn a_route_leads_outside_and_a_policy_is_about_it() {
+    let added = "---\ntype: MeshHTTPRoute\nname: r\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}, sectionName: http}\n      rules:\n        - matches: [{path: {type: PathPrefix, value: /pay}}]\n          default: {backendRefs: [{kind: MeshExternalService, labels: {team: money}}]}\n---\ntype: MeshTimeout\nname: t\nspec:\n  to:\n    - targetRef: {kind: MeshExternalService, labels: {team: money}}\n      default: {connectionTimeout: 9s}\n";
+    let compiled = story(&format!("{}{added}", payments("")));
+    assert_eq!(findings(&compiled), [""; 0]);
+    let web = config(&compiled, "web-1");
+    let kri = of_kind("extsvc", "payments", "443");
+    assert_eq!(web.clusters[&kri].connect_timeout.value.to_string(), "9s");
+    let Traffic::Http { routes } = &web.destinations[&port("api", "http")].traffic else {
+        panic!("not HTTP");
+    };
+    assert_eq!(routes[0].backends[0].cluster.as_ref(), Some(&kri));
+    let odd = added.replace("{team: money}}]}", "{team: money}, port: 80}]}");
+    let compiled = story(&format!("{}{odd}", payments("")));
+    assert!(
+        compiled.diagnostics.list[0]
+            .message
+            .contains("`payments` has no port `80`")
+    );
+}
+
+#[test]
+fn services_of_different_kinds_share_a_name_but_no_address() {
+    let api = payments("").replace("payments\n", "api\n");
+    let multi = EVERYWHERE.replace("everywhere", "api");
+    let outbound = |kind: &str, port: u16| {
+        format!("{{port: {port}, backendRef: {{kind: {kind}, name: api, port: {port}}}}}")
+    };
+    let client = format!(
+        "type: Dataplane\nname: client\nlabels: {{kuma.io/workload: client}}\nnetworking:\n  address: 10.0.0.99\n  outbound: [{}, {}, {}]\n",
+        outbound("MeshService", 80),
+        outbound("MeshExternalService", 443),
+        outbound("MeshMultiZoneService", 9000)
+    );
+    let compiled = story(&format!("{api}---\n{multi}---\n{client}"));
+    assert_eq!(findings(&compiled), [""; 0]);
+    let client = config(&compiled, "client");
+    let told: Vec<String> = client
+        .destinations
+        .values()
+        .map(|found| {
+            format!(
+                "{} {}",
+                found.vip.unwrap().to_string().split('.').next().unwrap(),
+                found.hostnames[0]
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "242 api.extsvc.mesh.local",
+            "241 api.svc.mesh.local",
+            "243 api.mzsvc.mesh.local"
+        ]
+    );
+}
