@@ -6,4 +6,5 @@ mod build;
 mod check;
 mod explain;
 mod hostile;
+mod inspect;
 mod run;

@@ -7,5 +7,6 @@ pub(crate) mod cases;
 mod documents;
 mod figures;
 mod hostile;
+mod inspect;
 mod labels;
 mod waivers;

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::diag::Format;
-use crate::model::{Given, Mode, Settings};
+use crate::model::{Compat, Given, Mode, Settings};
 use output::Output;
 
 /// Checks and compiles repositories of mesh configuration.
@@ -82,9 +82,6 @@ struct SettingsArgs {
     #[arg(long)]
     no_default_policies: bool,
 
-    /// Of no bundle: only to compare with.
-    #[arg(skip)]
-    with_shadow: bool,
     /// When it is, for what expires; no bundle depends on it.
     #[arg(skip)]
     now: Option<i64>,
@@ -209,8 +206,9 @@ impl SettingsArgs {
                 .unwrap_or(assumed.system_namespace),
             default_policies: !self.no_default_policies,
             partial: false,
-            with_shadow: self.with_shadow,
+            with_shadow: false,
             now: self.now,
+            compat: Compat::Off,
         })
     }
 }

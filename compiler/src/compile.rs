@@ -8,11 +8,12 @@ use std::fmt;
 
 use mesh_bundle::{Bundle, Digest, FORMAT, Kri};
 
+use crate::analysis::Analysis;
 use crate::diag::{Diagnostic, Diagnostics, Location, Severity};
 use crate::envelope::{self, Draft};
 use crate::kinds;
 use crate::lower::lower;
-use crate::model::Settings;
+use crate::model::{Compat, Settings};
 use crate::provenance::Provenance;
 use crate::schema;
 use crate::source::{Identity, Sources};
@@ -56,8 +57,17 @@ impl fmt::Debug for Secrets {
 /// Compiles a repository.
 #[must_use]
 pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
+    analyse(world, settings).compiled
+}
+
+/// Compiles a repository, and keeps what it was compiled from for questions.
+#[must_use]
+pub fn analyse(world: &dyn World, settings: &Settings) -> Analysis {
     let mut diagnostics = Diagnostics::default();
     let mut sources = Sources::load(world, &mut diagnostics);
+    if settings.compat == Compat::Kuma {
+        sources.forgive();
+    }
     let envelopes = envelope::read(&sources, settings, &mut diagnostics);
     for at in &envelopes.foreign {
         sources.identify(at, Identity::Foreign);
@@ -92,7 +102,10 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
             .extend(new.filter(|finding| !refused.explains(finding, &body_at)));
         forms.silence(&mut diagnostics, told);
         // What this version does not act on has been refused with its envelope.
-        let resource = resource.filter(|_| sound && kind.has_effect && forms.is_empty());
+        let resource = match settings.compat {
+            Compat::Off => resource.filter(|_| sound && kind.has_effect && forms.is_empty()),
+            Compat::Kuma => resource.filter(|_| sound).map(|it| kinds::filled(kind, it)),
+        };
         complete &= resource.is_some();
         resources.extend(resource);
     }
@@ -112,14 +125,18 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
         diagnostics.judge_alone();
     }
     suppress::apply(&sources, settings.partial, &mut diagnostics);
+    if settings.compat == Compat::Kuma {
+        diagnostics.forgive();
+    }
     diagnostics.sort(&sources);
-    Compiled {
+    let compiled = Compiled {
         bundle: lowered.bundle,
         diagnostics,
         sources,
         secrets: lowered.secrets,
         provenance: lowered.provenance,
-    }
+    };
+    Analysis::new(compiled, resources, settings)
 }
 
 /// A bundle of nothing.

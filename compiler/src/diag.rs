@@ -200,6 +200,13 @@ impl Diagnostics {
         self.list.dedup();
     }
 
+    /// Where documents are read leniently: nothing that is wrong with them is an error.
+    pub(crate) fn forgive(&mut self) {
+        for finding in &mut self.list {
+            finding.severity = Severity::Warning;
+        }
+    }
+
     /// Where the documents are not a whole repository: what needs the rest of it is no error, and what is a warning even
     /// then is not told at all.
     pub(crate) fn judge_alone(&mut self) {

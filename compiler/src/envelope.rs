@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
 use crate::kinds::legacy::gateway_api::Gateways;
 use crate::kinds::{KindInfo, Scope};
-use crate::model::{Meta, Settings};
+use crate::model::{Compat, Meta, Settings};
 use crate::source::{Document, Node, NodeKind, Sources};
 
 pub(crate) use reader::quoted;
@@ -85,9 +85,12 @@ pub(crate) fn read(
             }
         }
     }
-    duplicates(&mut drafts, diagnostics);
+    // As they are written, the labels of two documents may say the same.
+    if settings.compat == Compat::Off {
+        duplicates(&mut drafts, diagnostics);
+    }
     // A Mesh may stand in what could not be read.
-    if !unread {
+    if !unread && settings.compat == Compat::Off {
         meshes(&mut drafts, diagnostics);
     }
     Envelopes { drafts, foreign }
@@ -245,7 +248,7 @@ fn draft(reader: &mut Reader<'_>, written: Written) -> Draft {
             mesh,
             zone: labelled.zone,
             namespace: labelled.namespace,
-            name,
+            name: labelled.name,
             section: String::new(),
         },
         format,
@@ -262,7 +265,10 @@ fn draft(reader: &mut Reader<'_>, written: Written) -> Draft {
         body: written
             .body
             .unwrap_or_else(|| Value::Object(serde_json::Map::new())),
-        sound: named && meshed,
+        sound: match reader.settings.compat {
+            Compat::Off => named && meshed,
+            Compat::Kuma => !name.is_empty(),
+        },
     }
 }
 

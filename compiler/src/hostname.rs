@@ -170,19 +170,8 @@ fn rendered(
     service: &Service,
     diagnostics: &mut Diagnostics,
 ) -> Option<String> {
-    let Meta { kri, labels, .. } = &service.meta;
-    let value = |variable: &Variable| match variable {
-        Variable::Label(key) => labels.get(key).cloned(),
-        Variable::Field(name) => match name.as_str() {
-            "DisplayName" => labels.get(DISPLAY_NAME).or(Some(&kri.name)).cloned(),
-            "Name" if kri.namespace.is_empty() => Some(kri.name.clone()),
-            "Name" => Some(format!("{}.{}", kri.name, kri.namespace)),
-            "Namespace" => labels.get(NAMESPACE).cloned(),
-            "Mesh" => Some(kri.mesh.clone()),
-            "Zone" => labels.get("kuma.io/zone").cloned(),
-            _ => None,
-        },
-    };
+    let kri = &service.meta.kri;
+    let value = |variable: &Variable| variable_of(&service.meta, variable);
     let problem = match generator.template.render(value) {
         Ok(hostname) if is_dns_name(&hostname) => return Some(hostname),
         Ok(hostname) => format!("`{hostname}`, which is no DNS name"),
@@ -197,6 +186,23 @@ fn rendered(
     diagnostic.related(service.meta.at.clone(), "this service gets no name of it");
     diagnostics.push(diagnostic);
     None
+}
+
+/// What a template can ask of a service.
+pub(crate) fn variable_of(service: &Meta, variable: &Variable) -> Option<String> {
+    let Meta { kri, labels, .. } = service;
+    match variable {
+        Variable::Label(key) => labels.get(key).cloned(),
+        Variable::Field(name) => match name.as_str() {
+            "DisplayName" => labels.get(DISPLAY_NAME).or(Some(&kri.name)).cloned(),
+            "Name" if kri.namespace.is_empty() => Some(kri.name.clone()),
+            "Name" => Some(format!("{}.{}", kri.name, kri.namespace)),
+            "Namespace" => labels.get(NAMESPACE).cloned(),
+            "Mesh" => Some(kri.mesh.clone()),
+            "Zone" => labels.get("kuma.io/zone").cloned(),
+            _ => None,
+        },
+    }
 }
 
 /// RFC 1123, lower case.

@@ -199,8 +199,15 @@ pub(crate) fn winner<'b, 'a>(
     let selecting = identities
         .iter()
         .filter(|identity| identity.bundled.is_some() && identity.selects(proxy));
+    best(selecting)
+}
+
+/// Of several identities the one with the most label pairs, then the smallest name.
+pub(crate) fn best<'b, 'a: 'b>(
+    identities: impl Iterator<Item = &'b Identity<'a>>,
+) -> Option<&'b Identity<'a>> {
     let pairs = |identity: &Identity<'_>| identity.labels.map_or(0, BTreeMap::len);
-    selecting.min_by_key(|identity| (Reverse(pairs(identity)), identity.meta.kri.name.clone()))
+    identities.min_by_key(|identity| (Reverse(pairs(identity)), identity.meta.kri.name.clone()))
 }
 
 /// What a proxy is given; what keeps it from being somebody is reported.

@@ -47,6 +47,7 @@ pub(crate) mod unknown;
 
 mod check;
 mod conf;
+mod filled;
 mod read;
 mod schema;
 #[cfg(test)]
@@ -57,6 +58,7 @@ use serde_json::Value;
 use crate::model::Meta;
 
 pub(crate) use check::Check;
+pub(crate) use filled::{conf as filled_conf, resource as filled};
 pub(crate) use read::read;
 
 use target_ref::TargetKind;

@@ -6,6 +6,7 @@
 //! The stages, in the order of the modules: `source` text to documents with spans, `envelope` to names and labels,
 //! `schema` and `kinds` to typed specs, `policy` selects, orders and merges, `lower` makes the bundle.
 
+mod analysis;
 pub mod cli;
 mod compile;
 mod defaults;
@@ -35,7 +36,8 @@ mod vip;
 pub mod world;
 mod yaml;
 
-pub use compile::{Compiled, Secrets, compile};
+pub use analysis::Analysis;
+pub use compile::{Compiled, Secrets, analyse, compile};
 pub use diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity};
 pub use provenance::Provenance;
 pub use reference::{reference, schemas, union};

@@ -27,6 +27,8 @@ pub struct Settings {
     pub now: Option<i64>,
     /// Which of these somebody has said; the others are assumed.
     pub given: Given,
+    /// Whose rules hold where this language and Kuma's differ.
+    pub compat: Compat,
 }
 
 /// Settings that somebody has said. Where a document is judged on its own, one that contradicts what is only assumed may be
@@ -51,6 +53,19 @@ impl Settings {
     }
 }
 
+/// Whose rules hold where this language and Kuma's differ (language 10). Only `meshc inspect --as kuma` asks for Kuma's:
+/// what is checked, built and published never depends on this.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// This language's.
+    #[default]
+    Off,
+    /// Kuma's. Documents are read as Kuma reads them: labels count as they are written, what is not understood is passed
+    /// over, no finding is an error, and defaults are filled in before anything merges. Of the quirks, Q-06, Q-07, Q-09, Q-10
+    /// and Q-27 hold. Q-24 needs nothing: the older one wins here too, and only equal ages are told apart by KRI.
+    Kuma,
+}
+
 /// Whether the repository speaks for one zone or for many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -71,6 +86,7 @@ impl Default for Settings {
             with_shadow: false,
             now: None,
             given: Given::default(),
+            compat: Compat::Off,
         }
     }
 }

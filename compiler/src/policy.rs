@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::diag::{Location, Pointer};
 use crate::index::Selectors;
-use crate::model::Meta;
+use crate::model::{Compat, Meta};
 
 use inbound::{Rule, read_match};
 use mesh_bundle::resource::PeerMatch;
@@ -35,6 +35,8 @@ pub(crate) struct Descriptor {
     pub(crate) kind: &'static str,
     /// Where an item of `to` keeps its conf.
     pub(crate) conf: ConfAt,
+    /// Whose rules hold.
+    pub(crate) compat: Compat,
 }
 
 /// Where an item of `to` keeps its conf.
@@ -72,6 +74,8 @@ pub(crate) struct Policy {
 pub(crate) struct Table {
     /// As documents write it.
     pub(crate) kind: &'static str,
+    /// Whose rules hold.
+    compat: Compat,
     /// Weakest first, shadow policies left out.
     pub(crate) policies: Vec<Policy>,
     /// What would be among them if it were no shadow, weakest first.
@@ -123,12 +127,14 @@ impl Table {
             .into_iter()
             .map(|policy| {
                 let target = Target::read(policy.body.get("targetRef"));
-                (Strength::of(policy.meta, &target, None, 0), policy, target)
+                let strength = Strength::of(policy.meta, &target, None, descriptor.compat);
+                (strength, policy, target)
             })
             .collect();
         written.sort_by(|a, b| a.0.cmp(&b.0));
         let mut table = Self {
             kind: descriptor.kind,
+            compat: descriptor.compat,
             ..Self::default()
         };
         for (_, policy, target) in written {
@@ -137,7 +143,7 @@ impl Table {
                 target: target.clone(),
             };
             if shadows == Shadows::Listed && is_shadow(policy.meta) {
-                for (place, target) in references(policy) {
+                for (place, target) in references(policy, descriptor.compat) {
                     resolve(&target, &place, policy.meta);
                 }
                 table.shadows.push(listed);
@@ -194,7 +200,7 @@ impl Table {
         resolve: &mut impl FnMut(&Target, &Location, &Meta) -> Vec<Towards>,
     ) {
         let items = list(written.body.get("to")).iter().enumerate();
-        for ((index, item), (place, target)) in items.zip(references(written)) {
+        for ((index, item), (place, target)) in items.zip(references(written, self.compat)) {
             let at = Pointer::default().field("to").index(index);
             let (conf, conf_at) = match descriptor.conf {
                 ConfAt::Default => (item.get("default").cloned(), at.field("default")),
@@ -210,7 +216,7 @@ impl Table {
             let towards = resolve(&target, &place, written.meta);
             self.to.push(Item {
                 policy,
-                strength: Strength::of(written.meta, top, Some(&target), index),
+                strength: Strength::of(written.meta, top, Some(&target), self.compat).at(index),
                 towards,
                 conf: conf.unwrap_or(Value::Null),
                 at: written.meta.within(&conf_at),
@@ -228,7 +234,7 @@ impl Table {
             for peer in matches {
                 self.rules.push(Rule {
                     policy,
-                    strength: Strength::of(written.meta, top, None, index),
+                    strength: Strength::of(written.meta, top, None, self.compat).at(index),
                     peer,
                     conf: rule.get("default").cloned().unwrap_or(Value::Null),
                     at: written.meta.within(&at.field("default")),
@@ -258,11 +264,14 @@ impl Table {
 }
 
 /// What each item of `to` refers to, and where it says so.
-fn references(written: Written<'_>) -> impl Iterator<Item = (Location, Target)> {
+fn references(written: Written<'_>, compat: Compat) -> impl Iterator<Item = (Location, Target)> {
     let items = list(written.body.get("to")).iter().enumerate();
     items.map(move |(index, item)| {
         let mut target = Target::read(item.get("targetRef"));
-        target.confine(written.meta);
+        //
+        if compat == Compat::Off {
+            target.confine(written.meta);
+        }
         let at = Pointer::default().field("to").index(index);
         (written.meta.within(&at.field("targetRef")), target)
     })

@@ -16,7 +16,7 @@ use crate::index::Carriers;
 use crate::kinds::mesh_trust::MeshTrust;
 use crate::kinds::{Resource, Spec};
 use crate::lower::load_balancing::compared;
-use crate::model::{Meta, Settings};
+use crate::model::{Compat, Meta, Settings};
 use crate::policy::{ConfAt, Descriptor, Shadows, Source, Table, Written};
 use crate::resolve::{Carried, Catalogue};
 use crate::service::{Instance, Service};
@@ -101,8 +101,8 @@ impl Policies {
     }
 
     /// `read` makes the table of one kind.
-    fn read(mut read: impl FnMut(Descriptor) -> Table) -> Self {
-        let mut of = |kind, conf| read(Descriptor { kind, conf });
+    fn read(compat: Compat, mut read: impl FnMut(Descriptor) -> Table) -> Self {
+        let mut of = |kind, conf| read(Descriptor { kind, conf, compat });
         Self {
             access_log: of("MeshAccessLog", ConfAt::Default),
             circuit_breaker: of("MeshCircuitBreaker", ConfAt::Default),
@@ -262,7 +262,10 @@ fn view<'a>(
             _ => {}
         }
     }
-    view.generate_services(diagnostics);
+    // Kuma's services are made by a control plane that runs, not by the answer to a question.
+    if settings.compat == Compat::Off {
+        view.generate_services(diagnostics);
+    }
     hostname::assign(&mut view.services, generators, diagnostics);
     vip::allocate(&mut view.services, diagnostics);
     view.index();
@@ -287,7 +290,7 @@ fn view<'a>(
                 body: &resource.body,
             });
     }
-    view.policies = Policies::read(|descriptor| {
+    view.policies = Policies::read(settings.compat, |descriptor| {
         let short = crate::kinds::find(descriptor.kind).map(|kind| kind.short);
         let written = short.and_then(|short| by_kind.remove(short));
         let written = written.unwrap_or_default();

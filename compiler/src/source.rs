@@ -125,6 +125,18 @@ impl Sources {
         sources
     }
 
+    /// Lets documents pass that are no good YAML but can be read all the same: of a key that is written twice, the last
+    /// counts.
+    pub(crate) fn forgive(&mut self) {
+        let documents = self.files.values_mut().flat_map(|file| &mut file.documents);
+        for document in documents.filter(|document| !document.findings.is_empty()) {
+            if let Some(root) = &mut document.root {
+                root.keep_last();
+                document.findings.clear();
+            }
+        }
+    }
+
     /// Notes what a document is.
     pub(crate) fn identify(&mut self, at: &Location, identity: Identity) {
         let file = self.files.get_mut(&at.file);

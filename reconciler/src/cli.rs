@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use mesh_compiler::model::{Given, Mode, Settings};
+use mesh_compiler::model::{Compat, Given, Mode, Settings};
 use zeroize::Zeroizing;
 
 use crate::app::{self, Config, Failure};
@@ -121,6 +121,7 @@ impl From<SettingsArgs> for Settings {
                 zone: true,
                 system_namespace: true,
             },
+            compat: Compat::Off,
         }
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! Never lets a document claim a mesh, zone or role that it does not have: selectors trust the computed labels.
 
+mod written;
+
 use std::collections::BTreeMap;
 
 use super::name::{is_dns_label, is_label};
 use super::reader::{Reader, quoted};
 use crate::diag::{Code, Pointer, Severity};
 use crate::kinds::{KindInfo, Scope};
-use crate::model::{Format, Mode};
+use crate::model::{Compat, Format, Mode};
 use crate::similar::with_stranger;
 use crate::source::{Node, NodeKind};
 
@@ -24,6 +26,8 @@ pub(super) struct Computed<'a> {
 
 /// All labels, and what follows from them.
 pub(super) struct Labelled {
+    /// The display name.
+    pub(super) name: String,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) zone: String,
     pub(super) namespace: String,
@@ -71,6 +75,9 @@ pub(super) fn read(reader: &mut Reader<'_>, computed: &Computed<'_>, at: &Pointe
             }
         }
     }
+    if reader.settings.compat == Compat::Kuma {
+        return written::labelled(computed, labels);
+    }
     users_own(reader, computed, &labels, at);
     let namespace = match computed.format {
         Format::Kubernetes => computed.namespace.to_owned(),
@@ -107,6 +114,7 @@ pub(super) fn read(reader: &mut Reader<'_>, computed: &Computed<'_>, at: &Pointe
         }
     }
     Labelled {
+        name: computed.name.to_owned(),
         labels,
         zone,
         namespace,

@@ -6,6 +6,7 @@ use mesh_bundle::resource::{
     Filter, HeaderModifier, PathMatch, PathRewrite, PeerMatch, RequestMatch, SpiffeMatch, TextMatch,
 };
 use mesh_bundle::{Kri, Origin};
+use serde_json::Value;
 
 /// A file and line; for a document that nobody wrote, its name.
 pub(super) fn origin(origin: &Origin) -> String {
@@ -30,6 +31,14 @@ pub(super) fn name(kri: &Kri) -> String {
     match kri.namespace.as_str() {
         "" => kri.name.clone(),
         namespace => format!("{}.{namespace}", kri.name),
+    }
+}
+
+/// A value as a document could hold it.
+pub(super) fn json(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        value => value.to_string(),
     }
 }
 

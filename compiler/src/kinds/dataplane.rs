@@ -8,7 +8,7 @@ pub(crate) mod outbound;
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::scalar::TimeSpan;
 use super::{Body, KindInfo, Scope, Spec, read, schema};
@@ -176,7 +176,7 @@ pub(crate) struct Listener {
 }
 
 /// What a listener between zones does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub(crate) enum ListenerType {
     /// Takes traffic from other zones.
     ZoneIngress,

@@ -86,6 +86,18 @@ pub(crate) struct GeneratorExtension {
 pub(crate) const VARIABLES: &[&str] = &["Name", "DisplayName", "Namespace", "Mesh", "Zone"];
 
 impl HostnameGenerator {
+    /// What services of a kind must carry to get a name; `None`: none of them gets one. The kind is that of KRIs.
+    pub(crate) fn labels_for(&self, kind: &str) -> Option<&BTreeMap<String, String>> {
+        let selector = self.selector.as_ref()?;
+        let selected = match kind {
+            "msvc" => &selector.mesh_service,
+            "extsvc" => &selector.mesh_external_service,
+            "mzsvc" => &selector.mesh_multi_zone_service,
+            _ => &None,
+        };
+        selected.as_ref().map(|selected| &selected.match_labels)
+    }
+
     fn check(&self, check: &mut Check<'_>) {
         let spec = Pointer::default();
         let selectors = self.selector.as_ref().map_or(0, GeneratorSelector::count);

@@ -158,6 +158,7 @@ pub(crate) struct LogFormat {
     /// For `Json`: the fields of an object.
     pub(crate) json: Option<Vec<KeyValue>>,
     /// Are fields without a value left out? Default: `false`.
+    #[schemars(extend("default" = false))]
     pub(crate) omit_empty_values: Option<bool>,
 }
 

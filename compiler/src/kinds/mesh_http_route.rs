@@ -145,6 +145,7 @@ pub(crate) enum Method {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct HttpHeaderMatch {
     /// `Exact`, `Prefix`, `RegularExpression`, `Present` or `Absent`. Default: `Exact`.
+    #[schemars(extend("default" = "Exact"))]
     #[serde(rename = "type")]
     pub(crate) how: Option<HeaderMatchType>,
     /// Its name, 1 to 256 characters, in lower case. Required.

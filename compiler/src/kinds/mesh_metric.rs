@@ -65,6 +65,7 @@ pub(crate) struct SidecarMetrics {
     /// Which ones.
     pub(crate) profiles: Option<Profiles>,
     /// Also those that nothing was counted in. Default: `false`.
+    #[schemars(extend("default" = false))]
     pub(crate) include_unused: Option<bool>,
 }
 
@@ -134,6 +135,7 @@ pub(crate) struct Application {
     /// A label on all of them. Default: none.
     pub(crate) name: Option<String>,
     /// Where they are. Default: `/metrics`.
+    #[schemars(extend("default" = "/metrics"))]
     pub(crate) path: Option<String>,
     /// The address. Default: that of the Dataplane.
     pub(crate) address: Option<String>,
@@ -172,8 +174,10 @@ pub(crate) struct Prometheus {
     /// For this client of discovery only. Default: for all.
     pub(crate) client_id: Option<String>,
     /// 1 to 65535. Default: 5670.
+    #[schemars(extend("default" = 5670))]
     pub(crate) port: Option<u32>,
     /// Where Prometheus asks for them. Default: `/metrics`.
+    #[schemars(extend("default" = "/metrics"))]
     pub(crate) path: Option<String>,
     /// TLS of the endpoint.
     pub(crate) tls: Option<MetricTls>,
@@ -185,6 +189,7 @@ pub(crate) struct Prometheus {
 #[schemars(deny_unknown_fields)]
 pub(crate) struct MetricTls {
     /// `Disabled`, `ProvidedTLS` or `ActiveMTLSBackend`. Default: `Disabled`.
+    #[schemars(extend("default" = "Disabled"))]
     pub(crate) mode: Option<MetricTlsMode>,
 }
 

@@ -78,6 +78,7 @@ pub(crate) struct PassthroughMatch {
     /// 1 to 65535. Default: all.
     pub(crate) port: Option<u32>,
     /// `tcp`, `tls`, `http`, `http2`, `grpc` or `mysql`. Default: `tcp`.
+    #[schemars(extend("default" = "tcp"))]
     pub(crate) protocol: Option<PassthroughProtocol>,
 }
 

@@ -178,6 +178,7 @@ pub(crate) struct HostSelection {
     #[serde(default)]
     pub(crate) tags: BTreeMap<String, String>,
     /// With `OmitPreviousPriorities`: after how many attempts priorities change, more than zero. Default: 2.
+    #[schemars(extend("default" = 2))]
     pub(crate) update_frequency: Option<u32>,
 }
 

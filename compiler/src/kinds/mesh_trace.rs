@@ -91,11 +91,14 @@ pub(crate) struct Zipkin {
     /// Its URL. Required.
     pub(crate) url: Option<String>,
     /// Are IDs 128 bits long? Default: `false`.
+    #[schemars(extend("default" = false))]
     #[serde(rename = "traceId128bit")]
     pub(crate) trace_id_128_bit: Option<bool>,
     /// `httpJson`, `httpJsonV1` or `httpProto`. Default: `httpJson`.
+    #[schemars(extend("default" = "httpJson"))]
     pub(crate) api_version: Option<ZipkinVersion>,
     /// Do client and server share a span? Default: `true`.
+    #[schemars(extend("default" = true))]
     pub(crate) shared_span_context: Option<bool>,
 }
 
@@ -119,6 +122,7 @@ pub(crate) struct Datadog {
     /// `http://<host>:<port>`. Required.
     pub(crate) url: Option<String>,
     /// Is each direction a service of its own? Default: `false`.
+    #[schemars(extend("default" = false))]
     pub(crate) split_service: Option<bool>,
 }
 

@@ -45,6 +45,7 @@ pub(crate) struct BackendRef {
     /// The port of the service, by number. Required for `MeshMultiZoneService`.
     pub(crate) port: Option<u32>,
     /// The share of the traffic, relative to the sum of all weights. Default: 1. 0 sends nothing.
+    #[schemars(extend("default" = 1))]
     pub(crate) weight: Option<u32>,
 }
 

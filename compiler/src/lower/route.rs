@@ -29,9 +29,11 @@ pub(crate) use matches::read as read_matches;
 #[derive(Debug)]
 pub(crate) struct Rule {
     pub(crate) matches: Vec<RequestMatch>,
+    /// The matches, as the strongest document writes them.
+    pub(crate) written: Value,
     pub(crate) conf: Merged,
     /// The strongest document that has it, and where.
-    by: Source,
+    pub(crate) by: Source,
     /// Its place among the rules of that document.
     index: usize,
 }
@@ -48,6 +50,7 @@ pub(super) fn routes<'a>(
         for matches in &rule.matches {
             let rule = Rule {
                 matches: Vec::new(),
+                written: Value::Null,
                 conf: rule.conf.clone(),
                 by: rule.by.clone(),
                 index: rule.index,
@@ -108,6 +111,7 @@ pub(crate) fn rules(http: &Outbound<'_>, items: &[&Item]) -> Vec<Rule> {
             );
             rules.push(Rule {
                 matches,
+                written: written.get("matches").cloned().unwrap_or_default(),
                 conf,
                 by,
                 index,
@@ -183,7 +187,7 @@ fn route<'a>(
 }
 
 /// The order of trying, by what a match looks like; of equal ones the stronger rule comes first.
-type Rank = (
+pub(crate) type Rank = (
     bool,
     u8,
     Reverse<usize>,
@@ -193,7 +197,7 @@ type Rank = (
 );
 
 /// Language 5.1.5.
-fn rank(matches: &RequestMatch) -> Rank {
+pub(crate) fn rank(matches: &RequestMatch) -> Rank {
     let RequestMatch {
         path,
         method,

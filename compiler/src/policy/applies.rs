@@ -34,15 +34,24 @@ impl Policy {
         self.reaches(subject.meta) && wanted.is_none_or(|wanted| wanted == section)
     }
 
+    /// As [`Policy::applies`], in whatever zone the proxy is.
+    pub(crate) fn selects(&self, subject: &Subject<'_>) -> bool {
+        let section = self.target.section.as_ref();
+        self.reaches_across_zones(subject.meta)
+            && section.is_none_or(|section| subject.sections.contains(section))
+    }
+
     fn reaches(&self, proxy: &Meta) -> bool {
-        let role = role(&self.meta);
+        self.reaches_across_zones(proxy) && self.in_zone(role(&self.meta), proxy)
+    }
+
+    fn reaches_across_zones(&self, proxy: &Meta) -> bool {
         let selected = match self.target.kind {
             TargetKind::Mesh => true,
             _ => carries(&proxy.labels, &self.target.labels),
         };
         self.meta.kri.mesh == proxy.kri.mesh
-            && self.in_zone(role, proxy)
-            && self.in_namespace(role, proxy)
+            && self.in_namespace(role(&self.meta), proxy)
             && selected
     }
 

@@ -72,7 +72,6 @@ impl Merged {
     }
 
     /// The whole as one value.
-    #[cfg(test)]
     pub(crate) fn to_value(&self) -> Value {
         Value::Object(self.value.clone())
     }

@@ -6,7 +6,7 @@ use std::cmp::Reverse;
 
 use mesh_bundle::Kri;
 
-use crate::model::Meta;
+use crate::model::{Compat, Meta};
 
 use super::target::{Target, TargetKind};
 
@@ -59,7 +59,7 @@ pub(crate) struct Strength {
 
 impl Strength {
     /// Of a policy, or of one item of its `to`.
-    pub(crate) fn of(meta: &Meta, top: &Target, item: Option<&Target>, position: usize) -> Self {
+    pub(crate) fn of(meta: &Meta, top: &Target, item: Option<&Target>, compat: Compat) -> Self {
         let from = match meta.labels.get("kuma.io/origin").map(String::as_str) {
             Some("global") => From::Global,
             Some("zone") => From::Zone,
@@ -68,7 +68,7 @@ impl Strength {
         let port = |item: &Target| item.kind == TargetKind::MeshService && item.section.is_some();
         Self {
             class: Class {
-                user: !meta.virtual_document,
+                user: !meta.virtual_document || compat == Compat::Kuma,
                 dataplane: top.kind == TargetKind::Dataplane,
                 section: top.section.is_some(),
                 from,
@@ -77,8 +77,13 @@ impl Strength {
             },
             name: Reverse(meta.kri.name.clone()),
             kri: Reverse(meta.kri.clone()),
-            position,
+            position: 0,
         }
+    }
+
+    /// Of the item at a place of its document.
+    pub(crate) fn at(self, position: usize) -> Self {
+        Self { position, ..self }
     }
 }
 

@@ -6,6 +6,7 @@ use mesh_bundle::Kri;
 use serde_json::Value;
 
 use crate::diag::{Location, Pointer};
+use crate::model::Compat;
 
 use super::applies::Subject;
 use super::merge::Merged;
@@ -75,7 +76,6 @@ impl Table {
 
 impl<'a> Outbound<'a> {
     /// The items, weakest first.
-    #[cfg(test)]
     pub(crate) fn items(&self) -> Vec<&'a Item> {
         let items = self.table.to.iter();
         items.filter(|item| self.holds(item)).collect()
@@ -150,14 +150,21 @@ impl<'a> Outbound<'a> {
 
     /// What is effective for requests to a service port that a route matched; `None` where no item names the route.
     pub(crate) fn lookup_route(&self, port: &Kri, route: &Kri) -> Option<Merged> {
-        let route = Towards::Route(route.clone());
-        let own = self.about(&[&route]);
-        if own.is_empty() {
-            return None;
-        }
-        let mut items = self.covering(&Towards::Port(port.clone()));
+        let own = !self.about(&[&Towards::Route(route.clone())]).is_empty();
+        own.then(|| self.fold(&self.for_route(port, route)))
+    }
+
+    /// Everything that covers requests to a service port that a route matched, weakest first.
+    pub(crate) fn for_route(&self, port: &Kri, route: &Kri) -> Vec<&'a Item> {
+        let towards = Towards::Route(route.clone());
+        let own = self.about(&[&towards]);
+        let mut items = match self.table.compat {
+            //
+            Compat::Kuma if !own.is_empty() => return self.covering(&towards),
+            _ => self.covering(&Towards::Port(port.clone())),
+        };
         items.extend(own);
-        Some(self.fold(&items))
+        items
     }
 
     /// Merges confs, weakest first.

@@ -31,7 +31,7 @@ impl Table {
         let at = Pointer::default().field("default");
         self.whole.push(Whole {
             policy,
-            strength: Strength::of(written.meta, top, None, 0),
+            strength: Strength::of(written.meta, top, None, self.compat),
             conf: conf.clone(),
             at: written.meta.within(&at),
         });

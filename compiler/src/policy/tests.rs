@@ -12,6 +12,7 @@ use crate::model::Format;
 const TIMEOUT: Descriptor = Descriptor {
     kind: "MeshTimeout",
     conf: ConfAt::Default,
+    compat: Compat::Off,
 };
 
 pub(super) fn source(name: &str, at: &Pointer) -> Source {
@@ -20,7 +21,7 @@ pub(super) fn source(name: &str, at: &Pointer) -> Source {
         resource: meta.kri.clone(),
         at: meta.within(at),
         virtual_document: false,
-        class: Strength::of(&meta, &Target::read(None), None, 0).class,
+        class: Strength::of(&meta, &Target::read(None), None, Compat::Off).class,
     }
 }
 

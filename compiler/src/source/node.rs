@@ -2,6 +2,8 @@
 //!
 //! Never holds an alias or an anchor: aliases stand expanded. Keys that are written twice are both there.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::Span;
@@ -192,6 +194,25 @@ impl Node {
                 }
                 Value::Object(object)
             }
+        }
+    }
+
+    /// Leaves of keys that are written twice the last, everywhere inside.
+    pub(super) fn keep_last(&mut self) {
+        match &mut self.kind {
+            NodeKind::Mapping(entries, _) => {
+                let mut last = BTreeMap::new();
+                for (place, entry) in entries.iter().enumerate() {
+                    last.insert(entry.key.clone(), place);
+                }
+                let mut place = 0..;
+                entries.retain(|entry| last.get(&entry.key).copied() == place.next());
+                for entry in entries {
+                    entry.value.keep_last();
+                }
+            }
+            NodeKind::Sequence(items, _) => items.iter_mut().for_each(Self::keep_last),
+            _ => {}
         }
     }
 

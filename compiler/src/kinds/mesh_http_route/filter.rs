@@ -98,6 +98,7 @@ pub(crate) struct RequestRedirect {
     /// The path.
     pub(crate) path: Option<PathRewrite>,
     /// 301, 302, 303, 307 or 308. Default: 302.
+    #[schemars(extend("default" = 302))]
     pub(crate) status_code: Option<u32>,
 }
 
