@@ -9,6 +9,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::canonical;
+
 const PREFIX: &str = "sha256:";
 
 /// The SHA-256 of some bytes, written `sha256:<64 hex digits>`.
@@ -42,9 +44,17 @@ impl Digest {
     }
 
     fn hex(self) -> String {
-        let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16);
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        digits.filter_map(digit).collect()
+        let digit = |nibble: u8| match nibble {
+            0..=9 => char::from(b'0' + nibble),
+            _ => char::from(b'a' + nibble - 10),
+        };
+        let mut hex = String::with_capacity(64);
+        hex.extend(
+            self.0
+                .iter()
+                .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
+        );
+        hex
     }
 }
 
@@ -53,8 +63,9 @@ impl Digest {
 /// # Errors
 /// When the value cannot be JSON, such as a map whose keys are not text. The types of this crate always can.
 pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
-    // `serde_json::Map` is a BTreeMap, so the detour sorts the keys of structs too.
-    serde_json::to_vec(&serde_json::to_value(value)?)
+    let mut bytes = Vec::new();
+    canonical::write(value, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// A text that is not `sha256:` and 64 lower-case hex digits.

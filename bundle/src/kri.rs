@@ -41,11 +41,10 @@ impl Kri {
         self.with_section("")
     }
 
-    /// The text without `kri`, never built: a comparison must not allocate.
-    fn bytes(&self) -> impl Iterator<Item = u8> {
-        self.parts()
-            .into_iter()
-            .flat_map(|part| std::iter::once(b'_').chain(part.bytes()))
+    /// The text from a part on, never built: a comparison must not allocate.
+    fn bytes_from(&self, part: usize) -> impl Iterator<Item = u8> {
+        let parts = self.parts().into_iter().skip(part);
+        parts.flat_map(|part| std::iter::once(b'_').chain(part.bytes()))
     }
 
     fn parts(&self) -> [&str; 6] {
@@ -62,7 +61,19 @@ impl Kri {
 
 impl Ord for Kri {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.bytes().cmp(other.bytes())
+        let pairs = self.parts().into_iter().zip(other.parts());
+        for (index, (own, others)) in pairs.enumerate() {
+            if own == others {
+                continue;
+            }
+            // Where one part begins with the other, what follows the shorter one decides.
+            let decides = !own.starts_with(others) && !others.starts_with(own);
+            return match decides {
+                true => own.cmp(others),
+                false => self.bytes_from(index).cmp(other.bytes_from(index)),
+            };
+        }
+        std::cmp::Ordering::Equal
     }
 }
 
@@ -135,6 +146,8 @@ impl From<Kri> for String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::Kri;
 
     #[test]
@@ -153,5 +166,26 @@ mod tests {
         kris.sort();
         let sorted: Vec<String> = kris.iter().map(Kri::to_string).collect();
         assert_eq!(sorted, texts);
+    }
+
+    fn kri() -> impl Strategy<Value = Kri> {
+        prop::array::uniform6("[a_^]{0,2}").prop_map(|parts| {
+            let [kind, mesh, zone, namespace, name, section] = parts;
+            Kri {
+                kind,
+                mesh,
+                zone,
+                namespace,
+                name,
+                section,
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_two_are_ordered_like_their_texts(a in kri(), b in kri()) {
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+        }
     }
 }

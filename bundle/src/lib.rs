@@ -9,6 +9,7 @@
 //! * [`decide`] turns a [`ProxyConfig`] into tables and a request into a decision with its origin.
 
 mod bundle;
+mod canonical;
 mod config;
 pub mod decide;
 pub mod digest;
