@@ -68,10 +68,9 @@ fn validator() -> Validator {
 fn documents(compiled: &Compiled) -> Vec<(Location, Value, Vec<&mesh_compiler::Diagnostic>)> {
     let mut found = Vec::new();
     for (path, file) in compiled.sources.files() {
-        for document in &file.documents {
-            let root = document.root.as_ref();
-            let Some(root) = root.filter(|_| matches!(document.identity, Identity::Resource(_)))
-            else {
+        for (document, root) in file.documents.iter().zip(compiled.sources.trees(path)) {
+            let ours = matches!(document.identity, Identity::Resource { .. });
+            let Some(root) = root.filter(|_| ours) else {
                 continue;
             };
             let at = Location {

@@ -8,6 +8,7 @@ mod commands;
 mod edges;
 mod knowledge;
 mod links;
+mod network;
 mod shape;
 mod tree;
 

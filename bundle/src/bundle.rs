@@ -25,7 +25,7 @@ pub struct Bundle {
     /// The commit, where it is known. Not covered by `digest`: equal files have equal digests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Over the canonical bytes of everything below.
+    /// Over everything below: of the resources their digests, which cover the rest of them.
     pub digest: Digest,
     /// What meshd needs to issue certificates, by `MeshIdentity`.
     pub issuers: BTreeMap<Kri, Issuer>,
@@ -155,12 +155,12 @@ pub enum UnreadableBundle {
     },
 }
 
-/// Over the canonical bytes of an object of format, issuers, proxies and resources, never held as a whole: a bundle may be
-/// large. The maps are in the order of their keys' texts, which is the canonical one.
-fn digest_of(
+/// Over the canonical bytes of an object of format, issuers, proxies and the list of the digests of all resources, never
+/// held as a whole: a bundle may be large. The maps are in the order of their keys' texts, which is the canonical one.
+fn digest_of<'a>(
     issuers: &BTreeMap<Kri, Issuer>,
     proxies: &BTreeMap<Kri, BundledProxy>,
-    resources: &BTreeMap<Digest, Resource>,
+    resources: impl Iterator<Item = &'a Digest>,
 ) -> Result<Digest, serde_json::Error> {
     let mut hash = Sha256::new();
     hash.update(format!("{{\"format\":{FORMAT},\"issuers\":"));
@@ -168,8 +168,13 @@ fn digest_of(
     hash.update(",\"proxies\":");
     add(&mut hash, proxies)?;
     hash.update(",\"resources\":");
-    add(&mut hash, resources)?;
-    hash.update("}");
+    let mut before = "[\"";
+    for digest in resources {
+        hash.update(before);
+        hash.update(digest.to_string());
+        before = "\",\"";
+    }
+    hash.update(if before == "[\"" { "[]}" } else { "\"]}" });
     let hash: [u8; 32] = hash.finalize().into();
     Ok(Digest::from_bytes(hash))
 }
@@ -190,8 +195,15 @@ fn add<K: Serialize, V: Serialize>(
     Ok(())
 }
 
+fn unchanged(found: Digest, computed: Digest) -> Result<(), UnreadableBundle> {
+    match found == computed {
+        true => Ok(()),
+        false => Err(UnreadableBundle::Digest { found, computed }),
+    }
+}
+
 impl Bundle {
-    /// Seals content into a bundle.
+    /// Seals content into a bundle. Each resource is under the digest that [`Resource::encode`] says.
     ///
     /// # Errors
     /// Never for values built by this crate's types; see [`digest::canonical`].
@@ -200,7 +212,7 @@ impl Bundle {
         proxies: BTreeMap<Kri, BundledProxy>,
         resources: BTreeMap<Digest, Resource>,
     ) -> Result<Self, serde_json::Error> {
-        let digest = digest_of(&issuers, &proxies, &resources)?;
+        let digest = digest_of(&issuers, &proxies, resources.keys())?;
         Ok(Self {
             format: FORMAT,
             revision: None,
@@ -233,12 +245,10 @@ impl Bundle {
             return Err(UnreadableBundle::Format { found: format });
         }
         let bundle: Self = serde_json::from_slice(bytes)?;
-        let computed = digest_of(&bundle.issuers, &bundle.proxies, &bundle.resources)?;
-        if computed != bundle.digest {
-            return Err(UnreadableBundle::Digest {
-                found: bundle.digest,
-                computed,
-            });
+        let whole = digest_of(&bundle.issuers, &bundle.proxies, bundle.resources.keys())?;
+        unchanged(bundle.digest, whole)?;
+        for (digest, resource) in &bundle.resources {
+            unchanged(*digest, resource.encode()?.0)?;
         }
         for (proxy, BundledProxy { manifest, .. }) in &bundle.proxies {
             let missing = manifest

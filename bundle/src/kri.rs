@@ -3,13 +3,13 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// `kri_<kind>_<mesh>_<zone>_<namespace>_<name>_<section>`; empty parts stay empty.
 ///
 /// Ordered by the bytes of its text, which is the tie-break used everywhere (language 2.6).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Kri {
     /// Short name of the kind, `msvc` for `MeshService` (language 0.2).
     pub kind: String,
@@ -45,6 +45,23 @@ impl Kri {
     fn bytes_from(&self, part: usize) -> impl Iterator<Item = u8> {
         let parts = self.parts().into_iter().skip(part);
         parts.flat_map(|part| std::iter::once(b'_').chain(part.bytes()))
+    }
+
+    /// Appends the text. Names are most of what a bundle says, so they take no detour.
+    pub(crate) fn write(&self, text: &mut String) {
+        text.push_str("kri");
+        for part in self.parts() {
+            text.push('_');
+            text.push_str(part);
+        }
+    }
+
+    fn text(&self) -> String {
+        let parts = self.parts();
+        let length: usize = parts.iter().map(|part| part.len() + 1).sum();
+        let mut text = String::with_capacity("kri".len() + length);
+        self.write(&mut text);
+        text
     }
 
     fn parts(&self) -> [&str; 6] {
@@ -86,9 +103,10 @@ impl PartialOrd for Kri {
 impl fmt::Display for Kri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("kri")?;
-        self.parts()
-            .iter()
-            .try_for_each(|part| write!(f, "_{part}"))
+        self.parts().iter().try_for_each(|part| {
+            f.write_str("_")?;
+            f.write_str(part)
+        })
     }
 }
 
@@ -140,7 +158,13 @@ impl TryFrom<String> for Kri {
 
 impl From<Kri> for String {
     fn from(kri: Kri) -> Self {
-        kri.to_string()
+        kri.text()
+    }
+}
+
+impl Serialize for Kri {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text())
     }
 }
 

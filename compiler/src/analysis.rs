@@ -2,6 +2,8 @@
 //!
 //! Never says another thing than the bundle: both are made of the same resources by the same steps.
 
+use std::sync::Arc;
+
 use crate::compile::Compiled;
 use crate::defaults;
 use crate::diag::Diagnostics;
@@ -16,13 +18,17 @@ pub struct Analysis {
     pub compiled: Compiled,
     pub(crate) settings: Settings,
     /// The documents.
-    pub(crate) resources: Vec<Resource>,
+    pub(crate) resources: Vec<Arc<Resource>>,
     /// The documents that nobody wrote.
     defaults: Vec<Resource>,
 }
 
 impl Analysis {
-    pub(crate) fn new(compiled: Compiled, resources: Vec<Resource>, settings: &Settings) -> Self {
+    pub(crate) fn new(
+        compiled: Compiled,
+        resources: Vec<Arc<Resource>>,
+        settings: &Settings,
+    ) -> Self {
         Self {
             defaults: defaults::policies(&resources, settings),
             settings: settings.clone(),

@@ -5,18 +5,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use mesh_bundle::{Bundle, Digest, FORMAT, Kri};
 
 use crate::analysis::Analysis;
-use crate::diag::{Diagnostic, Diagnostics, Location, Severity};
-use crate::envelope::{self, Draft};
-use crate::kinds;
-use crate::lower::lower;
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Severity};
+use crate::envelope;
+use crate::kinds::Resource;
+use crate::kinds::legacy::gateway_api::Gateways;
+use crate::lower::{Lowered, lower};
 use crate::model::{Compat, Settings};
 use crate::provenance::Provenance;
-use crate::schema;
-use crate::source::{Identity, Sources};
+use crate::reading::{Judged, Readings};
+use crate::source::Sources;
 use crate::suppress;
 use crate::world::World;
 
@@ -54,60 +56,93 @@ impl fmt::Debug for Secrets {
     }
 }
 
+/// What is wrong with a repository.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Sorted by place.
+    pub diagnostics: Diagnostics,
+    /// What was read: diagnostics are rendered with it.
+    pub sources: Sources,
+}
+
+/// What a repository means.
+pub(crate) struct Judgement {
+    pub(crate) checked: Checked,
+    pub(crate) lowered: Lowered,
+    /// What later stages saw of it.
+    pub(crate) resources: Vec<Arc<Resource>>,
+}
+
 /// Compiles a repository.
 #[must_use]
 pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
-    analyse(world, settings).compiled
+    judge(&Readings::of(world, settings, None), settings).compiled()
+}
+
+/// Compiles a repository for the findings alone.
+#[must_use]
+pub fn check(world: &dyn World, settings: &Settings) -> Checked {
+    judge(&Readings::of(world, settings, None), settings).checked
 }
 
 /// Compiles a repository, and keeps what it was compiled from for questions.
 #[must_use]
 pub fn analyse(world: &dyn World, settings: &Settings) -> Analysis {
-    let mut diagnostics = Diagnostics::default();
-    let mut sources = Sources::load(world, &mut diagnostics);
-    if settings.compat == Compat::Kuma {
-        sources.forgive();
+    let mut judgement = judge(&Readings::of(world, settings, None), settings);
+    let resources = std::mem::take(&mut judgement.resources);
+    Analysis::new(judgement.compiled(), resources, settings)
+}
+
+impl Judgement {
+    pub(crate) fn compiled(self) -> Compiled {
+        Compiled {
+            bundle: self.lowered.content.seal(),
+            diagnostics: self.checked.diagnostics,
+            sources: self.checked.sources,
+            secrets: self.lowered.secrets,
+            provenance: self.lowered.provenance,
+        }
     }
-    let envelopes = envelope::read(&sources, settings, &mut diagnostics);
-    for at in &envelopes.foreign {
-        sources.identify(at, Identity::Foreign);
+}
+
+/// From what stands in each file to what all of it means.
+pub(crate) fn judge(readings: &Readings, settings: &Settings) -> Judgement {
+    let mut sources = readings.sources();
+    let mut diagnostics = Diagnostics {
+        list: readings.findings.clone(),
+        ..Diagnostics::default()
+    };
+    let files = readings.files.iter().map(|(_, file)| file);
+    for file in files.clone() {
+        diagnostics.list.extend(file.findings.iter().cloned());
+    }
+    let documents: Vec<&Judged> = files.clone().flat_map(|file| &file.judged).collect();
+    let mut sound: Vec<bool> = documents.iter().map(|document| document.sound).collect();
+    // As they are written for Kuma, the labels of two documents may say the same.
+    let ours = settings.compat == Compat::Off;
+    if ours {
+        envelope::duplicates(&documents, &mut sound, &mut diagnostics);
+    }
+    let gateways = gateways(readings, &mut sources, &mut diagnostics);
+    // A Mesh may stand in what could not be read.
+    if ours && !gateways && !files.clone().any(|file| file.unread) {
+        envelope::meshes(&documents, &sound, &mut diagnostics);
     }
     let mut resources = Vec::new();
     // What may be missing only because its document could not be read is not reported as missing.
     let mut complete = !diagnostics.has_errors();
-    for draft in envelopes.drafts {
+    for (document, sound) in documents.iter().zip(&sound) {
         // What was read of a repository that is too large is not judged without the rest.
-        if sources.cut || diagnostics.are_enough() {
+        if readings.cut || diagnostics.are_enough() {
             break;
         }
-        let kri = draft.meta.kri.clone();
-        sources.identify(&draft.meta.at, Identity::Resource(kri));
-        let forms = kinds::legacy::of(&draft, &sources);
-        forms.report(&draft.meta.at, &mut diagnostics);
-        let told = diagnostics.list.len();
-        let refused = schema::check(&draft, &sources, &mut diagnostics);
-        let Draft {
-            kind,
-            meta,
-            body,
-            sound,
-            bodiless: _,
-        } = draft;
-        let body_at = meta.body.clone();
-        let mut found = Diagnostics::default();
-        let resource = kinds::read(kind, meta, &body, &refused.values, &mut found);
-        let new = found.list.into_iter();
-        diagnostics
-            .list
-            .extend(new.filter(|finding| !refused.explains(finding, &body_at)));
-        forms.silence(&mut diagnostics, told);
+        diagnostics.list.extend(document.findings.iter().cloned());
+        let resource = document.content.as_ref().ok();
         // What this version does not act on has been refused with its envelope.
-        let resource = match settings.compat {
-            Compat::Off => resource.filter(|_| sound && kind.has_effect && forms.is_empty()),
-            Compat::Kuma => resource.filter(|_| sound).map(|it| kinds::filled(kind, it)),
-        };
+        let usable = *sound && (!ours || (document.kind.has_effect && !document.legacy));
+        let resource = resource.filter(|_| usable);
         complete &= resource.is_some();
-        resources.extend(resource);
+        resources.extend(resource.map(Arc::clone));
     }
     let mut between = Diagnostics::default();
     let lowered = lower(&resources, &sources, settings, &mut between);
@@ -125,18 +160,39 @@ pub fn analyse(world: &dyn World, settings: &Settings) -> Analysis {
         diagnostics.judge_alone();
     }
     suppress::apply(&sources, settings.partial, &mut diagnostics);
-    if settings.compat == Compat::Kuma {
+    if !ours {
         diagnostics.forgive();
     }
     diagnostics.sort(&sources);
-    let compiled = Compiled {
-        bundle: lowered.bundle,
-        diagnostics,
-        sources,
-        secrets: lowered.secrets,
-        provenance: lowered.provenance,
-    };
-    Analysis::new(compiled, resources, settings)
+    Judgement {
+        checked: Checked {
+            diagnostics,
+            sources,
+        },
+        lowered,
+        resources,
+    }
+}
+
+/// Says which documents of the Gateway API were meant for the mesh, and whether there are any.
+fn gateways(readings: &Readings, sources: &mut Sources, diagnostics: &mut Diagnostics) -> bool {
+    let documents = readings.files.iter().flat_map(|(_, file)| &file.gateways);
+    let mut known = Gateways::default();
+    for (_, root) in documents.clone() {
+        known.note(root);
+    }
+    let mut found = false;
+    for (at, root) in documents {
+        if let Some((message, help)) = known.replacement(root) {
+            let mut at = at.clone();
+            at.pointer = at.pointer.field("kind");
+            let finding = Diagnostic::new(Code::LEGACY, at, message);
+            diagnostics.push(finding).help(help);
+            sources.claim();
+            found = true;
+        }
+    }
+    found
 }
 
 /// A bundle of nothing.

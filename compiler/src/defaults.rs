@@ -3,6 +3,7 @@
 //! Never stronger than a document: see key 0 of `policy::order`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mesh_bundle::Kri;
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use crate::model::{Format, Meta, Settings};
 pub(crate) const FILE: &str = "(default policy)";
 
 /// The default policies of every mesh that does not skip them.
-pub(crate) fn policies(resources: &[Resource], settings: &Settings) -> Vec<Resource> {
+pub(crate) fn policies(resources: &[Arc<Resource>], settings: &Settings) -> Vec<Resource> {
     if !settings.default_policies {
         return Vec::new();
     }

@@ -153,6 +153,9 @@ impl Pointer {
     }
 }
 
+/// Nobody mends more findings than this in one go.
+pub(crate) const ENOUGH: usize = 10_000;
+
 /// Fields whose keys are the user's own.
 const MAPS: [&str; 4] = ["annotations", "labels", "matchLabels", "tags"];
 
@@ -220,7 +223,7 @@ impl Diagnostics {
 
     /// Nobody mends this many in one go, and finding more takes time and memory.
     pub(crate) fn are_enough(&self) -> bool {
-        self.list.len() > 10_000 && self.has_errors()
+        self.list.len() > ENOUGH && self.has_errors()
     }
 
     /// How many errors and how many warnings.

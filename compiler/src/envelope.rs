@@ -17,10 +17,10 @@ use mesh_bundle::Kri;
 use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
-use crate::kinds::legacy::gateway_api::Gateways;
 use crate::kinds::{KindInfo, Scope};
 use crate::model::{Compat, Meta, Settings};
-use crate::source::{Document, Node, NodeKind, Sources};
+use crate::reading::Judged;
+use crate::source::{Node, NodeKind, Parsed};
 
 pub(crate) use reader::quoted;
 
@@ -28,12 +28,16 @@ use reader::Reader;
 
 /// A document whose envelope has been read.
 #[derive(Debug)]
-pub(crate) struct Draft {
+pub(crate) struct Draft<'a> {
     pub(crate) kind: &'static KindInfo,
     pub(crate) meta: Meta,
+    /// The document.
+    pub(crate) root: &'a Node,
+    /// The file that it stands in.
+    pub(crate) text: &'a str,
     /// As it was written, without the keys of the envelope.
     pub(crate) body: Value,
-    /// It has a name and is the only one with it: later stages may see it.
+    /// It has a name: later stages may see it.
     pub(crate) sound: bool,
     /// Its `spec` is missing or no mapping, which has been reported.
     pub(crate) bodiless: bool,
@@ -54,58 +58,9 @@ struct Written {
     body: Option<Value>,
 }
 
-/// Reads the envelopes of all documents.
-pub(crate) fn read(
-    sources: &Sources,
-    settings: &Settings,
-    diagnostics: &mut Diagnostics,
-) -> Envelopes {
-    let mut foreign = Vec::new();
-    let mut drafts = Vec::new();
-    let mut unread = false;
-    let mut gateways = Gateways::default();
-    let all = sources.files().flat_map(|(_, file)| &file.documents);
-    for root in all.filter_map(|document| document.root.as_ref()) {
-        gateways.note(root);
-    }
-    for (path, file) in sources.files() {
-        for document in &file.documents {
-            let at = Location {
-                document: document.index,
-                ..Location::of_file(path)
-            };
-            if diagnostics.are_enough() {
-                break;
-            }
-            match one(document, at.clone(), settings, &gateways, diagnostics) {
-                Outcome::Draft(draft) => drafts.push(*draft),
-                Outcome::Unread => unread = true,
-                Outcome::Foreign => foreign.push(at),
-                Outcome::Empty => {}
-            }
-        }
-    }
-    // As they are written, the labels of two documents may say the same.
-    if settings.compat == Compat::Off {
-        duplicates(&mut drafts, diagnostics);
-    }
-    // A Mesh may stand in what could not be read.
-    if !unread && settings.compat == Compat::Off {
-        meshes(&mut drafts, diagnostics);
-    }
-    Envelopes { drafts, foreign }
-}
-
-/// What the documents of a repository are.
-#[derive(Debug)]
-pub(crate) struct Envelopes {
-    pub(crate) drafts: Vec<Draft>,
-    /// Documents of other tools.
-    pub(crate) foreign: Vec<Location>,
-}
-
-enum Outcome {
-    Draft(Box<Draft>),
+/// What a document is.
+pub(crate) enum Outcome<'a> {
+    Draft(Box<Draft<'a>>),
     Empty,
     /// Of another tool.
     Foreign,
@@ -113,13 +68,14 @@ enum Outcome {
     Unread,
 }
 
-fn one(
-    document: &Document,
-    at: Location,
+/// Reads the envelope of a document, which stands in `text`.
+pub(crate) fn read<'a>(
+    document: &'a Parsed,
+    text: &'a str,
+    at: &Location,
     settings: &Settings,
-    gateways: &Gateways,
     diagnostics: &mut Diagnostics,
-) -> Outcome {
+) -> Outcome<'a> {
     let Some(root) = &document.root else {
         diagnostics.list.extend(document.findings.iter().cloned());
         return match document.findings.is_empty() && document.span.end == 0 {
@@ -132,19 +88,13 @@ fn one(
         .iter()
         .any(|finding| finding.at.pointer.steps.len() < 2);
     if kubernetes::is_foreign(root) && !ambiguous {
-        let Some((message, help)) = gateways.replacement(root) else {
-            return Outcome::Foreign;
-        };
-        let mut reader = Reader::new(root, at, settings, diagnostics);
-        let kind = Pointer::default().field("kind");
-        reader.error(Code::LEGACY, &kind, message).help(help);
-        return Outcome::Unread;
+        return Outcome::Foreign;
     }
     diagnostics.list.extend(document.findings.iter().cloned());
     if !document.findings.is_empty() {
         return Outcome::Unread;
     }
-    let mut reader = Reader::new(root, at, settings, diagnostics);
+    let mut reader = Reader::new(root, at.clone(), settings, diagnostics);
     if kubernetes::is_secret(root) {
         kubernetes::refuse_secret(&mut reader);
         return Outcome::Unread;
@@ -177,7 +127,7 @@ fn one(
         }
     };
     match written {
-        Some(written) => Outcome::Draft(Box::new(draft(&mut reader, written))),
+        Some(written) => Outcome::Draft(Box::new(draft(&mut reader, root, text, written))),
         None => Outcome::Unread,
     }
 }
@@ -220,7 +170,12 @@ fn nameless(reader: &mut Reader<'_>, root: &Node) {
 }
 
 /// Checks what both formats have in common, and computes what follows from it.
-fn draft(reader: &mut Reader<'_>, written: Written) -> Draft {
+fn draft<'a>(
+    reader: &mut Reader<'_>,
+    root: &'a Node,
+    text: &'a str,
+    written: Written,
+) -> Draft<'a> {
     let Written { kind, format, .. } = written;
     let named = match &written.name {
         Some(name) => name::check(reader, kind, name, &written.name_at),
@@ -261,6 +216,8 @@ fn draft(reader: &mut Reader<'_>, written: Written) -> Draft {
     Draft {
         kind,
         meta,
+        root,
+        text,
         bodiless: written.body.is_none(),
         body: written
             .body
@@ -284,54 +241,65 @@ fn name_of(meta: &Meta) -> Location {
     }
 }
 
-fn duplicates(drafts: &mut [Draft], diagnostics: &mut Diagnostics) {
-    let mut first: BTreeMap<Kri, Location> = BTreeMap::new();
-    for draft in drafts.iter_mut().filter(|draft| draft.sound) {
-        let at = name_of(&draft.meta);
-        let Some(earlier) = first.get(&draft.meta.kri) else {
-            first.insert(draft.meta.kri.clone(), at);
+/// Says which documents are one too many, and are then not `sound`.
+pub(crate) fn duplicates(documents: &[&Judged], sound: &mut [bool], diagnostics: &mut Diagnostics) {
+    let mut first: BTreeMap<&Kri, &Meta> = BTreeMap::new();
+    for (document, sound) in documents.iter().zip(sound) {
+        let meta = document.meta();
+        if !*sound {
+            continue;
+        }
+        let Some(earlier) = first.get(&meta.kri) else {
+            first.insert(&meta.kri, meta);
             continue;
         };
-        let Kri { name, mesh, .. } = &draft.meta.kri;
-        let kind = draft.kind.name;
+        let Kri { name, mesh, .. } = &meta.kri;
+        let kind = document.kind.name;
         let message = match mesh.as_str() {
             "" => format!("there are two documents for the {kind} `{name}`"),
             mesh => format!("there are two documents for the {kind} `{name}` of mesh `{mesh}`"),
         };
         diagnostics
-            .push(Diagnostic::new(Code::DUPLICATE_RESOURCE, at, message))
-            .related(earlier.clone(), "the first stands here")
+            .push(Diagnostic::new(
+                Code::DUPLICATE_RESOURCE,
+                name_of(meta),
+                message,
+            ))
+            .related(name_of(earlier), "the first stands here")
             .help("remove one of them, or give it another name");
-        draft.sound = false;
+        *sound = false;
     }
 }
 
-fn meshes(drafts: &mut [Draft], diagnostics: &mut Diagnostics) {
-    let named = |draft: &&Draft| draft.kind.name == "Mesh";
-    let mut names: BTreeSet<String> = drafts
+/// Says which meshes nobody declares.
+pub(crate) fn meshes(documents: &[&Judged], sound: &[bool], diagnostics: &mut Diagnostics) {
+    let named = documents
         .iter()
-        .filter(named)
-        .map(|draft| draft.meta.kri.name.clone())
+        .filter(|document| document.kind.name == "Mesh");
+    let mut names: BTreeSet<&str> = named
+        .map(|document| document.meta().kri.name.as_str())
         .collect();
     if names.is_empty() {
-        names.insert("default".to_owned());
+        names.insert("default");
     }
-    for draft in drafts.iter_mut().filter(|draft| draft.sound) {
-        let mesh = &draft.meta.kri.mesh;
-        if draft.kind.scope == Scope::Global || names.contains(mesh) {
+    let sound = documents.iter().zip(sound).filter(|(_, sound)| **sound);
+    for (document, _) in sound {
+        let meta = document.meta();
+        let mesh = meta.kri.mesh.as_str();
+        if document.kind.scope == Scope::Global || names.contains(mesh) {
             continue;
         }
         let at = Location {
-            pointer: match draft.meta.format {
+            pointer: match meta.format {
                 crate::model::Format::Universal => Pointer::default().field("mesh"),
                 crate::model::Format::Kubernetes => label::at_kubernetes().field("kuma.io/mesh"),
             },
-            ..draft.meta.at.clone()
+            ..meta.at.clone()
         };
         let message = format!("no document declares the mesh `{mesh}`");
         let finding = diagnostics.push(Diagnostic::new(Code::UNKNOWN_MESH, at, message));
-        let declared = crate::similar::listed(names.iter().map(String::as_str), "and");
-        match crate::similar::nearest(mesh, names.iter().map(String::as_str)) {
+        let declared = crate::similar::listed(names.iter().copied(), "and");
+        match crate::similar::nearest(mesh, names.iter().copied()) {
             Some(near) => finding.help(format!("did you mean `{near}`?")),
             None => finding.help(format!(
                 "declared is {declared}; add a Mesh document for another"

@@ -23,6 +23,7 @@ use mesh_bundle::resource::{InboundPolicy, Resource};
 use mesh_bundle::{BundledProxy, Digest, Key, Kri};
 
 use crate::diag::Diagnostics;
+use crate::parallel;
 use crate::provenance::Provenance;
 use crate::repository::MeshView;
 use crate::service::Instance;
@@ -32,7 +33,7 @@ use crate::service::Instance;
 pub(crate) struct Compared<'a> {
     pub(crate) mesh: &'a MeshView<'a>,
     pub(crate) proxies: &'a BTreeMap<Kri, BundledProxy>,
-    pub(crate) resources: &'a BTreeMap<Digest, Resource>,
+    pub(crate) resources: &'a BTreeMap<Digest, Box<Resource>>,
     pub(crate) provenance: &'a Provenance,
     /// Seconds since 1970, where findings may depend on the time.
     pub(crate) now: Option<i64>,
@@ -40,27 +41,38 @@ pub(crate) struct Compared<'a> {
 
 /// All findings of one mesh.
 pub(crate) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
-    let mesh = compared.mesh;
-    references::check(mesh, diagnostics);
-    selection::check(mesh, diagnostics);
-    telemetry::check(mesh, diagnostics);
-    passthrough::check(mesh, diagnostics);
-    protocols::check(mesh, diagnostics);
-    routes::check(mesh, diagnostics);
-    listeners::check(mesh, diagnostics);
-    fit::check(mesh, diagnostics);
-    identities::check(mesh, diagnostics);
-    unused::check(mesh, diagnostics);
-    expiry::check(mesh, compared.now, diagnostics);
-    decisions::check(mesh, diagnostics);
-    permissions::check(compared, diagnostics);
-    precedence::check(compared, diagnostics);
+    let found = parallel::map(&LINTS, 1, |lint| {
+        let mut found = Diagnostics::default();
+        lint(compared, &mut found);
+        found
+    });
+    for found in found {
+        diagnostics.list.extend(found.list);
+    }
 }
+
+/// None knows of the others.
+const LINTS: [fn(Compared<'_>, &mut Diagnostics); 14] = [
+    |of, found| references::check(of.mesh, found),
+    |of, found| selection::check(of.mesh, found),
+    |of, found| telemetry::check(of.mesh, found),
+    |of, found| passthrough::check(of.mesh, found),
+    |of, found| protocols::check(of.mesh, found),
+    |of, found| routes::check(of.mesh, found),
+    |of, found| listeners::check(of.mesh, found),
+    |of, found| fit::check(of.mesh, found),
+    |of, found| identities::check(of.mesh, found),
+    |of, found| unused::check(of.mesh, found),
+    |of, found| expiry::check(of.mesh, of.now, found),
+    |of, found| decisions::check(of.mesh, found),
+    permissions::check,
+    precedence::check,
+];
 
 impl<'a> Compared<'a> {
     fn resource(&self, proxy: Instance<'_>, key: &Key) -> Option<&'a Resource> {
         let entries = &self.proxies.get(&proxy.meta.kri)?.manifest.entries;
-        self.resources.get(entries.get(key)?)
+        self.resources.get(entries.get(key)?).map(Box::as_ref)
     }
 
     /// Has the proxy an identity?

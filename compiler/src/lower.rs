@@ -21,6 +21,7 @@ mod trust;
 mod wide;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mesh_bundle::resource::Proxy;
 use mesh_bundle::{Bundle, BundledProxy, DeclaredEndpoint, Digest, Key, Kri, Resource};
@@ -32,8 +33,9 @@ use crate::identity;
 use crate::kinds;
 use crate::lints::{self, Compared};
 use crate::model::Settings;
+use crate::parallel::{self, SMALL};
 use crate::policy::applies::Subject;
-use crate::provenance::Provenance;
+use crate::provenance::{Notes, Provenance};
 use crate::repository::{Lines, MeshView, meshes};
 use crate::service::Instance;
 use crate::source::Sources;
@@ -41,12 +43,20 @@ use crate::source::Sources;
 use shared::{Parts, Shared};
 
 /// What comes out.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Lowered {
-    pub(crate) bundle: Bundle,
+    pub(crate) content: Content,
     pub(crate) secrets: Secrets,
     /// What effective values overrode.
     pub(crate) provenance: Provenance,
+}
+
+/// A bundle before it is sealed.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    issuers: BTreeMap<Kri, mesh_bundle::Issuer>,
+    proxies: BTreeMap<Kri, BundledProxy>,
+    resources: BTreeMap<Digest, Box<Resource>>,
 }
 
 /// One proxy, while it is being put together.
@@ -60,7 +70,7 @@ struct Lowering<'a> {
 
 /// Makes the bundle, and says what is wrong between resources.
 pub(crate) fn lower(
-    resources: &[kinds::Resource],
+    resources: &[Arc<kinds::Resource>],
     sources: &Sources,
     settings: &Settings,
     diagnostics: &mut Diagnostics,
@@ -68,59 +78,82 @@ pub(crate) fn lower(
     let lines = Lines { sources };
     let defaults = defaults::policies(resources, settings);
     let meshes = meshes(resources, &defaults, lines, settings, diagnostics);
-    let mut secrets = Secrets::default();
-    let mut provenance = Provenance::default();
-    let (mut issuers, mut proxies) = (BTreeMap::new(), BTreeMap::new());
-    let mut shared = Shared::default();
+    let mut lowered = Lowered::default();
     for mesh in &meshes {
         // Items of policies are numbered within a mesh.
-        shared.destinations.clear();
-        shared.clusters.clear();
-        shared.wide.clear();
-        secrets.documents.extend(mesh.secrets());
-        let trust = Resource::Trust(trust::trust(&mesh.trusts));
+        lowered.secrets.documents.extend(mesh.secrets());
+        let shared = Shared::default();
         for identity in &mesh.identities {
-            if let Some(issuer) = identity.issuer(lines, &mut secrets.inline) {
-                issuers.insert(identity.meta.kri.clone(), issuer);
+            if let Some(issuer) = identity.issuer(lines, &mut lowered.secrets.inline) {
+                let kri = identity.meta.kri.clone();
+                lowered.content.issuers.insert(kri, issuer);
             }
         }
-        for (place, instance) in mesh.instances.iter().enumerate() {
-            let kri = instance.meta.kri.clone();
-            let mut parts = Parts::new(&mut shared);
-            parts.insert(Key::Trust, trust.clone());
-            proxy(mesh, *instance, lines, &mut parts, diagnostics);
-            let proxy = BundledProxy {
-                workload: instance.workload().map(str::to_owned),
-                manifest: parts.manifest,
-                endpoints: endpoints(mesh, place, *instance),
-            };
-            provenance.notes.insert(kri.clone(), parts.notes);
-            proxies.insert(kri, proxy);
+        for given in proxies(mesh, lines, &shared) {
+            let Given {
+                kri,
+                proxy,
+                notes,
+                findings,
+            } = given;
+            diagnostics.list.extend(findings.list);
+            lowered.provenance.notes.insert(kri.clone(), notes);
+            lowered.content.proxies.insert(kri, proxy);
         }
+        let resources = shared.into_resources();
         let compared = Compared {
             mesh,
-            proxies: &proxies,
-            resources: &shared.resources,
-            provenance: &provenance,
+            proxies: &lowered.content.proxies,
+            resources: &resources,
+            provenance: &lowered.provenance,
             now: settings.now,
         };
         lints::check(compared, diagnostics);
+        lowered.content.resources.extend(resources);
     }
-    Lowered {
-        bundle: seal(issuers, proxies, shared.resources),
-        secrets,
-        provenance,
+    lowered
+}
+
+impl Content {
+    pub(crate) fn seal(self) -> Bundle {
+        let resources = self.resources.into_iter();
+        let resources = resources.map(|(digest, resource)| (digest, *resource));
+        // Sealing fails for values that are no JSON only, which none of these is; a bundle of nothing is then the safe one.
+        Bundle::seal(self.issuers, self.proxies, resources.collect())
+            .unwrap_or_else(|_| crate::compile::empty())
     }
 }
 
-fn seal(
-    issuers: BTreeMap<Kri, mesh_bundle::Issuer>,
-    proxies: BTreeMap<Kri, BundledProxy>,
-    shared: BTreeMap<Digest, Resource>,
-) -> Bundle {
-    // Sealing fails for values that are no JSON only, which none of these is; a bundle of nothing is then the safe one.
-    let empty = || crate::compile::empty();
-    Bundle::seal(issuers, proxies, shared).unwrap_or_else(|_| empty())
+/// What one proxy is given.
+struct Given {
+    kri: Kri,
+    proxy: BundledProxy,
+    notes: BTreeMap<Key, Arc<Notes>>,
+    findings: Diagnostics,
+}
+
+fn proxies(mesh: &MeshView<'_>, lines: Lines<'_>, shared: &Shared) -> Vec<Given> {
+    if mesh.instances.is_empty() {
+        return Vec::new();
+    }
+    let trust = shared.keep(Resource::Trust(trust::trust(&mesh.trusts)));
+    let instances: Vec<_> = mesh.instances.iter().enumerate().collect();
+    parallel::map(&instances, SMALL, |(place, instance)| {
+        let mut findings = Diagnostics::default();
+        let mut parts = Parts::new(shared);
+        parts.hold(Key::Trust, trust);
+        proxy(mesh, **instance, lines, &mut parts, &mut findings);
+        Given {
+            kri: instance.meta.kri.clone(),
+            proxy: BundledProxy {
+                workload: instance.workload().map(str::to_owned),
+                manifest: parts.manifest,
+                endpoints: endpoints(mesh, *place, **instance),
+            },
+            notes: parts.notes,
+            findings,
+        }
+    })
 }
 
 fn proxy(

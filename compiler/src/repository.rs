@@ -6,6 +6,7 @@
 mod members;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mesh_bundle::{Kri, Origin, SpiffeId};
 
@@ -153,13 +154,13 @@ impl Lines<'_> {
 
 /// The meshes of a repository, by name.
 pub(crate) fn meshes<'a>(
-    resources: &'a [Resource],
+    resources: &'a [Arc<Resource>],
     defaults: &'a [Resource],
     lines: Lines<'_>,
     settings: &Settings,
     diagnostics: &mut Diagnostics,
 ) -> Vec<MeshView<'a>> {
-    let mut sorted: Vec<&Resource> = resources.iter().chain(defaults).collect();
+    let mut sorted: Vec<&Resource> = resources.iter().map(Arc::as_ref).chain(defaults).collect();
     sorted.sort_by_cached_key(|resource| (resource.meta.kri.to_string(), resource.meta.at.clone()));
     // A second document of the same name has been reported.
     sorted.dedup_by(|a, b| a.meta.kri == b.meta.kri);

@@ -17,7 +17,6 @@ use serde_json::Value;
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::Draft;
 use crate::kinds::{KINDS, KindInfo};
-use crate::source::Sources;
 
 use expected::Expected;
 
@@ -37,7 +36,7 @@ pub(crate) struct Refused {
 }
 
 /// Checks a body.
-pub(crate) fn check(draft: &Draft, sources: &Sources, diagnostics: &mut Diagnostics) -> Refused {
+pub(crate) fn check(draft: &Draft<'_>, diagnostics: &mut Diagnostics) -> Refused {
     if draft.bodiless {
         return Refused {
             values: vec![Pointer::default()],
@@ -67,7 +66,7 @@ pub(crate) fn check(draft: &Draft, sources: &Sources, diagnostics: &mut Diagnost
             .or_insert(mistake);
     }
     let schema = prepared.map_or(&Value::Null, |prepared| &prepared.schema);
-    worst.extend(number::mistakes(draft, schema, sources));
+    worst.extend(number::mistakes(draft, schema));
     let below = |at: &Pointer| {
         let above = |depth| at.steps.iter().take(depth).cloned().collect();
         (0..=at.steps.len()).any(|depth| {
@@ -89,7 +88,7 @@ pub(crate) fn check(draft: &Draft, sources: &Sources, diagnostics: &mut Diagnost
             break;
         }
         let expected = Expected::at(schema, at);
-        words::mistake(draft, &expected, at, mistake, sources, diagnostics);
+        words::mistake(draft, &expected, at, mistake, diagnostics);
     }
     Refused {
         values: worst.into_keys().collect(),

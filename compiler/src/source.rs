@@ -8,20 +8,25 @@ mod bytes;
 mod key;
 mod limit;
 mod node;
+mod outline;
 mod parse;
+mod plain;
 mod scalar;
 mod words;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-pub use limit::Limits;
+pub(crate) use limit::{FileLimits, Limits, Refusal, unreadable};
 pub use node::{Entry as MappingEntry, Node, NodeKind, Style};
+pub use outline::Outline;
 pub use scalar::ambiguous_number;
 
 use mesh_bundle::Kri;
 
-use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Step};
-use crate::world::{Entry, EntryKind, World};
+use crate::diag::{Code, Diagnostic, Location, Pointer, Step};
+use crate::world::{Entry, EntryKind};
 
 /// A range of bytes of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -50,16 +55,40 @@ pub struct Place {
 pub struct Document {
     /// Counted from 0 over all documents of the file, empty ones included.
     pub index: usize,
-    /// What stands in it. `None` where it is empty, or broken (then `findings` says why).
-    pub root: Option<Node>,
+    /// Where things stand in it. `None` where it is empty, or broken.
+    pub outline: Option<Outline>,
     /// From its first to its last content; of a broken document, the place that broke it.
     pub span: Span,
-    /// What is wrong with it as YAML. Judged by the envelope: documents of other tools may be as they like.
-    pub findings: Vec<Diagnostic>,
     /// Comments of the document, `#` included.
     pub comments: Vec<Span>,
     /// What the envelope says that it is.
     pub identity: Identity,
+}
+
+/// One document while it is read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Parsed {
+    /// See [`Document::index`].
+    pub(crate) index: usize,
+    /// What stands in it. `None` where it is empty, or broken (then `findings` says why).
+    pub(crate) root: Option<Node>,
+    /// See [`Document::span`].
+    pub(crate) span: Span,
+    /// What is wrong with it as YAML. Judged by the envelope: documents of other tools may be as they like.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// Comments of the document, `#` included.
+    pub(crate) comments: Vec<Span>,
+}
+
+impl Parsed {
+    /// Lets a document pass that is no good YAML but can be read all the same: of a key that is written twice, the last
+    /// counts.
+    pub(crate) fn forgive(&mut self) {
+        if let Some(root) = self.root.as_mut().filter(|_| !self.findings.is_empty()) {
+            root.keep_last();
+            self.findings.clear();
+        }
+    }
 }
 
 /// What a document is, as far as its envelope tells.
@@ -71,7 +100,12 @@ pub enum Identity {
     /// Of another tool: skipped.
     Foreign,
     /// A resource.
-    Resource(Kri),
+    Resource {
+        /// The name of its kind.
+        kind: &'static str,
+        /// Its own.
+        kri: Kri,
+    },
 }
 
 /// One file that was read.
@@ -79,7 +113,7 @@ pub enum Identity {
 pub struct SourceFile {
     text: String,
     /// Where each line begins.
-    lines: Vec<usize>,
+    lines: Box<[u32]>,
     /// In the order of the text.
     pub documents: Vec<Document>,
 }
@@ -87,62 +121,20 @@ pub struct SourceFile {
 /// Every file that was read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sources {
-    files: BTreeMap<String, SourceFile>,
-    /// The repository is too large, so some of it was not read.
-    pub(crate) cut: bool,
+    files: BTreeMap<String, Arc<SourceFile>>,
+    /// Documents that seemed to be of other tools, and are not.
+    claimed: usize,
 }
 
 impl Sources {
-    /// Reads what could be a document, in the order of paths.
-    pub(crate) fn load(world: &dyn World, diagnostics: &mut Diagnostics) -> Self {
-        let mut sources = Self::default();
-        let mut limits = Limits::default();
-        let mut entries = world.entries();
-        entries.sort();
-        entries.retain(could_be_document);
-        for entry in entries {
-            let at = Location::of_file(&entry.path);
-            let bytes = match limits.admit(&entry).and_then(|()| {
-                world
-                    .read(&entry.path)
-                    .map_err(|reason| limit::unreadable(&reason))
-            }) {
-                Ok(bytes) => bytes,
-                Err(refusal) => {
-                    let last = refusal.last;
-                    diagnostics.push(refusal.diagnostic(at));
-                    if last {
-                        sources.cut = true;
-                        break;
-                    }
-                    continue;
-                }
-            };
-            let (file, findings) = read(&entry.path, bytes, &mut limits);
-            diagnostics.list.extend(findings);
-            sources.files.insert(entry.path, file);
-        }
-        sources
+    /// Adds a file that was read.
+    pub(crate) fn add(&mut self, path: String, file: Arc<SourceFile>) {
+        self.files.insert(path, file);
     }
 
-    /// Lets documents pass that are no good YAML but can be read all the same: of a key that is written twice, the last
-    /// counts.
-    pub(crate) fn forgive(&mut self) {
-        let documents = self.files.values_mut().flat_map(|file| &mut file.documents);
-        for document in documents.filter(|document| !document.findings.is_empty()) {
-            if let Some(root) = &mut document.root {
-                root.keep_last();
-                document.findings.clear();
-            }
-        }
-    }
-
-    /// Notes what a document is.
-    pub(crate) fn identify(&mut self, at: &Location, identity: Identity) {
-        let file = self.files.get_mut(&at.file);
-        if let Some(document) = file.and_then(|file| file.documents.get_mut(at.document)) {
-            document.identity = identity;
-        }
+    /// Counts a document that seemed to be of another tool.
+    pub(crate) fn claim(&mut self) {
+        self.claimed += 1;
     }
 
     /// The resource that a location is in.
@@ -155,7 +147,7 @@ impl Sources {
             .get(at.document)?
             .identity
         {
-            Identity::Resource(kri) => Some(kri),
+            Identity::Resource { kri, .. } => Some(kri),
             Identity::Unknown | Identity::Foreign => None,
         }
     }
@@ -165,15 +157,16 @@ impl Sources {
     pub fn documents(&self) -> usize {
         let documents = self.files.values().flat_map(|file| &file.documents);
         let ours = |document: &&Document| {
-            let empty = document.root.is_none() && document.span == Span::default();
+            let empty = document.outline.is_none() && document.span == Span::default();
             !empty && document.identity != Identity::Foreign
         };
-        documents.filter(ours).count()
+        documents.filter(ours).count() + self.claimed
     }
 
     /// The paths of the files that were read, sorted.
     pub fn files(&self) -> impl Iterator<Item = (&str, &SourceFile)> {
-        self.files.iter().map(|(path, file)| (path.as_str(), file))
+        let files = self.files.iter();
+        files.map(|(path, file)| (path.as_str(), file.as_ref()))
     }
 
     /// The text of a file; bytes that are not UTF-8 are replaced.
@@ -182,11 +175,24 @@ impl Sources {
         self.files.get(file).map(|file| file.text.as_str())
     }
 
-    /// The node at a location, where there is exactly one.
+    /// The trees of the documents of a file, read again: they are not kept.
     #[must_use]
-    pub fn node(&self, at: &Location) -> Option<&Node> {
-        let document = self.files.get(&at.file)?.documents.get(at.document)?;
-        document.root.as_ref()?.find(&at.pointer)
+    pub fn trees(&self, file: &str) -> Vec<Option<Node>> {
+        trees(self.text(file).unwrap_or_default())
+    }
+
+    /// The text that a key at the top of a document is set to.
+    pub(crate) fn word(&self, document: &Location, key: &str) -> Option<Cow<'_, str>> {
+        let file = self.files.get(&document.file)?;
+        let outline = file.documents.get(document.document)?.outline.as_ref()?;
+        let span = outline.value(&file.text, key)?;
+        let raw = file.text.get(span.start..span.end)?;
+        if raw.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+            return Some(Cow::Borrowed(raw));
+        }
+        // Written with quotes, an alias or a tag.
+        let tree = trees(&file.text).into_iter().nth(document.document)??;
+        Some(Cow::Owned(tree.get(key)?.as_str()?.to_owned()))
     }
 
     /// What to show for a location: the key of a block, the whole of anything else. A place that does not exist is shown
@@ -195,11 +201,11 @@ impl Sources {
     pub fn span(&self, at: &Location) -> Option<Span> {
         let file = self.files.get(&at.file)?;
         let document = file.documents.get(at.document)?;
-        let span = match &document.root {
+        let span = match &document.outline {
             _ if let [Step::Comment(index)] = at.pointer.steps.as_slice() => {
                 document.comments.get(*index).copied().unwrap_or_default()
             }
-            Some(root) => root.shown(&at.pointer, at.key),
+            Some(outline) => outline.shown(&file.text, &at.pointer, at.key),
             None => document.span,
         };
         Some(span)
@@ -208,7 +214,9 @@ impl Sources {
     /// The line of a location, counted from 1; 1 where nothing is known of it.
     #[must_use]
     pub fn line(&self, at: &Location) -> u32 {
-        self.place(at).line
+        let span = self.span(at).unwrap_or_default();
+        let file = self.files.get(&at.file);
+        file.map_or(1, |file| file.line(span.start).0)
     }
 
     /// Lines and columns of a location; the first character of the file where nothing is known of it.
@@ -223,11 +231,37 @@ impl Sources {
 }
 
 impl SourceFile {
+    /// The text of a file, with the documents in it as they are read, and what is wrong with the file as a whole.
+    pub(crate) fn read(
+        path: &str,
+        bytes: Vec<u8>,
+        limits: &mut FileLimits,
+    ) -> (Self, Vec<Parsed>, Option<Diagnostic>) {
+        let (text, flaw) = bytes::text(bytes);
+        let file = Self::new(text);
+        let Some(flaw) = flaw else {
+            let documents = parse::documents(path, &file.text, limits);
+            limits.documents = documents.len();
+            return (file, documents, None);
+        };
+        let mut finding = Diagnostic::new(Code::NOT_TEXT, Location::of_file(path), flaw.message);
+        finding.help = Some(flaw.help);
+        let document = Parsed {
+            index: 0,
+            root: None,
+            span: flaw.span,
+            findings: Vec::new(),
+            comments: Vec::new(),
+        };
+        (file, vec![document], Some(finding))
+    }
+
     fn new(text: String) -> Self {
+        // A file is smaller than 4 GiB by far.
+        let brief = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let breaks = text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
-        let lines = std::iter::once(0)
-            .chain(breaks.map(|(at, _)| at + 1))
-            .collect();
+        let lines = std::iter::once(0).chain(breaks.map(|(at, _)| brief(at + 1)));
+        let lines = lines.collect();
         Self {
             text,
             lines,
@@ -254,17 +288,33 @@ impl SourceFile {
         }
     }
 
+    /// The line that a byte is in, counted from 1, and where it begins.
+    fn line(&self, at: usize) -> (u32, usize) {
+        let before = |start: &u32| *start as usize <= at;
+        let line = self.lines.partition_point(before).max(1);
+        let start = self.lines.get(line - 1).map_or(0, |start| *start as usize);
+        (u32::try_from(line).unwrap_or(u32::MAX), start)
+    }
+
     fn position(&self, at: usize) -> (u32, u32) {
-        let line = self.lines.partition_point(|start| *start <= at).max(1);
-        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        let (line, start) = self.line(at);
         let before = self.text.get(start..at).unwrap_or_default();
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        (count(line), count(before.chars().count() + 1))
+        let column = u32::try_from(before.chars().count() + 1);
+        (line, column.unwrap_or(u32::MAX))
     }
 }
 
+/// The trees of the documents in a text; `None` for one that is empty or broken.
+pub(crate) fn trees(text: &str) -> Vec<Option<Node>> {
+    let documents = parse::documents("", text, &mut FileLimits::default());
+    documents
+        .into_iter()
+        .map(|document| document.root)
+        .collect()
+}
+
 /// Extension of a document, and no hidden directory or file on the way.
-fn could_be_document(entry: &Entry) -> bool {
+pub(crate) fn could_be_document(entry: &Entry) -> bool {
     let hidden = entry.path.split('/').any(|part| part.starts_with('.'));
     let name = entry.path.rsplit('/').next().unwrap_or_default();
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
@@ -275,34 +325,6 @@ fn could_be_document(entry: &Entry) -> bool {
         // Documents could stand behind what looks like a directory.
         None => matches!(entry.kind, EntryKind::Symlink | EntryKind::Unlisted { .. }),
     }
-}
-
-fn read(path: &str, bytes: Vec<u8>, limits: &mut Limits) -> (SourceFile, Vec<Diagnostic>) {
-    let (text, flaw) = bytes::text(bytes);
-    let mut file = SourceFile::new(text);
-    let mut findings = Vec::new();
-    if let Some(bytes::Flaw {
-        span,
-        message,
-        help,
-    }) = flaw
-    {
-        let mut finding = Diagnostic::new(Code::NOT_TEXT, Location::of_file(path), message);
-        finding.help = Some(help);
-        findings.push(finding);
-        file.documents.push(Document {
-            index: 0,
-            root: None,
-            span,
-            findings: Vec::new(),
-            comments: Vec::new(),
-            identity: Identity::Unknown,
-        });
-    } else {
-        file.documents = parse::documents(path, &file.text, limits);
-        limits.documents(file.documents.len());
-    }
-    (file, findings)
 }
 
 impl Location {

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity, Step};
-use crate::source::{Document, Identity, Sources};
+use crate::source::{Document, Identity, Node, Sources};
 
 use directive::Directive;
 use reach::Reach;
@@ -53,37 +53,47 @@ fn read(sources: &Sources) -> (Vec<Suppression<'_>>, Vec<Diagnostic>) {
         if !file.text().contains("meshc:") {
             continue;
         }
-        let roots = file
-            .documents
-            .iter()
-            .filter_map(|document| document.root.as_ref());
-        let first = roots
-            .map(|root| root.span.start)
-            .min()
-            .unwrap_or(usize::MAX);
-        for document in &file.documents {
-            of_document(
+        let trees = sources.trees(path);
+        let starts = trees.iter().flatten().map(|root| root.span.start);
+        let first = starts.min().unwrap_or(usize::MAX);
+        let parts = file.documents.iter().zip(&trees);
+        for (document, root) in parts {
+            let page = Page {
                 path,
-                file.text(),
+                text: file.text(),
                 document,
+                root: root.as_ref(),
                 first,
-                &mut suppressions,
-                &mut flaws,
-            );
+            };
+            of_document(page, &mut suppressions, &mut flaws);
         }
     }
     (suppressions, flaws)
 }
 
-/// `first` is where the first document of the file begins.
-fn of_document<'a>(
+/// A document with comments for us.
+#[derive(Clone, Copy)]
+struct Page<'a, 't> {
     path: &'a str,
     text: &'a str,
-    document: &Document,
+    document: &'a Document,
+    root: Option<&'t Node>,
+    /// Where the first document of the file begins.
     first: usize,
+}
+
+fn of_document<'a>(
+    page: Page<'a, '_>,
     suppressions: &mut Vec<Suppression<'a>>,
     flaws: &mut Vec<Diagnostic>,
 ) {
+    let Page {
+        path,
+        text,
+        document,
+        root,
+        first,
+    } = page;
     // Comments of other tools' documents are for those tools.
     let foreign = document.identity == Identity::Foreign;
     let mut reach = None;
@@ -127,7 +137,7 @@ fn of_document<'a>(
         let reach = match whole_file {
             true => Some(0..usize::MAX),
             false => reach
-                .get_or_insert_with(|| Reach::new(text, document))
+                .get_or_insert_with(|| Reach::new(text, document, root))
                 .of(*comment),
         };
         suppressions.push(Suppression {

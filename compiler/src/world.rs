@@ -6,6 +6,8 @@ mod dir;
 
 use std::collections::BTreeMap;
 
+use mesh_bundle::Digest;
+
 pub use dir::{DirWorld, FilesWorld};
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
@@ -19,6 +21,16 @@ pub trait World {
     /// # Errors
     /// A file that cannot be read becomes a diagnostic, in words such as `permission denied`.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+
+    /// What names the bytes of a file before they are read: equal versions are equal bytes. `None` where only reading tells.
+    fn version(&self, _path: &str) -> Option<Digest> {
+        None
+    }
+
+    /// Itself, where several threads may read at once; `None` where one after the other has to do.
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        None
+    }
 }
 
 /// Something in a repository.
@@ -78,5 +90,9 @@ impl World for MemoryWorld {
             .get(path)
             .cloned()
             .ok_or_else(|| "no such file".to_owned())
+    }
+
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        Some(self)
     }
 }

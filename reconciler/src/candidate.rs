@@ -9,9 +9,9 @@ use std::fmt;
 use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::diag::{Format, render, summary};
 use mesh_compiler::model::Settings;
-use mesh_compiler::source::{Node, Sources};
+use mesh_compiler::source::{Identity, Sources};
 use mesh_compiler::world::Entry;
-use mesh_compiler::{Compiled, MemoryWorld, Secrets, World, compile};
+use mesh_compiler::{Compiled, Compiler, MemoryWorld, Secrets, World, compile};
 
 /// In a path of the compiled world, and in nobody's repository.
 const REGISTERED: &str = "(registered)";
@@ -64,12 +64,13 @@ impl Candidate {
     /// # Errors
     /// The diagnostics, as `meshc check` prints them.
     pub(crate) fn compile(
+        compiler: &mut Compiler,
         world: &dyn World,
         revision: String,
         settings: &Settings,
     ) -> Result<Self, String> {
         let recorder = Recorder::new(world);
-        let compiled = compile(&recorder, settings);
+        let compiled = compiler.compile(&recorder, settings);
         if compiled.diagnostics.has_errors() {
             return Err(text(&compiled));
         }
@@ -87,7 +88,12 @@ impl Candidate {
     }
 
     /// Adds the registered Dataplanes that fit beside those that were added before, the first ones first.
-    pub(crate) fn admit(&mut self, registered: &Documents, settings: &Settings) {
+    pub(crate) fn admit(
+        &mut self,
+        compiler: &mut Compiler,
+        registered: &Documents,
+        settings: &Settings,
+    ) {
         let all: Vec<_> = registered.keys().cloned().collect();
         let mut waiting = vec![all];
         // Halves of what does not fit as a whole: one misfit among thousands is found in a few steps.
@@ -100,7 +106,7 @@ impl Candidate {
                 .iter()
                 .filter_map(|key| Some((key.clone(), registered.get(key)?.clone())));
             documents.extend(added);
-            let compiled = compile(&self.world_with(&documents), settings);
+            let compiled = compiler.compile(&self.world_with(&documents), settings);
             if !compiled.diagnostics.has_errors() {
                 self.bundle = compiled.bundle;
                 self.secrets = compiled.secrets;
@@ -158,34 +164,20 @@ fn text(compiled: &Compiled) -> String {
     findings + &summary(diagnostics, sources) + "\n"
 }
 
-/// The names of everything that stands in a repository.
+/// The names of everything that stands in a repository, documents of other tools left out.
 fn inventory(sources: &Sources) -> BTreeSet<Name> {
     let documents = sources.files().flat_map(|(_, file)| &file.documents);
     documents
-        .filter_map(|document| name(document.root.as_ref()?))
+        .filter_map(|document| match &document.identity {
+            Identity::Resource { kind, kri } => Some(Name {
+                kind: (*kind).to_owned(),
+                mesh: kri.mesh.clone(),
+                namespace: kri.namespace.clone(),
+                name: kri.name.clone(),
+            }),
+            Identity::Unknown | Identity::Foreign => None,
+        })
         .collect()
-}
-
-fn name(root: &Node) -> Option<Name> {
-    let text = |node: &Node, key: &str| Some(node.get(key)?.as_str()?.to_owned());
-    if let Some(kind) = text(root, "type") {
-        return Some(Name {
-            kind,
-            mesh: text(root, "mesh").unwrap_or_default(),
-            namespace: String::new(),
-            name: text(root, "name").unwrap_or_default(),
-        });
-    }
-    let metadata = root.get("metadata")?;
-    let labels = metadata.get("labels");
-    Some(Name {
-        kind: text(root, "kind")?,
-        mesh: labels
-            .and_then(|labels| text(labels, "kuma.io/mesh"))
-            .unwrap_or_default(),
-        namespace: text(metadata, "namespace").unwrap_or_default(),
-        name: text(metadata, "name")?,
-    })
 }
 
 /// Remembers what was read.

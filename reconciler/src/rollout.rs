@@ -6,12 +6,12 @@ mod documents;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::model::Settings;
-use mesh_compiler::{MemoryWorld, Secrets, World};
+use mesh_compiler::{Compiler, MemoryWorld, Secrets, World};
 use mesh_delivery::message::Denied;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -33,9 +33,14 @@ pub(crate) struct Rollout {
     state: Arc<StateDir>,
     registry: Arc<Registry>,
     settings: Settings,
+    /// Remembers what stands in the files of the last commit.
+    compiler: Arc<Remembered>,
     /// One at a time compiles and publishes.
     desk: Mutex<Desk>,
 }
+
+/// One commit is compiled at a time; a thread that is given up keeps the next one waiting.
+type Remembered = std::sync::Mutex<Compiler>;
 
 /// What lies on the desk.
 #[derive(Debug, Default)]
@@ -88,6 +93,7 @@ impl Rollout {
             state,
             registry,
             settings,
+            compiler: Arc::default(),
             desk: Mutex::new(desk),
         }
     }
@@ -115,8 +121,9 @@ impl Rollout {
         };
         let kept = snapshot.digest;
         let documents = vec![desk.documents.clone()];
-        let settings = self.settings.clone();
-        let compiled = compile(move || Ok(world), snapshot.revision, documents, settings).await;
+        let compiled = self
+            .compiled(move || Ok(world), snapshot.revision, documents)
+            .await;
         let candidate = match compiled {
             Ok(candidate) => candidate,
             Err(trouble) => {
@@ -149,7 +156,7 @@ impl Rollout {
         world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
     ) -> Result<Candidate, Trouble> {
         let documents = vec![desk.documents.clone()];
-        compile(world, revision, documents, self.settings.clone()).await
+        self.compiled(world, revision, documents).await
     }
 
     /// Publishes a commit: its authorities first, then the disk, then the proxies.
@@ -288,8 +295,8 @@ impl Rollout {
             Ok(MemoryWorld { files })
         };
         let unavailable = |trouble: Trouble| Denied::Unavailable(trouble.message);
-        let settings = self.settings.clone();
-        let candidate = compile(world, revision, groups, settings)
+        let candidate = self
+            .compiled(world, revision, groups)
             .await
             .map_err(unavailable)?;
         if let Some(diagnostics) = candidate.left_out.get(&key) {
@@ -322,37 +329,41 @@ impl Rollout {
             .map_err(|trouble| unavailable(trouble.message))?;
         Ok(name)
     }
-}
 
-/// Compiles a commit with groups of registered Dataplanes, on a thread of its own, for as long as that may take.
-async fn compile<W: World>(
-    world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
-    revision: String,
-    documents: Vec<Documents>,
-    settings: Settings,
-) -> Result<Candidate, Trouble> {
-    let about = revision.clone();
-    let task = tokio::task::spawn_blocking(move || {
-        let world = world()?;
-        let mut candidate = Candidate::compile(&world, revision, &settings).map_err(|text| {
-            let message = "the commit has errors, what was published before is served";
-            Trouble::stalled("CompileFailed", message).with_diagnostics(text)
-        })?;
-        for group in &documents {
-            candidate.admit(group, &settings);
-        }
-        Ok(candidate)
-    });
-    let outcome = match tokio::time::timeout(COMPILE_DEADLINE, task).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => Err(Trouble::stalled(
-            "CompilerDefect",
-            format!("the compiler broke down over this commit: {error}"),
-        )),
-        Err(_) => Err(Trouble::stalled(
-            "CompileTimeout",
-            format!("compiling took more than {COMPILE_DEADLINE:?}"),
-        )),
-    };
-    outcome.map_err(|trouble| trouble.about(&about))
+    /// Compiles a commit with groups of registered Dataplanes, on a thread of its own, for as long as that may take.
+    async fn compiled<W: World>(
+        &self,
+        world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
+        revision: String,
+        documents: Vec<Documents>,
+    ) -> Result<Candidate, Trouble> {
+        let (compiler, settings) = (Arc::clone(&self.compiler), self.settings.clone());
+        let about = revision.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let world = world()?;
+            // What is remembered is only ever replaced as a whole.
+            let mut compiler = compiler.lock().unwrap_or_else(PoisonError::into_inner);
+            let candidate = Candidate::compile(&mut compiler, &world, revision, &settings);
+            let mut candidate = candidate.map_err(|text| {
+                let message = "the commit has errors, what was published before is served";
+                Trouble::stalled("CompileFailed", message).with_diagnostics(text)
+            })?;
+            for group in &documents {
+                candidate.admit(&mut compiler, group, &settings);
+            }
+            Ok(candidate)
+        });
+        let outcome = match tokio::time::timeout(COMPILE_DEADLINE, task).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(error)) => Err(Trouble::stalled(
+                "CompilerDefect",
+                format!("the compiler broke down over this commit: {error}"),
+            )),
+            Err(_) => Err(Trouble::stalled(
+                "CompileTimeout",
+                format!("compiling took more than {COMPILE_DEADLINE:?}"),
+            )),
+        };
+        outcome.map_err(|trouble| trouble.about(&about))
+    }
 }

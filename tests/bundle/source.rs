@@ -136,12 +136,12 @@ fn content(fields: &Fields) -> Content {
     }
 }
 
-/// Is `Serialize` derived?
+/// Is `Deserialize` derived? What is written is read too, but some of it is written by hand.
 fn is_written(attributes: &[Attribute]) -> bool {
     let mut derived = false;
     for attribute in attributes.iter().filter(|a| a.path().is_ident("derive")) {
         let found = attribute.parse_nested_meta(|meta| {
-            derived |= meta.path.is_ident("Serialize");
+            derived |= meta.path.is_ident("Deserialize");
             Ok(())
         });
         found.expect("a list of traits");

@@ -44,7 +44,7 @@ impl Build {
         );
         output.complain(&text);
         output.complain(&(summary(&compiled.diagnostics, &compiled.sources) + "\n"));
-        if judge(&compiled, self.common.deny_warnings) == Outcome::Findings {
+        if judge(&compiled.diagnostics, self.common.deny_warnings) == Outcome::Findings {
             output.complain("nothing is written\n");
             return Ok(Outcome::Findings);
         }

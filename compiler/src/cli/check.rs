@@ -9,8 +9,8 @@ use clap::Args;
 
 use super::output::Output;
 use super::{Common, FormatArg, Outcome, SettingsArgs, open};
-use crate::Compiled;
-use crate::diag::{render, summary};
+use crate::Checked;
+use crate::diag::{Diagnostics, render, summary};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -30,25 +30,23 @@ impl Check {
             now: Some(now()),
             ..settings.clone()
         };
-        let compiled = if self.more.is_empty() {
-            open::compiled(path, settings)?
-        } else {
-            let paths = std::iter::once(path).chain(&self.more);
-            open::documents(&paths.cloned().collect::<Vec<_>>(), settings)?
-        };
-        let text = render(
-            self.common.format(),
-            &compiled.diagnostics,
-            &compiled.sources,
-        );
+        let paths: Vec<_> = std::iter::once(path).chain(&self.more).cloned().collect();
+        let Checked {
+            diagnostics,
+            sources,
+        } = open::checked(&paths, settings)?;
+        let text = render(self.common.format(), &diagnostics, &sources);
         output.tell(&text)?;
-        let summary = summary(&compiled.diagnostics, &compiled.sources) + "\n";
+        let summary = summary(&diagnostics, &sources) + "\n";
         match self.common.format {
             FormatArg::Human => output.tell(&summary)?,
             // Programs read the rest.
             FormatArg::Concise | FormatArg::Json => output.complain(&summary),
         }
-        Ok(judge(&compiled, self.common.deny_warnings))
+        let outcome = judge(&diagnostics, self.common.deny_warnings);
+        // The process ends now, and gives everything back at once.
+        std::mem::forget(sources);
+        Ok(outcome)
     }
 }
 
@@ -63,8 +61,8 @@ fn now() -> i64 {
     i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
-pub(super) fn judge(compiled: &Compiled, deny_warnings: bool) -> Outcome {
-    let (errors, warnings) = compiled.diagnostics.count();
+pub(super) fn judge(diagnostics: &Diagnostics, deny_warnings: bool) -> Outcome {
+    let (errors, warnings) = diagnostics.count();
     match errors > 0 || (deny_warnings && warnings > 0) {
         true => Outcome::Findings,
         false => Outcome::Clean,

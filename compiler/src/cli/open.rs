@@ -8,36 +8,44 @@ use anyhow::anyhow;
 
 use super::SettingsArgs;
 use crate::model::Settings;
-use crate::world::{DirWorld, FilesWorld};
-use crate::{Analysis, Compiled, analyse};
+use crate::world::{DirWorld, FilesWorld, World};
+use crate::{Analysis, Checked, Compiled, analyse, check, compile};
 
 /// Compiles the repository at a path, or the document at it.
 pub(super) fn compiled(path: &Path, settings: &SettingsArgs) -> Result<Compiled, anyhow::Error> {
-    Ok(analysed(path, settings.settings()?)?.compiled)
+    let (world, settings) = opened(&[path.to_path_buf()], settings.settings()?)?;
+    Ok(compile(world.as_ref(), &settings))
 }
 
 /// As [`compiled`], for questions.
 pub(super) fn analysed(path: &Path, settings: Settings) -> Result<Analysis, anyhow::Error> {
-    // A directory that cannot be entered shows itself when it is opened.
-    if path.is_dir() || !path.exists() {
-        let world = DirWorld::open(path).map_err(|reason| unreadable(path, &reason))?;
-        return Ok(analyse(&world, &settings));
-    }
-    alone(&[path.to_path_buf()], settings)
+    let (world, settings) = opened(&[path.to_path_buf()], settings)?;
+    Ok(analyse(world.as_ref(), &settings))
 }
 
-/// Compiles some files on their own.
-pub(super) fn documents(
+/// Checks the repository at a path, or some documents on their own.
+pub(super) fn checked(
     paths: &[PathBuf],
     settings: &SettingsArgs,
-) -> Result<Compiled, anyhow::Error> {
-    Ok(alone(paths, settings.settings()?)?.compiled)
+) -> Result<Checked, anyhow::Error> {
+    let (world, settings) = opened(paths, settings.settings()?)?;
+    Ok(check(world.as_ref(), &settings))
 }
 
-fn alone(paths: &[PathBuf], mut settings: Settings) -> Result<Analysis, anyhow::Error> {
+fn opened(
+    paths: &[PathBuf],
+    mut settings: Settings,
+) -> Result<(Box<dyn World>, Settings), anyhow::Error> {
+    // A directory that cannot be entered shows itself when it is opened.
+    if let [path] = paths
+        && (path.is_dir() || !path.exists())
+    {
+        let world = DirWorld::open(path).map_err(|reason| unreadable(path, &reason))?;
+        return Ok((Box::new(world), settings));
+    }
     settings.partial = true;
     let world = FilesWorld::open(paths).map_err(|(path, reason)| unreadable(&path, &reason))?;
-    Ok(analyse(&world, &settings))
+    Ok((Box::new(world), settings))
 }
 
 fn unreadable(path: &Path, reason: &str) -> anyhow::Error {

@@ -10,7 +10,7 @@ use annotate_snippets::{
 };
 
 use super::render::safe;
-use super::{Diagnostic, Location, Pointer, Severity};
+use super::{Diagnostic, Location, Severity};
 use crate::source::Sources;
 
 /// Longer lines are not shown: nobody reads them, and they may be a megabyte.
@@ -148,16 +148,11 @@ fn span(sources: &Sources, at: &Location, text: &str) -> Range<usize> {
 /// Is the place in a document that is a Secret, or says so in a line before it broke?
 fn is_secret(sources: &Sources, at: &Location) -> bool {
     let names = ["Secret", "GlobalSecret"];
-    let document = Location {
-        pointer: Pointer::default(),
-        ..at.clone()
+    let says = |key: &&str| {
+        let kind = sources.word(at, key);
+        kind.is_some_and(|kind| names.contains(&kind.as_ref()))
     };
-    let node = sources.node(&document);
-    let says = |key: &str| node.and_then(|node| node.get(key)?.as_str());
-    if ["type", "kind"]
-        .iter()
-        .any(|key| says(key).is_some_and(|kind| names.contains(&kind)))
-    {
+    if ["type", "kind"].iter().any(says) {
         return true;
     }
     let text = sources.text(&at.file).unwrap_or_default();

@@ -14,7 +14,7 @@ mod service;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
 use crate::envelope::Draft;
-use crate::source::{MappingEntry, Node, NodeKind, Sources};
+use crate::source::{MappingEntry, Node, NodeKind};
 
 pub(crate) use kind::{PATCH, replacement};
 
@@ -43,11 +43,8 @@ struct Place<'a> {
 }
 
 /// The forms of a document.
-pub(crate) fn of(draft: &Draft, sources: &Sources) -> Forms {
-    match sources.node(&draft.meta.at) {
-        Some(root) => find(draft.kind.name, root, &draft.meta.body),
-        None => Forms::default(),
-    }
+pub(crate) fn of(draft: &Draft<'_>) -> Forms {
+    find(draft.kind.name, draft.root, &draft.meta.body)
 }
 
 /// The forms of a document of a kind. `body` is where its fields stand.

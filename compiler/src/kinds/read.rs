@@ -16,29 +16,46 @@ const MOST_UNREADABLE: usize = 100;
 
 /// Types and checks the body of a document. `raw` is the body as it was written, nulls included, without the keys of the
 /// envelope; `refused` are the places in it that the schema stage has reported, unknown fields excepted (those are
-/// ignored here). `None` where nothing of it can be read.
+/// ignored here). The envelope alone where nothing of it can be read.
 pub(crate) fn read(
     kind: &KindInfo,
     meta: Meta,
-    raw: &Value,
+    raw: Value,
     refused: &[Pointer],
     diagnostics: &mut Diagnostics,
-) -> Option<Resource> {
-    let body = without_nulls(raw);
-    let mut readable = body.clone();
+) -> Result<Resource, Meta> {
+    // Most documents have neither nulls nor mistakes: then one tree does for all three.
+    let body = has_null(&raw).then(|| without_nulls(&raw));
     let mut left_out = Vec::new();
-    for pointer in refused {
-        left_out.push(remove(&mut readable, pointer));
-    }
-    let mut check = Check::new(&meta, raw, left_out);
-    let spec = (kind.parse)(&readable, &mut check);
+    let readable = (!refused.is_empty()).then(|| {
+        let mut readable = body.as_ref().unwrap_or(&raw).clone();
+        for pointer in refused {
+            left_out.push(remove(&mut readable, pointer));
+        }
+        readable
+    });
+    let mut check = Check::new(&meta, &raw, left_out);
+    let spec = (kind.parse)(
+        readable.as_ref().or(body.as_ref()).unwrap_or(&raw),
+        &mut check,
+    );
     check.finish(diagnostics);
-    let spec = spec?;
-    Some(Resource { meta, spec, body })
+    match spec {
+        Some(spec) => Ok(Resource {
+            meta,
+            spec,
+            body: body.unwrap_or(raw),
+        }),
+        None => Err(meta),
+    }
 }
 
 /// What can be read of a body; the rest is reported.
 pub(super) fn typed<T: DeserializeOwned>(body: &Value, check: &mut Check<'_>) -> Option<T> {
+    // The way to a mistake costs as much as reading, and most documents have none.
+    if let Ok(typed) = T::deserialize(body) {
+        return Some(typed);
+    }
     let mut readable = body.clone();
     for _ in 0..MOST_UNREADABLE {
         let error = match serde_path_to_error::deserialize(&readable) {
@@ -61,6 +78,15 @@ pub(super) fn typed<T: DeserializeOwned>(body: &Value, check: &mut Check<'_>) ->
         check.refuse(left_out);
     }
     None
+}
+
+fn has_null(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(fields) => fields.values().any(has_null),
+        Value::Array(items) => items.iter().any(has_null),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
 }
 
 /// A null equals an absent field, everywhere (language 2.7).

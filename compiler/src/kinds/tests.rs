@@ -15,8 +15,6 @@ use mesh_bundle::Kri;
 
 use crate::diag::{Location, Severity};
 use crate::model::Format;
-use crate::source::Sources;
-use crate::world::MemoryWorld;
 
 use super::*;
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
@@ -45,17 +43,9 @@ impl Findings {
 
 /// Reads the first document of a text; the text of an envelope is assumed to be right.
 fn findings(text: &str) -> Findings {
-    let world = MemoryWorld {
-        files: BTreeMap::from([("x.yaml".to_owned(), text.as_bytes().to_vec())]),
-    };
     let mut diagnostics = Diagnostics::default();
-    let sources = Sources::load(&world, &mut diagnostics);
-    let (_, file) = sources.files().next().unwrap();
-    let root = file
-        .documents
-        .iter()
-        .find_map(|document| document.root.as_ref());
-    if let Some(Value::Object(mut fields)) = root.map(crate::source::Node::to_json) {
+    let root = crate::source::trees(text).into_iter().flatten().next();
+    if let Some(Value::Object(mut fields)) = root.map(|root| root.to_json()) {
         let kubernetes = fields.contains_key("kind");
         let name = fields.get(if kubernetes { "kind" } else { "type" });
         let name = name.and_then(Value::as_str).unwrap().to_owned();
@@ -86,7 +76,7 @@ fn findings(text: &str) -> Findings {
             virtual_document: false,
         };
         let refused = judge(kind, &meta, &raw, &mut diagnostics);
-        read(kind, meta, &raw, &refused, &mut diagnostics);
+        let _ = read(kind, meta, raw, &refused, &mut diagnostics);
     }
     let mut findings = Findings::default();
     for found in &diagnostics.list {

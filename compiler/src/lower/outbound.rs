@@ -113,10 +113,10 @@ impl<'a> Sending<'a> {
             return;
         }
         let ingredients = self.ingredients(&kri);
-        let known = parts.shared.destinations.get(&ingredients).cloned();
+        let known = parts.shared.destinations.get(&ingredients);
         let made = known.or_else(|| {
             let made = self.make(addressed, parts.shared)?;
-            let destinations = &mut parts.shared.destinations;
+            let destinations = &parts.shared.destinations;
             destinations.insert(ingredients, made.clone());
             Some(made)
         });
@@ -152,7 +152,7 @@ impl<'a> Sending<'a> {
         }
     }
 
-    fn make(&self, addressed: Addressed<'a>, shared: &mut Shared) -> Option<Made> {
+    fn make(&self, addressed: Addressed<'a>, shared: &Shared) -> Option<Made> {
         let Addressed { service, port } = addressed;
         let kri = addressed.kri();
         let mut notes = Notes::default();
@@ -279,7 +279,7 @@ impl<'a> Sending<'a> {
             items: items.into(),
             own,
         };
-        let known = parts.shared.clusters.get(&ingredients).cloned();
+        let known = parts.shared.clusters.get(&ingredients);
         let made = known.or_else(|| {
             let made = self.make_cluster(kri, parts.shared)?;
             parts.shared.clusters.insert(ingredients, made.clone());
@@ -300,7 +300,7 @@ impl<'a> Sending<'a> {
             .collect()
     }
 
-    fn make_cluster(&self, kri: &Kri, shared: &mut Shared) -> Option<Made> {
+    fn make_cluster(&self, kri: &Kri, shared: &Shared) -> Option<Made> {
         let mesh = self.of.mesh;
         let service = mesh.service(&kri.without_section())?;
         let port = service.section(&kri.section)?;

@@ -45,28 +45,21 @@ pub(super) fn routes<'a>(
     items: &[&Item],
     notes: &mut Notes,
 ) -> Vec<HttpRoute> {
-    let mut entries: Vec<(RequestMatch, Rule)> = Vec::new();
-    for rule in rules(&sending.http, items) {
-        for matches in &rule.matches {
-            let rule = Rule {
-                matches: Vec::new(),
-                written: Value::Null,
-                conf: rule.conf.clone(),
-                by: rule.by.clone(),
-                index: rule.index,
-            };
-            entries.push((matches.clone(), rule));
-        }
-    }
+    let rules = rules(&sending.http, items);
+    let entry = |rule| move |matches| (matches, rule);
+    let entries = rules
+        .iter()
+        .flat_map(|rule: &Rule| rule.matches.iter().map(entry(rule)));
+    let mut entries: Vec<(&RequestMatch, &Rule)> = entries.collect();
     entries.sort_by_key(|(matches, _)| rank(matches));
     let mut routes = Vec::new();
     for (matches, rule) in entries {
-        let last = is_everything(&matches);
+        let last = is_everything(matches);
         routes.push(route(
             sending,
             addressed,
-            matches,
-            &rule,
+            matches.clone(),
+            rule,
             routes.len(),
             notes,
         ));

@@ -3,7 +3,7 @@
 //! Never shares what only looks alike: a key holds everything that a resource is made of.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mesh_bundle::{Digest, Key, Kri, Manifest, Resource};
 
@@ -38,25 +38,30 @@ pub(super) struct Made {
     pub(super) reached: Arc<[Kri]>,
 }
 
-/// Everything of one mesh that was made so far.
+/// Everything of one mesh that was made so far. What several make at the same time is the same, whoever comes first.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
-    pub(super) resources: BTreeMap<Digest, Resource>,
-    pub(super) destinations: BTreeMap<Ingredients, Made>,
-    pub(super) clusters: BTreeMap<Ingredients, Made>,
-    pub(super) wide: BTreeMap<WideIngredients, Made>,
+    /// Boxed, since a map moves what it holds.
+    resources: Mutex<BTreeMap<Digest, Box<Resource>>>,
+    pub(super) destinations: Store<Ingredients>,
+    pub(super) clusters: Store<Ingredients>,
+    pub(super) wide: Store<WideIngredients>,
 }
+
+/// Resources by what they are made of.
+#[derive(Debug)]
+pub(super) struct Store<K>(Mutex<BTreeMap<K, Made>>);
 
 /// The resources of one proxy.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) manifest: Manifest,
     pub(super) notes: BTreeMap<Key, Arc<Notes>>,
-    pub(super) shared: &'a mut Shared,
+    pub(super) shared: &'a Shared,
 }
 
 impl<'a> Parts<'a> {
-    pub(super) fn new(shared: &'a mut Shared) -> Self {
+    pub(super) fn new(shared: &'a Shared) -> Self {
         Self {
             manifest: Manifest::default(),
             notes: BTreeMap::new(),
@@ -66,9 +71,15 @@ impl<'a> Parts<'a> {
 
     /// Gives a resource to the proxy.
     pub(super) fn insert(&mut self, key: Key, resource: Resource) {
-        if let Some(digest) = self.shared.keep(resource) {
-            self.manifest.entries.insert(key, digest);
-        }
+        let digest = self.shared.keep(resource);
+        self.hold(key, digest);
+    }
+
+    /// Gives a resource that is kept.
+    pub(super) fn hold(&mut self, key: Key, digest: Option<Digest>) {
+        self.manifest
+            .entries
+            .extend(digest.map(|digest| (key, digest)));
     }
 
     /// Gives a resource, and what is noted about it.
@@ -82,14 +93,25 @@ impl<'a> Parts<'a> {
     }
 }
 
+impl<K> Default for Store<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord> Store<K> {
+    pub(super) fn get(&self, ingredients: &K) -> Option<Made> {
+        locked(&self.0).get(ingredients).cloned()
+    }
+
+    pub(super) fn insert(&self, ingredients: K, made: Made) {
+        locked(&self.0).insert(ingredients, made);
+    }
+}
+
 impl Shared {
     /// Keeps a resource for whoever needs the same.
-    pub(super) fn make(
-        &mut self,
-        resource: Resource,
-        notes: Notes,
-        reached: Vec<Kri>,
-    ) -> Option<Made> {
+    pub(super) fn make(&self, resource: Resource, notes: Notes, reached: Vec<Kri>) -> Option<Made> {
         Some(Made {
             digest: self.keep(resource)?,
             notes: Arc::new(notes),
@@ -97,9 +119,23 @@ impl Shared {
         })
     }
 
-    fn keep(&mut self, resource: Resource) -> Option<Digest> {
+    pub(super) fn keep(&self, resource: Resource) -> Option<Digest> {
         let (digest, _) = resource.encode().ok()?;
-        self.resources.entry(digest).or_insert(resource);
+        let mut resources = locked(&self.resources);
+        resources
+            .entry(digest)
+            .or_insert_with(|| Box::new(resource));
         Some(digest)
     }
+
+    /// All that was made.
+    pub(super) fn into_resources(self) -> BTreeMap<Digest, Box<Resource>> {
+        let resources = self.resources.into_inner();
+        resources.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A map is whole even where a thread died that held it.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

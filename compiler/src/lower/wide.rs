@@ -50,7 +50,7 @@ fn give(
     make: fn(Lowering<'_>, &Merged, Leaves<'_>, Option<&str>) -> Resource,
 ) {
     let key = ingredients.key.clone();
-    let known = parts.shared.wide.get(&ingredients).cloned();
+    let known = parts.shared.wide.get(&ingredients);
     let made = known.or_else(|| {
         let merged = table.fold_wholes(&ingredients.items)?;
         let mut notes = Notes::default();

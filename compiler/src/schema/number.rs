@@ -8,41 +8,84 @@ use super::{Expected, Mistake};
 use crate::diag::{Pointer, Step};
 use crate::envelope::Draft;
 use crate::kinds::ENVELOPE;
-use crate::source::{Node, NodeKind, Sources, ambiguous_number};
+use crate::source::{MappingEntry as Entry, Node, NodeKind, ambiguous_number};
 
 /// Numbers in a body that readers of YAML disagree about, that have a fraction where none may be, or that are too large.
-pub(super) fn mistakes(
-    draft: &Draft,
-    schema: &Value,
-    sources: &Sources,
-) -> Vec<(Pointer, Mistake)> {
-    let at = draft.meta.within(&Pointer::default());
-    let (Some(root), Some(text)) = (sources.node(&at), sources.text(&at.file)) else {
+pub(super) fn mistakes(draft: &Draft<'_>, schema: &Value) -> Vec<(Pointer, Mistake)> {
+    let Some(root) = draft.root.find(&draft.meta.body) else {
         return Vec::new();
     };
-    let mut found = Vec::new();
-    let mut open = vec![(root, Pointer::default())];
-    while let Some((node, pointer)) = open.pop() {
+    let mut walk = Walk {
+        text: draft.text,
+        schema,
+        way: Vec::new(),
+        found: Vec::new(),
+    };
+    match &root.kind {
+        // Of a flat kind, the envelope stands beside the body.
+        NodeKind::Mapping(entries, _) if draft.meta.body.steps.is_empty() => {
+            let body = |entry: &&Entry| !ENVELOPE.contains(&entry.key.as_str());
+            for entry in entries.iter().filter(body) {
+                walk.inside(Way::Field(&entry.key), &entry.value);
+            }
+        }
+        _ => walk.node(root),
+    }
+    walk.found
+}
+
+/// Most documents have few numbers, so places are named only where one stands.
+struct Walk<'a> {
+    text: &'a str,
+    schema: &'a Value,
+    way: Vec<Way<'a>>,
+    found: Vec<(Pointer, Mistake)>,
+}
+
+#[derive(Clone, Copy)]
+enum Way<'a> {
+    Field(&'a str),
+    Index(usize),
+}
+
+impl<'a> Walk<'a> {
+    /// Recursion ends with the depth that documents may have.
+    fn node(&mut self, node: &'a Node) {
         match &node.kind {
-            // Of a flat kind, the envelope stands beside the body.
-            _ if in_envelope(draft, &pointer) => {}
             NodeKind::Number(number) => {
-                if let Some(mistake) = judge(node, number, text, schema, &pointer) {
-                    found.push((pointer, mistake));
-                }
+                let pointer = self.pointer();
+                let mistake = judge(node, number, self.text, self.schema, &pointer);
+                self.found.extend(mistake.map(|mistake| (pointer, mistake)));
             }
             NodeKind::Sequence(items, _) => {
-                let numbered = items.iter().enumerate();
-                open.extend(numbered.map(|(index, item)| (item, pointer.index(index))));
+                for (index, item) in items.iter().enumerate() {
+                    self.inside(Way::Index(index), item);
+                }
             }
             NodeKind::Mapping(entries, _) => {
-                let fields = entries.iter();
-                open.extend(fields.map(|entry| (&entry.value, pointer.field(&entry.key))));
+                for entry in entries {
+                    self.inside(Way::Field(&entry.key), &entry.value);
+                }
             }
-            _ => {}
+            NodeKind::Null | NodeKind::Bool(_) | NodeKind::Text(..) => {}
         }
     }
-    found
+
+    fn inside(&mut self, step: Way<'a>, node: &'a Node) {
+        self.way.push(step);
+        self.node(node);
+        self.way.pop();
+    }
+
+    fn pointer(&self) -> Pointer {
+        let steps = self.way.iter().map(|step| match step {
+            Way::Field(name) => Step::Field((*name).to_owned()),
+            Way::Index(index) => Step::Index(*index),
+        });
+        Pointer {
+            steps: steps.collect(),
+        }
+    }
 }
 
 fn judge(
@@ -72,12 +115,4 @@ fn judge(
     let most = expected.largest()?;
     let larger = number.as_u64().is_some_and(|number| number > most);
     larger.then(|| Mistake::AtMost(most.to_string()))
-}
-
-fn in_envelope(draft: &Draft, pointer: &Pointer) -> bool {
-    let flat = draft.meta.body.steps.is_empty();
-    match pointer.steps.first() {
-        Some(Step::Field(name)) => flat && ENVELOPE.contains(&name.as_str()),
-        _ => false,
-    }
 }

@@ -9,11 +9,11 @@ use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::{Draft, quoted};
 use crate::kinds::ENVELOPE;
 use crate::similar::{listed, nearest, with_stranger};
-use crate::source::{Node, NodeKind, Sources, Style, ambiguous_number};
+use crate::source::{Node, NodeKind, Style, ambiguous_number};
 
 /// A key that the kind does not have.
 pub(super) fn unknown_field(
-    draft: &Draft,
+    draft: &Draft<'_>,
     schema: &Value,
     at: &Pointer,
     diagnostics: &mut Diagnostics,
@@ -53,23 +53,21 @@ pub(super) fn unknown_field(
 
 /// A value that is not what was expected.
 pub(super) fn mistake(
-    draft: &Draft,
+    draft: &Draft<'_>,
     expected: &Expected<'_>,
     at: &Pointer,
     mistake: &Mistake,
-    sources: &Sources,
     diagnostics: &mut Diagnostics,
 ) {
     let location = draft.meta.within(at);
-    let node = sources.node(&location);
+    let node = draft.root.find(&location.pointer);
     let name = match at.steps.is_empty() {
         true => "the document".to_owned(),
         false => format!("`{}`", tail(at)),
     };
     let (code, message) = match mistake {
         Mistake::Ambiguous => {
-            let text = sources.text(&location.file).unwrap_or_default();
-            let raw = node.and_then(|node| text.get(node.span.start..node.span.end));
+            let raw = node.and_then(|node| draft.text.get(node.span.start..node.span.end));
             let raw = raw.unwrap_or_default();
             let (one, other) = ambiguous_number(raw).unwrap_or_default();
             let message =

@@ -6,9 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use granit_parser::{Event, ScalarStyle, StructureStyle, Tag};
 
-use super::limit::{self, Limits};
+use super::limit::{self, FileLimits};
 use super::node::{Entry, Layout, Node, NodeKind, Style};
-use super::{Document, Identity, Span, key, scalar};
+use super::{Parsed, Span, key, scalar};
 use crate::diag::{Code, Diagnostic, Location, Pointer, Step};
 
 pub(super) const TOO_DEEP: &str = "this exceeds the limit of 64 levels of nesting";
@@ -76,15 +76,14 @@ impl<'t> Builder<'t> {
         }
     }
 
-    pub(super) fn finish(self) -> Document {
+    pub(super) fn finish(self) -> Parsed {
         let root = self.root.filter(|root| root.kind != NodeKind::Null);
-        Document {
+        Parsed {
             index: self.index,
             span: root.as_ref().map_or_else(Span::default, |root| root.span),
             root,
             findings: self.findings,
             comments: self.comments,
-            identity: Identity::Unknown,
         }
     }
 
@@ -92,7 +91,7 @@ impl<'t> Builder<'t> {
         &mut self,
         event: Event<'t>,
         at: Span,
-        limits: &mut Limits,
+        limits: &mut FileLimits,
     ) -> Result<(), Fault> {
         match &event {
             Event::Comment(..) => {
@@ -128,7 +127,7 @@ impl<'t> Builder<'t> {
         event: Event<'t>,
         at: Span,
         alias: Option<Span>,
-        limits: &mut Limits,
+        limits: &mut FileLimits,
     ) -> Result<(), Fault> {
         let exceeded = |message: String| Fault {
             code: Code::EXCEEDS_LIMIT,
@@ -312,7 +311,7 @@ impl<'t> Builder<'t> {
     }
 
     /// Plays the events of an anchored node again.
-    fn alias(&mut self, id: usize, at: Span, limits: &mut Limits) -> Result<(), Fault> {
+    fn alias(&mut self, id: usize, at: Span, limits: &mut FileLimits) -> Result<(), Fault> {
         let fault = |code: Code, message: String, last: bool| Fault {
             code,
             message,

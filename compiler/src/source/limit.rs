@@ -7,7 +7,8 @@ use crate::world::{Entry, EntryKind};
 
 /// A document that people write is some kilobytes; a file of generated ones some hundred.
 const FILE_BYTES: u64 = 1024 * 1024;
-const FILES: u64 = 20_000;
+/// Opening one costs more than reading it.
+const FILES: u64 = 100_000;
 const REPOSITORY_BYTES: u64 = 64 * 1024 * 1024;
 /// About 100 bytes of memory each.
 const FILE_NODES: u64 = 100_000;
@@ -22,27 +23,33 @@ const ALIAS_BYTES: u64 = FILE_BYTES;
 /// Comments in a row.
 pub(super) const COMMENTS: usize = 50_000;
 
-/// What has been used up of the limits.
+/// What a repository has used up of its limits.
 #[derive(Debug, Clone, Default)]
-pub struct Limits {
+pub(crate) struct Limits {
     files: u64,
     bytes: u64,
     nodes: u64,
-    file_nodes: u64,
+    documents: usize,
+}
+
+/// What one file has used up of its limits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct FileLimits {
+    pub(super) documents: usize,
+    nodes: u64,
     alias_nodes: u64,
     alias_bytes: u64,
-    documents: usize,
 }
 
 /// Why a file is not read.
 #[derive(Debug, Clone)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     code: Code,
     message: String,
     help: Option<String>,
     warning: bool,
     /// Nothing after it is read either.
-    pub(super) last: bool,
+    pub(crate) last: bool,
 }
 
 impl Refusal {
@@ -56,7 +63,7 @@ impl Refusal {
         }
     }
 
-    pub(super) fn diagnostic(self, at: Location) -> Diagnostic {
+    pub(crate) fn diagnostic(self, at: Location) -> Diagnostic {
         let mut diagnostic = Diagnostic::new(self.code, at, self.message);
         diagnostic.help = self.help;
         if self.warning {
@@ -68,7 +75,7 @@ impl Refusal {
 
 impl Limits {
     /// May this be read?
-    pub(super) fn admit(&mut self, entry: &Entry) -> Result<(), Refusal> {
+    pub(crate) fn admit(&mut self, entry: &Entry) -> Result<u64, Refusal> {
         let size = match &entry.kind {
             EntryKind::File { size } => *size,
             EntryKind::Symlink => return Err(link(&entry.path)),
@@ -98,40 +105,40 @@ impl Limits {
         }
         self.files += 1;
         self.bytes = self.bytes.saturating_add(size);
-        self.file_nodes = 0;
-        self.alias_nodes = 0;
-        self.alias_bytes = 0;
         let exceeded = if self.files > FILES {
             format!("{FILES} files")
         } else if self.bytes > REPOSITORY_BYTES {
             format!("{REPOSITORY_BYTES} bytes (64 MiB)")
-        } else if self.documents > REPOSITORY_DOCUMENTS {
+        } else {
+            return Ok(size);
+        };
+        Err(too_large(&exceeded))
+    }
+
+    /// Is there room for one more file, after those that were counted?
+    pub(crate) fn room(&self) -> Result<(), Refusal> {
+        let exceeded = if self.documents > REPOSITORY_DOCUMENTS {
             format!("{REPOSITORY_DOCUMENTS} documents")
         } else if self.nodes > REPOSITORY_NODES {
             format!("{REPOSITORY_NODES} keys and values")
         } else {
             return Ok(());
         };
-        Err(Refusal {
-            last: true,
-            help: Some("neither this file nor those after it are read; point meshc at the directory that holds the mesh documents".to_owned()),
-            ..Refusal::new(
-                Code::EXCEEDS_LIMIT,
-                format!("with this file the repository exceeds the limit of {exceeded}"),
-            )
-        })
+        Err(too_large(&exceeded))
     }
 
-    /// Counts the documents of a file.
-    pub(super) fn documents(&mut self, count: usize) {
-        self.documents += count;
+    /// Counts what stands in a file.
+    pub(crate) fn count(&mut self, file: FileLimits) {
+        self.documents += file.documents;
+        self.nodes += file.nodes;
     }
+}
 
+impl FileLimits {
     /// Counts one node. The words say which limit it exceeds.
     pub(super) fn node(&mut self) -> Result<(), String> {
         self.nodes += 1;
-        self.file_nodes += 1;
-        if self.file_nodes > FILE_NODES {
+        if self.nodes > FILE_NODES {
             return Err(format!(
                 "this file exceeds the limit of {FILE_NODES} keys and values"
             ));
@@ -159,6 +166,17 @@ impl Limits {
     }
 }
 
+fn too_large(exceeded: &str) -> Refusal {
+    Refusal {
+        last: true,
+        help: Some("neither this file nor those after it are read; point meshc at the directory that holds the mesh documents".to_owned()),
+        ..Refusal::new(
+            Code::EXCEEDS_LIMIT,
+            format!("with this file the repository exceeds the limit of {exceeded}"),
+        )
+    }
+}
+
 fn link(path: &str) -> Refusal {
     let named_as_document = path
         .rsplit('/')
@@ -175,7 +193,7 @@ fn link(path: &str) -> Refusal {
     }
 }
 
-pub(super) fn unreadable(reason: &str) -> Refusal {
+pub(crate) fn unreadable(reason: &str) -> Refusal {
     Refusal::new(
         Code::UNREADABLE_FILE,
         format!("this file cannot be read: {reason}"),

@@ -101,78 +101,20 @@ impl Node {
     /// The node that a pointer leads to.
     #[must_use]
     pub fn find(&self, pointer: &Pointer) -> Option<&Self> {
-        pointer
-            .steps
-            .iter()
-            .try_fold(self, |node, step| node.step(step).map(|(_, value)| value))
+        pointer.steps.iter().try_fold(self, Self::step)
     }
 
-    /// Spans of the key, where there is one, and the value.
-    fn step(&self, step: &Step) -> Option<(Option<Span>, &Self)> {
-        let keyed = |entry: &'_ Entry| Some(entry.key_span);
+    fn step(&self, step: &Step) -> Option<&Self> {
         match (&self.kind, step) {
-            (NodeKind::Sequence(items, _), Step::Index(index)) => {
-                items.get(*index).map(|item| (None, item))
-            }
+            (NodeKind::Sequence(items, _), Step::Index(index)) => items.get(*index),
             (NodeKind::Mapping(..), Step::Field(name)) => {
-                self.entry(name).map(|entry| (keyed(entry), &entry.value))
+                self.entry(name).map(|entry| &entry.value)
             }
             (NodeKind::Mapping(entries, _), Step::Again(name)) => {
                 let mut same = entries.iter().filter(|entry| entry.key == *name);
-                same.nth(1).map(|entry| (keyed(entry), &entry.value))
+                same.nth(1).map(|entry| &entry.value)
             }
             _ => None,
-        }
-    }
-
-    /// The span to show for a place in this tree, see [`super::Sources::span`].
-    pub(super) fn shown(&self, pointer: &Pointer, key: bool) -> Span {
-        let (mut node, mut key_span, mut whole_way) = (self, None, true);
-        for step in &pointer.steps {
-            // The language leaves `default` out of the paths of permissions: `rules[0].allow[0]`.
-            let inside = || node.get("default").and_then(|conf| conf.step(step));
-            let Some((span, value)) = node.step(step).or_else(inside) else {
-                whole_way = false;
-                break;
-            };
-            node = value;
-            key_span = span;
-        }
-        match key_span {
-            Some(span) if key && whole_way => span,
-            Some(span) if node.is_block() || node.kind == NodeKind::Null => span,
-            // A missing part of a flow collection: its opening says where.
-            _ if !whole_way && !node.is_block() => node.span,
-            _ => node.first(),
-        }
-    }
-
-    fn is_block(&self) -> bool {
-        matches!(
-            self.kind,
-            NodeKind::Sequence(_, Layout::Block)
-                | NodeKind::Mapping(_, Layout::Block)
-                | NodeKind::Text(_, Style::Block)
-        )
-    }
-
-    /// The whole of a scalar or a flow collection, the first entry of a block.
-    fn first(&self) -> Span {
-        match &self.kind {
-            NodeKind::Mapping(entries, Layout::Block) => match entries.first() {
-                Some(entry) if !entry.value.is_block() && entry.value.kind != NodeKind::Null => {
-                    Span {
-                        start: entry.key_span.start,
-                        end: entry.value.span.end.max(entry.key_span.end),
-                    }
-                }
-                Some(entry) => entry.key_span,
-                None => self.span,
-            },
-            NodeKind::Sequence(items, Layout::Block) => {
-                items.first().map_or(self.span, Self::first)
-            }
-            _ => self.span,
         }
     }
 
@@ -198,7 +140,7 @@ impl Node {
     }
 
     /// Leaves of keys that are written twice the last, everywhere inside.
-    pub(super) fn keep_last(&mut self) {
+    pub(crate) fn keep_last(&mut self) {
         match &mut self.kind {
             NodeKind::Mapping(entries, _) => {
                 let mut last = BTreeMap::new();

@@ -5,19 +5,44 @@
 use granit_parser::{ErrorKind, Event, Parser};
 
 use super::build::{Builder, Fault, TOO_DEEP};
-use super::limit::{self, Limits};
-use super::{Document, Identity, Span, words};
+use super::limit::{self, FileLimits};
+use super::plain::{self, NotPlain};
+use super::{Parsed, Span, words};
 use crate::diag::{Code, Diagnostic, Location};
 
 /// The documents of one file.
-pub(super) fn documents(file: &str, text: &str, limits: &mut Limits) -> Vec<Document> {
+pub(super) fn documents(file: &str, text: &str, limits: &mut FileLimits) -> Vec<Parsed> {
+    match plain(file, text, limits) {
+        Some(document) => vec![document],
+        None => all(file, text, limits),
+    }
+}
+
+/// The document of a file that has only one, and only what is plain in it.
+pub(super) fn plain(file: &str, text: &str, limits: &mut FileLimits) -> Option<Parsed> {
+    let before = *limits;
+    let mut builder = Builder::new(file, text, 0);
+    let told = plain::read(text, |event, at| {
+        // What is too much is told by who reads everything.
+        let step = builder.event(event, at, limits);
+        step.map_err(|_| NotPlain)
+    });
+    if told.is_err() {
+        *limits = before;
+        return None;
+    }
+    Some(builder.finish())
+}
+
+/// The documents of any file.
+pub(super) fn all(file: &str, text: &str, limits: &mut FileLimits) -> Vec<Parsed> {
     let options = granit_parser::options! {
         flow_nesting_limit: limit::DEPTH,
         block_nesting_limit: limit::DEPTH,
         max_buffered_comment_events: limit::COMMENTS,
     };
     let mut parser = Parser::new_from_str_with_options(text, options);
-    let mut documents: Vec<Document> = Vec::new();
+    let mut documents: Vec<Parsed> = Vec::new();
     let mut builder = Builder::new(file, text, 0);
     // Comments before a document belong to it.
     while let Some(event) = parser.next_event() {
@@ -67,20 +92,19 @@ pub(super) fn documents(file: &str, text: &str, limits: &mut Limits) -> Vec<Docu
     documents
 }
 
-fn broken(file: &str, index: usize, fault: Fault) -> Document {
+fn broken(file: &str, index: usize, fault: Fault) -> Parsed {
     let at = Location {
         document: index,
         ..Location::of_file(file)
     };
     let mut finding = Diagnostic::new(fault.code, at, fault.message);
     finding.help = fault.help;
-    Document {
+    Parsed {
         index,
         root: None,
         span: fault.span,
         findings: vec![finding],
         comments: Vec::new(),
-        identity: Identity::Unknown,
     }
 }
 

@@ -1,16 +1,24 @@
 use super::*;
-use crate::world::MemoryWorld;
+use crate::diag::{Diagnostics, Step};
 
 fn load(text: impl Into<Vec<u8>>) -> (Sources, Diagnostics) {
-    let world = MemoryWorld {
-        files: BTreeMap::from([("a.yaml".to_owned(), text.into())]),
-    };
+    let limits = &mut FileLimits::default();
+    let (mut file, documents, flaw) = SourceFile::read("a.yaml", text.into(), limits);
     let mut diagnostics = Diagnostics::default();
-    let sources = Sources::load(&world, &mut diagnostics);
-    let (_, file) = sources.files().next().expect("one file");
-    for document in &file.documents {
-        diagnostics.list.extend(document.findings.iter().cloned());
+    diagnostics.list.extend(flaw);
+    for document in documents {
+        diagnostics.list.extend(document.findings);
+        let root = document.root.as_ref();
+        file.documents.push(Document {
+            index: document.index,
+            outline: root.map(|root| Outline::of(root, file.text())),
+            span: document.span,
+            comments: document.comments,
+            identity: Identity::Unknown,
+        });
     }
+    let mut sources = Sources::default();
+    sources.add("a.yaml".to_owned(), Arc::new(file));
     (sources, diagnostics)
 }
 
@@ -27,12 +35,11 @@ fn findings(text: impl Into<Vec<u8>>) -> Vec<String> {
 fn json(text: &str) -> Vec<String> {
     let (sources, diagnostics) = load(text);
     assert_eq!(diagnostics.list, []);
-    let (_, file) = sources.files().next().expect("one file");
-    let root = |document: &Document| match &document.root {
+    let root = |root: Option<Node>| match root {
         Some(root) => root.to_json().to_string(),
         None => "-".to_owned(),
     };
-    file.documents.iter().map(root).collect()
+    sources.trees("a.yaml").into_iter().map(root).collect()
 }
 
 fn at(document: usize, pointer: Pointer) -> Location {
@@ -126,6 +133,32 @@ fn spans_show_keys_of_blocks_and_the_whole_of_the_rest() {
 }
 
 #[test]
+fn spans_of_many_keys_are_those_of_few() {
+    let few = "k1: a\n'k 2': b\nk1: c\n";
+    let more: String = (10..200).map(|n| format!("x{n}: {n}\n")).collect();
+    let many = format!("{few}{more}");
+    let root = Pointer::default();
+    let mut again = root.clone();
+    again.steps.push(Step::Again("k1".to_owned()));
+    let mut twice = root.clone();
+    twice.steps.push(Step::Again("k 2".to_owned()));
+    for text in [few, many.as_str()] {
+        let (sources, _) = load(text);
+        let shown = |pointer: &Pointer| {
+            let span = sources.span(&at(0, pointer.clone())).unwrap();
+            (span.start, text.get(span.start..span.end).unwrap())
+        };
+        assert_eq!(shown(&root.field("k1")), (4, "a"));
+        assert_eq!(shown(&root.field("k 2")), (13, "b"));
+        assert_eq!(shown(&again), (19, "c"));
+        assert_eq!(shown(&twice), shown(&root.field("absent")));
+    }
+    let (sources, _) = load(many.as_str());
+    let last = sources.span(&at(0, root.field("x199"))).unwrap();
+    assert_eq!(many.get(last.start..last.end), Some("199"));
+}
+
+#[test]
 fn keys_that_are_set_twice_name_both_places() {
     let (sources, diagnostics) = load("a: 1\nb:\n  c: 1\n  d: 2\n  c: 3\n");
     let [finding] = diagnostics.list.as_slice() else {
@@ -195,7 +228,7 @@ fn a_broken_document_costs_only_itself() {
     assert_eq!(diagnostics.list.len(), 1);
     assert_eq!(diagnostics.list[0].at.document, 1);
     let (_, file) = sources.files().next().expect("one file");
-    let roots: Vec<_> = file.documents.iter().map(|d| d.root.is_some()).collect();
+    let roots: Vec<_> = file.documents.iter().map(|d| d.outline.is_some()).collect();
     assert_eq!(roots, [true, false, true]);
     assert_eq!(sources.line(&at(2, Pointer::default().field("c"))), 5);
 }
@@ -256,25 +289,4 @@ fn limits_hold() {
         assert_eq!(found.len(), 1, "{start}: {found:?}");
         assert!(found[0].contains("exceeds"), "{start}: {found:?}");
     }
-}
-
-#[test]
-fn a_large_file_is_never_read() {
-    #[derive(Debug)]
-    struct Huge;
-    impl World for Huge {
-        fn entries(&self) -> Vec<Entry> {
-            vec![Entry {
-                path: "a.yaml".to_owned(),
-                kind: EntryKind::File { size: 100 << 20 },
-            }]
-        }
-        fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-            panic!("{path} was read")
-        }
-    }
-    let mut diagnostics = Diagnostics::default();
-    Sources::load(&Huge, &mut diagnostics);
-    assert_eq!(diagnostics.list.len(), 1);
-    assert_eq!(diagnostics.list[0].code, Code::EXCEEDS_LIMIT);
 }

@@ -20,14 +20,14 @@ pub(super) struct Reach<'a> {
 }
 
 impl<'a> Reach<'a> {
-    pub(super) fn new(text: &'a str, document: &Document) -> Self {
+    pub(super) fn new(text: &'a str, document: &Document, root: Option<&Node>) -> Self {
         let mut reach = Self {
             text,
             parts: Vec::new(),
             below: BTreeMap::new(),
             known: BTreeMap::new(),
         };
-        if let Some(root) = &document.root {
+        if let Some(root) = root {
             reach.parts.push((root.span.start, end(root)));
             reach.collect(root);
             reach.parts.sort_unstable();

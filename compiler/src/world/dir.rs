@@ -156,6 +156,10 @@ impl World for DirWorld {
         let metadata = std::fs::symlink_metadata(&path).map_err(|error| words(&error))?;
         bytes(&path, &metadata)
     }
+
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        Some(self)
+    }
 }
 
 fn is_document(name: &Path) -> bool {

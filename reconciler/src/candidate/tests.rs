@@ -1,3 +1,5 @@
+use mesh_compiler::Compiler;
+
 use super::*;
 
 const MESH: &str = "type: Mesh\nname: shop\n";
@@ -26,7 +28,12 @@ fn documents(list: &[(&str, u16)]) -> Documents {
 }
 
 fn candidate(files: &[(&str, &str)]) -> Result<Candidate, String> {
-    Candidate::compile(&world(files), "c3d1".to_owned(), &Settings::default())
+    Candidate::compile(
+        &mut Compiler::default(),
+        &world(files),
+        "c3d1".to_owned(),
+        &Settings::default(),
+    )
 }
 
 fn proxies(candidate: &Candidate) -> Vec<&str> {
@@ -55,7 +62,13 @@ fn what_is_read_and_what_it_holds() {
     let again = MemoryWorld {
         files: candidate.files.clone(),
     };
-    let again = Candidate::compile(&again, "x".to_owned(), &Settings::default()).unwrap();
+    let again = Candidate::compile(
+        &mut Compiler::default(),
+        &again,
+        "x".to_owned(),
+        &Settings::default(),
+    )
+    .unwrap();
     assert_eq!(again.digest, candidate.digest);
 }
 
@@ -78,13 +91,17 @@ fn registered_dataplanes_join_and_misfits_stay_outside() {
         ("vm-5", 4),
         ("vm-6", 6),
     ]);
-    candidate.admit(&registered, &Settings::default());
+    candidate.admit(&mut Compiler::default(), &registered, &Settings::default());
     assert_eq!(proxies(&candidate), ["git-1", "vm-2", "vm-4", "vm-6"]);
     let outside: Vec<_> = candidate.left_out.keys().map(|(_, name)| name).collect();
     assert_eq!(outside, ["vm-3", "vm-5"]);
     assert_eq!(candidate.digest, digest, "what git makes stays what it is");
     // A newcomer does not push anybody out, whatever it is called.
-    candidate.admit(&documents(&[("vm-1", 2)]), &Settings::default());
+    candidate.admit(
+        &mut Compiler::default(),
+        &documents(&[("vm-1", 2)]),
+        &Settings::default(),
+    );
     assert_eq!(proxies(&candidate), ["git-1", "vm-2", "vm-4", "vm-6"]);
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use git2::{ObjectType, Odb, Oid, Repository, TreeEntry};
+use mesh_bundle::Digest;
 use mesh_compiler::World;
 use mesh_compiler::world::{Entry, EntryKind};
 
@@ -81,6 +82,11 @@ impl World for TreeWorld {
         let blob = self.repository.find_blob(*id);
         let blob = blob.map_err(|error| format!("object {id}: {}", error.message()))?;
         Ok(blob.content().to_vec())
+    }
+
+    fn version(&self, path: &str) -> Option<Digest> {
+        let id = self.blobs.get(path)?;
+        Some(Digest::of(id.as_bytes()))
     }
 }
 

@@ -38,7 +38,13 @@ pub(super) fn hostnames(api: &Api<'_>, kind: &str, name: &str) -> Result<Value, 
     let Some(service) = service else {
         return Err(Refusal::not_found("could not retrieve service"));
     };
-    let mut generators: Vec<&Resource> = api.asked.analysis.resources.iter().collect();
+    let mut generators: Vec<&Resource> = api
+        .asked
+        .analysis
+        .resources
+        .iter()
+        .map(AsRef::as_ref)
+        .collect();
     generators.sort_by_cached_key(|document| api.name(&document.meta));
     let mut hostnames: Vec<String> = Vec::new();
     for generator in generators {

@@ -4,9 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::diag::{Location, Pointer};
+use crate::diag::Pointer;
 use crate::kinds::{KINDS, Resource};
 use crate::model::{Format, Meta};
+use crate::source::Node;
 
 use super::Api;
 
@@ -69,12 +70,11 @@ impl Api<'_> {
         let pointer = path
             .iter()
             .fold(Pointer::default(), |at, name| at.field(*name));
-        let at = Location {
-            pointer,
-            ..meta.at.clone()
-        };
-        let node = self.asked.analysis.compiled.sources.node(&at);
-        node.filter(|_| !meta.virtual_document)
-            .map(|node| node.to_json())
+        let trees = self.asked.analysis.compiled.sources.trees(&meta.at.file);
+        let mut root = trees.into_iter().nth(meta.at.document)??;
+        // As it was read: of a key that is written twice, the last counts.
+        root.keep_last();
+        let node = root.find(&pointer);
+        node.filter(|_| !meta.virtual_document).map(Node::to_json)
     }
 }

@@ -106,6 +106,11 @@ impl Gateways {
     }
 }
 
+/// Is this a document of the Gateway API?
+pub(crate) fn is_one(root: &Node) -> bool {
+    kind(root).is_some()
+}
+
 fn kind(root: &Node) -> Option<&str> {
     let version = root.get("apiVersion")?.as_str()?;
     version

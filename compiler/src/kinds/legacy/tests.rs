@@ -1,18 +1,10 @@
-use std::collections::BTreeMap;
-
 use super::*;
-use crate::world::MemoryWorld;
 
 /// The forms of one document, each as `place: help`.
 fn forms(kind: &str, text: &str) -> Vec<String> {
-    let world = MemoryWorld {
-        files: BTreeMap::from([("a.yaml".to_owned(), text.as_bytes().to_vec())]),
-    };
-    let mut broken = Diagnostics::default();
-    let sources = Sources::load(&world, &mut broken);
-    let root = sources.node(&Location::of_file("a.yaml"));
-    let root = root.unwrap_or_else(|| panic!("{text}: {broken:?}"));
-    let found = find(kind, root, &Pointer::default().field("spec"));
+    let mut roots = crate::source::trees(text).into_iter().flatten();
+    let root = roots.next().unwrap_or_else(|| panic!("broken: {text}"));
+    let found = find(kind, &root, &Pointer::default().field("spec"));
     let told = |form: &Form| format!("{}: {}", form.at.dotted(), form.help);
     found.0.iter().map(told).collect()
 }

@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 use mesh_bundle::Kri;
 use serde_json::{Map, Value};
 
-use crate::diag::{Diagnostics, Location, Pointer};
+use crate::diag::{Location, Pointer};
 use crate::model::{Compat, Format, Meta};
 use crate::policy::outbound::Towards;
 use crate::policy::target::{Target, TargetKind};
 use crate::policy::{ConfAt, Descriptor, Shadows, Table, Written, carries};
-use crate::source::Sources;
-use crate::world::MemoryWorld;
+use crate::source::Node;
 
 #[expect(
     clippy::disallowed_methods,
@@ -55,13 +54,9 @@ pub(super) fn figure(name: &str, words: &str) {
     reason = "the corpus is no part of a repository"
 )]
 pub(super) fn documents(case: &Path, name: &str) -> Vec<Value> {
-    let files = BTreeMap::from([(name.to_owned(), std::fs::read(case.join(name)).unwrap())]);
-    let sources = Sources::load(&MemoryWorld { files }, &mut Diagnostics::default());
-    let files: Vec<_> = sources.files().collect();
-    let roots = files.iter().flat_map(|(_, file)| &file.documents);
-    roots
-        .filter_map(|document| Some(document.root.as_ref()?.to_json()))
-        .collect()
+    let bytes = std::fs::read(case.join(name)).unwrap();
+    let trees = crate::source::trees(std::str::from_utf8(&bytes).unwrap());
+    trees.iter().flatten().map(Node::to_json).collect()
 }
 
 /// The golden answer of a case.

@@ -1,0 +1,170 @@
+//! What compiling again costs after a commit of one file, measured on a generated repository: `cargo xtask bench compile`
+//! runs it and prints the table.
+//!
+//! Never compares with a bare look: every answer is held against that of a cold compiler, byte by byte.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a benchmark reads files and the clock, and prints what it measured"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mesh_bundle::Digest;
+use mesh_compiler::model::Settings;
+use mesh_compiler::world::{Entry, EntryKind};
+use mesh_compiler::{Compiled, Compiler, World, compile};
+
+/// Commits of each sort: enough for a median on a noisy machine.
+const COMMITS: usize = 11;
+
+/// A commit as meshd has it: what names the bytes of a file is known before they are read.
+#[derive(Default)]
+struct Commit {
+    files: BTreeMap<String, (Digest, Vec<u8>)>,
+}
+
+impl World for Commit {
+    fn entries(&self) -> Vec<Entry> {
+        let files = self.files.iter();
+        let entry = |(path, (_, bytes)): (&String, &(Digest, Vec<u8>))| Entry {
+            path: path.clone(),
+            kind: EntryKind::File {
+                size: bytes.len() as u64,
+            },
+        };
+        files.map(entry).collect()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let file = self.files.get(path).ok_or("no such file")?;
+        Ok(file.1.clone())
+    }
+
+    fn version(&self, path: &str) -> Option<Digest> {
+        self.files.get(path).map(|(version, _)| *version)
+    }
+
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        Some(self)
+    }
+}
+
+impl Commit {
+    fn read(root: &Path) -> std::io::Result<Self> {
+        let mut commit = Self::default();
+        let mut open: Vec<PathBuf> = vec![root.to_path_buf()];
+        while let Some(directory) = open.pop() {
+            for entry in std::fs::read_dir(directory)? {
+                let path = entry?.path();
+                if path.is_dir() {
+                    open.push(path);
+                    continue;
+                }
+                let name = path.strip_prefix(root).unwrap_or(&path);
+                let bytes = std::fs::read(&path)?;
+                commit.write(&name.to_string_lossy(), bytes);
+            }
+        }
+        Ok(commit)
+    }
+
+    fn write(&mut self, path: &str, bytes: Vec<u8>) {
+        let file = (Digest::of(&bytes), bytes);
+        self.files.insert(path.to_owned(), file);
+    }
+
+    /// The first file that holds all of these.
+    fn find(&self, texts: &[&str]) -> Option<(String, String)> {
+        self.files.iter().find_map(|(path, (_, bytes))| {
+            let text = std::str::from_utf8(bytes).ok()?;
+            let holds = texts.iter().all(|part| text.contains(part));
+            holds.then(|| (path.clone(), text.to_owned()))
+        })
+    }
+}
+
+/// An edit that a commit makes and the next takes back.
+struct Edit {
+    what: &'static str,
+    path: String,
+    texts: [String; 2],
+}
+
+fn edits(commit: &Commit) -> Vec<Edit> {
+    let replace = |what, texts: &[&str], from: &str, to: &str| {
+        let (path, before) = commit.find(texts)?;
+        let after = before.replace(from, to);
+        assert_ne!(before, after, "{what}: `{from}` is not in {path}");
+        Some(Edit {
+            what,
+            path,
+            texts: [after, before],
+        })
+    };
+    let of_service = ["type: MeshTimeout", "connectionTimeout: 2s"];
+    let mesh_wide = "type: MeshTimeout\nmesh: default\nname: everywhere\nspec:\n  to:\n    - targetRef:\n        kind: Mesh\n      default:\n        http:\n          streamIdleTimeout: ";
+    let mut edits = Vec::new();
+    edits.extend(replace("a policy of one service", &of_service, "2s", "3s"));
+    edits.extend(replace(
+        "a dataplane",
+        &["type: Dataplane"],
+        "version: v",
+        "version: w",
+    ));
+    edits.push(Edit {
+        what: "a policy of the whole mesh",
+        path: "everywhere.yaml".to_owned(),
+        texts: [format!("{mesh_wide}40s\n"), format!("{mesh_wide}50s\n")],
+    });
+    edits
+}
+
+/// How many proxies are given something else.
+fn affected(before: &Compiled, after: &Compiled) -> usize {
+    let proxies = after.bundle.proxies.iter();
+    let changed = |(kri, proxy): &(&mesh_bundle::Kri, &mesh_bundle::BundledProxy)| {
+        before.bundle.proxies.get(*kri).map(|proxy| &proxy.manifest) != Some(&proxy.manifest)
+    };
+    proxies.filter(changed).count()
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Cargo adds arguments of its own.
+    let root = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with("--"));
+    let root = PathBuf::from(root.ok_or("say which repository")?);
+    let mut commit = Commit::read(&root)?;
+    let settings = Settings::default();
+    for Edit { what, path, texts } in edits(&commit) {
+        commit.write(&path, texts[1].clone().into_bytes());
+        let mut compiler = Compiler::default();
+        let mut before = compiler.compile(&commit, &settings);
+        let mut spans: Vec<Duration> = Vec::new();
+        let mut proxies = 0;
+        for number in 0..COMMITS {
+            commit.write(&path, texts[number % 2].clone().into_bytes());
+            let started = Instant::now();
+            let after = compiler.compile(&commit, &settings);
+            spans.push(started.elapsed());
+            proxies = proxies.max(affected(&before, &after));
+            before = after;
+        }
+        let cold = compile(&commit, &settings);
+        assert_eq!(cold.bundle.encode()?, before.bundle.encode()?, "{what}");
+        assert_eq!(cold.diagnostics, before.diagnostics, "{what}");
+        spans.sort();
+        let ms = |at: usize| {
+            spans
+                .get(at)
+                .map_or(0.0, |span| span.as_secs_f64() * 1_000.0)
+        };
+        let (least, median, most) = (ms(0), ms(COMMITS / 2), ms(COMMITS - 1));
+        println!("{what}\t{proxies}\t{least:.1}\t{median:.1}\t{most:.1}");
+    }
+    Ok(())
+}

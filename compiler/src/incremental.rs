@@ -1,0 +1,40 @@
+//! Compiling one commit after the other: what is known of a file is not found out again.
+//!
+//! Never answers anything else than [`compile`](crate::compile) does of the same files: what is kept is a function of the path, the bytes and
+//! the settings alone. Never keeps anything of files that are gone.
+
+use crate::Compiled;
+use crate::compile::judge;
+use crate::model::Settings;
+use crate::reading::{Known, Readings};
+use crate::world::World;
+
+/// A compiler that remembers the last repository.
+#[derive(Debug, Default)]
+pub struct Compiler {
+    /// What is known was read with these.
+    settings: Settings,
+    files: Known,
+}
+
+impl Compiler {
+    /// Compiles a repository, faster where most of it is as it was the last time.
+    pub fn compile(&mut self, world: &dyn World, settings: &Settings) -> Compiled {
+        // The time says nothing about what stands in a file.
+        let timeless = Settings {
+            now: None,
+            ..settings.clone()
+        };
+        if self.settings != timeless {
+            self.settings = timeless;
+            self.files.clear();
+        }
+        let readings = Readings::of(world, settings, Some(&self.files));
+        let judgement = judge(&readings, settings);
+        self.files = readings.known();
+        judgement.compiled()
+    }
+}
+
+#[cfg(test)]
+mod tests;

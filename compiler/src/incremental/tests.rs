@@ -1,0 +1,101 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::diag::{Format, render, summary};
+use crate::{MemoryWorld, compile};
+
+const FILES: [&str; 8] = ["a", "b", "c/a", "c/b", "d", "e", "f", "g"];
+
+/// Documents that speak about each other, with and without mistakes.
+const TEXTS: [&str; 16] = [
+    "type: Mesh\nname: default\n",
+    "type: Mesh\nname: other\n",
+    "type: Dataplane\nname: web-1\nlabels: {app: web, kuma.io/workload: web}\nnetworking:\n  address: 10.0.0.1\n  inbound: [{name: http, port: 8080, protocol: http, servicePort: 80}]\n  outbound: [{port: 10001, backendRef: {kind: MeshService, name: api, port: 80}}]\n",
+    "type: Dataplane\nname: api-1\nlabels: {app: api, kuma.io/workload: api}\nnetworking:\n  address: 10.0.0.2\n  inbound: [{name: http, port: 8080, protocol: http, servicePort: 80}]\n",
+    "type: Dataplane\nname: api-2\nlabels: {app: api, kuma.io/workload: api}\nnetworking:\n  address: 10.0.0.3\n  inbound: [{name: http, port: 8081, protocol: tcp, servicePort: 80}]\n",
+    "type: MeshService\nname: api\nspec:\n  selector: {dataplaneLabels: {matchLabels: {app: api}}}\n  ports: [{port: 80, name: http, targetPort: 8080, appProtocol: http}]\n",
+    "# moved down\n\ntype: MeshService\nname: api\nspec:\n  selector: {dataplaneLabels: {matchLabels: {app: api}}}\n  ports: [{port: 80, name: http, targetPort: 8080, appProtocol: tcp}]\n",
+    "type: MeshIdentity\nname: id\nspec:\n  selector: {dataplane: {matchLabels: {}}}\n  provider: {type: Bundled, bundled: {insecureAllowSelfSigned: true, autogenerate: {enabled: true}}}\n",
+    "type: MeshTimeout\nname: t\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      default: {connectionTimeout: 1s, http: {requestTimeout: 2s}}\n",
+    "type: MeshTimeout\nname: t2\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web}}\n  to:\n    - targetRef: {kind: Mesh}\n      default: {idleTimeout: 3s}\n",
+    "type: MeshTrafficPermission\nname: p\nspec:\n  targetRef: {kind: Dataplane, labels: {app: api}}\n  rules:\n    - default:\n        allow: [{spiffeID: {type: Exact, value: \"spiffe://default.default.mesh.local/workload/web\"}}]\n",
+    "type: MeshHTTPRoute\nname: r\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      rules:\n        - matches: [{path: {type: PathPrefix, value: /}}]\n          default: {backendRefs: [{kind: MeshService, labels: {kuma.io/display-name: api}, port: 80}]}\n",
+    "type: MeshTimeout\nname: t\nspec:\n  to: [{targetRef: {kind: Mash}, default: {idleTimeuot: 1s}}]\n",
+    "type: [\n---\ntype: Mesh\nname: default\nmesh: x\n",
+    "apiVersion: v1\nkind: ConfigMap\n",
+    "",
+];
+
+/// Everything that a compilation says.
+fn all(compiled: &Compiled) -> String {
+    let mut text = String::from_utf8(compiled.bundle.encode().unwrap()).unwrap();
+    text.push_str(&render(
+        Format::Json,
+        &compiled.diagnostics,
+        &compiled.sources,
+    ));
+    text.push_str(&summary(&compiled.diagnostics, &compiled.sources));
+    text + &format!("{:?}{:?}", compiled.secrets.inline, compiled.provenance)
+}
+
+/// A commit: which files become what; a text beyond the last removes the file.
+fn commit() -> impl Strategy<Value = Vec<(usize, usize)>> {
+    prop::collection::vec((0..FILES.len(), 0..TEXTS.len() + 3), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_came_before_the_answer_is_that_of_a_cold_compiler(
+        first in prop::collection::vec(0..TEXTS.len(), FILES.len()),
+        commits in prop::collection::vec((commit(), any::<bool>()), 1..8),
+    ) {
+        let name = |file: usize| format!("{}.yaml", FILES[file]);
+        let mut files = BTreeMap::new();
+        for (file, text) in first.into_iter().enumerate() {
+            files.insert(name(file), TEXTS[text].as_bytes().to_vec());
+        }
+        let mut compiler = Compiler::default();
+        for (edits, partial) in commits {
+            for (file, text) in edits {
+                match TEXTS.get(text) {
+                    Some(text) => drop(files.insert(name(file), text.as_bytes().to_vec())),
+                    None => drop(files.remove(&name(file))),
+                }
+            }
+            let world = MemoryWorld { files: files.clone() };
+            let settings = Settings { partial, ..Settings::default() };
+            let warm = compiler.compile(&world, &settings);
+            prop_assert_eq!(all(&warm), all(&compile(&world, &settings)));
+            prop_assert!(compiler.files.len() <= files.len());
+        }
+    }
+}
+
+#[test]
+fn a_file_that_did_not_change_is_not_read_again() {
+    let mut files = BTreeMap::new();
+    for (file, text) in FILES.iter().zip(TEXTS) {
+        files.insert(format!("{file}.yaml"), text.as_bytes().to_vec());
+    }
+    let mut compiler = Compiler::default();
+    compiler.compile(
+        &MemoryWorld {
+            files: files.clone(),
+        },
+        &Settings::default(),
+    );
+    let before = compiler.files.clone();
+    files.insert("a.yaml".to_owned(), TEXTS[1].as_bytes().to_vec());
+    compiler.compile(&MemoryWorld { files }, &Settings::default());
+    for (path, (_, file)) in &compiler.files {
+        let same = before
+            .get(path)
+            .is_some_and(|(_, known)| Arc::ptr_eq(known, file));
+        assert_eq!(same, path != "a.yaml", "{path}");
+    }
+}

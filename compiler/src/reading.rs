@@ -1,0 +1,367 @@
+//! One file on its own: text to documents to typed resources, and all that can be said about each without the others.
+//!
+//! Never looks at a second file, so files are read on all processors; what comes out is a function of the path, the bytes
+//! and the settings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use mesh_bundle::Digest;
+
+use crate::diag::{Diagnostic, Diagnostics, ENOUGH, Location, Severity};
+use crate::envelope::{self, Draft, Outcome};
+use crate::kinds::legacy::{self, gateway_api};
+use crate::kinds::{self, KindInfo, Resource};
+use crate::model::{Compat, Meta, Settings};
+use crate::parallel::{self, SMALL};
+use crate::schema;
+use crate::source::{
+    Document, FileLimits, Identity, Limits, Node, Outline, Refusal, SourceFile, Sources,
+    could_be_document, unreadable,
+};
+use crate::world::{Entry, World};
+
+/// Files that are read before anybody looks whether to go on: enough for all processors, little enough to be thrown away.
+const BATCH: usize = 512;
+/// Bytes of such files, at most a file more.
+const BATCH_BYTES: u64 = 4 << 20;
+
+/// What stands in one file.
+#[derive(Debug)]
+pub(crate) struct FileRead {
+    pub(crate) source: Arc<SourceFile>,
+    /// About the file, its YAML and its envelopes.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// Something is in it that nobody knows what it is.
+    pub(crate) unread: bool,
+    /// Documents of the Gateway API, which may be of another tool or not.
+    pub(crate) gateways: Vec<(Location, Node)>,
+    pub(crate) judged: Vec<Judged>,
+    limits: FileLimits,
+    depth: Depth,
+}
+
+/// A document whose envelope could be read.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) kind: &'static KindInfo,
+    /// It has a name: later stages may see it.
+    pub(crate) sound: bool,
+    /// Written as an older version had it: told, and not read further.
+    pub(crate) legacy: bool,
+    /// Without a body that can be read, the envelope alone.
+    pub(crate) content: Result<Arc<Resource>, Box<Meta>>,
+    /// About its body.
+    pub(crate) findings: Vec<Diagnostic>,
+}
+
+/// What was found in files that were read before, by path and bytes.
+pub(crate) type Known = BTreeMap<String, (Digest, Arc<FileRead>)>;
+
+/// What a repository holds, file by file.
+#[derive(Debug, Default)]
+pub(crate) struct Readings {
+    /// In the order of paths.
+    pub(crate) files: Vec<(String, Arc<FileRead>)>,
+    /// Of their bytes, where there is somebody to remember them.
+    digests: Vec<Digest>,
+    /// About files that were not read.
+    pub(crate) findings: Vec<Diagnostic>,
+    /// The repository is too large, so some of it was not read.
+    pub(crate) cut: bool,
+}
+
+/// How far documents are looked into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Text,
+    Envelope,
+    Body,
+}
+
+impl Judged {
+    pub(crate) fn meta(&self) -> &Meta {
+        match &self.content {
+            Ok(resource) => &resource.meta,
+            Err(meta) => meta,
+        }
+    }
+}
+
+impl Readings {
+    /// Reads what could be a document, but for what is known; `None`: nobody will ask again.
+    pub(crate) fn of(world: &dyn World, settings: &Settings, known: Option<&Known>) -> Self {
+        let remembers = known.is_some();
+        let nothing = Known::new();
+        let mut readings = Self::default();
+        let mut limits = Limits::default();
+        let mut told = Told::default();
+        let mut entries = world.entries();
+        entries.retain(could_be_document);
+        entries.sort();
+        let mut entries = entries.into_iter().peekable();
+        while entries.peek().is_some() && !readings.cut {
+            let (paths, refused) = batch(&mut entries, &mut limits);
+            let depth = told.depth();
+            let known = known.filter(|_| depth == Depth::Body);
+            let asked = remembers.then_some(known.unwrap_or(&nothing));
+            let read = files(world, &paths, asked, |path, bytes| {
+                FileRead::of(path, bytes, settings, depth)
+            });
+            for (path, read) in paths.into_iter().zip(read) {
+                if let Err(refusal) = limits.room() {
+                    readings.refuse(refusal, &path);
+                    break;
+                }
+                match read {
+                    Ok((digest, file)) => {
+                        limits.count(file.limits);
+                        told.add(&file);
+                        readings.files.push((path, file));
+                        readings.digests.extend(digest);
+                    }
+                    Err(reason) => readings.refuse(unreadable(&reason), &path),
+                }
+            }
+            for (path, refusal) in refused {
+                // Of what cuts the repository off only the first is told.
+                if !(readings.cut && refusal.last) {
+                    readings.refuse(refusal, &path);
+                }
+            }
+        }
+        readings
+    }
+
+    fn refuse(&mut self, refusal: Refusal, path: &str) {
+        self.cut |= refusal.last;
+        let finding = refusal.diagnostic(Location::of_file(path));
+        self.findings.push(finding);
+    }
+
+    /// What to remember for the next time.
+    pub(crate) fn known(self) -> Known {
+        let files = self.files.into_iter().zip(self.digests);
+        files
+            .filter(|((_, file), _)| file.depth == Depth::Body)
+            .map(|((path, file), digest)| (path, (digest, file)))
+            .collect()
+    }
+
+    /// The texts, and where things stand in them.
+    pub(crate) fn sources(&self) -> Sources {
+        let mut sources = Sources::default();
+        for (path, file) in &self.files {
+            sources.add(path.clone(), Arc::clone(&file.source));
+        }
+        sources
+    }
+}
+
+/// The next files, and what is not read.
+fn batch(
+    entries: &mut impl Iterator<Item = Entry>,
+    limits: &mut Limits,
+) -> (Vec<String>, Vec<(String, Refusal)>) {
+    let (mut paths, mut refused) = (Vec::new(), Vec::new());
+    let mut bytes = 0;
+    while paths.len() < BATCH && bytes < BATCH_BYTES {
+        let Some(entry) = entries.next() else { break };
+        match limits.admit(&entry) {
+            Ok(size) => {
+                bytes += size;
+                paths.push(entry.path);
+            }
+            Err(refusal) => {
+                let last = refusal.last;
+                refused.push((entry.path, refusal));
+                if last {
+                    break;
+                }
+            }
+        }
+    }
+    (paths, refused)
+}
+
+/// A file with what names its bytes, where that is asked for.
+type Versioned = (Option<Digest>, Arc<FileRead>);
+
+/// Reads files, each on any processor; their bytes too, where the world can be asked from several. What is known of the
+/// same bytes is taken as it is.
+fn files(
+    world: &dyn World,
+    paths: &[String],
+    known: Option<&Known>,
+    read: impl Fn(&str, Vec<u8>) -> FileRead + Sync,
+) -> Vec<Result<Versioned, String>> {
+    let before = |path: &str, version: Option<Digest>| -> Option<Versioned> {
+        let (same, file) = known?.get(path)?;
+        (version == Some(*same)).then(|| (version, Arc::clone(file)))
+    };
+    let version = |path: &str| known.and_then(|_| world.version(path));
+    let judge = |path: &str, version: Option<Digest>, bytes: Vec<u8>| {
+        let version = version.or_else(|| known.map(|_| Digest::of(&bytes)));
+        before(path, version).unwrap_or_else(|| (version, Arc::new(read(path, bytes))))
+    };
+    if let Some(shared) = world.shared() {
+        return parallel::map(paths, SMALL, |path| {
+            let version = known.and_then(|_| shared.version(path));
+            match before(path, version) {
+                Some(file) => Ok(file),
+                None => Ok(judge(path, version, shared.read(path)?)),
+            }
+        });
+    }
+    let asked: Vec<_> = paths
+        .iter()
+        .map(|path| {
+            let version = version(path);
+            let file = before(path, version);
+            (
+                path,
+                version,
+                file.map_or_else(|| Err(world.read(path)), Ok),
+            )
+        })
+        .collect();
+    parallel::map(&asked, SMALL, |(path, version, found)| match found {
+        Ok((version, file)) => Ok((*version, Arc::clone(file))),
+        Err(bytes) => Ok(judge(path, *version, bytes.clone()?)),
+    })
+}
+
+/// How much was found so far, which may be more than anybody mends.
+#[derive(Default)]
+struct Told {
+    envelopes: usize,
+    bodies: usize,
+    errors: bool,
+}
+
+impl Told {
+    fn add(&mut self, file: &FileRead) {
+        let bodies = file.judged.iter().flat_map(|judged| &judged.findings);
+        self.envelopes += file.findings.len();
+        self.bodies += bodies.clone().count();
+        let is_error = |finding: &Diagnostic| finding.severity == Severity::Error;
+        self.errors |= file.findings.iter().chain(bodies).any(is_error);
+    }
+
+    fn depth(&self) -> Depth {
+        match self.errors {
+            true if self.envelopes > ENOUGH => Depth::Text,
+            true if self.envelopes + self.bodies > ENOUGH => Depth::Envelope,
+            _ => Depth::Body,
+        }
+    }
+}
+
+impl FileRead {
+    fn of(path: &str, bytes: Vec<u8>, settings: &Settings, depth: Depth) -> Self {
+        let mut limits = FileLimits::default();
+        let (mut source, parsed, flaw) = SourceFile::read(path, bytes, &mut limits);
+        let mut findings = Diagnostics::default();
+        findings.list.extend(flaw);
+        let (mut unread, mut judged, mut gateways) = (false, Vec::new(), Vec::new());
+        for mut parsed in parsed {
+            if settings.compat == Compat::Kuma {
+                parsed.forgive();
+            }
+            let deep = depth > Depth::Text && !findings.are_enough();
+            let at = Location {
+                document: parsed.index,
+                ..Location::of_file(path)
+            };
+            let outcome = match deep {
+                true => envelope::read(&parsed, source.text(), &at, settings, &mut findings),
+                false => Outcome::Empty,
+            };
+            let identity = match outcome {
+                Outcome::Draft(draft) => {
+                    let kind = draft.kind.name;
+                    let document = Judged::of(*draft, settings.compat, depth);
+                    let kri = document.meta().kri.clone();
+                    judged.push(document);
+                    Identity::Resource { kind, kri }
+                }
+                Outcome::Foreign => Identity::Foreign,
+                Outcome::Unread => {
+                    unread = true;
+                    Identity::Unknown
+                }
+                Outcome::Empty => Identity::Unknown,
+            };
+            let root = parsed.root.as_ref();
+            let outline = root.map(|root| Outline::of(root, source.text()));
+            if identity == Identity::Foreign {
+                let gateway = parsed.root.filter(gateway_api::is_one);
+                gateways.extend(gateway.map(|root| (at, root)));
+            }
+            source.documents.push(Document {
+                index: parsed.index,
+                outline,
+                span: parsed.span,
+                comments: parsed.comments,
+                identity,
+            });
+        }
+        Self {
+            source: Arc::new(source),
+            findings: findings.list,
+            unread,
+            gateways,
+            judged,
+            limits,
+            depth,
+        }
+    }
+}
+
+impl Judged {
+    fn of(draft: Draft<'_>, compat: Compat, depth: Depth) -> Self {
+        let mut diagnostics = Diagnostics::default();
+        if depth < Depth::Body {
+            return Self {
+                kind: draft.kind,
+                sound: draft.sound,
+                legacy: false,
+                content: Err(Box::new(draft.meta)),
+                findings: Vec::new(),
+            };
+        }
+        let forms = legacy::of(&draft);
+        forms.report(&draft.meta.at, &mut diagnostics);
+        let told = diagnostics.list.len();
+        let refused = schema::check(&draft, &mut diagnostics);
+        let Draft {
+            kind,
+            meta,
+            body,
+            sound,
+            ..
+        } = draft;
+        let body_at = meta.body.clone();
+        let mut found = Diagnostics::default();
+        let content = kinds::read(kind, meta, body, &refused.values, &mut found);
+        let new = found.list.into_iter();
+        let new = new.filter(|finding| !refused.explains(finding, &body_at));
+        diagnostics.list.extend(new);
+        forms.silence(&mut diagnostics, told);
+        Self {
+            kind,
+            sound,
+            legacy: !forms.is_empty(),
+            content: match compat {
+                Compat::Off => content,
+                Compat::Kuma => content.map(|resource| kinds::filled(kind, resource)),
+            }
+            .map(Arc::new)
+            .map_err(Box::new),
+            findings: diagnostics.list,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
