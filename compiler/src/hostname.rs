@@ -9,6 +9,7 @@ use crate::kinds::hostname_generator::{GeneratorSelector, HostnameGenerator, Mat
 use crate::model::Meta;
 use crate::policy::carries;
 use crate::policy::target::{DISPLAY_NAME, NAMESPACE, TargetKind};
+use crate::resolve::written;
 use crate::service::Service;
 use crate::template::{Template, Variable};
 
@@ -21,6 +22,8 @@ pub(crate) struct Generator {
     template: Template,
     /// The template; `None` for one that is built in.
     at: Option<Location>,
+    /// The selector; `None` for one that is built in.
+    selector: Option<Location>,
 }
 
 /// A generator that is there without a document: its name, what it selects, its template.
@@ -77,6 +80,7 @@ pub(crate) fn generators<'a>(
                 labels: services.match_labels.clone(),
                 template,
                 at: Some(meta.within(&Pointer::default().field("template"))),
+                selector: Some(meta.within(&Pointer::default().field("selector"))),
             });
         }
     }
@@ -92,10 +96,41 @@ pub(crate) fn generators<'a>(
                 labels: labels.iter().map(pair).collect(),
                 template,
                 at: None,
+                selector: None,
             });
         }
     }
     generators
+}
+
+/// Reports the generators of the repository that name nothing. `exists`: is there a service of this kind with these labels,
+/// in any mesh?
+pub(crate) fn idle(
+    generators: &[Generator],
+    exists: impl Fn(TargetKind, &BTreeMap<String, String>) -> bool,
+    diagnostics: &mut Diagnostics,
+) {
+    for generator in generators {
+        let Some(at) = generator.selector.as_ref() else {
+            continue;
+        };
+        // Proxies that are in no file bring services with them.
+        let computed = |label: &String| label.starts_with("kuma.io/");
+        let live =
+            generator.kind == TargetKind::MeshService && generator.labels.keys().all(computed);
+        if live || exists(generator.kind, &generator.labels) {
+            continue;
+        }
+        let kind = generator.kind.as_str();
+        let message = match generator.labels.is_empty() {
+            true => format!("there is no {kind}, so nothing is named"),
+            false => format!(
+                "no {kind} carries {}, so nothing is named",
+                written(&generator.labels)
+            ),
+        };
+        diagnostics.push(Diagnostic::new(Code::SELECTS_NOTHING, at.clone(), message));
+    }
 }
 
 fn selected(selector: &GeneratorSelector) -> Option<(TargetKind, &MatchLabels)> {
@@ -248,6 +283,7 @@ mod tests {
             labels: BTreeMap::new(),
             template: Template::parse("{{ label \"app\" }}.mesh").unwrap(),
             at: None,
+            selector: None,
         }];
         let mut services = [
             Service::sample("a", &[("app", "x")], &[]),

@@ -59,7 +59,7 @@ const LINTS: [fn(Compared<'_>, &mut Diagnostics); 14] = [
     |of, found| passthrough::check(of.mesh, found),
     |of, found| protocols::check(of.mesh, found),
     |of, found| routes::check(of.mesh, found),
-    |of, found| listeners::check(of.mesh, found),
+    listeners::check,
     |of, found| fit::check(of.mesh, found),
     |of, found| identities::check(of.mesh, found),
     |of, found| unused::check(of.mesh, found),

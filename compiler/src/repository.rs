@@ -18,7 +18,8 @@ use crate::kinds::mesh_trust::MeshTrust;
 use crate::kinds::{Resource, Spec};
 use crate::lower::load_balancing::compared;
 use crate::model::{Compat, Meta, Settings};
-use crate::policy::{ConfAt, Descriptor, Shadows, Source, Table, Written};
+use crate::policy::target::TargetKind;
+use crate::policy::{ConfAt, Descriptor, Shadows, Source, Table, Written, carries};
 use crate::resolve::{Carried, Catalogue};
 use crate::service::{Instance, Service};
 use crate::source::Sources;
@@ -183,6 +184,11 @@ pub(crate) fn meshes<'a>(
         view.closed.clone_from(&closed);
         views.push(view);
     }
+    hostname::idle(
+        &generators,
+        |kind, labels| views.iter().any(|view| view.has_service(kind, labels)),
+        diagnostics,
+    );
     for zone in closed {
         let inside = |view: &MeshView<'_>| {
             let mut instances = view.instances.iter();
@@ -341,6 +347,13 @@ impl MeshView<'_> {
     /// A service by its name.
     pub(crate) fn service(&self, kri: &Kri) -> Option<&Service> {
         self.services.get(*self.positions.get(kri)?)
+    }
+
+    /// Is there a service of this kind that carries all of these labels?
+    fn has_service(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> bool {
+        let candidates = self.carriers.services.candidates(labels).iter();
+        let mut services = candidates.filter_map(|index| self.services.get(*index));
+        services.any(|service| service.kind() == kind && carries(&service.meta.labels, labels))
     }
 
     /// The proxies that could carry all of these labels.

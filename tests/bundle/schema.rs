@@ -204,7 +204,9 @@ impl<'a> Writer<'a> {
             "Self" => reference(bound.own),
             _ => self.named(&name, bound.module, &arguments),
         };
-        (schema, name)
+        let inside = arguments.iter().map(|(_, name)| name.as_str());
+        let full: Vec<&str> = std::iter::once(name.as_str()).chain(inside).collect();
+        (schema, full.join("."))
     }
 }
 

@@ -119,30 +119,27 @@ fn strange(
 }
 
 /// The SPIFFE IDs that the rules of a policy compare with, with their places.
-fn spiffe_ids(resource: &Resource) -> Vec<(Pointer, String)> {
-    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+fn spiffe_ids(resource: &Resource) -> Vec<(Pointer, &str)> {
     let mut found = Vec::new();
-    for (index, rule) in list(resource.body.get("rules")).iter().enumerate() {
+    for (index, rule) in list(resource.body.get("rules")).enumerate() {
         let at = Pointer::default().field("rules").index(index);
         let conf = rule.get("default");
-        let places = ["deny", "allow", "allowWithShadowDeny"];
-        let places = places.map(|name| {
-            (
-                at.field("default").field(name),
-                conf.and_then(|c| c.get(name)),
-            )
+        let places = ["deny", "allow", "allowWithShadowDeny"].map(|name| {
+            let entries = conf.and_then(|conf| conf.get(name));
+            (at.field("default").field(name), entries)
         });
-        for (at, matches) in places
-            .into_iter()
-            .chain([(at.field("matches"), rule.get("matches"))])
-        {
-            for (index, one) in list(matches).iter().enumerate() {
+        let matches = (at.field("matches"), rule.get("matches"));
+        for (at, matches) in places.into_iter().chain([matches]) {
+            for (index, one) in list(matches).enumerate() {
                 let id = one.get("spiffeID").and_then(|id| id.get("value"));
-                let id = id.and_then(Value::as_str).map(str::to_owned);
                 let at = at.index(index).field("spiffeID").field("value");
-                found.extend(id.map(|id| (at, id)));
+                found.extend(id.and_then(Value::as_str).map(|id| (at, id)));
             }
         }
     }
     found
+}
+
+fn list(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_array).into_iter().flatten()
 }

@@ -3,14 +3,20 @@
 //! Never judges what runs on different machines: a loopback address there is not the same address. Never looks at one
 //! proxy alone: the check of its kind has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use mesh_bundle::Key;
+use mesh_bundle::resource::{MetricsBackend, Resource};
+
 use crate::diag::{Code, Diagnostic, Diagnostics, Location};
-use crate::repository::MeshView;
 use crate::service::Instance;
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+use super::Compared;
+
+pub(super) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
+    let mesh = compared.mesh;
+    metrics(compared, diagnostics);
     let mut taken: BTreeMap<(String, String, u16), (Instance<'_>, String, Location)> =
         BTreeMap::new();
     for instance in &mesh.instances {
@@ -28,6 +34,49 @@ pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
             let mut diagnostic = Diagnostic::new(Code::PORT_CLASH, at, message);
             diagnostic.related(holder_at.clone(), "the other listener");
             diagnostic.help("give one of them another port, or another address");
+            diagnostics.push(diagnostic);
+        }
+    }
+}
+
+/// An inbound where the proxy itself is to answer for its metrics: told once for each policy that says where.
+fn metrics(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
+    let mut told = BTreeSet::new();
+    for instance in &compared.mesh.instances {
+        let Some(Resource::Metrics(metrics)) = compared.resource(*instance, &Key::Metrics) else {
+            continue;
+        };
+        let Some(backends) = &metrics.backends else {
+            continue;
+        };
+        let ports = backends.value.iter().filter_map(|backend| match backend {
+            MetricsBackend::Prometheus(endpoint) => Some(endpoint.port),
+            MetricsBackend::OpenTelemetry { .. } => None,
+        });
+        let ports: BTreeSet<u16> = ports.collect();
+        let own = instance.networking().and_then(|n| n.address.as_deref());
+        let clash = instance.inbounds().find(|(_, inbound)| {
+            let port = inbound.port.and_then(|port| u16::try_from(port).ok());
+            let elsewhere = inbound.address.as_deref().is_some_and(|at| Some(at) != own);
+            !elsewhere && port.is_some_and(|port| ports.contains(&port))
+        });
+        let policy = backends.origin.as_ref().map(|origin| &origin.resource);
+        let (Some((index, inbound)), Some(policy)) = (clash, policy) else {
+            continue;
+        };
+        if told.insert(policy) {
+            let message = format!(
+                "the inbound `{}` of `{}` listens where `{}` lets the proxy answer for its metrics",
+                inbound.section(),
+                instance.meta.kri.name,
+                policy.name
+            );
+            let at = instance.inbound_at(index);
+            let mut diagnostic = Diagnostic::new(Code::PORT_CLASH, at, message);
+            diagnostic.help(format!(
+                "give one of them another port: `{}` is a MeshMetric, with `prometheus.port`",
+                policy.name
+            ));
             diagnostics.push(diagnostic);
         }
     }

@@ -85,8 +85,8 @@ fn permissive(compared: Compared<'_>, policy: &Policy, diagnostics: &mut Diagnos
     );
     let at = policy.meta.at.clone();
     let mut diagnostic = Diagnostic::new(Code::PERMISSIVE_PERMISSION, at, message);
-    let documents = &compared.mesh.documents;
-    let mode = documents.iter().find(|r| r.meta.kri == origin.resource);
+    let modes = &compared.mesh.policies.tls.policies;
+    let mode = modes.iter().find(|mode| mode.meta.kri == origin.resource);
     if let Some(mode) = mode {
         diagnostic.related(mode.meta.at.clone(), "this makes it permissive");
     }

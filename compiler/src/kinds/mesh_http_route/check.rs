@@ -167,7 +167,7 @@ impl HttpPathMatch {
                     .help("a prefix matches whole segments: `/a` holds for `/a` and `/a/b`, not for `/ab`");
             }
             Some(PathMatchType::PathPrefix) if value.ends_with('*') => {
-                no_wildcard(value, &at, check)
+                no_wildcard(value, &at, check);
             }
             Some(PathMatchType::Exact | PathMatchType::PathPrefix) => check_form(value, &at, check),
             None => {}
