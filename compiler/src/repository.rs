@@ -269,10 +269,7 @@ fn view<'a>(
             _ => {}
         }
     }
-    // Kuma's services are made by a control plane that runs, not by the answer to a question.
-    if settings.compat == Compat::Off {
-        view.generate_services(diagnostics);
-    }
+    view.generate_services(settings.compat, diagnostics);
     hostname::assign(&mut view.services, generators, diagnostics);
     vip::allocate(&mut view.services, diagnostics);
     view.index();

@@ -29,7 +29,7 @@ pub(super) struct Hostnames<'a> {
 #[derive(Debug, Serialize)]
 struct Hostname {
     hostname: String,
-    /// The HostnameGenerators that make it; none: one that is built in.
+    /// The `HostnameGenerator`s that make it; none: one that is built in.
     generators: Vec<Contribution>,
 }
 

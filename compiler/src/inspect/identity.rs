@@ -21,7 +21,7 @@ pub(super) struct Identity<'a> {
     proxy: &'a Kri,
     /// `None`: plaintext only.
     spiffe_id: Option<SpiffeId>,
-    /// The MeshIdentity that gives it.
+    /// The `MeshIdentity` that gives it.
     identity: Option<Contribution>,
     /// What clients may expect of it: more than one while a mesh moves to another trust domain.
     announced: BTreeSet<SpiffeId>,

@@ -12,12 +12,16 @@ mod routes;
 mod rules;
 mod stored;
 
+use std::collections::BTreeMap;
+
+use mesh_bundle::Kri;
 use serde_json::{Value, json};
 
 use crate::analysis::Analysis;
-use crate::kinds::{KINDS, KindInfo, Spec};
+use crate::kinds::{KINDS, KindInfo, Resource, Spec};
 use crate::repository::MeshView;
 use crate::similar::nearest;
+use crate::source::Node;
 
 use super::asked::{Asked, Proxy};
 use path::{Page, Path, Question};
@@ -111,12 +115,17 @@ impl Refusal {
 pub fn answer(analysis: &Analysis, path: &str) -> Result<Answer, NotAnswered> {
     let asked = Path::parse(path)?;
     let meshes = analysis.meshes();
+    let documents = meshes.iter().flat_map(|view| &view.documents);
+    let documents = documents.filter(|document| document.meta.kri.mesh == asked.mesh);
+    let documents = documents.map(|document| (&document.meta.kri, *document));
     let api = Api {
         asked: Asked {
             analysis,
             meshes: &meshes,
         },
         mesh: &asked.mesh,
+        documents: documents.collect(),
+        written: stored::written(&analysis.compiled.sources),
     };
     Ok(match api.answer(&asked) {
         Ok(body) => Answer { status: 200, body },
@@ -137,6 +146,10 @@ pub fn answer(analysis: &Analysis, path: &str) -> Result<Answer, NotAnswered> {
 struct Api<'a> {
     asked: Asked<'a>,
     mesh: &'a str,
+    /// Those of the mesh, by KRI.
+    documents: BTreeMap<&'a Kri, &'a Resource>,
+    /// What stands in each file, document by document.
+    written: BTreeMap<&'a str, Vec<Option<Node>>>,
 }
 
 impl<'a> Api<'a> {
@@ -225,6 +238,14 @@ fn policy_kind(collection: &str) -> Result<&'static KindInfo, NotAnswered> {
     }
 }
 
+/// An object with one field more, where there is something to say.
+fn with(mut object: Value, name: &str, value: Option<Value>) -> Value {
+    if let (Some(fields), Some(value)) = (object.as_object_mut(), value) {
+        fields.insert(name.to_owned(), value);
+    }
+    object
+}
+
 /// A part of a list, with what is left of it.
 fn paged(items: Vec<Value>, page: &Page) -> Value {
     let total = items.len();
@@ -234,9 +255,6 @@ fn paged(items: Vec<Value>, page: &Page) -> Value {
         .take(page.size)
         .collect();
     let end = page.offset + shown.len();
-    let mut answer = json!({"items": shown, "total": total});
-    if end < total {
-        answer["next"] = json!(page.next(end));
-    }
-    answer
+    let next = (end < total).then(|| json!(page.next(end)));
+    with(json!({"items": shown, "total": total}), "next", next)
 }

@@ -58,7 +58,7 @@ fn object(text: &mut String, value: &Value, order: &[&str]) {
         match value {
             Value::Object(_) => object(text, value, &["value", "type"]),
             Value::Array(_) => list(text, value, &|text, one| {
-                object(text, one, &["type", "name", "value"])
+                object(text, one, &["type", "name", "value"]);
             }),
             value => text.push_str(&escaped(value)),
         }

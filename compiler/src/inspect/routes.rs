@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::kinds;
-use crate::lower::route::{Rank, Rule, rank, read_matches};
+use crate::lower::route::{Rank, Rule, is_everything, rank, read_matches};
 use crate::policy::Table;
 use crate::policy::outbound::Towards;
 use crate::service::{Port, Service};
@@ -44,6 +44,9 @@ struct Route {
     policies: Vec<Effective>,
     #[serde(skip)]
     words: String,
+    /// Nothing after it is ever tried.
+    #[serde(skip)]
+    is_last: bool,
 }
 
 /// Kinds whose items may name a route.
@@ -83,13 +86,13 @@ impl<'a> Routes<'a> {
             for written in rule.written.as_array().into_iter().flatten() {
                 let one = Value::Array(vec![written.clone()]);
                 if let [matches] = read_matches(Some(&one)).as_slice() {
-                    let route = Route::of(proxy, &destination, &rule, matches, written.clone());
+                    let route = Route::of(proxy, &destination, &rule, matches, written);
                     entries.push((rank(matches), route));
                 }
             }
         }
         // Stable: of equal ones the stronger stays first.
-        entries.sort_by(|a, b| a.0.cmp(&b.0));
+        entries.sort_by_key(|(rank, _)| *rank);
         let routes: Vec<Route> = entries.into_iter().map(|(_, route)| route).collect();
         let tables = proxy.tables().into_iter();
         let mut tcp = tables.filter(|table| table.kind == "MeshTCPRoute" && routes.is_empty());
@@ -108,7 +111,7 @@ impl Route {
         destination: &Kri,
         rule: &Rule,
         matches: &RequestMatch,
-        written: Value,
+        written: &Value,
     ) -> Self {
         // The defaults of a rule are those of its list.
         let mut filled =
@@ -128,6 +131,7 @@ impl Route {
             values: proxy.values(&rule.conf),
             policies: for_route(proxy, destination, &rule.by.resource),
             words: words::request(matches),
+            is_last: is_everything(matches),
         }
     }
 }
@@ -165,10 +169,10 @@ impl Answer for Routes<'_> {
             page.gap();
             tcp.show(page, 0);
         }
-        page.gap();
-        page.line(
-            0,
-            &format!("anything else goes to {}", words::port(&self.destination)),
-        );
+        if !self.routes.iter().any(|route| route.is_last) {
+            page.gap();
+            let itself = words::port(&self.destination);
+            page.line(0, &format!("anything else goes to {itself}"));
+        }
     }
 }

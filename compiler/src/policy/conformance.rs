@@ -36,7 +36,7 @@ impl Outcome {
 }
 
 /// Are two answers the same? If not, both are told.
-fn same<T: PartialEq + std::fmt::Debug>(found: T, expected: T) -> Result<(), String> {
+fn same<T: PartialEq + std::fmt::Debug>(found: &T, expected: &T) -> Result<(), String> {
     match found == expected {
         true => Ok(()),
         false => Err(format!("\n  ours:   {found:?}\n  theirs: {expected:?}")),

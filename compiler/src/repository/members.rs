@@ -8,6 +8,7 @@ use mesh_bundle::{Kri, SpiffeId};
 
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::identity;
+use crate::model::Compat;
 use crate::policy::carries;
 use crate::policy::target::TargetKind;
 use crate::service::{Selector, Service, generate};
@@ -41,7 +42,11 @@ impl MeshView<'_> {
         self.closed.contains(zone)
     }
 
-    pub(super) fn generate_services(&mut self, diagnostics: &mut Diagnostics) {
+    pub(super) fn generate_services(&mut self, compat: Compat, diagnostics: &mut Diagnostics) {
+        // Kuma's are made by a control plane that runs, not by the answer to a question.
+        if compat == Compat::Kuma {
+            return;
+        }
         let (generated, disagreements) = generate(&self.instances, &self.services);
         for (odd, first) in disagreements {
             let workload = odd.workload().unwrap_or_default();

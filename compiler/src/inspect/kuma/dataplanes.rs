@@ -1,4 +1,4 @@
-//! `_resources/dataplanes` and `_dataplanes`: the proxies that a policy selects, or that are behind a MeshService.
+//! `_resources/dataplanes` and `_dataplanes`: the proxies that a policy selects, or that are behind a `MeshService`.
 //!
 //! Never looks at the zone of a policy: Kuma lists its proxies in every zone, though it has effect in its own only.
 
@@ -19,7 +19,7 @@ pub(super) fn of_policy(
     page: &Page,
 ) -> Result<Value, Refusal> {
     let view = api.mesh()?;
-    let mut documents = api.documents();
+    let mut documents = api.documents.values();
     let document = documents
         .find(|document| document.meta.kri.kind == kind.short && api.goes_by(&document.meta, name));
     let (Some(view), Some(document)) = (view, document) else {
@@ -34,7 +34,7 @@ pub(super) fn of_policy(
     Ok(listed(api, selected, page))
 }
 
-/// The proxies behind a MeshService.
+/// The proxies behind a `MeshService`.
 pub(super) fn of_service(api: &Api<'_>, name: &str, page: &Page) -> Result<Value, Refusal> {
     let view = api.mesh()?;
     let service = view.and_then(|view| {

@@ -1,4 +1,4 @@
-//! `_hostnames`: the names that HostnameGenerators give to a service, and the zones in which they hold.
+//! `_hostnames`: the names that `HostnameGenerator`s give to a service, and the zones in which they hold.
 //!
 //! Never names what is built in: Kuma has its built-in generators as documents.
 
@@ -32,7 +32,7 @@ pub(super) fn hostnames(api: &Api<'_>, kind: &str, name: &str) -> Result<Value, 
         });
     };
     let _ = api.mesh()?;
-    let mut documents = api.documents();
+    let mut documents = api.documents.values();
     let service = documents
         .find(|document| document.meta.kri.kind == *short && api.goes_by(&document.meta, name));
     let Some(service) = service else {
@@ -77,7 +77,8 @@ fn hostname(api: &Api<'_>, generator: &Resource, service: &Meta) -> Option<Strin
             .is_none_or(|origin| origin == "global");
     let mut elsewhere = service.labels.clone();
     elsewhere.insert(ORIGIN.to_owned(), "global".to_owned());
-    if !carries(&service.labels, wanted) && !(synced && carries(&elsewhere, wanted)) {
+    let selected = carries(&service.labels, wanted) || (synced && carries(&elsewhere, wanted));
+    if !selected {
         return None;
     }
     let template = Template::parse(spec.template.as_deref()?).ok()?;

@@ -15,7 +15,7 @@ use crate::policy::carries;
 use crate::policy::target::NAMESPACE;
 use crate::service::{Port, Service};
 
-use super::Api;
+use super::{Api, with};
 
 pub(super) fn layout(api: &Api<'_>, proxy: &Proxy<'_>) -> Value {
     let inbounds = proxy
@@ -33,7 +33,7 @@ pub(super) fn layout(api: &Api<'_>, proxy: &Proxy<'_>) -> Value {
             json!({"kri": kri, "port": port, "protocol": protocol, "proxyResourceName": kri})
         },
     );
-    let mut layout = json!({
+    let layout = json!({
         "kri": proxy.kri(),
         "labels": api.labels(proxy.instance.meta),
         "inbounds": inbounds.map(inbound).collect::<Vec<_>>(),
@@ -48,10 +48,8 @@ pub(super) fn layout(api: &Api<'_>, proxy: &Proxy<'_>) -> Value {
             .iter()
             .filter(|identity| identity.selects(meta)),
     );
-    if let Some(id) = identity.and_then(|identity| identity.render(meta).ok()) {
-        layout["spiffeId"] = json!(id);
-    }
-    layout
+    let id = identity.and_then(|identity| identity.render(meta).ok());
+    with(layout, "spiffeId", id.map(|id| json!(id)))
 }
 
 fn inbound(section: &Section) -> Value {

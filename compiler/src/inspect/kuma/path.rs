@@ -34,7 +34,7 @@ pub(super) enum Question {
     RoutePolicies(String, String),
     /// Of a service, of the kind that is named.
     Hostnames(String),
-    /// The proxies behind a MeshService.
+    /// The proxies behind a `MeshService`.
     Members(Page),
     /// The proxies that a policy selects.
     Selected(&'static KindInfo, Page),

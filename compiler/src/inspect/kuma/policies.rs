@@ -12,7 +12,7 @@ use crate::inspect::effective::{Contribution, Effective, is_route};
 use crate::inspect::routes::for_route;
 use crate::policy::outbound::Towards;
 
-use super::Refusal;
+use super::{Refusal, with};
 
 pub(super) fn of_proxy(proxy: &Proxy<'_>) -> Value {
     let tables = proxy.tables().into_iter();
@@ -54,11 +54,8 @@ pub(super) fn of_inbound(proxy: &Proxy<'_>, inbound: &Kri) -> Result<Value, Refu
             .map(|policy| json!({"kri": policy.meta.kri}))
             .collect();
         let rules = rules.into_iter().map(|rule| {
-            let mut answer = json!({"kri": rule.origin.kri, "conf": rule.conf});
-            if let Some(peer) = rule.peer {
-                answer["match"] = peer;
-            }
-            answer
+            let answer = json!({"kri": rule.origin.kri, "conf": rule.conf});
+            with(answer, "match", rule.peer)
         });
         let rules: Vec<Value> = rules.collect();
         policies.push(json!({"kind": table.kind, "origins": origins, "rules": rules}));

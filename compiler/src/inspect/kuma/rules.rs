@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mesh_bundle::Kri;
 use serde_json::{Value, json};
 
 use crate::inspect::asked::{Proxy, Section};
@@ -12,7 +13,7 @@ use crate::inspect::matches;
 use crate::policy::Table;
 use crate::policy::outbound::Towards;
 
-use super::Api;
+use super::{Api, with};
 
 pub(super) fn rules(api: &Api<'_>, proxy: &Proxy<'_>) -> Value {
     let mut matches = BTreeMap::new();
@@ -46,17 +47,17 @@ fn of_kind(
     if inbounds.is_empty() && targets.is_empty() && wide.is_none() {
         return None;
     }
-    let mut answer = json!({
+    let answer = json!({
         "type": table.kind,
         "inboundRules": inbounds,
         "toResourceRules": targets,
         "warnings": [],
     });
-    if let Some(Effective { conf, origins, .. }) = wide {
+    let rule = wide.map(|Effective { conf, origins, .. }| {
         let documents = origins.iter().map(|origin| api.document(origin));
-        answer["proxyRule"] = json!({"conf": conf, "origin": documents.collect::<Vec<_>>()});
-    }
-    Some(answer)
+        json!({"conf": conf, "origin": documents.collect::<Vec<_>>()})
+    });
+    Some(with(answer, "proxyRule", rule))
 }
 
 fn inbound(api: &Api<'_>, proxy: &Proxy<'_>, table: &Table, section: &Section) -> Option<Value> {
@@ -64,17 +65,12 @@ fn inbound(api: &Api<'_>, proxy: &Proxy<'_>, table: &Table, section: &Section) -
         .received(table, &section.name)
         .into_iter()
         .map(|rule| {
-            let mut answer = json!({"conf": [rule.conf], "origin": [api.item(&rule.origin)]});
-            if let Some(peer) = rule.peer {
-                answer["match"] = peer;
-            }
-            answer
+            let answer = json!({"conf": [rule.conf], "origin": [api.item(&rule.origin)]});
+            with(answer, "match", rule.peer)
         });
     let rules: Vec<Value> = rules.collect();
-    let mut inbound = json!({"port": section.port, "tags": null});
-    if section.is_named {
-        inbound["name"] = json!(section.name);
-    }
+    let name = section.is_named.then(|| json!(section.name));
+    let inbound = with(json!({"port": section.port, "tags": null}), "name", name);
     (!rules.is_empty()).then(|| json!({"inbound": inbound, "rules": rules}))
 }
 
@@ -131,8 +127,11 @@ impl Api<'_> {
     }
 
     fn document(&self, origin: &Contribution) -> Value {
-        let mut documents = self.documents();
-        let document = documents.find(|document| document.meta.kri == origin.kri);
+        self.named(&origin.kri)
+    }
+
+    fn named(&self, kri: &Kri) -> Value {
+        let document = self.documents.get(kri);
         document.map_or(Value::Null, |document| self.meta(&document.meta))
     }
 
@@ -145,11 +144,7 @@ impl Api<'_> {
             }
             Towards::Service(kri) | Towards::Port(kri) | Towards::Route(kri) => kri,
         };
-        let whole = kri.without_section();
-        let mut documents = self.documents();
-        let document = documents.find(|document| document.meta.kri == whole);
-        let meta = document.map_or(Value::Null, |document| self.meta(&document.meta));
-        (meta, kri.section.clone())
+        (self.named(&kri.without_section()), kri.section.clone())
     }
 
     fn mesh_labels(&self) -> Value {

@@ -2,14 +2,26 @@
 //!
 //! Never shows what was computed, but of documents that nobody wrote.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::diag::Pointer;
-use crate::kinds::{KINDS, Resource};
+use crate::kinds::KINDS;
 use crate::model::{Format, Meta};
-use crate::source::Node;
+use crate::source::{Node, Sources};
 
 use super::Api;
+
+/// The documents of each file, as they were read: of a key that is written twice, the last counts.
+pub(super) fn written(sources: &Sources) -> BTreeMap<&str, Vec<Option<Node>>> {
+    let files = sources.files().map(|(path, _)| {
+        let mut trees = sources.trees(path);
+        trees.iter_mut().flatten().for_each(Node::keep_last);
+        (path, trees)
+    });
+    files.collect()
+}
 
 impl Api<'_> {
     /// The name in the store.
@@ -59,21 +71,12 @@ impl Api<'_> {
         })
     }
 
-    /// The documents of the mesh.
-    pub(super) fn documents(&self) -> impl Iterator<Item = &Resource> {
-        let views = self.asked.meshes.iter();
-        let documents = views.flat_map(|view| view.documents.iter().copied());
-        documents.filter(|document| document.meta.kri.mesh == self.mesh)
-    }
-
     fn written(&self, meta: &Meta, path: &[&str]) -> Option<Value> {
         let pointer = path
             .iter()
             .fold(Pointer::default(), |at, name| at.field(*name));
-        let trees = self.asked.analysis.compiled.sources.trees(&meta.at.file);
-        let mut root = trees.into_iter().nth(meta.at.document)??;
-        // As it was read: of a key that is written twice, the last counts.
-        root.keep_last();
+        let documents = self.written.get(meta.at.file.as_str())?;
+        let root = documents.get(meta.at.document)?.as_ref()?;
         let node = root.find(&pointer);
         node.filter(|_| !meta.virtual_document).map(Node::to_json)
     }

@@ -43,7 +43,7 @@ pub(super) fn rules(case: &Path) -> Result<(), String> {
             found.insert(address.clone(), rules);
         }
     }
-    same(found, expected(&golden(case)))
+    same(&found, &expected(&golden(case)))
 }
 
 fn expected(golden: &Value) -> Rules {

@@ -58,6 +58,6 @@ fn applied(case: &Path, labels: &[(&str, &str)]) -> Result<(), String> {
         .policies
         .iter()
         .filter(|policy| policy.applies(&subject));
-    let found = applied.map(|policy| policy.meta.kri.to_string()).collect();
-    same(found, expected)
+    let found: Vec<String> = applied.map(|policy| policy.meta.kri.to_string()).collect();
+    same(&found, &expected)
 }

@@ -25,5 +25,5 @@ pub(super) fn of_items(case: &Path) -> Result<(), String> {
         (text(&entry["Meta"], "name"), conf)
     });
     let (found, expected): (Vec<(String, Value)>, Vec<_>) = (found.collect(), expected.collect());
-    same(found, expected)
+    same(&found, &expected)
 }

@@ -31,7 +31,7 @@ pub(super) fn rules(case: &Path) -> Result<(), String> {
         .collect();
     let routes = matched.iter().any(|given| given.kind == "MeshHTTPRoute");
     let table = table(&world, &matched);
-    same(found(&table, routes), expected(&golden(case), routes))
+    same(&found(&table, routes), &expected(&golden(case), routes))
 }
 
 /// Where documents originate, in the words of the corpus: `zone-k8s`, `global-uni`.

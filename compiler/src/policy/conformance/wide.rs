@@ -29,7 +29,7 @@ pub(super) fn confs(case: &Path) -> Result<(), String> {
     let expected = golden["Origin"].as_array().into_iter().flatten();
     let expected: Vec<String> = expected.map(|origin| text(origin, "kri")).collect();
     same(
-        (normal(&conf), origins.collect()),
-        (normal(&golden["Conf"]), expected),
+        &(normal(&conf), origins.collect()),
+        &(normal(&golden["Conf"]), expected),
     )
 }
