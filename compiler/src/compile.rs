@@ -14,7 +14,7 @@ use crate::diag::{Code, Diagnostic, Diagnostics, Location, Severity};
 use crate::envelope;
 use crate::kinds::Resource;
 use crate::kinds::legacy::gateway_api::Gateways;
-use crate::lower::{Lowered, lower};
+use crate::lower::{Lowered, Purpose, lower};
 use crate::model::{Compat, Settings};
 use crate::provenance::Provenance;
 use crate::reading::{Judged, Readings};
@@ -76,19 +76,22 @@ pub(crate) struct Judgement {
 /// Compiles a repository.
 #[must_use]
 pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
-    judge(&Readings::of(world, settings, None), settings).compiled()
+    let readings = Readings::of(world, settings, None);
+    judge(&readings, settings, Purpose::Bundle).compiled()
 }
 
 /// Compiles a repository for the findings alone.
 #[must_use]
 pub fn check(world: &dyn World, settings: &Settings) -> Checked {
-    judge(&Readings::of(world, settings, None), settings).checked
+    let readings = Readings::of(world, settings, None);
+    judge(&readings, settings, Purpose::Findings).checked
 }
 
 /// Compiles a repository, and keeps what it was compiled from for questions.
 #[must_use]
 pub fn analyse(world: &dyn World, settings: &Settings) -> Analysis {
-    let mut judgement = judge(&Readings::of(world, settings, None), settings);
+    let readings = Readings::of(world, settings, None);
+    let mut judgement = judge(&readings, settings, Purpose::Bundle);
     let resources = std::mem::take(&mut judgement.resources);
     Analysis::new(judgement.compiled(), resources, settings)
 }
@@ -106,7 +109,7 @@ impl Judgement {
 }
 
 /// From what stands in each file to what all of it means.
-pub(crate) fn judge(readings: &Readings, settings: &Settings) -> Judgement {
+pub(crate) fn judge(readings: &Readings, settings: &Settings, purpose: Purpose) -> Judgement {
     let mut sources = readings.sources();
     let mut diagnostics = Diagnostics {
         list: readings.findings.clone(),
@@ -145,7 +148,7 @@ pub(crate) fn judge(readings: &Readings, settings: &Settings) -> Judgement {
         resources.extend(resource.map(Arc::clone));
     }
     let mut between = Diagnostics::default();
-    let lowered = lower(&resources, &sources, settings, &mut between);
+    let lowered = lower(&resources, &sources, (settings, purpose), &mut between);
     // Nor is anything said of a place that has been refused: one mistake, one finding.
     let refused = diagnostics.list.iter();
     let refused = refused.filter(|finding| finding.severity == Severity::Error);

@@ -5,6 +5,7 @@
 
 use crate::Compiled;
 use crate::compile::judge;
+use crate::lower::Purpose;
 use crate::model::Settings;
 use crate::reading::{Known, Readings};
 use crate::world::World;
@@ -30,7 +31,7 @@ impl Compiler {
             self.files.clear();
         }
         let readings = Readings::of(world, settings, Some(&self.files));
-        let judgement = judge(&readings, settings);
+        let judgement = judge(&readings, settings, Purpose::Bundle);
         self.files = readings.known();
         judgement.compiled()
     }

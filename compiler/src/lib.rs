@@ -19,6 +19,7 @@ mod index;
 pub mod inspect;
 mod kinds;
 mod lints;
+mod lookup;
 mod lower;
 pub mod model;
 mod parallel;

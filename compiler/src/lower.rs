@@ -51,6 +51,15 @@ pub(crate) struct Lowered {
     pub(crate) provenance: Provenance,
 }
 
+/// What it is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// All of it.
+    Bundle,
+    /// The content is thrown away: what no finding is about is not kept.
+    Findings,
+}
+
 /// A bundle before it is sealed.
 #[derive(Debug, Default)]
 pub(crate) struct Content {
@@ -72,7 +81,7 @@ struct Lowering<'a> {
 pub(crate) fn lower(
     resources: &[Arc<kinds::Resource>],
     sources: &Sources,
-    settings: &Settings,
+    (settings, purpose): (&Settings, Purpose),
     diagnostics: &mut Diagnostics,
 ) -> Lowered {
     let lines = Lines { sources };
@@ -82,7 +91,7 @@ pub(crate) fn lower(
     for mesh in &meshes {
         // Items of policies are numbered within a mesh.
         lowered.secrets.documents.extend(mesh.secrets());
-        let shared = Shared::default();
+        let shared = Shared::new(purpose);
         for identity in &mesh.identities {
             if let Some(issuer) = identity.issuer(lines, &mut lowered.secrets.inline) {
                 let kri = identity.meta.kri.clone();

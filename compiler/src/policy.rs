@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::diag::{Location, Pointer};
 use crate::index::Selectors;
+use crate::lookup::Lookup;
 use crate::model::{Compat, Meta};
 
 use inbound::{Rule, read_match};
@@ -87,7 +88,7 @@ pub(crate) struct Table {
     /// Confs for a proxy as a whole, weakest first.
     whole: Vec<Whole>,
     /// Items of `to` by what they are about, and of those the selectors of their policies.
-    by_towards: BTreeMap<Towards, Selectors>,
+    by_towards: Lookup<Towards, Selectors>,
     /// The selectors of the policies of `rules`.
     by_target: Selectors,
     /// The selectors of the policies of `whole`.

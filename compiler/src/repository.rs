@@ -16,6 +16,7 @@ use crate::identity::Identity;
 use crate::index::Carriers;
 use crate::kinds::mesh_trust::MeshTrust;
 use crate::kinds::{Resource, Spec};
+use crate::lookup::Lookup;
 use crate::lower::load_balancing::compared;
 use crate::model::{Compat, Meta, Settings};
 use crate::policy::target::TargetKind;
@@ -45,11 +46,11 @@ pub(crate) struct MeshView<'a> {
     pub(crate) collectors: Collectors<'a>,
     pub(crate) policies: Policies,
     /// The proxies behind each service, as indices of `instances`, and the SPIFFE IDs that those of a port may have.
-    pub(crate) members: BTreeMap<Kri, Vec<usize>>,
-    pub(crate) servers: BTreeMap<Kri, Vec<SpiffeId>>,
+    pub(crate) members: Lookup<Kri, Vec<usize>>,
+    pub(crate) servers: Lookup<Kri, Vec<SpiffeId>>,
     /// The services that each proxy is behind, as indices of `services`.
     serving: Vec<Vec<usize>>,
-    positions: BTreeMap<Kri, usize>,
+    positions: Lookup<Kri, usize>,
     carriers: Carried,
     labelled: Carriers,
     /// The ports of multi-zone services that each port of a service serves too.
@@ -237,10 +238,10 @@ fn view<'a>(
         trusts: Vec::new(),
         collectors: collectors(resources, lines),
         policies: Policies::default(),
-        members: BTreeMap::new(),
-        servers: BTreeMap::new(),
+        members: Lookup::default(),
+        servers: Lookup::default(),
         serving: Vec::new(),
-        positions: BTreeMap::new(),
+        positions: Lookup::default(),
         carriers: Carried::default(),
         labelled: Carriers::default(),
         united: BTreeMap::new(),
@@ -378,9 +379,8 @@ impl MeshView<'_> {
         let instances = self.instances.iter();
         self.labelled = Carriers::of(instances.map(|instance| &instance.meta.labels));
         for (index, service) in self.services.iter().enumerate() {
-            self.positions
-                .entry(service.meta.kri.clone())
-                .or_insert(index);
+            let kri = service.meta.kri.clone();
+            self.positions.insert_new(kri, index);
         }
     }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diag::{Format, render, summary};
-use crate::{MemoryWorld, compile};
+use crate::{MemoryWorld, check, compile};
 
 const FILES: [&str; 8] = ["a", "b", "c/a", "c/b", "d", "e", "f", "g"];
 
@@ -71,6 +71,8 @@ proptest! {
             let settings = Settings { partial, ..Settings::default() };
             let warm = compiler.compile(&world, &settings);
             prop_assert_eq!(all(&warm), all(&compile(&world, &settings)));
+            // Who wants the findings alone is told the same ones.
+            prop_assert_eq!(warm.diagnostics, check(&world, &settings).diagnostics);
             prop_assert!(compiler.files.len() <= files.len());
         }
     }

@@ -3,14 +3,18 @@
 //! Never shares what only looks alike: a key holds everything that a resource is made of.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mesh_bundle::{Digest, Key, Kri, Manifest, Resource};
 
+use crate::lookup::Lookup;
 use crate::provenance::Notes;
 
+use super::Purpose;
+
 /// Of one mesh: a service port, and the items of each kind of policy that are effective for it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Ingredients {
     pub(super) port: Kri,
     /// By kind, in an order that is the same for all of one sort.
@@ -20,7 +24,7 @@ pub(super) struct Ingredients {
 }
 
 /// Of one mesh: what is effective for proxies as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct WideIngredients {
     pub(super) key: Key,
     /// The numbers of the confs.
@@ -39,8 +43,9 @@ pub(super) struct Made {
 }
 
 /// Everything of one mesh that was made so far. What several make at the same time is the same, whoever comes first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
+    purpose: Purpose,
     /// Boxed, since a map moves what it holds.
     resources: Mutex<BTreeMap<Digest, Box<Resource>>>,
     pub(super) destinations: Store<Ingredients>,
@@ -50,7 +55,7 @@ pub(super) struct Shared {
 
 /// Resources by what they are made of.
 #[derive(Debug)]
-pub(super) struct Store<K>(Mutex<BTreeMap<K, Made>>);
+pub(super) struct Store<K>(Mutex<Lookup<K, Made>>);
 
 /// The resources of one proxy.
 #[derive(Debug)]
@@ -99,7 +104,7 @@ impl<K> Default for Store<K> {
     }
 }
 
-impl<K: Ord> Store<K> {
+impl<K: Hash + Eq> Store<K> {
     pub(super) fn get(&self, ingredients: &K) -> Option<Made> {
         locked(&self.0).get(ingredients).cloned()
     }
@@ -110,6 +115,16 @@ impl<K: Ord> Store<K> {
 }
 
 impl Shared {
+    pub(super) fn new(purpose: Purpose) -> Self {
+        Self {
+            purpose,
+            resources: Mutex::default(),
+            destinations: Store::default(),
+            clusters: Store::default(),
+            wide: Store::default(),
+        }
+    }
+
     /// Keeps a resource for whoever needs the same.
     pub(super) fn make(&self, resource: Resource, notes: Notes, reached: Vec<Kri>) -> Option<Made> {
         Some(Made {
@@ -120,6 +135,18 @@ impl Shared {
     }
 
     pub(super) fn keep(&self, resource: Resource) -> Option<Digest> {
+        // Most of a bundle, and nothing that a finding is about.
+        let unseen = matches!(
+            resource,
+            Resource::Trust(_)
+                | Resource::Inbound(_)
+                | Resource::Outbound(_)
+                | Resource::Destination(_)
+                | Resource::Cluster(_)
+        );
+        if unseen && self.purpose == Purpose::Findings {
+            return Some(Digest::from_bytes([0; 32]));
+        }
         let (digest, _) = resource.encode().ok()?;
         let mut resources = locked(&self.resources);
         resources

@@ -14,7 +14,7 @@ use super::order::Strength;
 use super::{Source, Table};
 
 /// What an item is about, resolved.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Towards {
     /// Every destination of the mesh.
     Mesh,
