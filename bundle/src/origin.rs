@@ -39,6 +39,14 @@ pub struct Sourced<T> {
 }
 
 impl<T> Sourced<T> {
+    /// The same in other words, set by the same line.
+    pub fn map_ref<U>(&self, words: impl FnOnce(&T) -> U) -> Sourced<U> {
+        Sourced {
+            value: words(&self.value),
+            origin: self.origin.clone(),
+        }
+    }
+
     /// A value that no document set.
     pub fn built_in(value: T) -> Self {
         Self {

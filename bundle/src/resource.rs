@@ -4,8 +4,10 @@
 //! understand it must not half obey.
 
 pub mod access_log;
+pub mod circuit_breaker;
 pub mod external;
 pub mod fault_injection;
+pub mod health_check;
 pub mod inbound;
 pub mod independent;
 pub mod load_balancing;
@@ -13,6 +15,7 @@ pub mod metrics;
 pub mod outbound;
 pub mod passthrough;
 pub mod rate_limit;
+pub mod retry;
 pub mod route;
 pub mod telemetry;
 pub mod tracing;
@@ -31,8 +34,14 @@ pub use access_log::{
     HeaderName, LogBackend, LogField, LogFormat, LogOperator, LogSegment, LogShape, LogSink,
     LogTemplate, LogValue, TimePart,
 };
+pub use circuit_breaker::{
+    CircuitBreaker, ConnectionLimits, Detectors, FailurePercentage, OutlierDetection, SuccessRate,
+};
 pub use external::External;
 pub use fault_injection::{Abort, Bandwidth, Delay, Fault};
+pub use health_check::{
+    GrpcProbe, HealthCheck, HttpProbe, MalformedPayload, Payload, Probe, TcpProbe,
+};
 pub use inbound::{
     Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, SpiffeMatch,
     TlsMode,
@@ -47,6 +56,10 @@ pub use passthrough::{
     Passthrough, PassthroughDestination, PassthroughMatch, PassthroughMode, PassthroughProtocol,
 };
 pub use rate_limit::{HttpRateLimit, PeerRateLimit, Rate, RateLimits, TcpRateLimit};
+pub use retry::{
+    BackOff, ConnectionRetry, GrpcCode, HostSelection, RateLimitedBackOff, RequestRetry,
+    ResetFormat, ResetHeader, Retry, RetryCondition, RetryOn,
+};
 pub use route::{
     Filter, HeaderMatch, HeaderModifier, HeaderPair, HttpRoute, Mirror, PathMatch, PathRewrite,
     QueryMatch, RESERVED_HEADERS, Redirect, RequestMatch, Rewrite, TcpRoute, TextMatch,

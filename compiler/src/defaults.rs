@@ -8,13 +8,74 @@ use std::sync::Arc;
 use mesh_bundle::Kri;
 use serde_json::{Value, json};
 
-use crate::diag::{Location, Pointer};
-use crate::kinds::mesh_timeout::MeshTimeout;
-use crate::kinds::{Resource, Spec};
+use crate::diag::{Diagnostics, Location, Pointer};
+use crate::kinds::{self, Resource, Spec};
 use crate::model::{Format, Meta, Settings};
 
 /// Where a default policy says it comes from.
 pub(crate) const FILE: &str = "(default policy)";
+
+/// One default policy of each mesh.
+struct DefaultPolicy {
+    kind: &'static str,
+    /// Its name, without that of the mesh.
+    prefix: &'static str,
+    spec: fn() -> Value,
+}
+
+/// What a mesh gets, unless it skips it or has a document of that name.
+const POLICIES: [DefaultPolicy; 4] = [
+    DefaultPolicy {
+        kind: "MeshTimeout",
+        prefix: "mesh-timeout-all",
+        spec: || {
+            json!({"rules": [{"default": {
+                "connectionTimeout": "10s",
+                "idleTimeout": "2h",
+                "http": {"requestTimeout": "0s", "streamIdleTimeout": "1h", "maxStreamDuration": "0s"},
+            }}]})
+        },
+    },
+    DefaultPolicy {
+        kind: "MeshTimeout",
+        prefix: "mesh-timeout-to-all",
+        spec: || {
+            to_all(&json!({
+                "connectionTimeout": "5s",
+                "idleTimeout": "1h",
+                "http": {"requestTimeout": "15s", "streamIdleTimeout": "30m"},
+            }))
+        },
+    },
+    DefaultPolicy {
+        kind: "MeshCircuitBreaker",
+        prefix: "mesh-circuit-breaker-all",
+        spec: || {
+            to_all(&json!({"connectionLimits": {
+                "maxConnections": 1024,
+                "maxPendingRequests": 1024,
+                "maxRequests": 1024,
+                "maxRetries": 3,
+            }}))
+        },
+    },
+    DefaultPolicy {
+        kind: "MeshRetry",
+        prefix: "mesh-retry-all",
+        spec: || {
+            let requests = json!({
+                "numRetries": 5,
+                "perTryTimeout": "16s",
+                "backOff": {"baseInterval": "25ms", "maxInterval": "250ms"},
+            });
+            to_all(&json!({
+                "tcp": {"maxConnectAttempt": 5},
+                "http": requests,
+                "grpc": requests,
+            }))
+        },
+    },
+];
 
 /// The default policies of every mesh that does not skip them.
 pub(crate) fn policies(resources: &[Arc<Resource>], settings: &Settings) -> Vec<Resource> {
@@ -22,75 +83,63 @@ pub(crate) fn policies(resources: &[Arc<Resource>], settings: &Settings) -> Vec<
         return Vec::new();
     }
     let mut meshes: BTreeMap<&str, &[String]> = BTreeMap::new();
+    let kinds = POLICIES
+        .iter()
+        .filter_map(|policy| kinds::find(policy.kind));
+    let kinds: BTreeSet<&str> = kinds.map(|kind| kind.short).collect();
+    let mut written: BTreeSet<(&str, &str, &str)> = BTreeSet::new();
     for resource in resources {
-        let mesh = resource.meta.kri.mesh.as_str();
+        let kri = &resource.meta.kri;
         match &resource.spec {
             Spec::Mesh(spec) => {
                 let skipped = spec.skip_creating_initial_policies.as_slice();
-                meshes.insert(resource.meta.kri.name.as_str(), skipped);
+                meshes.insert(kri.name.as_str(), skipped);
             }
-            _ if !mesh.is_empty() => drop(meshes.entry(mesh).or_default()),
+            _ if !kri.mesh.is_empty() => drop(meshes.entry(kri.mesh.as_str()).or_default()),
             _ => {}
         }
+        if kinds.contains(kri.kind.as_str()) {
+            written.insert((&kri.kind, &kri.mesh, &kri.name));
+        }
     }
-    let written: BTreeSet<(&str, &str)> = resources
-        .iter()
-        .filter(|resource| resource.meta.kri.kind == "mt")
-        .map(|resource| {
-            let kri = &resource.meta.kri;
-            (kri.mesh.as_str(), kri.name.as_str())
-        })
-        .collect();
     let mut policies = Vec::new();
     for (mesh, skipped) in meshes {
-        if skipped
-            .iter()
-            .any(|kind| kind == "*" || kind == "MeshTimeout")
-        {
-            continue;
-        }
-        for (prefix, body) in [
-            ("mesh-timeout-all", received()),
-            ("mesh-timeout-to-all", sent()),
-        ] {
-            let name = format!("{prefix}-{mesh}");
-            if !written.contains(&(mesh, name.as_str())) {
-                policies.extend(policy(mesh, name, body));
+        for policy in &POLICIES {
+            if skipped
+                .iter()
+                .any(|kind| kind == "*" || kind == policy.kind)
+            {
+                continue;
             }
+            let made = policy.of(mesh);
+            policies.extend(made.filter(|made| {
+                let kri = &made.meta.kri;
+                !written.contains(&(&kri.kind, mesh, &kri.name))
+            }));
         }
     }
     policies
 }
 
-fn received() -> Value {
-    json!({"rules": [{"default": {
-        "connectionTimeout": "10s",
-        "idleTimeout": "2h",
-        "http": {"requestTimeout": "0s", "streamIdleTimeout": "1h", "maxStreamDuration": "0s"},
-    }}]})
+/// Everything that is sent.
+fn to_all(conf: &Value) -> Value {
+    json!({"to": [{"targetRef": {"kind": "Mesh"}, "default": conf}]})
 }
 
-fn sent() -> Value {
-    json!({"to": [{"targetRef": {"kind": "Mesh"}, "default": {
-        "connectionTimeout": "5s",
-        "idleTimeout": "1h",
-        "http": {"requestTimeout": "15s", "streamIdleTimeout": "30m"},
-    }}]})
-}
-
-fn policy(mesh: &str, name: String, body: Value) -> Option<Resource> {
-    let labels = [
-        ("kuma.io/display-name", name.as_str()),
-        ("kuma.io/mesh", mesh),
-        ("kuma.io/policy-role", "system"),
-    ];
-    let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let spec: MeshTimeout = serde_json::from_value(body.clone()).ok()?;
-    Some(Resource {
-        meta: Meta {
+impl DefaultPolicy {
+    fn of(&self, mesh: &str) -> Option<Resource> {
+        let kind = kinds::find(self.kind)?;
+        let name = format!("{}-{mesh}", self.prefix);
+        let labels = [
+            ("kuma.io/display-name", name.as_str()),
+            ("kuma.io/mesh", mesh),
+            ("kuma.io/policy-role", "system"),
+        ];
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let meta = Meta {
             labels: BTreeMap::from(labels),
             kri: Kri {
-                kind: "mt".to_owned(),
+                kind: kind.short.to_owned(),
                 mesh: mesh.to_owned(),
                 zone: String::new(),
                 namespace: String::new(),
@@ -107,8 +156,30 @@ fn policy(mesh: &str, name: String, body: Value) -> Option<Resource> {
             },
             body: Pointer::default(),
             virtual_document: true,
-        },
-        spec: Spec::MeshTimeout(spec),
-        body,
-    })
+        };
+        // Nobody wrote it, so nobody is told of what it says.
+        let mut unheard = Diagnostics::default();
+        kinds::read(kind, meta, (self.spec)(), &[], &mut unheard).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A default policy that its kind refuses would be missing without a word.
+    #[test]
+    fn every_default_policy_is_one_that_could_be_written() {
+        for policy in &POLICIES {
+            let kind = kinds::find(policy.kind).unwrap();
+            let made = policy.of("m").unwrap();
+            let mut found = Diagnostics::default();
+            let spec = (policy.spec)();
+            assert!(kinds::read(kind, made.meta.clone(), spec.clone(), &[], &mut found).is_ok());
+            assert!(!found.has_errors(), "{}: {:?}", policy.prefix, found.list);
+            let validator = jsonschema::draft7::new(&(kind.schema)()).unwrap();
+            assert!(validator.is_valid(&spec), "{}", policy.prefix);
+            assert!(made.meta.virtual_document);
+        }
+    }
 }

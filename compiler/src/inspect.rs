@@ -5,8 +5,10 @@
 
 mod asked;
 mod bundle;
+mod circuit_breaker;
 mod dataplanes;
 mod effective;
+mod health_check;
 mod hostnames;
 mod identity;
 mod inbounds;
@@ -18,6 +20,7 @@ mod page;
 mod policies;
 mod proxy;
 mod proxy_wide;
+mod retry;
 mod routes;
 mod shadow;
 mod table;

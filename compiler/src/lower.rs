@@ -3,8 +3,10 @@
 //! Never reads text and never decides anything about a request: that is `decide` of the bundle.
 
 mod access_log;
+mod circuit_breaker;
 mod external;
 mod fault_injection;
+mod health_check;
 pub(crate) mod inbound;
 mod independent;
 pub(crate) mod leaf;
@@ -13,6 +15,7 @@ mod metrics;
 mod outbound;
 mod passthrough;
 pub(crate) mod rate_limit;
+mod retry;
 pub(crate) mod route;
 mod shared;
 mod timeouts;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, IndependentRule, LogBackend, Protocol, RateLimits, Timeouts};
+use super::{CircuitBreaker, Fault, IndependentRule, LogBackend, Protocol, RateLimits, Timeouts};
 use crate::duration::Duration;
 use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
@@ -49,6 +49,9 @@ pub struct InboundPolicy {
     /// What is written about every request or connection, refused ones included.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub access_logs: Vec<IndependentRule<LogBackend>>,
+    /// How much the workload is sent at once. `None`: what is built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<Box<CircuitBreaker>>,
 }
 
 /// Which transport an inbound accepts (language 6.1).
@@ -103,7 +106,12 @@ pub struct PeerMatch {
 
 /// A SPIFFE ID, or the text that one begins with.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum SpiffeMatch {
     /// This ID and no other.
     Exact(SpiffeId),
@@ -135,6 +143,7 @@ impl InboundPolicy {
             rate_limits: RateLimits::default(),
             faults: Vec::new(),
             access_logs: Vec::new(),
+            circuit_breaker: None,
         }
     }
 }

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Balancer, External, HashPolicy, HttpRoute, Locality, LogBackend, Protocol, TcpRoute, Timeouts,
+    Balancer, CircuitBreaker, External, HashPolicy, HealthCheck, HttpRoute, Locality, LogBackend,
+    Protocol, Retry, TcpRoute, Timeouts,
 };
 use crate::duration::Duration;
 use crate::kri::Kri;
@@ -51,6 +52,9 @@ pub struct Destination {
     /// What is written about every request or connection. `None`: no policy says so; an empty list: one says that nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_log: Option<Sourced<Vec<LogBackend>>>,
+    /// What is tried again. `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// The service document.
     pub origin: Origin,
 }
@@ -114,6 +118,12 @@ pub struct Cluster {
     /// Its servers are not of the mesh; then it has no identities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<External>,
+    /// How much at once, and which servers are left out. `None`: what is built in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub circuit_breaker: Option<Box<CircuitBreaker>>,
+    /// How servers are probed. `None`: not at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health_check: Option<Box<HealthCheck>>,
     /// The service document.
     pub origin: Origin,
 }
@@ -132,6 +142,7 @@ impl Destination {
             timeouts: Timeouts::default(),
             hash_policies: None,
             access_log: None,
+            retry: None,
             origin,
         }
     }
@@ -149,6 +160,8 @@ impl Cluster {
             balancer: None,
             locality: None,
             external: None,
+            circuit_breaker: None,
+            health_check: None,
             origin,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HashPolicy, LogBackend, Protocol, Timeouts, WeightedBackend};
+use super::{HashPolicy, LogBackend, Protocol, Retry, Timeouts, WeightedBackend};
 use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
 
@@ -28,6 +28,9 @@ pub struct HttpRoute {
     /// Instead of that of the destination, where a `MeshAccessLog` targets this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access_log: Option<Sourced<Vec<LogBackend>>>,
+    /// Instead of that of the destination, where a `MeshRetry` targets this route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
     /// The rule, or the service document for the implied catch-all.
     pub origin: Origin,
 }
@@ -64,7 +67,12 @@ pub struct RequestMatch {
 
 /// How the path, without query, is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum PathMatch {
     /// Equal to the byte.
     Exact(String),
@@ -96,7 +104,12 @@ pub struct QueryMatch {
 
 /// How a text is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum TextMatch {
     /// Equal to the byte.
     Exact(String),
@@ -112,7 +125,12 @@ pub enum TextMatch {
 
 /// What is done to a request or its response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Filter {
     /// On the way to the backend.
     RequestHeaders(HeaderModifier),
@@ -197,7 +215,12 @@ pub struct Rewrite {
 
 /// How a path is replaced (Gateway API semantics, language 5.1.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum PathRewrite {
     /// The whole path.
     Full(String),
@@ -227,6 +250,7 @@ impl HttpRoute {
             timeouts: None,
             hash_policies: None,
             access_log: None,
+            retry: None,
             origin,
         }
     }

@@ -25,10 +25,10 @@ use super::page::Page;
 use super::words;
 
 /// What a page is made of.
-struct Telling<'a> {
+pub(super) struct Telling<'a> {
     config: &'a ProxyConfig,
     provenance: &'a Provenance,
-    page: Page,
+    pub(super) page: Page,
 }
 
 pub(super) fn render(config: &ProxyConfig, provenance: &Provenance) -> String {
@@ -98,10 +98,7 @@ impl Telling<'_> {
         );
         self.page.noted(0, &title, &words::origin(&inbound.origin));
         let key = Key::InboundPolicy(name.to_owned());
-        let tls = Sourced {
-            value: tls_words(policy.tls.value),
-            origin: policy.tls.origin.clone(),
-        };
+        let tls = policy.tls.map_ref(|mode| tls_words(*mode));
         match &self.config.proxy.identity {
             Some(_) => self.value(1, "tls", &tls, &key, "tls"),
             None => self
@@ -140,6 +137,9 @@ impl Telling<'_> {
         self.faults(&policy.faults);
         self.rate_limits(&policy.rate_limits, &key);
         self.access_logs(&policy.access_logs);
+        if let Some(breaker) = &policy.circuit_breaker {
+            self.circuit_breaker(breaker, inbound.protocol, &key);
+        }
     }
 
     fn permissions(&mut self, permissions: &Permissions) {
@@ -204,6 +204,9 @@ impl Telling<'_> {
         self.timeouts(&destination.timeouts, protocol, None, &key, "timeouts");
         self.hash_policies(1, destination.hash_policies.as_ref(), &key, "hashPolicies");
         self.access_log(destination.access_log.as_ref(), 1, &key, "accessLog");
+        if let Some(retry) = &destination.retry {
+            self.retry(1, retry, &key, "retry");
+        }
     }
 
     fn route(&mut self, index: usize, route: &HttpRoute, key: &Key) {
@@ -231,6 +234,9 @@ impl Telling<'_> {
         self.hash_policies(2, route.hash_policies.as_ref(), key, &place);
         let place = format!("traffic/routes/{index}/accessLog");
         self.access_log(route.access_log.as_ref(), 2, key, &place);
+        if let Some(retry) = &route.retry {
+            self.retry(2, retry, key, &format!("traffic/routes/{index}/retry"));
+        }
     }
 
     fn split(&mut self, depth: usize, backends: &[WeightedBackend]) {
@@ -274,6 +280,12 @@ impl Telling<'_> {
             "connectTimeout",
         );
         self.balancing(cluster, &key);
+        if let Some(breaker) = &cluster.circuit_breaker {
+            self.circuit_breaker(breaker, cluster.protocol, &key);
+        }
+        if let Some(check) = &cluster.health_check {
+            self.health_check(check, &key);
+        }
     }
 
     fn timeouts(
@@ -298,15 +310,12 @@ impl Telling<'_> {
         key: &Key,
         place: &str,
     ) {
-        let value = Sourced {
-            value: timeout_words(value.value),
-            origin: value.origin.clone(),
-        };
+        let value = value.map_ref(|span| timeout_words(*span));
         self.value(depth, name, &value, key, place);
     }
 
     /// A value, what set it, and what that overrode.
-    fn value<T: Display>(
+    pub(super) fn value<T: Display>(
         &mut self,
         depth: usize,
         name: &str,

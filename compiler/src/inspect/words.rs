@@ -3,9 +3,11 @@
 //! Never shortens a name: what is shown can be searched for in the repository.
 
 use mesh_bundle::resource::{
-    Filter, HeaderModifier, PathMatch, PathRewrite, PeerMatch, RequestMatch, SpiffeMatch, TextMatch,
+    Filter, HeaderMatch, HeaderModifier, PathMatch, PathRewrite, PeerMatch, RequestMatch,
+    SpiffeMatch, TextMatch,
 };
 use mesh_bundle::{Kri, Origin};
+use serde::Serialize;
 use serde_json::Value;
 
 /// A file and line; for a document that nobody wrote, its name.
@@ -79,7 +81,7 @@ pub(super) fn request(matches: &RequestMatch) -> String {
         Some(PathMatch::Regex(path)) => format!("~ {path}"),
     });
     for header in headers {
-        parts.push(format!("header {}{}", header.name, value(&header.value)));
+        parts.push(self::header(header));
     }
     for parameter in query {
         parts.push(format!(
@@ -89,6 +91,19 @@ pub(super) fn request(matches: &RequestMatch) -> String {
         ));
     }
     parts.join(", ")
+}
+
+/// What a header must look like.
+pub(super) fn header(header: &HeaderMatch) -> String {
+    format!("header {}{}", header.name, value(&header.value))
+}
+
+/// A value of the bundle that is written like in a document, without quotes.
+pub(super) fn document(value: &impl Serialize) -> String {
+    match serde_json::to_value(value).unwrap_or_default() {
+        Value::String(text) => text,
+        value => value.to_string(),
+    }
 }
 
 fn value(value: &TextMatch) -> String {

@@ -22,11 +22,12 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshCircuitBreaker>,
     parse: |body, check| {
         let spec: MeshCircuitBreaker = read::typed(body, check)?;
         spec.check(check);
+        check.carried(KIND.name);
         Some(Spec::MeshCircuitBreaker(spec))
     },
 };

@@ -2,6 +2,7 @@
 //!
 //! Never probes the own workload: that is the `serviceProbe` of a Dataplane.
 
+use mesh_bundle::resource::Payload;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -23,11 +24,12 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshHealthCheck>,
     parse: |body, check| {
         let spec: MeshHealthCheck = read::typed(body, check)?;
         spec.check(check);
+        check.carried(KIND.name);
         Some(Spec::MeshHealthCheck(spec))
     },
 };
@@ -211,8 +213,8 @@ impl TcpHealth {
         let received = self.receive.iter().flatten().enumerate();
         let received = received.map(|(index, text)| (at.field("receive").index(index), text));
         for (at, text) in sent.chain(received) {
-            if !grammar::is_base64(text) {
-                check.invalid(&at, format!("`{text}` is not in base64"));
+            if let Err(malformed) = text.parse::<Payload>() {
+                check.invalid(&at, malformed.to_string());
             }
         }
     }

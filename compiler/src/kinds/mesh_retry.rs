@@ -26,11 +26,12 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: false,
+    has_effect: true,
     schema: schema::of::<MeshRetry>,
     parse: |body, check| {
         let spec: MeshRetry = read::typed(body, check)?;
         spec.check(check);
+        check.carried(KIND.name);
         Some(Spec::MeshRetry(spec))
     },
 };

@@ -68,10 +68,6 @@ fn later(name: &str) -> &'static str {
             "keep secrets out of the repository: meshd reads them from its environment or from files"
         }
         "Workload" => "remove it: it follows from the labels of the Dataplanes",
-        "MeshRetry" | "MeshCircuitBreaker" => {
-            "remove it; a `MeshTimeout` bounds how long a failing service is waited for"
-        }
-        "MeshHealthCheck" => "remove it: traffic is not changed by it in this version",
         "MeshMetric" | "MeshTrace" | "MeshOpenTelemetryBackend" => {
             "remove it: every proxy gives metrics at `/metrics` of its admin address and logs what it refuses"
         }
@@ -96,10 +92,10 @@ mod tests {
             assert!(found.help.contains(help), "{name}: {}", found.help);
         };
         check(
-            "MeshRetry",
+            "ContainerPatch",
             Code::UNSUPPORTED,
-            "`MeshRetry` is not supported by this version yet",
-            "MeshTimeout",
+            "`ContainerPatch` is not supported by this version yet",
+            "this version is for one zone",
         );
         check(
             "TrafficRoute",

@@ -17,6 +17,7 @@ use crate::policy::inbound::{self, Rule, read_match};
 use crate::provenance::Notes;
 use crate::service::{Instance, protocol};
 
+use super::circuit_breaker::circuit_breaker;
 use super::fault_injection::faults;
 use super::leaf::Leaves;
 use super::rate_limit::rate_limits;
@@ -101,6 +102,15 @@ fn policy(
             false => Vec::new(),
         },
         access_logs: access_log::inbound(of, section),
+        circuit_breaker: circuit_breaker(Leaves {
+            merged: &policies
+                .circuit_breaker
+                .inbound(&of.subject, section)
+                .base(),
+            lines: of.lines,
+            notes,
+            place: "circuitBreaker",
+        }),
     }
 }
 

@@ -83,3 +83,9 @@ pub(super) fn plain(value: &Value) -> String {
         other => other.to_string(),
     }
 }
+
+/// A list of values without quotes.
+pub(super) fn listed(list: &Value) -> String {
+    let words = list.as_array().into_iter().flatten().map(plain);
+    words.collect::<Vec<_>>().join(", ")
+}

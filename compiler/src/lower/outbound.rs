@@ -3,7 +3,9 @@
 //!
 //! Never reports: what does not resolve has been reported for its document, and has no listener.
 
-use mesh_bundle::resource::{Cluster, Destination, Outbound, TcpRoute, Traffic, WeightedBackend};
+use mesh_bundle::resource::{
+    Cluster, Destination, Outbound, Protocol, TcpRoute, Traffic, WeightedBackend,
+};
 use mesh_bundle::{Key, Kri, Resource};
 use serde_json::Value;
 
@@ -16,9 +18,12 @@ use crate::policy::outbound::{self, Towards};
 use crate::provenance::Notes;
 use crate::service::{Port, Selector, Service};
 
+use super::circuit_breaker::circuit_breaker;
 use super::external::external;
+use super::health_check::health_check;
 use super::leaf::Leaves;
 use super::load_balancing::{balancer, hash_policies, locality};
+use super::retry::retry;
 use super::route;
 use super::shared::{Ingredients, Made, Parts, Shared};
 use super::timeouts::timeouts;
@@ -156,12 +161,25 @@ impl<'a> Sending<'a> {
         let Addressed { service, port } = addressed;
         let kri = addressed.kri();
         let mut notes = Notes::default();
+        let traffic = self.traffic(addressed, &mut notes);
+        let spoken = match &traffic {
+            Traffic::Http { .. } => port.protocol,
+            Traffic::Tcp { .. } => Protocol::Tcp,
+        };
+        let retries = Leaves {
+            merged: &self.retry.lookup(&kri),
+            lines: self.of.lines,
+            notes: &mut notes,
+            place: "retry",
+        };
+        let retry = retry(retries, spoken);
         let destination = Destination {
             protocol: port.protocol,
             port: port.number,
             vip: service.vip,
             hostnames: service.hostnames.clone(),
-            traffic: self.traffic(addressed, &mut notes),
+            traffic,
+            retry,
             timeouts: timeouts(Leaves {
                 merged: &self.timeout.lookup(&kri),
                 lines: self.of.lines,
@@ -305,9 +323,10 @@ impl<'a> Sending<'a> {
         let service = mesh.service(&kri.without_section())?;
         let port = service.section(&kri.section)?;
         let mut notes = Notes::default();
+        let lines = self.of.lines;
         let connect = Leaves {
             merged: &self.timeout.lookup(kri),
-            lines: self.of.lines,
+            lines,
             notes: &mut notes,
             place: "",
         }
@@ -328,6 +347,19 @@ impl<'a> Sending<'a> {
         if let Selector::Outside(spec) = &service.selector {
             cluster.external = Some(external(spec));
         }
+        cluster.circuit_breaker = circuit_breaker(Leaves {
+            merged: &self.circuit_breaker.lookup(kri),
+            lines,
+            notes: &mut notes,
+            place: "circuitBreaker",
+        });
+        let probes = Leaves {
+            merged: &self.health_check.lookup(kri),
+            lines,
+            notes: &mut notes,
+            place: "healthCheck",
+        };
+        cluster.health_check = health_check(probes, port.protocol);
         shared.make(Resource::Cluster(cluster), notes, Vec::new())
     }
 }

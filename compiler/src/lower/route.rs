@@ -20,9 +20,11 @@ use super::access_log;
 use super::leaf::Leaves;
 use super::load_balancing::hash_policies;
 use super::outbound::{Addressed, Sending, itself};
+use super::retry::retry;
 use super::timeouts::timeouts;
 
 pub(super) use filter::pairs as header_pairs;
+pub(super) use matches::header as read_header;
 pub(crate) use matches::read as read_matches;
 
 /// A rule made of all rules with the same matches.
@@ -135,11 +137,8 @@ fn route<'a>(
     let redirects = filters
         .iter()
         .any(|filter| matches!(filter, mesh_bundle::resource::Filter::Redirect(_)));
-    let port = addressed.kri();
-    let own = sending.timeout.lookup_route(&port, &rule.by.resource);
-    let balancing = sending
-        .load_balancing
-        .lookup_route(&port, &rule.by.resource);
+    let (port, by) = (addressed.kri(), &rule.by.resource);
+    let balancing = sending.load_balancing.lookup_route(&port, by);
     let lines = sending.of.lines;
     HttpRoute {
         kri: rule
@@ -160,7 +159,7 @@ fn route<'a>(
                 place: &format!("traffic/routes/{place}"),
             })
         }),
-        timeouts: own.map(|merged| {
+        timeouts: sending.timeout.lookup_route(&port, by).map(|merged| {
             timeouts(Leaves {
                 merged: &merged,
                 lines,
@@ -175,6 +174,15 @@ fn route<'a>(
             notes,
             &format!("traffic/routes/{place}/accessLog"),
         ),
+        retry: sending.retry.lookup_route(&port, by).and_then(|merged| {
+            let leaves = Leaves {
+                merged: &merged,
+                lines,
+                notes,
+                place: &format!("traffic/routes/{place}/retry"),
+            };
+            retry(leaves, addressed.port.protocol)
+        }),
         origin: lines.source(&rule.by),
     }
 }

@@ -2,10 +2,15 @@
 
 mod access_logs;
 mod balancing;
+mod breakers;
+mod defaults;
 mod faults;
 mod identities;
+mod parts;
 mod policies;
+mod probes;
 mod rate_limits;
+mod retries;
 mod routes;
 mod same;
 mod services;
@@ -13,7 +18,7 @@ mod shadow;
 mod wide;
 
 use mesh_bundle::resource::{Destination, TlsMode, Traffic};
-use mesh_bundle::{Bundle, Key, Kri, ProxyConfig};
+use mesh_bundle::{Bundle, Key, Kri, ProxyConfig, Sourced};
 
 use crate::compile::{Compiled, compile};
 use crate::world::MemoryWorld;
@@ -71,6 +76,47 @@ const CAST: &str = include_str!("tests/cast.yaml");
 /// The cast, and what the story adds.
 fn story(added: &str) -> Compiled {
     compiled_files(&[("cast.yaml", CAST), ("mesh.yaml", added)])
+}
+
+/// A document with one item of `to`.
+fn to(kind: &str, name: &str, target: &str, default: &str) -> String {
+    format!(
+        "type: {kind}\nname: {name}\nspec:\n  to: [{{targetRef: {target}, default: {default}}}]\n"
+    )
+}
+
+const MESH: &str = "{kind: Mesh}";
+const API: &str = "{kind: MeshService, labels: {kuma.io/display-name: api}}";
+
+/// Compiles the cast with these documents, and finds nothing but that they are carried only.
+fn carried(documents: &[String]) -> Compiled {
+    let compiled = story(&documents.join("---\n"));
+    let found = findings(&compiled);
+    let other = |finding: &&String| !finding.ends_with(" not-implemented");
+    assert_eq!(found.iter().find(other), None, "{documents:#?}");
+    compiled
+}
+
+/// A value and its line: `-` for a default policy, `=` for what is built in.
+fn at<T: std::fmt::Display>(sourced: &Sourced<T>) -> String {
+    let line = match &sourced.origin {
+        None => "=".to_owned(),
+        Some(origin) if origin.line == 0 => "-".to_owned(),
+        Some(origin) => origin.line.to_string(),
+    };
+    format!("{}@{line}", sourced.value)
+}
+
+/// `api` with an `http` port that speaks something else.
+fn speaking(protocol: &str, documents: &[String]) -> Compiled {
+    let port = "name: http, appProtocol: http}\n    - {port: 9000";
+    let other = format!("name: http, appProtocol: {protocol}}}\n    - {{port: 9000");
+    assert!(CAST.contains(port));
+    let cast = CAST.replacen(port, &other, 1);
+    compiled_files(&[
+        ("cast.yaml", &cast),
+        ("mesh.yaml", &documents.join("---\n")),
+    ])
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use mesh_bundle::resource::{
     Cluster, Destination, HttpRoute, Inbound, InboundPolicy, Outbound, PeerMatch, PermissionRule,
-    Permissions, Protocol, Proxy, RequestMatch, SpiffeMatch, TcpRoute, Timeouts, TlsMode, Traffic,
-    Trust, WeightedBackend, WorkloadIdentity,
+    Permissions, Protocol, Proxy, SpiffeMatch, TcpRoute, TlsMode, Traffic, Trust, WeightedBackend,
+    WorkloadIdentity,
 };
 use mesh_bundle::{Digest, Duration, Kri, Origin, ProxyConfig, ProxyWide, Sourced};
 use mesh_delivery::message::{ClusterEndpoints, Endpoint};

@@ -6,7 +6,7 @@ use super::*;
 use crate::decide::timeout::limits;
 use crate::duration::Duration;
 use crate::origin::Sourced;
-use crate::resource::{PeerMatch, PeerTimeouts, Permissions, SpiffeMatch, Timeouts, TlsMode};
+use crate::resource::{PeerMatch, PeerTimeouts, Permissions, SpiffeMatch, TlsMode};
 use crate::spiffe::SpiffeId;
 
 fn origin(line: u32) -> Origin {

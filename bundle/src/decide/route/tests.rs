@@ -8,7 +8,7 @@ use super::*;
 use crate::decide::NormalPath;
 use crate::kri::Kri;
 use crate::origin::Origin;
-use crate::resource::{Protocol, TcpRoute, TextMatch, Timeouts};
+use crate::resource::{Protocol, TcpRoute, TextMatch};
 
 #[derive(Debug, Clone)]
 struct Get {

@@ -129,6 +129,10 @@ impl HttpRetry {
 fn check_http_word(word: &Value, at: &Pointer, check: &mut Check<'_>) {
     let known = |text: &str| HTTP.contains(&text) || grammar::is_status(text);
     match word {
+        Value::String(text) if text == "Http3PostConnectFailure" => {
+            let message = format!("`{text}` never happens: proxies do not speak HTTP/3");
+            check.warn(Code::NO_EFFECT, at, message).help("remove it");
+        }
         Value::String(text) if known(text) => {}
         Value::Number(number) => {
             check

@@ -161,6 +161,11 @@ fn retries() {
         &[],
     );
     retry(
+        "{http: {retryOn: [5xx, Http3PostConnectFailure]}}",
+        &[],
+        &[".http.retryOn[1] [no-effect]"],
+    );
+    retry(
         "{http: {rateLimitedBackOff: {}, hostSelection: [{predicate: OmitHostsWithTags}]}}",
         &[
             ".http.rateLimitedBackOff.resetHeaders [missing-field]",

@@ -44,7 +44,8 @@ fn path(path: &HttpPathMatch) -> Option<PathMatch> {
     })
 }
 
-fn header(header: &HttpHeaderMatch) -> Option<HeaderMatch> {
+/// A header of a request or a response; its name is in lower case.
+pub(crate) fn header(header: &HttpHeaderMatch) -> Option<HeaderMatch> {
     let value = || header.value.clone();
     Some(HeaderMatch {
         name: header.name.as_ref()?.to_ascii_lowercase(),

@@ -7,7 +7,7 @@ use super::*;
 
 /// `connect idle request stream-idle`, each with its line, `-` for a default policy and `=` for a built-in value.
 fn told(timeouts: &Timeouts) -> String {
-    let one = |value: &mesh_bundle::Sourced<mesh_bundle::Duration>| {
+    let one = |value: &Sourced<mesh_bundle::Duration>| {
         let line = match &value.origin {
             None => "=".to_owned(),
             Some(origin) if origin.line == 0 => "-".to_owned(),
@@ -98,7 +98,7 @@ fn e6_limits_of_some_peers_build_on_those_of_all() {
             sni: None,
         };
         let limits = mesh_bundle::decide::limits(policy, &peer);
-        let text = |value: &mesh_bundle::Sourced<mesh_bundle::Duration>| value.value.to_string();
+        let text = |value: &Sourced<mesh_bundle::Duration>| value.value.to_string();
         [text(limits.request), text(limits.stream_idle)]
     };
     assert_eq!(limits("spiffe://td/workload/web"), ["2s", "1m0s"]);

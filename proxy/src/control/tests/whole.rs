@@ -6,9 +6,7 @@ use crate::dataplane::DataPlane;
 use crate::enroll::Claim;
 use crate::metrics::Metrics;
 use crate::state::{Directory, Restored};
-use mesh_bundle::resource::{
-    Destination, Outbound, Protocol, TcpRoute, Timeouts, Traffic, WeightedBackend,
-};
+use mesh_bundle::resource::{Destination, Outbound, Protocol, TcpRoute, Traffic, WeightedBackend};
 use mesh_bundle::{Key, Origin, Resource};
 use std::sync::Arc;
 use std::time::Duration;
