@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod e2e {
+    mod access_log;
     mod bad_commit;
     mod canary;
     mod crash;

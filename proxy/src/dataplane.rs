@@ -26,6 +26,8 @@ const BIND_WAIT: Duration = Duration::from_secs(5);
 /// Before clients are told on their connections, most of them have heard from meshd and left by themselves, which cannot
 /// cross with a request as a farewell of HTTP can.
 const NEWS_TRAVEL: Duration = Duration::from_secs(1);
+/// For what is still to be written to access logs.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// While draining: nothing has been under way for so long, so nobody comes any more.
 const QUIET: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -43,7 +45,7 @@ impl DataPlane {
     /// Starts without a listener: there is none before a table is applied. Connections are served on `runtime`.
     #[must_use]
     pub fn start(metrics: Arc<Metrics>, runtime: Handle) -> Self {
-        let shared = Arc::new(Shared::new(metrics));
+        let shared = Arc::new(Shared::new(metrics, runtime.clone()));
         let swept = Arc::clone(&shared);
         let sweeping = runtime.spawn(async move {
             let mut ticks = interval(SWEEP_EVERY);
@@ -121,6 +123,8 @@ impl DataPlane {
         self.quiet(end).await;
         self.shared.enter(Phase::Over);
         self.shared.upstreams.retire();
+        // A log that nobody takes does not hold up the end.
+        let _ = timeout(LAST_WORDS, self.shared.access_logs.flush()).await;
     }
 
     /// Waits until nothing is under way and nothing has come for [`QUIET`], at most until `end`.

@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
+use crate::access_log::{Log, of_inbound};
 use crate::account::Refused;
 use crate::http;
 use crate::metrics::{Direction, NO_FLAG};
@@ -24,7 +25,7 @@ use crate::session::{Session, Standing};
 use crate::shared::Shared;
 use crate::stream::{Rewound, Stream};
 use crate::table::{Bind, InboundTable, Table};
-use crate::tcp::relay;
+use crate::tcp::{Activity, relay};
 use crate::tls::TlsPeer;
 use crate::upstream::Via;
 
@@ -48,7 +49,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         Ok(Admitted::Mesh(stream, peer)) => (stream, Some(*peer)),
         Ok(Admitted::Plain(stream)) => (stream, None),
         Ok(Admitted::Foreign(stream)) => {
-            let session = Session::inbound(shared, bind, None, Arc::clone(&table.trust));
+            let session = Session::inbound(shared, bind, (remote, None), Arc::clone(&table.trust));
             return bytes(&session, &table, &inbound, stream).await;
         }
         Err(Unwelcome { refusal, reason }) => {
@@ -65,9 +66,11 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
             return refused.tell(&shared.metrics);
         }
     };
-    let session = Session::inbound(shared, bind, peer, Arc::clone(&table.trust));
+    let session = Session::inbound(shared, bind, (remote, peer), Arc::clone(&table.trust));
     if inbound.inbound.protocol.is_http() && !is_within_rate(&session, &table, &inbound) {
-        return;
+        // Otherwise its requests are logged, each by itself.
+        let log = of_inbound(&session, &table, &inbound, || None);
+        return count(&session, &inbound, log, Refusal::RateLimit.row().flag);
     }
     match inbound.inbound.protocol.is_http() {
         true => http::serve(&session, stream, &inbound.policy.timeouts).await,
@@ -224,6 +227,11 @@ fn hello(read: &[u8]) -> Option<Hello> {
 /// Bytes for the workload, as long as the peer is permitted.
 async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream: Stream) {
     let _under_way = session.shared.begin();
+    let activity = Arc::new(Activity::now());
+    let mut log = of_inbound(session, table, inbound, || None);
+    if let Some(log) = &mut log {
+        log.count(&activity);
+    }
     match session.standing(table) {
         Standing::Good { shadow_denied } => {
             if shadow_denied {
@@ -233,11 +241,11 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
         Standing::Withdrawn => return,
         Standing::Refused(refusal, origin) => {
             session.refused(refusal, origin, table);
-            return count(session, inbound, refusal.row().flag);
+            return count(session, inbound, log, refusal.row().flag);
         }
     }
     if !is_within_rate(session, table, inbound) {
-        return;
+        return count(session, inbound, log, Refusal::RateLimit.row().flag);
     }
     let timeouts = &inbound.policy.timeouts;
     let (upstreams, via) = (&session.shared.upstreams, Via::workload(inbound));
@@ -246,16 +254,20 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
         Ok(connected) => connected.stream,
         Err(refusal) => {
             session.refused(refusal, None, table);
-            return count(session, inbound, refusal.row().flag);
+            return count(session, inbound, log, refusal.row().flag);
         }
     };
+    if let Some(log) = &mut log {
+        log.taken_by(&inbound.workload.label);
+    }
     let idle = timeouts.idle.value.limit();
-    let ended = relay(stream, workload, idle, session.until_refused()).await;
+    let stop = session.until_refused();
+    let ended = relay(stream, workload, &activity, idle, stop).await;
     let flag = ended.map_or_else(|refusal| refusal.row().flag, |()| NO_FLAG);
-    count(session, inbound, flag);
+    count(session, inbound, log, flag);
 }
 
-/// Takes a token for a connection; tells of it and counts it where there is none. Who is not permitted takes none.
+/// Takes a token for a connection; false where there is none, which is told. Who is not permitted takes none.
 fn is_within_rate(session: &Session, table: &Table, inbound: &InboundTable) -> bool {
     let limits = &inbound.policy.rate_limits;
     let Some(limited) = connection_limit(limits, &session.peer()) else {
@@ -265,13 +277,15 @@ fn is_within_rate(session: &Session, table: &Table, inbound: &InboundTable) -> b
     if !permitted || session.shared.limiters.connection(inbound, &limited) {
         return true;
     }
-    let (refusal, origin) = (Refusal::RateLimit, limited.rate.num.origin.as_ref());
-    session.refused(refusal, origin, table);
-    count(session, inbound, refusal.row().flag);
+    let origin = limited.rate.num.origin.as_ref();
+    session.refused(Refusal::RateLimit, origin, table);
     false
 }
 
-fn count(session: &Session, inbound: &InboundTable, flag: &'static str) {
+fn count(session: &Session, inbound: &InboundTable, log: Option<Box<Log>>, flag: &'static str) {
+    if let Some(mut log) = log {
+        log.end(0, flag);
+    }
     let metrics = &session.shared.metrics;
     metrics.connection(Direction::Inbound, &session.source, &inbound.label, flag);
 }

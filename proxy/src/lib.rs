@@ -8,6 +8,7 @@
 //!
 //! [`main`] is the program: it keeps the three of them going, as `app.rs` lists.
 
+mod access_log;
 mod account;
 mod admin;
 mod app;

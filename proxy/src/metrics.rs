@@ -77,6 +77,11 @@ struct RefusalLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SinkLabels {
+    sink: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct FaultLabels {
     fault: &'static str,
 }
@@ -92,6 +97,7 @@ pub struct Metrics {
     refusals: Family<RefusalLabels, Counter>,
     shadow_denied: Counter,
     faults: Family<FaultLabels, Counter>,
+    dropped_records: Family<SinkLabels, Counter>,
     pub(crate) open: Gauge,
     /// What may still be logged of refusals.
     pub(crate) lines: Lines,
@@ -118,7 +124,7 @@ impl Metrics {
         let connections = Family::default();
         let refusals = Family::default();
         let (shadow_denied, open) = (Counter::default(), Gauge::default());
-        let faults = Family::default();
+        let (faults, dropped_records) = (Family::default(), Family::default());
         registry.register(
             "mesh_requests",
             "Requests by how they ended",
@@ -150,6 +156,11 @@ impl Metrics {
             Family::clone(&faults),
         );
         registry.register(
+            "mesh_access_log_dropped",
+            "Access log records that could not be written",
+            Family::clone(&dropped_records),
+        );
+        registry.register(
             "mesh_open_connections",
             "Accepted and not yet closed",
             Gauge::clone(&open),
@@ -162,6 +173,7 @@ impl Metrics {
             refusals,
             shadow_denied,
             faults,
+            dropped_records,
             open,
             lines: Lines::default(),
             flows: Mutex::default(),
@@ -238,6 +250,13 @@ impl Metrics {
 
     pub(crate) fn shadow_denied(&self) {
         self.shadow_denied.inc();
+    }
+
+    /// What counts the records that a sink did not take.
+    pub(crate) fn dropped_records(&self, sink: &str) -> Counter {
+        let sink = sink.to_owned();
+        self.dropped_records
+            .get_or_create_owned(&SinkLabels { sink })
     }
 
     /// What was done to one request.

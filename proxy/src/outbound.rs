@@ -9,6 +9,7 @@ use mesh_bundle::decide::{Choice, choose};
 use mesh_bundle::resource::TcpRoute;
 use tokio::net::TcpStream;
 
+use crate::access_log::{Log, of_outbound};
 use crate::dice::roll;
 use crate::http;
 use crate::metrics::{Direction, NO_FLAG};
@@ -17,7 +18,7 @@ use crate::session::Session;
 use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::table::{Backend, Bind, ClusterTable, DestinationTable, Hop, TrafficTable};
-use crate::tcp::relay;
+use crate::tcp::{Activity, relay};
 use crate::upstream::{Connected, Via, healthy_first};
 
 /// Serves one connection until it ends.
@@ -27,7 +28,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         return;
     };
     let destination = Arc::clone(&outbound.destination);
-    let session = Session::outbound(shared, bind, &table);
+    let session = Session::outbound(shared, bind, tcp.peer_addr().ok(), &table);
     let stream = Stream::plain(tcp);
     let (route, backends) = match &destination.traffic {
         TrafficTable::Http { .. } => {
@@ -37,20 +38,29 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         TrafficTable::Tcp { route, backends } => (route, backends),
     };
     let _under_way = shared.begin();
+    let activity = Arc::new(Activity::now());
+    let mut log = of_outbound(&session, &table, &destination, || None);
+    if let Some(log) = &mut log {
+        log.count(&activity);
+    }
     let opened = match choice(route, backends) {
         Ok((cluster, origin)) => match open(shared, cluster).await {
-            Ok(connected) => Ok((connected, cluster)),
+            Ok((connected, instance)) => Ok((connected, instance, cluster)),
             Err(refusal) => Err((refusal, Some(origin))),
         },
         Err(refused) => Err(refused),
     };
-    let (connected, cluster) = match opened {
+    let (connected, instance, cluster) = match opened {
         Ok(opened) => opened,
         Err((refusal, origin)) => {
             session.refused(refusal, origin, &table);
-            return count(&session, &destination, refusal.row().flag);
+            return count(&session, &destination, log, refusal.row().flag);
         }
     };
+    if let Some(log) = &mut log {
+        log.sent_to(&cluster.label);
+        log.taken_by(&instance);
+    }
     let cluster = cluster.kri.clone();
     drop(table);
     let idle = destination.destination.timeouts.idle.value.limit();
@@ -61,9 +71,9 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
             refusal = session.until_distrusted(peer.as_ref(), &cluster) => refusal,
         }
     };
-    let ended = relay(stream, connected.stream, idle, stop).await;
+    let ended = relay(stream, connected.stream, &activity, idle, stop).await;
     let flag = ended.map_or_else(|refusal| refusal.row().flag, |()| NO_FLAG);
-    count(&session, &destination, flag);
+    count(&session, &destination, log, flag);
 }
 
 /// The split, rolled once for each connection.
@@ -82,7 +92,7 @@ fn choice<'t>(
 }
 
 /// A connection to the first instance that takes one.
-async fn open(shared: &Shared, cluster: &ClusterTable) -> Result<Connected, Refusal> {
+async fn open(shared: &Shared, cluster: &ClusterTable) -> Result<(Connected, Arc<str>), Refusal> {
     let tls = match &cluster.hop {
         Hop::Plain => None,
         Hop::Mesh(tls) => Some(&tls.tcp),
@@ -94,14 +104,22 @@ async fn open(shared: &Shared, cluster: &ClusterTable) -> Result<Connected, Refu
     for instance in healthy_first(cluster.in_turn()) {
         let via = Via::cluster(cluster);
         match shared.upstreams.connect(&via, instance, tls).await {
-            Ok(connected) => return Ok(connected),
+            Ok(connected) => return Ok((connected, Arc::clone(&instance.label))),
             Err(refusal) => last = refusal,
         }
     }
     Err(last)
 }
 
-fn count(session: &Session, destination: &DestinationTable, flag: &'static str) {
+fn count(
+    session: &Session,
+    destination: &DestinationTable,
+    log: Option<Box<Log>>,
+    flag: &'static str,
+) {
+    if let Some(mut log) = log {
+        log.end(0, flag);
+    }
     let metrics = &session.shared.metrics;
     metrics.connection(
         Direction::Outbound,

@@ -2,6 +2,7 @@
 //!
 //! Never keeps a permission: it is asked again at every request and at every change of the table.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mesh_bundle::decide::{Peer, Verdict, permit};
@@ -23,6 +24,7 @@ pub(crate) struct Session {
     pub(crate) bind: Bind,
     /// `None`: the workload itself, or a peer that came without mesh TLS.
     pub(crate) peer: Option<TlsPeer>,
+    pub(crate) remote: Option<SocketAddr>,
     /// As metrics name who is at the other end.
     pub(crate) source: Arc<str>,
     /// The trust that the peer was last found to be believed under.
@@ -46,7 +48,7 @@ impl Session {
     pub(crate) fn inbound(
         shared: &Arc<Shared>,
         bind: &Bind,
-        peer: Option<TlsPeer>,
+        (remote, peer): (Option<SocketAddr>, Option<TlsPeer>),
         trust: Arc<Trust>,
     ) -> Arc<Self> {
         let source = match &peer {
@@ -58,18 +60,25 @@ impl Session {
             direction: Direction::Inbound,
             bind: bind.clone(),
             peer,
+            remote,
             source,
             trust: Mutex::new(Some(trust)),
             stats: OnceLock::new(),
         })
     }
 
-    pub(crate) fn outbound(shared: &Arc<Shared>, bind: &Bind, table: &Table) -> Arc<Self> {
+    pub(crate) fn outbound(
+        shared: &Arc<Shared>,
+        bind: &Bind,
+        remote: Option<SocketAddr>,
+        table: &Table,
+    ) -> Arc<Self> {
         Arc::new(Self {
             shared: Arc::clone(shared),
             direction: Direction::Outbound,
             bind: bind.clone(),
             peer: None,
+            remote,
             source: Arc::clone(&table.proxy),
             trust: Mutex::new(None),
             stats: OnceLock::new(),

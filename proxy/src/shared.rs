@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 
+use crate::access_log::AccessLogs;
 use crate::limiter::Limiters;
 use crate::metrics::Metrics;
 use crate::table::Table;
@@ -34,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) upstreams: Upstreams,
     pub(crate) limiters: Limiters,
+    pub(crate) access_logs: AccessLogs,
     pub(crate) room: Arc<Semaphore>,
     /// Requests, and connections that are no HTTP: what a drain waits for. How many are under way, and above that how many
     /// have begun: one number, as it is counted for each request.
@@ -64,12 +67,13 @@ impl Drop for UnderWay {
 }
 
 impl Shared {
-    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>, runtime: Handle) -> Self {
         Self {
             table: ArcSwap::from_pointee(Table::default()),
             news: watch::Sender::new(Phase::Serving),
             upstreams: Upstreams::default(),
             limiters: Limiters::default(),
+            access_logs: AccessLogs::new(runtime, Arc::clone(&metrics)),
             metrics,
             room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
             traffic: AtomicU64::new(0),
@@ -84,6 +88,7 @@ impl Shared {
     pub(crate) fn swap(&self, table: Arc<Table>) {
         self.upstreams.follow(&self.table(), &table);
         self.limiters.follow(&table);
+        self.access_logs.follow(&table);
         self.table.store(table);
         self.news.send_modify(|_| {});
     }

@@ -15,10 +15,13 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use mesh_bundle::decide::RouteTable;
-use mesh_bundle::resource::{Destination, Inbound, InboundPolicy, Protocol, TcpRoute, Timeouts};
+use mesh_bundle::resource::{
+    Destination, Inbound, InboundPolicy, IndependentRule, Protocol, TcpRoute, Timeouts,
+};
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
 
+use crate::access_log::{Home, Outlet};
 use crate::limiter::Buckets;
 use crate::metrics::RequestStats;
 use crate::tls::{ClientTls, Identity, OutsideTls, Trust};
@@ -36,6 +39,7 @@ pub struct Table {
     pub(crate) root: Option<Digest>,
     /// The Dataplane: the source of outbound traffic in metrics.
     pub(crate) proxy: Arc<str>,
+    pub(crate) home: Arc<Home>,
     pub(crate) inbounds: BTreeMap<Bind, Arc<InboundTable>>,
     pub(crate) outbounds: BTreeMap<Bind, Arc<OutboundTable>>,
     pub(crate) clusters: Vec<Arc<ClusterTable>>,
@@ -63,6 +67,7 @@ pub(crate) struct InboundTable {
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// Set where something is limited, before it is served from.
     pub(crate) buckets: OnceLock<Buckets>,
+    pub(crate) logs: OnceLock<Vec<IndependentRule<Arc<Outlet>>>>,
 }
 
 #[derive(Debug)]
@@ -77,6 +82,7 @@ pub(crate) struct DestinationTable {
     pub(crate) destination: Destination,
     pub(crate) label: Arc<str>,
     pub(crate) traffic: TrafficTable,
+    pub(crate) log: OnceLock<Vec<Arc<Outlet>>>,
 }
 
 #[expect(
@@ -106,6 +112,8 @@ pub(crate) struct RouteEntry {
     pub(crate) backends: Vec<Backend>,
     pub(crate) timeouts: Timeouts,
     pub(crate) stats: OnceLock<Arc<RequestStats>>,
+    /// Set where a policy names this route.
+    pub(crate) log: OnceLock<Vec<Arc<Outlet>>>,
 }
 
 /// A cluster by the name that the decision gives.
@@ -152,6 +160,8 @@ pub(crate) struct Instance {
     pub(crate) priority: u32,
     /// The host of requests that are sent there, instead of what the client asked for.
     pub(crate) authority: Option<HeaderValue>,
+    /// `host:port`.
+    pub(crate) label: Arc<str>,
     pub(crate) pool: OnceLock<Arc<Pool>>,
 }
 
@@ -196,11 +206,15 @@ impl ClusterTable {
 
 impl Instance {
     fn new(host: String, port: u16) -> Self {
+        let bind = Bind { host, port };
+        let label = bind.to_string().into();
+        let Bind { host, port } = bind;
         Self {
             host,
             port,
             priority: 0,
             authority: None,
+            label,
             pool: OnceLock::new(),
         }
     }

@@ -23,6 +23,11 @@ pub(crate) struct Activity {
     /// Milliseconds after `began`.
     last: AtomicU64,
     broken: AtomicBool,
+    /// Bytes from and to downstream, of bodies or of the connection.
+    received: AtomicU64,
+    sent: AtomicU64,
+    /// Milliseconds after `began` that the request took to come; [`u64::MAX`] while it comes.
+    request_took: AtomicU64,
 }
 
 impl Activity {
@@ -31,12 +36,46 @@ impl Activity {
             began: Instant::now(),
             last: AtomicU64::new(0),
             broken: AtomicBool::new(false),
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            request_took: AtomicU64::new(u64::MAX),
         }
     }
 
     pub(crate) fn touch(&self) {
-        let elapsed = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(elapsed, Ordering::Relaxed);
+        self.last.store(self.elapsed(), Ordering::Relaxed);
+    }
+
+    fn elapsed(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// So many bytes came from downstream.
+    pub(crate) fn receive(&self, bytes: usize) {
+        add(&self.received, bytes);
+    }
+
+    /// So many bytes go downstream.
+    pub(crate) fn send(&self, bytes: usize) {
+        add(&self.sent, bytes);
+    }
+
+    /// The request has come as a whole.
+    pub(crate) fn request_ended(&self) {
+        self.request_took.store(self.elapsed(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn request_took(&self) -> Option<Duration> {
+        let took = self.request_took.load(Ordering::Relaxed);
+        (took != u64::MAX).then(|| Duration::from_millis(took))
     }
 
     /// What the client sends has broken off, or is not what it must be.
@@ -71,18 +110,29 @@ impl Activity {
     }
 }
 
+fn add(to: &AtomicU64, bytes: usize) {
+    let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+    to.fetch_add(bytes, Ordering::Relaxed);
+}
+
 /// Copies until both directions have ended. An error of one end ends both.
 pub(crate) async fn relay(
     mut down: impl AsyncRead + AsyncWrite + Unpin,
     mut up: impl AsyncRead + AsyncWrite + Unpin,
+    activity: &Activity,
     idle: Option<Duration>,
     stop: impl Future<Output = Refusal>,
 ) -> Result<(), Refusal> {
-    let activity = Activity::now();
-    let (mut down, mut up) = (
-        Seen::new(&mut down, &activity),
-        Seen::new(&mut up, &activity),
-    );
+    let mut down = Seen {
+        inner: &mut down,
+        activity,
+        counted: true,
+    };
+    let mut up = Seen {
+        inner: &mut up,
+        activity,
+        counted: false,
+    };
     let copy = copy_bidirectional_with_sizes(&mut down, &mut up, BUFFER, BUFFER);
     tokio::select! {
         copied = copy => copied.map(|_| ()).map_err(|_| Refusal::Closed),
@@ -95,12 +145,8 @@ pub(crate) async fn relay(
 struct Seen<'a, T> {
     inner: &'a mut T,
     activity: &'a Activity,
-}
-
-impl<'a, T> Seen<'a, T> {
-    fn new(inner: &'a mut T, activity: &'a Activity) -> Self {
-        Self { inner, activity }
-    }
+    /// What it reads is received, and what it writes is sent: it is the downstream.
+    counted: bool,
 }
 
 impl<T: AsyncRead + Unpin> AsyncRead for Seen<'_, T> {
@@ -109,8 +155,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Seen<'_, T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
         ready!(Pin::new(&mut *self.inner).poll_read(cx, buf))?;
         self.activity.touch();
+        if self.counted {
+            self.activity.receive(buf.filled().len() - before);
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -123,6 +173,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Seen<'_, T> {
     ) -> Poll<io::Result<usize>> {
         let written = ready!(Pin::new(&mut *self.inner).poll_write(cx, buf))?;
         self.activity.touch();
+        if self.counted {
+            self.activity.send(written);
+        }
         Poll::Ready(Ok(written))
     }
 

@@ -81,11 +81,11 @@ mod tests {
                 value: crate::Duration::from_millis(*delay),
                 parts_per_million: 500_000,
             }),
-            abort: (*abort > 0).then(|| Abort {
+            abort: (*abort > 0).then_some(Abort {
                 status: *abort,
                 parts_per_million: 500_000,
             }),
-            response_bandwidth: (*bits > 0).then(|| Bandwidth {
+            response_bandwidth: (*bits > 0).then_some(Bandwidth {
                 bits_per_second: *bits,
                 parts_per_million: 500_000,
             }),

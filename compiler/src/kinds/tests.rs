@@ -167,11 +167,7 @@ fn check(kind: &str, body: &str, errors: &[&str], warnings: &[&str]) {
 /// Like [`check`], with what all places begin with.
 fn check_under(kind: &str, place: &str, body: &str, errors: &[&str], warnings: &[&str]) {
     let under = |list: &[&str]| -> Vec<String> {
-        let whole = |rest: &&str| match rest.starts_with("spec ") {
-            true => (*rest).to_owned(),
-            false => format!("{place}{rest}"),
-        };
-        list.iter().map(whole).collect()
+        list.iter().map(|rest| format!("{place}{rest}")).collect()
     };
     let (errors, warnings) = (under(errors), under(warnings));
     let errors: Vec<&str> = errors.iter().map(String::as_str).collect();

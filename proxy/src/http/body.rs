@@ -142,7 +142,10 @@ impl Answered {
             return Poll::Ready(Some(Err(Broken::Refused(refusal))));
         };
         match &frame {
-            Some(Ok(_)) => self.activity.touch(),
+            Some(Ok(frame)) => {
+                self.activity.touch();
+                self.activity.send(length(frame));
+            }
             Some(Err(_)) => self.ending.cut(Refusal::Closed),
             None => self.done = true,
         }
@@ -229,7 +232,10 @@ impl RequestBody {
         copy: Option<mpsc::Sender<Option<Frame<Bytes>>>>,
     ) -> Self {
         match inner.is_end_stream() {
-            true => Self::Empty,
+            true => {
+                activity.request_ended();
+                Self::Empty
+            }
             false => Self::Stream {
                 inner,
                 activity: Arc::clone(activity),
@@ -256,8 +262,10 @@ impl HttpBody for RequestBody {
             } => {
                 let frame = ready!(Pin::new(inner).poll_frame(cx));
                 activity.touch();
-                if matches!(frame, Some(Err(_))) {
-                    activity.break_off();
+                match &frame {
+                    Some(Ok(frame)) => activity.receive(length(frame)),
+                    Some(Err(_)) => activity.break_off(),
+                    None => activity.request_ended(),
                 }
                 mirror(copy, frame.as_ref());
                 Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
@@ -304,6 +312,10 @@ impl HttpBody for RequestBody {
             },
         }
     }
+}
+
+fn length(frame: &Frame<Bytes>) -> usize {
+    frame.data_ref().map_or(0, Bytes::len)
 }
 
 /// Gives a frame to the copy, which must never slow the original down.

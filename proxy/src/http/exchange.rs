@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use mesh_bundle::Origin;
@@ -18,6 +19,7 @@ use super::pace::Pace;
 use super::serve::{Busy, Connection};
 use super::upgrade::Switch;
 use super::{Body, answer, head};
+use crate::access_log::Log;
 use crate::metrics::{NO_FLAG, RequestStats};
 use crate::refusal::Refusal;
 use crate::table::{Instance, Table};
@@ -97,17 +99,20 @@ pub(crate) struct Ending {
     code: u16,
     flag: &'static str,
     busy: Busy,
+    log: Option<Box<Log>>,
 }
 
 impl Ending {
     /// Of a request whose response has begun. Without another word the client went away before its end.
-    pub(super) fn new(stats: Arc<RequestStats>, began: Instant, code: u16, busy: Busy) -> Self {
+    pub(super) fn new(stats: Arc<RequestStats>, began: Instant, code: u16, begun: Rest) -> Self {
+        let Rest { busy, log } = begun;
         Self {
             stats,
             began,
             code,
             flag: "DC",
             busy,
+            log,
         }
     }
 
@@ -131,6 +136,9 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         self.stats.ended(self.code, self.flag, self.began.elapsed());
+        if let Some(log) = &mut self.log {
+            log.end(self.code, self.flag);
+        }
     }
 }
 
@@ -139,9 +147,15 @@ pub(super) struct Begun<'c> {
     connection: &'c Arc<Connection>,
     table: Arc<Table>,
     pub(super) activity: Arc<Activity>,
-    busy: Busy,
+    rest: Rest,
     grpc: bool,
     down: OnUpgrade,
+}
+
+/// What stays with a request until its response has ended.
+pub(super) struct Rest {
+    busy: Busy,
+    log: Option<Box<Log>>,
 }
 
 /// How a request is sent on.
@@ -168,10 +182,22 @@ impl<'c> Begun<'c> {
             connection,
             table,
             activity: Arc::new(Activity::now()),
-            busy,
+            rest: Rest { busy, log: None },
             grpc: answer::is_grpc(request.headers()),
             down: hyper::upgrade::on(request),
         }
+    }
+
+    /// From now on a record is written of how it ends.
+    pub(super) fn log(&mut self, log: Option<Box<Log>>) {
+        self.rest.log = log;
+        if let Some(log) = &mut self.rest.log {
+            log.count(&self.activity);
+        }
+    }
+
+    pub(super) fn logged(&mut self) -> Option<&mut Log> {
+        self.rest.log.as_deref_mut()
     }
 
     /// Says no, tells of it, and counts it.
@@ -186,7 +212,7 @@ impl<'c> Begun<'c> {
 
     /// The same, with an answer that is not quite that of the table.
     pub(super) fn refuse_as(
-        self,
+        mut self,
         refusal: Refusal,
         origin: Option<&Origin>,
         stats: Option<&Arc<RequestStats>>,
@@ -201,24 +227,44 @@ impl<'c> Begun<'c> {
             let (code, flag) = (response.status().as_u16(), refusal.row().flag);
             stats.ended(code, flag, self.activity.began().elapsed());
         }
+        self.own(&response, refusal.row().flag);
         response
     }
 
     /// An answer of this proxy's own that is no refusal.
-    pub(super) fn count(self, response: Response<Body>, stats: &RequestStats) -> Response<Body> {
+    pub(super) fn count(
+        mut self,
+        response: Response<Body>,
+        stats: &RequestStats,
+    ) -> Response<Body> {
         let code = response.status().as_u16();
         stats.ended(code, NO_FLAG, self.activity.began().elapsed());
+        self.own(&response, NO_FLAG);
         response
+    }
+
+    /// Notes an answer of this proxy's own.
+    fn own(&mut self, response: &Response<Body>, flag: &'static str) {
+        let length = response.body().size_hint().lower();
+        self.activity
+            .send(usize::try_from(length).unwrap_or(usize::MAX));
+        if let Some(log) = self.logged() {
+            log.answered(response.headers());
+            log.end(response.status().as_u16(), flag);
+        }
     }
 
     /// Sends the request on, and gives the answer as it comes. `Err` is a refusal.
     pub(super) async fn send<'i>(
-        self,
+        mut self,
         plan: Plan<'_>,
         instances: impl Iterator<Item = &'i Instance> + Clone,
         outgoing: Outgoing,
     ) -> Result<Response<Body>, Response<Body>> {
         let asked = outgoing.upgrade.is_some();
+        if let Some(log) = self.logged() {
+            log.sent_to(plan.via.owner);
+        }
         let activity = Arc::clone(&self.activity);
         let revoked = self.connection.revoked.subscribe();
         let mut watchdog = watchdog(plan.limits, activity, revoked, self.table.serial);
@@ -228,7 +274,11 @@ impl<'c> Begun<'c> {
             sent = send(upstreams, plan.via, instances, outgoing) => sent,
             why = watchdog.as_mut() => Err(why),
         };
-        let Answer { response, lease } = match sent {
+        let Answer {
+            response,
+            lease,
+            instance,
+        } = match sent {
             Ok(answer) => answer,
             Err(why) => {
                 // The upstream has only heard that the request is over.
@@ -240,6 +290,10 @@ impl<'c> Begun<'c> {
             }
         };
         self.activity.touch();
+        if let Some(log) = self.logged() {
+            log.taken_by(&instance);
+            log.answered(response.headers());
+        }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             if !asked || !head::is_websocket(response.headers()) {
                 return Err(self.refuse(Refusal::BadResponse, plan.origin, Some(plan.stats)));
@@ -249,7 +303,7 @@ impl<'c> Begun<'c> {
         let (mut parts, body) = response.into_parts();
         head::response(&mut parts.headers);
         let (stats, code) = (Arc::clone(plan.stats), parts.status.as_u16());
-        let ending = Ending::new(stats, self.activity.began(), code, self.busy);
+        let ending = Ending::new(stats, self.activity.began(), code, self.rest);
         let pace = plan.bits_per_second.map(Pace::new);
         let body = Body::answer(body, watchdog, self.activity, lease, ending, pace);
         let mut response = Response::new(body);
@@ -264,7 +318,8 @@ impl<'c> Begun<'c> {
             down: self.down,
             up: hyper::upgrade::on(&mut response),
             idle: plan.idle,
-            ending: Ending::new(stats, self.activity.began(), code, self.busy),
+            activity: Arc::clone(&self.activity),
+            ending: Ending::new(stats, self.activity.began(), code, self.rest),
         };
         switch.spawn(&self.connection.session);
         let mut headers: HeaderMap = std::mem::take(response.headers_mut());

@@ -17,6 +17,7 @@ use super::exchange::{Begun, Limits, Plan, target};
 use super::head::{self, CLIENT_CERT};
 use super::serve::{Busy, Connection};
 use super::{Body, RequestBody, answer};
+use crate::access_log::{self, RequestHead};
 use crate::dice::roll;
 use crate::metrics::{Direction, RequestStats};
 use crate::refusal::Refusal;
@@ -30,11 +31,18 @@ pub(super) async fn answer(
     mut request: Request<Incoming>,
 ) -> Response<Body> {
     let table = connection.session.shared.table();
-    let begun = Begun::new(connection, Arc::clone(&table), busy, &mut request);
+    let mut begun = Begun::new(connection, Arc::clone(&table), busy, &mut request);
     let Some(inbound) = table.inbounds.get(&connection.session.bind) else {
         return begun.refuse(Refusal::Withdrawn, None, None);
     };
     let stats = stats(&connection.session, inbound);
+    let asked = || Some(RequestHead::of(&request));
+    begun.log(access_log::of_inbound(
+        &connection.session,
+        &table,
+        inbound,
+        asked,
+    ));
     let outgoing = match admit(&connection.session, &table, inbound, &begun, request) {
         Ok(outgoing) => outgoing,
         Err((refusal, origin)) => return begun.refuse(refusal, origin, Some(stats)),

@@ -80,7 +80,9 @@ pub(super) fn start(
 async fn copy(session: &Session, cluster: &ClusterTable, outgoing: Outgoing) {
     let upstreams = &session.shared.upstreams;
     let via = Via::cluster(cluster);
-    let Ok(Answer { response, lease }) = send(upstreams, via, cluster.in_turn(), outgoing).await
+    let Ok(Answer {
+        response, lease, ..
+    }) = send(upstreams, via, cluster.in_turn(), outgoing).await
     else {
         return;
     };

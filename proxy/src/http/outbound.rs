@@ -19,6 +19,7 @@ use super::exchange::{Begun, Limits, Plan, target};
 use super::head::{self, Head};
 use super::serve::{Busy, Connection};
 use super::{Body, RequestBody, answer, mirror};
+use crate::access_log::{self, RequestHead};
 use crate::dice::roll;
 use crate::metrics::{Direction, RequestStats};
 use crate::refusal::Refusal;
@@ -33,7 +34,7 @@ pub(super) async fn answer(
 ) -> Response<Body> {
     let session = &connection.session;
     let table = session.shared.table();
-    let begun = Begun::new(connection, Arc::clone(&table), busy, &mut request);
+    let mut begun = Begun::new(connection, Arc::clone(&table), busy, &mut request);
     let outbound = table.outbounds.get(&session.bind);
     let Some((destination, routing)) = outbound.and_then(|outbound| {
         let destination = &*outbound.destination;
@@ -42,6 +43,8 @@ pub(super) async fn answer(
         return begun.refuse(Refusal::Withdrawn, None, None);
     };
     let (mut parts, body) = request.into_parts();
+    let asked = || Some(RequestHead::of_parts(&parts));
+    begun.log(access_log::of_outbound(session, &table, destination, asked));
     let found = head::request(&mut parts).and_then(|head| routing.find(&parts, head));
     let routed = match found {
         Ok(routed) => routed,
@@ -51,6 +54,9 @@ pub(super) async fn answer(
         }
     };
     let stats = entry_stats(session, destination, routed.entry);
+    if let Some(log) = begun.logged() {
+        log.routed(routed.entry);
+    }
     let mut response = match pass(&begun, &routed, parts, body, session) {
         Ok(Passed::Send(outgoing, cluster, origin)) => {
             let plan = plan(&routed, cluster, origin, stats);

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::exchange::Ending;
 use crate::session::Session;
-use crate::tcp::relay;
+use crate::tcp::{Activity, relay};
 
 /// The 101 has been written or it never will be.
 const SWITCH_WAIT: Duration = Duration::from_secs(15);
@@ -20,6 +20,7 @@ const SWITCH_WAIT: Duration = Duration::from_secs(15);
 pub(super) struct Switch {
     pub(super) down: OnUpgrade,
     pub(super) up: OnUpgrade,
+    pub(super) activity: Arc<Activity>,
     pub(super) idle: Option<Duration>,
     pub(super) ending: Ending,
 }
@@ -32,6 +33,7 @@ impl Switch {
             let Self {
                 down,
                 up,
+                activity,
                 idle,
                 mut ending,
             } = self;
@@ -40,7 +42,7 @@ impl Switch {
                 return;
             };
             let stop = session.until_refused();
-            match relay(TokioIo::new(down), TokioIo::new(up), idle, stop).await {
+            match relay(TokioIo::new(down), TokioIo::new(up), &activity, idle, stop).await {
                 Ok(()) => ending.complete(),
                 Err(refusal) => ending.cut(refusal),
             }

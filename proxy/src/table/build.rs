@@ -26,6 +26,7 @@ use super::{
     Backend, Bind, ClusterTable, DestinationTable, Hop, InboundTable, Instance, OutboundTable,
     RouteEntry, Step, Table, TrafficTable,
 };
+use crate::access_log::Home;
 use crate::tls::{ALPN_H1, ALPN_H2, ALPN_TCP, Identity, Trust};
 use crate::world::{Rejected, World};
 
@@ -49,12 +50,23 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
         revision: world.revision.as_str().into(),
         root: Some(world.root),
         proxy: config.proxy.kri.to_string().into(),
+        home: Arc::new(home(config)),
         inbounds: inbounds(config, identity.as_ref())?,
         outbounds: outbounds(config, &destinations)?,
         clusters: clusters.into_values().collect(),
         trust,
         identity,
     })
+}
+
+fn home(config: &ProxyConfig) -> Home {
+    let mut inbounds = config.inbounds.values();
+    Home {
+        mesh: config.proxy.kri.mesh.clone(),
+        zone: config.proxy.zone.clone(),
+        workload: config.proxy.workload.as_deref().map(Arc::from),
+        address: inbounds.next().map(|(inbound, _)| inbound.address.clone()),
+    }
 }
 
 fn rejected(key: Key, pointer: &str, reason: impl Into<String>) -> Rejected {
@@ -178,6 +190,7 @@ fn destinations(config: &ProxyConfig, clusters: &Clusters) -> Result<Destination
             destination: destination.clone(),
             label: Arc::clone(&label),
             traffic,
+            log: OnceLock::new(),
         };
         compiled.insert(label.to_string(), Arc::new(destination));
     }
@@ -220,6 +233,7 @@ fn traffic(
                 .clone()
                 .unwrap_or_else(|| destination.timeouts.clone()),
             stats: OnceLock::new(),
+            log: OnceLock::new(),
         })
     };
     Ok(TrafficTable::Http {
@@ -301,6 +315,7 @@ fn compile_inbound(
         workload: Instance::new(inbound.workload_address.clone(), inbound.workload_port),
         tls,
         buckets: OnceLock::new(),
+        logs: OnceLock::new(),
     })
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Never buffers a body, so a request can be tried elsewhere only as long as nothing of it was written.
 
+use std::sync::Arc;
+
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::body::Incoming;
@@ -36,6 +38,8 @@ pub(crate) struct Outgoing {
 pub(crate) struct Answer {
     pub(crate) response: Response<Incoming>,
     pub(crate) lease: Lease,
+    /// Who gave it.
+    pub(crate) instance: Arc<str>,
 }
 
 /// Sends a request to the first of the instances that takes it.
@@ -154,7 +158,14 @@ async fn send_to(
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
                 return Err((Refusal::BadResponse, None));
             }
-            Ok(response) => return Ok(Answer { response, lease }),
+            Ok(response) => {
+                let instance = Arc::clone(&instance.label);
+                return Ok(Answer {
+                    response,
+                    lease,
+                    instance,
+                });
+            }
             Err((_, Some(unsent))) => request = unsent,
             Err(failed) => return Err(failed),
         }
@@ -186,7 +197,12 @@ async fn upgrade<'a>(
                 let response = sender.send_request(request).await;
                 let response = response.map_err(|why| failure(&why))?;
                 let lease = Lease::Own;
-                return Ok(Answer { response, lease });
+                let instance = Arc::clone(&instance.label);
+                return Ok(Answer {
+                    response,
+                    lease,
+                    instance,
+                });
             }
         }
     }

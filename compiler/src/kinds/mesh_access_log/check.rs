@@ -18,8 +18,6 @@ impl MeshAccessLog {
     pub(super) fn check(&self, check: &mut Check<'_>) {
         TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
         let spec = Pointer::default();
-        // Until mesh-proxy writes records.
-        check.not_implemented(&spec, "mesh-proxy writes no access logs");
         let items = [
             ("to", !self.to.is_empty()),
             ("rules", !self.rules.is_empty()),
@@ -107,6 +105,7 @@ impl LogBackend {
 
 impl LogTelemetry {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        check.not_implemented(at, "records are not sent to collectors");
         TelemetryRef::check(self.backend_ref.as_ref(), &at.field("backendRef"), check);
         for (index, attribute) in self.attributes.iter().flatten().enumerate() {
             let at = at.field("attributes").index(index);

@@ -14,17 +14,12 @@ fn conf(kind: &str, default: &str, errors: &[&str], warnings: &[&str]) {
 
 #[test]
 fn access_logs() {
-    let log = |backend: &str, errors: &[&str]| {
+    let logs = |backend: &str, errors: &[&str], warnings: &[&str]| {
         let body = format!("rules: [{{default: {{backends: [{backend}]}}}}]");
         let place = "spec.rules[0].default.backends[0]";
-        check_under(
-            "MeshAccessLog",
-            place,
-            &body,
-            errors,
-            &["spec [not-implemented]"],
-        );
+        check_under("MeshAccessLog", place, &body, errors, warnings);
     };
+    let log = |backend: &str, errors: &[&str]| logs(backend, errors, &[]);
     log("{type: File, file: {path: /dev/stdout}}", &[]);
     log(
         "{type: File, file: {path: /a, format: {type: Plain, plain: '%START_TIME(%s)% %REQ(:METHOD)% %REQ(X-A?X-B):10% 100 %%'}}}",
@@ -46,22 +41,17 @@ fn access_logs() {
             ".tcp.format.json[1].value [invalid-value]",
         ],
     );
-    log(
-        "{type: OpenTelemetry, openTelemetry: {backendRef: {kind: MeshOpenTelemetryBackend}, attributes: [{key: otel.a, value: b}]}}",
+    logs(
+        "{type: OpenTelemetry, openTelemetry: {backendRef: {kind: MeshOpenTelemetryBackend}, attributes: [{key: otel.a, value: b}], body: [{a: '%NONE%'}]}}",
         &[
             ".openTelemetry.backendRef [missing-field]",
             ".openTelemetry.attributes[0].key [invalid-value]",
+            ".openTelemetry.body[0].a [invalid-value]",
         ],
+        &[".openTelemetry [not-implemented]"],
     );
-    let whole = |body: &str, errors: &[&str]| {
-        check_under(
-            "MeshAccessLog",
-            "spec",
-            body,
-            errors,
-            &["spec [not-implemented]"],
-        )
-    };
+    let whole =
+        |body: &str, errors: &[&str]| check_under("MeshAccessLog", "spec", body, errors, &[]);
     whole("{}", &[" [missing-field]"]);
     whole(
         "to: [{targetRef: {kind: Mesh}, default: {}}]",

@@ -1,0 +1,179 @@
+//! Access logs: what is written about requests and connections, and to whom.
+//!
+//! Never makes traffic wait for a log: a record that finds no room is dropped, and counted.
+
+mod record;
+mod time;
+mod value;
+mod writer;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use mesh_bundle::decide::applying;
+use mesh_bundle::resource::{IndependentRule, LogBackend, LogFormat, LogSink};
+use tokio::runtime::Handle;
+
+use crate::metrics::Metrics;
+use crate::session::Session;
+use crate::table::{DestinationTable, InboundTable, RouteEntry, Table, TrafficTable};
+
+pub(crate) use record::{Home, Log, Record, RequestHead};
+use writer::{Queue, Sink};
+
+/// One place that records go to, in one format.
+#[derive(Debug)]
+pub(crate) struct Outlet {
+    format: LogFormat,
+    queue: Queue,
+}
+
+/// All queues of a data plane. They outlive tables.
+#[derive(Debug)]
+pub(crate) struct AccessLogs {
+    runtime: Handle,
+    metrics: Arc<Metrics>,
+    queues: Mutex<HashMap<Sink, Queue>>,
+}
+
+impl AccessLogs {
+    pub(crate) fn new(runtime: Handle, metrics: Arc<Metrics>) -> Self {
+        Self {
+            runtime,
+            metrics,
+            queues: Mutex::default(),
+        }
+    }
+
+    /// Gives a table its outlets, and lets go of those that nothing leads to any more: what is queued there is still written.
+    pub(crate) fn follow(&self, table: &Table) {
+        let mut known = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted = HashMap::new();
+        let mut queue = |sink: Sink| {
+            let make = || {
+                let dropped = self.metrics.dropped_records(&sink.to_string());
+                Queue::start(&sink, dropped, &self.runtime)
+            };
+            let queue = wanted.entry(sink.clone());
+            let queue = queue.or_insert_with(|| known.remove(&sink).unwrap_or_else(make));
+            queue.clone()
+        };
+        for inbound in table.inbounds.values() {
+            let http = inbound.inbound.protocol.is_http();
+            let rules = inbound.policy.access_logs.iter();
+            let rule = |rule: &IndependentRule<LogBackend>| IndependentRule {
+                number: rule.number,
+                peer: rule.peer.clone(),
+                acts: outlets(&rule.acts, http, &mut queue),
+                origin: rule.origin.clone(),
+            };
+            let rules = rules.map(rule).collect();
+            inbound.logs.get_or_init(|| rules);
+        }
+        for outbound in table.outbounds.values() {
+            let destination = &outbound.destination;
+            let http = matches!(destination.traffic, TrafficTable::Http { .. });
+            let backends = destination.destination.access_log.as_ref();
+            let backends = backends.map_or([].as_slice(), |log| &log.value);
+            let own = outlets(backends, http, &mut queue);
+            destination.log.get_or_init(|| own);
+            let TrafficTable::Http { table, routes, .. } = &destination.traffic else {
+                continue;
+            };
+            for (compiled, entry) in table.routes().iter().zip(routes) {
+                if let Some(log) = &compiled.route.access_log {
+                    let own = outlets(&log.value, http, &mut queue);
+                    entry.log.get_or_init(|| own);
+                }
+            }
+        }
+        *known = wanted;
+    }
+
+    /// Waits until everything that was queued is written.
+    pub(crate) async fn flush(&self) {
+        let queues: Vec<Queue> = {
+            let known = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+            known.values().cloned().collect()
+        };
+        for queue in queues {
+            queue.flush().await;
+        }
+    }
+}
+
+/// `http`: the default format is that of requests.
+fn outlets(
+    backends: &[LogBackend],
+    http: bool,
+    queue: &mut impl FnMut(Sink) -> Queue,
+) -> Vec<Arc<Outlet>> {
+    let outlet = |backend: &LogBackend| {
+        let (sink, format) = match &backend.sink {
+            LogSink::File { path, format } => (Sink::File(path.clone()), format),
+            LogSink::Tcp { address, format } => (Sink::Tcp(address.clone()), format),
+            // `meshc` has warned that nothing is sent there.
+            LogSink::OpenTelemetry { .. } => return None,
+        };
+        let default = || match http {
+            true => LogFormat::of_requests(),
+            false => LogFormat::of_connections(),
+        };
+        Some(Arc::new(Outlet {
+            format: format.clone().unwrap_or_else(default),
+            queue: queue(sink),
+        }))
+    };
+    backends.iter().filter_map(outlet).collect()
+}
+
+/// The log of one request or connection that came to an inbound; `None` where nobody wants it.
+pub(crate) fn of_inbound(
+    session: &Session,
+    table: &Table,
+    inbound: &InboundTable,
+    asked: impl FnOnce() -> Option<RequestHead>,
+) -> Option<Box<Log>> {
+    let rules = inbound.logs.get().filter(|rules| !rules.is_empty())?;
+    let peer = session.peer();
+    let rules = applying(rules, &peer);
+    let outlets: Vec<Arc<Outlet>> = rules.flat_map(|rule| &rule.acts).cloned().collect();
+    if outlets.is_empty() {
+        return None;
+    }
+    let mut record = Record::new(session, table, asked());
+    record.destination = table.home.workload.clone();
+    record.cluster = Some(Arc::clone(&inbound.label));
+    Some(Log::new(outlets, record))
+}
+
+/// The log of one request or connection to a destination; a request whose route is not known yet has the outlets of the
+/// destination.
+pub(crate) fn of_outbound(
+    session: &Session,
+    table: &Table,
+    destination: &DestinationTable,
+    asked: impl FnOnce() -> Option<RequestHead>,
+) -> Option<Box<Log>> {
+    let own = destination.log.get().map_or([].as_slice(), Vec::as_slice);
+    let routed = match &destination.traffic {
+        TrafficTable::Http { routes, .. } => routes.iter().any(|route| route.log.get().is_some()),
+        TrafficTable::Tcp { .. } => false,
+    };
+    if own.is_empty() && !routed {
+        return None;
+    }
+    let mut record = Record::new(session, table, asked());
+    record.destination = Some(destination.destination.kri.name.as_str().into());
+    Some(Log::new(own.to_vec(), record))
+}
+
+impl Log {
+    /// Now the route is known.
+    pub(crate) fn routed(&mut self, route: &RouteEntry) {
+        self.record.route = Some(Arc::clone(&route.label));
+        if let Some(own) = route.log.get() {
+            self.outlets.clone_from(own);
+        }
+    }
+}
