@@ -57,12 +57,15 @@ impl fmt::Debug for Secrets {
 }
 
 /// What is wrong with a repository.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Checked {
     /// Sorted by place.
     pub diagnostics: Diagnostics,
     /// What was read: diagnostics are rendered with it.
     pub sources: Sources,
+    /// What documents say: a process that ends after this need not take it apart.
+    #[expect(dead_code, reason = "it is kept, not read")]
+    readings: Readings,
 }
 
 /// What a repository means.
@@ -84,7 +87,11 @@ pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
 #[must_use]
 pub fn check(world: &dyn World, settings: &Settings) -> Checked {
     let readings = Readings::of(world, settings, None);
-    judge(&readings, settings, Purpose::Findings).checked
+    let checked = judge(&readings, settings, Purpose::Findings).checked;
+    Checked {
+        readings,
+        ..checked
+    }
 }
 
 /// Compiles a repository, and keeps what it was compiled from for questions.
@@ -171,6 +178,7 @@ pub(crate) fn judge(readings: &Readings, settings: &Settings, purpose: Purpose) 
         checked: Checked {
             diagnostics,
             sources,
+            readings: Readings::default(),
         },
         lowered,
         resources,

@@ -11,13 +11,14 @@ mod reader;
 mod role;
 mod universal;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use mesh_bundle::Kri;
 use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
 use crate::kinds::{KindInfo, Scope};
+use crate::lookup::Lookup;
 use crate::model::{Compat, Meta, Settings};
 use crate::reading::Judged;
 use crate::source::{Node, NodeKind, Parsed};
@@ -243,13 +244,13 @@ fn name_of(meta: &Meta) -> Location {
 
 /// Says which documents are one too many, and are then not `sound`.
 pub(crate) fn duplicates(documents: &[&Judged], sound: &mut [bool], diagnostics: &mut Diagnostics) {
-    let mut first: BTreeMap<&Kri, &Meta> = BTreeMap::new();
+    let mut first: Lookup<&Kri, &Meta> = Lookup::default();
     for (document, sound) in documents.iter().zip(sound) {
         let meta = document.meta();
         if !*sound {
             continue;
         }
-        let Some(earlier) = first.get(&meta.kri) else {
+        let Some(earlier) = first.get(&&meta.kri) else {
             first.insert(&meta.kri, meta);
             continue;
         };

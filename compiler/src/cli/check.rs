@@ -31,21 +31,23 @@ impl Check {
             ..settings.clone()
         };
         let paths: Vec<_> = std::iter::once(path).chain(&self.more).cloned().collect();
+        let checked = open::checked(&paths, settings)?;
         let Checked {
             diagnostics,
             sources,
-        } = open::checked(&paths, settings)?;
-        let text = render(self.common.format(), &diagnostics, &sources);
+            ..
+        } = &checked;
+        let text = render(self.common.format(), diagnostics, sources);
         output.tell(&text)?;
-        let summary = summary(&diagnostics, &sources) + "\n";
+        let summary = summary(diagnostics, sources) + "\n";
         match self.common.format {
             FormatArg::Human => output.tell(&summary)?,
             // Programs read the rest.
             FormatArg::Concise | FormatArg::Json => output.complain(&summary),
         }
-        let outcome = judge(&diagnostics, self.common.deny_warnings);
+        let outcome = judge(diagnostics, self.common.deny_warnings);
         // The process ends now, and gives everything back at once.
-        std::mem::forget(sources);
+        std::mem::forget(checked);
         Ok(outcome)
     }
 }
