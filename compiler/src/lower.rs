@@ -3,6 +3,7 @@
 //! Never reads text and never decides anything about a request: that is `decide` of the bundle.
 
 mod access_log;
+mod captured;
 mod circuit_breaker;
 mod external;
 mod fault_injection;

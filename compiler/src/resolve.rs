@@ -2,6 +2,7 @@
 //!
 //! Never reports by itself: resolving happens once for each proxy, reporting once for each document.
 
+mod reachable;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,7 +11,7 @@ use mesh_bundle::resource::Protocol;
 use mesh_bundle::{Kri, Origin};
 
 use crate::diag::{Location, Pointer};
-use crate::kinds::dataplane::outbound::TransparentProxying;
+use crate::kinds::dataplane::outbound::{ReachableRef, TransparentProxying};
 use crate::kinds::dataplane::{Dataplane, Inbound, InboundState, Networking};
 use crate::kinds::mesh_external_service::MeshExternalService;
 use crate::kinds::scalar::PortRef;
@@ -162,6 +162,14 @@ impl<'a> Instance<'a> {
         let networking = self.networking();
         let capture = networking.and_then(|networking| networking.transparent_proxying.as_ref());
         capture.is_some_and(TransparentProxying::captures_outbound)
+    }
+
+    /// What its document says its workload can reach; `None`: everything.
+    pub(crate) fn reachable(&self) -> Option<&'a [ReachableRef]> {
+        let networking = self.networking()?;
+        let capture = networking.transparent_proxying.as_ref()?;
+        let reachable = capture.reachable_backends.as_ref()?;
+        Some(&reachable.refs)
     }
 
     /// The service that a proxy belongs to by the name of its workload.

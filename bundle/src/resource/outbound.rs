@@ -23,7 +23,10 @@ pub struct Outbound {
     pub port: u16,
     /// The key of the [`Destination`].
     pub destination: Kri,
-    /// The outbound in the Dataplane document.
+    /// Nobody connects to it by its address: traffic for it is captured on its way to a virtual IP.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub captured: bool,
+    /// The outbound in the Dataplane document; where traffic is captured, the service document.
     pub origin: Origin,
 }
 

@@ -162,8 +162,12 @@ impl Telling<'_> {
         let address = std::net::SocketAddr::new(outbound.address, outbound.port);
         let destination = self.config.destinations.get(&outbound.destination);
         let number = destination.map_or_else(String::new, |d| format!(" (port {})", d.port));
+        let captured = match outbound.captured {
+            true => ", captured",
+            false => "",
+        };
         let title = format!(
-            "outbound {address} -> {}{number}",
+            "outbound {address} -> {}{number}{captured}",
             words::port(&outbound.destination)
         );
         self.page.noted(0, &title, &words::origin(&outbound.origin));

@@ -34,10 +34,16 @@ fn row(config: &ProxyConfig) -> [String; 4] {
         .inbounds
         .iter()
         .map(|(name, (inbound, _))| format!("{name} {}:{}", inbound.address, inbound.port));
-    let outbounds = config
+    let (captured, explicit): (Vec<_>, Vec<_>) = config
         .outbounds
         .iter()
+        .partition(|(_, outbound)| outbound.captured);
+    let outbounds = explicit.into_iter();
+    let outbounds = outbounds
         .map(|(address, outbound)| format!("{address} -> {}", words::port(&outbound.destination)));
+    // As many as the mesh has ports.
+    let captured = (!captured.is_empty()).then(|| format!("{} captured", captured.len()));
+    let outbounds = outbounds.chain(captured);
     [
         words::name(&config.proxy.kri),
         identity.map_or("-".to_owned(), |identity| identity.spiffe_id.to_string()),

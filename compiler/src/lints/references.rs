@@ -53,6 +53,16 @@ fn outbounds(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
                 diagnostics.push(unresolved.at(at));
             }
         }
+        for (index, one) in instance.reachable().into_iter().flatten().enumerate() {
+            if let Err(unresolved) = catalogue.reachable(one, instance.meta) {
+                let capture = Pointer::default()
+                    .field("networking")
+                    .field("transparentProxying");
+                let refs = capture.field("reachableBackends").field("refs");
+                let at = instance.meta.within(&refs.index(index));
+                diagnostics.push(unresolved.at(at));
+            }
+        }
     }
 }
 

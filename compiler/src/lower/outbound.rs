@@ -18,6 +18,7 @@ use crate::policy::outbound::{self, Towards};
 use crate::provenance::Notes;
 use crate::service::{Port, Selector, Service};
 
+use super::captured;
 use super::circuit_breaker::circuit_breaker;
 use super::external::external;
 use super::health_check::health_check;
@@ -55,7 +56,7 @@ impl Addressed<'_> {
     }
 }
 
-/// Adds the outbounds of a proxy. One that captures its workload's traffic has none yet.
+/// Adds the outbounds of a proxy.
 pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts<'_>) {
     let policies = &of.mesh.policies;
     let sending = Sending {
@@ -73,12 +74,17 @@ pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts<'_>) {
         .instance
         .networking()
         .map_or([].as_slice(), |n| &n.outbound);
+    let mut explicit = false;
     for (index, declared) in declared.iter().enumerate() {
         if let Some(outbound) = sending.outbound(index, declared, parts) {
+            explicit = true;
             let address = std::net::SocketAddr::new(outbound.address, outbound.port);
             let key = Key::Outbound(address.to_string());
             parts.insert(key, Resource::Outbound(outbound));
         }
+    }
+    if !explicit && of.instance.captures_outbound() {
+        captured::lower(&sending, parts);
     }
 }
 
@@ -104,6 +110,7 @@ impl<'a> Sending<'a> {
                 .ok()?,
             port: u16::try_from(declared.port?).ok()?,
             destination: addressed.kri(),
+            captured: false,
             origin: self
                 .of
                 .lines
@@ -111,7 +118,7 @@ impl<'a> Sending<'a> {
         })
     }
 
-    fn destination(&self, addressed: Addressed<'a>, parts: &mut Parts<'_>) {
+    pub(super) fn destination(&self, addressed: Addressed<'a>, parts: &mut Parts<'_>) {
         let kri = addressed.kri();
         let key = Key::Destination(kri.clone());
         if parts.has(&key) {

@@ -51,6 +51,8 @@ pub(super) struct Shared {
     pub(super) destinations: Store<Ingredients>,
     pub(super) clusters: Store<Ingredients>,
     pub(super) wide: Store<WideIngredients>,
+    /// Outbounds on virtual IPs, by the port that they lead to.
+    pub(super) captured: Store<Kri>,
 }
 
 /// Resources by what they are made of.
@@ -122,6 +124,7 @@ impl Shared {
             destinations: Store::default(),
             clusters: Store::default(),
             wide: Store::default(),
+            captured: Store::default(),
         }
     }
 

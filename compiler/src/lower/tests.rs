@@ -3,6 +3,7 @@
 mod access_logs;
 mod balancing;
 mod breakers;
+mod captured;
 mod defaults;
 mod faults;
 mod identities;

@@ -324,7 +324,9 @@ fn outbounds(
     destinations: &Destinations,
 ) -> Result<BTreeMap<Bind, Arc<OutboundTable>>, Rejected> {
     let mut compiled = BTreeMap::new();
-    for (name, outbound) in &config.outbounds {
+    // Nothing is captured yet, and a virtual IP is no address that a listener could have.
+    let explicit = config.outbounds.iter();
+    for (name, outbound) in explicit.filter(|(_, outbound)| !outbound.captured) {
         let key = || Key::Outbound(name.clone());
         let destination = destinations
             .get(&outbound.destination.to_string())

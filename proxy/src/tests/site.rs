@@ -255,6 +255,7 @@ impl Site {
             address: entry.ip(),
             port: entry.port(),
             destination: service("api"),
+            captured: false,
             origin: origin("dataplanes.yaml", 9),
         };
         config.outbounds.insert(entry.to_string(), outbound);

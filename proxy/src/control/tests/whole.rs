@@ -25,6 +25,7 @@ fn with_outbound(port: u16) -> Vec<(Key, Resource)> {
         address: [127, 0, 0, 1].into(),
         port,
         destination: cluster(),
+        captured: false,
         origin: origin.clone(),
     };
     let backend = WeightedBackend {
