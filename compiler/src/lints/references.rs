@@ -10,7 +10,6 @@ use crate::kinds::mesh_http_route::HttpRuleConf;
 use crate::kinds::mesh_tcp_route::TcpRouteConf;
 use crate::kinds::target_ref::BackendRef;
 use crate::kinds::{Resource, Spec};
-use crate::policy::target::{DISPLAY_NAME, NAMESPACE, Target};
 use crate::repository::MeshView;
 use crate::service::Instance;
 
@@ -53,60 +52,19 @@ fn outbounds(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
                 diagnostics.push(unresolved.at(at));
             }
         }
-        for (index, one) in instance.reachable().into_iter().flatten().enumerate() {
-            if let Err(unresolved) = catalogue.reachable(one, instance.meta) {
-                let capture = Pointer::default()
-                    .field("networking")
-                    .field("transparentProxying");
-                let refs = capture.field("reachableBackends").field("refs");
-                let at = instance.meta.within(&refs.index(index));
-                diagnostics.push(unresolved.at(at));
-            }
-        }
     }
 }
 
 /// What a proxy may reach, where that is restricted: a reference may lead to several services.
 fn reachable(mesh: &MeshView<'_>, instance: Instance<'_>, diagnostics: &mut Diagnostics) {
-    let capture = instance
-        .networking()
-        .and_then(|n| n.transparent_proxying.as_ref());
-    let refs = capture.and_then(|capture| capture.reachable_backends.as_ref());
     let at = Pointer::default()
         .field("networking")
         .field("transparentProxying");
     let at = at.field("reachableBackends").field("refs");
-    for (index, one) in refs.iter().flat_map(|refs| refs.refs.iter().enumerate()) {
-        let mut labels = one.labels.clone();
-        if let Some(name) = &one.name {
-            labels.insert(DISPLAY_NAME.to_owned(), name.clone());
-            let own = Some(&instance.meta.kri.namespace).filter(|own| !own.is_empty());
-            if let Some(namespace) = one.namespace.as_ref().or(own) {
-                labels.insert(NAMESPACE.to_owned(), namespace.clone());
-            }
-        }
-        let Some(kind) = &one.kind else {
-            continue;
-        };
-        let target = serde_json::json!({"kind": kind.as_str(), "labels": labels});
-        let at = instance.meta.within(&at.index(index));
-        let ports = match mesh.catalogue().towards(&Target::read(Some(&target))) {
-            Ok(towards) => towards,
-            Err(unresolved) => {
-                diagnostics.push(unresolved.at(at));
-                continue;
-            }
-        };
-        let ports = ports
-            .iter()
-            .flat_map(|towards| super::protocols::ports(mesh, towards));
-        let mut numbers = ports.map(|(_, port)| u32::from(port.number));
-        if let Some(port) = one
-            .port
-            .filter(|port| !numbers.any(|number| number == *port))
-        {
-            let message = format!("nothing that this refers to has the port `{port}`");
-            diagnostics.push(Diagnostic::new(Code::DANGLING_REF, at, message));
+    for (index, one) in instance.reachable().into_iter().flatten().enumerate() {
+        if let Err(unresolved) = mesh.catalogue().reachable(one, instance.meta) {
+            let at = instance.meta.within(&at.index(index));
+            diagnostics.push(unresolved.at(at));
         }
     }
 }
