@@ -5,6 +5,7 @@ mod e2e {
     mod access_log;
     mod bad_commit;
     mod canary;
+    mod circuit_breaker;
     mod crash;
     mod day0;
     mod drain;
@@ -19,6 +20,7 @@ mod e2e {
     mod protocols;
     mod rate_limit;
     mod remote;
+    mod retries;
     mod rotation;
     mod routes;
     mod secrets;

@@ -11,8 +11,10 @@ mod inbound;
 mod mirror;
 mod outbound;
 mod pace;
+mod recorded;
 mod scan;
 mod serve;
+mod tries;
 mod upgrade;
 
 pub(crate) use body::{Body, RequestBody};

@@ -248,10 +248,12 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
         return count(session, inbound, log, Refusal::RateLimit.row().flag);
     }
     let timeouts = &inbound.policy.timeouts;
-    let (upstreams, via) = (&session.shared.upstreams, Via::workload(inbound));
+    let upstreams = &session.shared.upstreams;
+    let load = upstreams.load_of(&inbound.label, &inbound.load);
+    let via = Via::workload(inbound).within(load, &inbound.limits);
     let workload = upstreams.connect(&via, &inbound.workload, None).await;
     let workload = match workload {
-        Ok(connected) => connected.stream,
+        Ok(connected) => connected,
         Err(refusal) => {
             session.refused(refusal, None, table);
             return count(session, inbound, log, refusal.row().flag);
@@ -262,7 +264,7 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
     }
     let idle = timeouts.idle.value.limit();
     let stop = session.until_refused();
-    let ended = relay(stream, workload, &activity, idle, stop).await;
+    let ended = relay(stream, workload.stream, &activity, idle, stop).await;
     let flag = ended.map_or_else(|refusal| refusal.row().flag, |()| NO_FLAG);
     count(session, inbound, log, flag);
 }

@@ -93,6 +93,7 @@ pub struct Metrics {
     registry: Mutex<Registry>,
     requests: Family<RequestLabels, Counter>,
     seconds: Seconds,
+    retries: Family<Flow, Counter>,
     connections: Family<ConnectionLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     shadow_denied: Counter,
@@ -111,6 +112,7 @@ pub(crate) struct RequestStats {
     requests: Family<RequestLabels, Counter>,
     /// What almost every request ends as.
     ok: Counter,
+    retries: Counter,
     seconds: Histogram,
 }
 
@@ -121,6 +123,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let requests = Family::default();
         let seconds = Seconds::new_with_constructor(|| Histogram::new(BUCKETS));
+        let retries = Family::default();
         let connections = Family::default();
         let refusals = Family::default();
         let (shadow_denied, open) = (Counter::default(), Gauge::default());
@@ -134,6 +137,11 @@ impl Metrics {
             "mesh_request_duration_seconds",
             "From the head of the request to the end of the response",
             seconds.clone(),
+        );
+        registry.register(
+            "mesh_retries",
+            "Requests that were sent again",
+            Family::clone(&retries),
         );
         registry.register(
             "mesh_connections",
@@ -169,6 +177,7 @@ impl Metrics {
             registry: Mutex::new(registry),
             requests,
             seconds,
+            retries,
             connections,
             refusals,
             shadow_denied,
@@ -218,6 +227,7 @@ impl Metrics {
                 flow: flow.clone(),
                 requests,
                 ok,
+                retries: self.retries.get_or_create_owned(flow),
                 seconds: self.seconds.get_or_create_owned(flow),
             })
         });
@@ -299,6 +309,10 @@ impl Flow {
 }
 
 impl RequestStats {
+    pub(crate) fn sent_again(&self) {
+        self.retries.inc();
+    }
+
     pub(crate) fn ended(&self, code: u16, flag: &'static str, after: Duration) {
         match (code, flag) {
             (200, NO_FLAG) => self.ok.inc(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use mesh_bundle::Origin;
 use mesh_bundle::decide::{Choice, choose};
-use mesh_bundle::resource::TcpRoute;
+use mesh_bundle::resource::{Retry, TcpRoute};
 use tokio::net::TcpStream;
 
 use crate::access_log::{Log, of_outbound};
@@ -44,7 +44,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         log.count(&activity);
     }
     let opened = match choice(route, backends) {
-        Ok((cluster, origin)) => match open(shared, cluster).await {
+        Ok((cluster, origin)) => match open(shared, cluster, attempts(&destination)).await {
             Ok((connected, instance)) => Ok((connected, instance, cluster)),
             Err(refusal) => Err((refusal, Some(origin))),
         },
@@ -64,6 +64,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
     let cluster = cluster.kri.clone();
     drop(table);
     let idle = destination.destination.timeouts.idle.value.limit();
+    let _place = connected.place;
     let peer = connected.peer;
     let stop = async {
         tokio::select! {
@@ -91,8 +92,20 @@ fn choice<'t>(
     }
 }
 
+/// How often to connect; `None`: once to each of a few instances.
+fn attempts(destination: &DestinationTable) -> Option<usize> {
+    match &destination.destination.retry {
+        Some(Retry::Connections(retry)) => usize::try_from(retry.max_connect_attempts.value).ok(),
+        _ => None,
+    }
+}
+
 /// A connection to the first instance that takes one.
-async fn open(shared: &Shared, cluster: &ClusterTable) -> Result<(Connected, Arc<str>), Refusal> {
+async fn open(
+    shared: &Shared,
+    cluster: &ClusterTable,
+    attempts: Option<usize>,
+) -> Result<(Connected, Arc<str>), Refusal> {
     let tls = match &cluster.hop {
         Hop::Plain => None,
         Hop::Mesh(tls) => Some(&tls.tcp),
@@ -101,8 +114,11 @@ async fn open(shared: &Shared, cluster: &ClusterTable) -> Result<(Connected, Arc
         Hop::Locked => return Err(Refusal::NoSecret),
     };
     let mut last = Refusal::NoEndpoint;
-    for instance in healthy_first(cluster.in_turn()) {
-        let via = Via::cluster(cluster);
+    let instances: Vec<_> = healthy_first(cluster.in_turn()).collect();
+    let attempts = attempts.unwrap_or(instances.len());
+    for instance in instances.iter().cycle().take(attempts) {
+        let load = shared.upstreams.load(cluster);
+        let via = Via::cluster(cluster).within(load, &cluster.limits);
         match shared.upstreams.connect(&via, instance, tls).await {
             Ok(connected) => return Ok((connected, Arc::clone(&instance.label))),
             Err(refusal) => last = refusal,

@@ -54,6 +54,10 @@ pub enum Refusal {
     ServerIdentity,
     /// Too many connections or requests to one instance.
     Overflow,
+    /// The upstream has not looked at the request, and it cannot be sent again.
+    Unprocessed,
+    /// One try of several took longer than it may, and there was none left.
+    TryTimeout,
     /// The upstream closed the connection before it answered.
     Closed,
     /// The upstream's answer is not HTTP, or not an answer to what was asked.
@@ -97,7 +101,7 @@ pub struct Row {
 
 impl Refusal {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::BadRequest,
         Self::BadPath,
         Self::TransferEncoding,
@@ -116,6 +120,8 @@ impl Refusal {
         Self::ConnectTimeout,
         Self::ServerIdentity,
         Self::Overflow,
+        Self::Unprocessed,
+        Self::TryTimeout,
         Self::Closed,
         Self::BadResponse,
         Self::RequestTimeout,
@@ -188,6 +194,22 @@ impl Refusal {
                 "upstream identity not trusted",
             ),
             Self::Overflow => row("overflow", 503, 14, "UO", Upstream, "upstream overflow"),
+            Self::Unprocessed => row(
+                "unprocessed",
+                503,
+                14,
+                "UR",
+                Upstream,
+                "upstream refused the stream",
+            ),
+            Self::TryTimeout => row(
+                "try-timeout",
+                504,
+                4,
+                "UT",
+                Upstream,
+                "upstream try timeout",
+            ),
             Self::Closed => row(
                 "closed",
                 503,

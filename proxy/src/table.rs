@@ -16,7 +16,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{
-    Destination, Inbound, InboundPolicy, IndependentRule, Protocol, TcpRoute, Timeouts,
+    ConnectionLimits, Destination, Inbound, InboundPolicy, IndependentRule, Protocol, RequestRetry,
+    TcpRoute, Timeouts,
 };
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
@@ -25,7 +26,7 @@ use crate::access_log::{Home, Outlet};
 use crate::limiter::Buckets;
 use crate::metrics::RequestStats;
 use crate::tls::{ClientTls, Identity, OutsideTls, Trust};
-use crate::upstream::Pool;
+use crate::upstream::{Load, Pool};
 use crate::world::{Rejected, World};
 
 pub(crate) use filter::Step;
@@ -63,6 +64,8 @@ pub(crate) struct InboundTable {
     /// As metrics name it.
     pub(crate) label: Arc<str>,
     pub(crate) workload: Instance,
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) load: OnceLock<Arc<Load>>,
     /// `None` where mesh TLS cannot be terminated.
     pub(crate) tls: Option<Arc<ServerConfig>>,
     /// Set where something is limited, before it is served from.
@@ -111,6 +114,7 @@ pub(crate) struct RouteEntry {
     pub(crate) steps: Vec<Step>,
     pub(crate) backends: Vec<Backend>,
     pub(crate) timeouts: Timeouts,
+    pub(crate) retry: Option<RequestRetry>,
     pub(crate) stats: OnceLock<Arc<RequestStats>>,
     /// Set where a policy names this route.
     pub(crate) log: OnceLock<Vec<Arc<Outlet>>>,
@@ -133,6 +137,8 @@ pub(crate) struct ClusterTable {
     pub(crate) connect_timeout: Duration,
     /// In the order of their priorities.
     pub(crate) instances: Vec<Instance>,
+    pub(crate) limits: ConnectionLimits,
+    pub(crate) load: OnceLock<Arc<Load>>,
     turn: AtomicUsize,
 }
 

@@ -4,21 +4,23 @@
 
 mod connect;
 mod dial;
+mod load;
 mod pool;
 mod replay;
 mod send;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::refusal::Refusal;
 use crate::table::{ClusterTable, Hop, InboundTable, Instance, Table};
 use crate::tls::{ClientSide, Role};
-use mesh_bundle::resource::Protocol;
+use mesh_bundle::resource::{ConnectionLimits, Protocol};
 
 pub(crate) use connect::Connected;
 use connect::connect;
+pub(crate) use load::{Load, Place, Room};
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use replay::Slot;
 pub(crate) use send::{Answer, Outgoing, healthy_first, send};
@@ -31,6 +33,8 @@ const IDLE: Duration = Duration::from_secs(50);
 #[derive(Debug, Default)]
 pub(crate) struct Upstreams {
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
+    /// By the name of the cluster or inbound.
+    loads: Mutex<HashMap<Arc<str>, Arc<Load>>>,
 }
 
 /// What makes two connections interchangeable.
@@ -64,6 +68,8 @@ pub(crate) struct Via<'a> {
     pub(crate) protocol: Protocol,
     pub(crate) hop: &'a Hop,
     pub(crate) connect_timeout: Duration,
+    /// `None`: connections are not limited.
+    pub(crate) room: Option<Room<'a>>,
 }
 
 impl<'a> Via<'a> {
@@ -73,6 +79,7 @@ impl<'a> Via<'a> {
             protocol: cluster.protocol,
             hop: &cluster.hop,
             connect_timeout: cluster.connect_timeout,
+            room: None,
         }
     }
 
@@ -82,7 +89,14 @@ impl<'a> Via<'a> {
             protocol: inbound.inbound.protocol,
             hop: &Hop::Plain,
             connect_timeout: inbound.policy.timeouts.connect.value.as_std(),
+            room: None,
         }
+    }
+
+    /// With as many connections as may be.
+    pub(crate) fn within(self, load: &'a Load, limits: &ConnectionLimits) -> Self {
+        let room = Some(load.room(limits));
+        Self { room, ..self }
     }
 
     fn kind(&self) -> Result<Kind, Refusal> {
@@ -127,6 +141,23 @@ impl Upstreams {
         }))
     }
 
+    /// What is under way to a cluster, found once for each table.
+    pub(crate) fn load<'a>(&self, cluster: &'a ClusterTable) -> &'a Arc<Load> {
+        self.load_of(&cluster.label, &cluster.load)
+    }
+
+    /// The same for anything that has a name.
+    pub(crate) fn load_of<'a>(
+        &self,
+        name: &Arc<str>,
+        found: &'a OnceLock<Arc<Load>>,
+    ) -> &'a Arc<Load> {
+        found.get_or_init(|| {
+            let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(loads.entry(Arc::clone(name)).or_default())
+        })
+    }
+
     /// Ends what the new table no longer leads to, or no longer trusts. What is under way on a connection that only lost
     /// its place ends by itself; what is under way to somebody who is not trusted any more is cut. After a new
     /// certificate of this proxy, requests go over connections that were opened with it.
@@ -150,6 +181,10 @@ impl Upstreams {
             let via = Via::cluster(cluster);
             want(&mut wanted, &via, &cluster.instances, Some(cluster));
         }
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        let owners: HashSet<&Arc<str>> = wanted.keys().map(|key| &key.owner).collect();
+        loads.retain(|name, _| owners.contains(name));
+        drop(loads);
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.retain(|key, pool| match wanted.get(key) {
             None => {
@@ -178,7 +213,12 @@ impl Upstreams {
         tls: Option<&ClientSide>,
     ) -> Result<Connected, Refusal> {
         let pool = self.pool(via, instance)?;
-        pool.open(instance, tls, via.connect_timeout).await
+        let place = match via.room {
+            None => None,
+            Some(room) => Some(room.connection(false).ok_or(Refusal::Overflow)?),
+        };
+        let connected = pool.open(instance, tls, via.connect_timeout).await?;
+        Ok(Connected { place, ..connected })
     }
 
     /// Closes what nothing has used for too long. Called every few seconds.

@@ -5,8 +5,9 @@
 mod http;
 mod tcp;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     arrived: watch::Sender<u64>,
     /// True: `/hold` is answered.
     released: watch::Sender<bool>,
+    /// How often each path that fails at first was asked for.
+    asked: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Workload {
@@ -47,6 +50,7 @@ impl Workload {
             name: name.to_owned(),
             arrived: watch::Sender::new(0),
             released: watch::Sender::new(false),
+            asked: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
         let task = match protocol {
@@ -95,6 +99,14 @@ impl Drop for Workload {
 impl Shared {
     fn count(&self) {
         self.arrived.send_modify(|count| *count += 1);
+    }
+
+    /// How often a path was asked for, this time included.
+    fn asked(&self, path: &str) -> u64 {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = asked.entry(path.to_owned()).or_default();
+        *times += 1;
+        *times
     }
 
     async fn held(&self) {

@@ -27,7 +27,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshCircuitBreaker = read::typed(body, check)?;
         spec.check(check);
-        check.carried(KIND.name);
         Some(Spec::MeshCircuitBreaker(spec))
     },
 };
@@ -75,7 +74,7 @@ pub(crate) struct BreakerRule {
 pub(crate) struct BreakerConf {
     /// How much at once.
     pub(crate) connection_limits: Option<ConnectionLimits>,
-    /// Which instances are left out for a while.
+    /// Which instances are left out for a while. No effect yet.
     pub(crate) outlier_detection: Option<OutlierDetection>,
 }
 
@@ -204,7 +203,9 @@ impl BreakerConf {
             limits.check(&at.field("connectionLimits"), check);
         }
         if let Some(detection) = &found.outlier_detection {
-            detection.check(&at.field("outlierDetection"), check);
+            let place = at.field("outlierDetection");
+            check.not_implemented(&place, "no instance is left out for its failures");
+            detection.check(&place, check);
         }
     }
 }

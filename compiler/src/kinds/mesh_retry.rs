@@ -31,7 +31,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshRetry = read::typed(body, check)?;
         spec.check(check);
-        check.carried(KIND.name);
         Some(Spec::MeshRetry(spec))
     },
 };

@@ -121,8 +121,8 @@ fn judge(kind: &KindInfo, meta: &Meta, raw: &Value, diagnostics: &mut Diagnostic
     refused
 }
 
-/// The data plane does not act on them yet, which is said of every document, beside what is found in it.
-const CARRIED: [&str; 3] = ["MeshRetry", "MeshCircuitBreaker", "MeshHealthCheck"];
+/// The data plane does not act on it yet, which is said of every document, beside what is found in it.
+const CARRIED: [&str; 1] = ["MeshHealthCheck"];
 
 /// A document of a kind with this body finds these errors, each `path [code]`, and these warnings.
 fn check(kind: &str, body: &str, errors: &[&str], warnings: &[&str]) {

@@ -18,6 +18,11 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
 }
 
+/// How a call ended, where its response is nothing but that.
+pub(super) fn grpc_status(headers: &HeaderMap) -> Option<u16> {
+    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+}
+
 /// A refusal as an HTTP client or a gRPC client reads it.
 pub(super) fn refuse(refusal: Refusal, grpc: bool) -> Response<Body> {
     let row = refusal.row();

@@ -14,9 +14,10 @@ use tokio::sync::mpsc;
 
 use super::exchange::{Ending, Watchdog};
 use super::pace::Pace;
+use super::recorded::Reading;
 use crate::refusal::Refusal;
 use crate::tcp::Activity;
-use crate::upstream::{Lease, Slot};
+use crate::upstream::{Lease, Place, Slot};
 
 /// Frames of a mirrored body that its backend has not taken yet; when there are more, the copy is given up.
 pub(super) const MIRRORED_FRAMES: usize = 64;
@@ -49,7 +50,15 @@ pub(crate) struct Answered {
     lease: Option<Lease>,
     ending: Ending,
     pace: Option<Pace>,
+    /// Of a request that is under way.
+    _place: Place,
     done: bool,
+}
+
+/// What is counted of a request until its response has ended.
+pub(super) struct Counted {
+    pub(super) ending: Ending,
+    pub(super) place: Place,
 }
 
 /// What an upstream is sent.
@@ -62,6 +71,8 @@ pub(crate) enum RequestBody {
         activity: Arc<Activity>,
         copy: Option<mpsc::Sender<Option<Frame<Bytes>>>>,
     },
+    /// One of the others, which can be sent again.
+    Recorded(Reading),
     /// A copy of the client's; `None` is its end.
     Copy(mpsc::Receiver<Option<Frame<Bytes>>>),
     /// One of the others, which stays where it is until it is first asked for a frame.
@@ -78,7 +89,7 @@ impl Body {
         watchdog: Watchdog,
         activity: Arc<Activity>,
         lease: Lease,
-        ending: Ending,
+        Counted { ending, place }: Counted,
         pace: Option<Pace>,
     ) -> Self {
         Self::Answer(Box::new(Answered {
@@ -88,6 +99,7 @@ impl Body {
             lease: Some(lease),
             ending,
             pace,
+            _place: place,
             done: false,
         }))
     }
@@ -283,6 +295,7 @@ impl HttpBody for RequestBody {
                 };
                 Pin::new(&mut **body).poll_frame(cx)
             }
+            Self::Recorded(reading) => reading.poll_frame(cx),
             Self::Copy(frames) => match ready!(frames.poll_recv(cx)) {
                 Some(Some(frame)) => Poll::Ready(Some(Ok(frame))),
                 Some(None) => Poll::Ready(None),
@@ -297,6 +310,7 @@ impl HttpBody for RequestBody {
             // The end of a copied body must be seen, or the copy would not end.
             Self::Stream { inner, copy, .. } => copy.is_none() && inner.is_end_stream(),
             Self::Copy(_) => false,
+            Self::Recorded(reading) => reading.is_end_stream(),
             Self::Kept { begun, .. } => begun.as_ref().is_some_and(|body| body.is_end_stream()),
         }
     }
@@ -306,6 +320,7 @@ impl HttpBody for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Stream { inner, .. } => inner.size_hint(),
             Self::Copy(_) => SizeHint::default(),
+            Self::Recorded(reading) => reading.size_hint(),
             Self::Kept { size, begun, .. } => match begun {
                 Some(body) => body.size_hint(),
                 None => *size,

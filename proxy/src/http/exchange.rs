@@ -12,11 +12,14 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use mesh_bundle::Origin;
+use mesh_bundle::resource::{ConnectionLimits, RequestRetry};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use super::body::Counted;
 use super::pace::Pace;
 use super::serve::{Busy, Connection};
+use super::tries::{Again, send_until_answered};
 use super::upgrade::Switch;
 use super::{Body, answer, head};
 use crate::access_log::Log;
@@ -24,7 +27,7 @@ use crate::metrics::{NO_FLAG, RequestStats};
 use crate::refusal::Refusal;
 use crate::table::{Instance, Table};
 use crate::tcp::Activity;
-use crate::upstream::{Answer, Outgoing, Via, send};
+use crate::upstream::{Answer, Lease, Load, Outgoing, Place, Upstreams, Via};
 
 /// Resolves when the request must end.
 pub(crate) type Watchdog = Pin<Box<dyn Future<Output = Refusal> + Send>>;
@@ -162,6 +165,11 @@ pub(super) struct Rest {
 pub(super) struct Plan<'a> {
     pub(super) via: Via<'a>,
     pub(super) limits: Limits,
+    /// When it is sent again.
+    pub(super) retry: Option<&'a RequestRetry>,
+    /// What is under way to the same place, and how much may be.
+    pub(super) load: &'a Load,
+    pub(super) most: &'a ConnectionLimits,
     /// For what the request may become.
     pub(super) idle: Option<Duration>,
     pub(super) stats: &'a Arc<RequestStats>,
@@ -169,6 +177,25 @@ pub(super) struct Plan<'a> {
     pub(super) origin: Option<&'a Origin>,
     /// How fast the body of the response may go.
     pub(super) bits_per_second: Option<u64>,
+}
+
+impl Plan<'_> {
+    async fn send<'i, I>(
+        &self,
+        upstreams: &Upstreams,
+        in_turn: impl Fn() -> I,
+        outgoing: Outgoing,
+    ) -> Result<Answer, Refusal>
+    where
+        I: Iterator<Item = &'i Instance> + Clone,
+    {
+        let again = self.retry.map(|policy| Again {
+            policy,
+            load: self.load,
+            most_at_once: self.most.max_retries.value,
+        });
+        send_until_answered(upstreams, self.via, in_turn, outgoing, again, self.stats).await
+    }
 }
 
 impl<'c> Begun<'c> {
@@ -255,12 +282,19 @@ impl<'c> Begun<'c> {
     }
 
     /// Sends the request on, and gives the answer as it comes. `Err` is a refusal.
-    pub(super) async fn send<'i>(
+    pub(super) async fn send<'i, I>(
         mut self,
         plan: Plan<'_>,
-        instances: impl Iterator<Item = &'i Instance> + Clone,
+        in_turn: impl Fn() -> I,
         outgoing: Outgoing,
-    ) -> Result<Response<Body>, Response<Body>> {
+    ) -> Result<Response<Body>, Response<Body>>
+    where
+        I: Iterator<Item = &'i Instance> + Clone,
+    {
+        let Some(place) = plan.load.request(plan.most.max_requests.value) else {
+            let origin = plan.most.max_requests.origin.as_ref().or(plan.origin);
+            return Err(self.refuse(Refusal::Overflow, origin, Some(plan.stats)));
+        };
         let asked = outgoing.upgrade.is_some();
         if let Some(log) = self.logged() {
             log.sent_to(plan.via.owner);
@@ -271,7 +305,7 @@ impl<'c> Begun<'c> {
         let upstreams = &self.connection.session.shared.upstreams;
         let sent = tokio::select! {
             biased;
-            sent = send(upstreams, plan.via, instances, outgoing) => sent,
+            sent = plan.send(upstreams, in_turn, outgoing) => sent,
             why = watchdog.as_mut() => Err(why),
         };
         let Answer {
@@ -298,21 +332,27 @@ impl<'c> Begun<'c> {
             if !asked || !head::is_websocket(response.headers()) {
                 return Err(self.refuse(Refusal::BadResponse, plan.origin, Some(plan.stats)));
             }
-            return Ok(self.switch(&plan, response));
+            return Ok(self.switch(&plan, response, (place, lease)));
         }
         let (mut parts, body) = response.into_parts();
         head::response(&mut parts.headers);
         let (stats, code) = (Arc::clone(plan.stats), parts.status.as_u16());
         let ending = Ending::new(stats, self.activity.began(), code, self.rest);
         let pace = plan.bits_per_second.map(Pace::new);
-        let body = Body::answer(body, watchdog, self.activity, lease, ending, pace);
+        let counted = Counted { ending, place };
+        let body = Body::answer(body, watchdog, self.activity, lease, counted, pace);
         let mut response = Response::new(body);
         *response.status_mut() = parts.status;
         *response.headers_mut() = parts.headers;
         Ok(response)
     }
 
-    fn switch(self, plan: &Plan<'_>, mut response: Response<Incoming>) -> Response<Body> {
+    fn switch(
+        self,
+        plan: &Plan<'_>,
+        mut response: Response<Incoming>,
+        held: (Place, Lease),
+    ) -> Response<Body> {
         let (stats, code) = (Arc::clone(plan.stats), response.status().as_u16());
         let switch = Switch {
             down: self.down,
@@ -320,6 +360,7 @@ impl<'c> Begun<'c> {
             idle: plan.idle,
             activity: Arc::clone(&self.activity),
             ending: Ending::new(stats, self.activity.began(), code, self.rest),
+            held,
         };
         switch.spawn(&self.connection.session);
         let mut headers: HeaderMap = std::mem::take(response.headers_mut());

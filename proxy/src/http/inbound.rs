@@ -74,15 +74,20 @@ pub(super) async fn answer(
         stream_idle: timeouts.stream_idle.value.limit(),
         max_stream: inbound.policy.timeouts.max_stream.value.limit(),
     };
+    let upstreams = &connection.session.shared.upstreams;
+    let load = upstreams.load_of(&inbound.label, &inbound.load);
     let plan = Plan {
-        via: Via::workload(inbound),
+        via: Via::workload(inbound).within(load, &inbound.limits),
         limits,
+        retry: None,
+        load,
+        most: &inbound.limits,
         idle: inbound.policy.timeouts.idle.value.limit(),
         stats,
         origin: None,
         bits_per_second: met.bits_per_second,
     };
-    let sent = begun.send(plan, once(&inbound.workload), outgoing).await;
+    let sent = begun.send(plan, || once(&inbound.workload), outgoing).await;
     sent.unwrap_or_else(|refused| refused)
 }
 

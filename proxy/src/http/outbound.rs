@@ -25,7 +25,7 @@ use crate::metrics::{Direction, RequestStats};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::table::{ClusterTable, DestinationTable, RouteEntry, Step, TrafficTable};
-use crate::upstream::{Outgoing, Via};
+use crate::upstream::{Load, Outgoing, Via};
 
 pub(super) async fn answer(
     connection: &Arc<Connection>,
@@ -59,8 +59,9 @@ pub(super) async fn answer(
     }
     let mut response = match pass(&begun, &routed, parts, body, session) {
         Ok(Passed::Send(outgoing, cluster, origin)) => {
-            let plan = plan(&routed, cluster, origin, stats);
-            match begun.send(plan, cluster.in_turn(), *outgoing).await {
+            let load = session.shared.upstreams.load(cluster);
+            let plan = plan(&routed, cluster, load, origin, stats);
+            match begun.send(plan, || cluster.in_turn(), *outgoing).await {
                 Ok(response) => response,
                 Err(refused) => return refused,
             }
@@ -160,17 +161,21 @@ fn entry_stats<'t>(
 fn plan<'a>(
     routed: &'a Routed<'_>,
     cluster: &'a ClusterTable,
+    load: &'a Load,
     origin: &'a Origin,
     stats: &'a Arc<RequestStats>,
 ) -> Plan<'a> {
     let timeouts = &routed.entry.timeouts;
     Plan {
-        via: Via::cluster(cluster),
+        via: Via::cluster(cluster).within(load, &cluster.limits),
         limits: Limits {
             request: timeouts.request.value.limit(),
             stream_idle: timeouts.stream_idle.value.limit(),
             max_stream: timeouts.max_stream.value.limit(),
         },
+        retry: routed.entry.retry.as_ref(),
+        load,
+        most: &cluster.limits,
         idle: timeouts.idle.value.limit(),
         stats,
         origin: Some(origin),

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::exchange::Ending;
 use crate::session::Session;
 use crate::tcp::{Activity, relay};
+use crate::upstream::{Lease, Place};
 
 /// The 101 has been written or it never will be.
 const SWITCH_WAIT: Duration = Duration::from_secs(15);
@@ -23,6 +24,8 @@ pub(super) struct Switch {
     pub(super) activity: Arc<Activity>,
     pub(super) idle: Option<Duration>,
     pub(super) ending: Ending,
+    /// What counts as under way until it ends.
+    pub(super) held: (Place, Lease),
 }
 
 impl Switch {
@@ -36,6 +39,7 @@ impl Switch {
                 activity,
                 idle,
                 mut ending,
+                held: _held,
             } = self;
             let both = async { tokio::try_join!(down, up) };
             let Ok(Ok((down, up))) = timeout(SWITCH_WAIT, both).await else {

@@ -16,8 +16,8 @@ use std::sync::{Arc, OnceLock};
 
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{
-    Cluster, Destination, HttpRoute, Inbound, InboundPolicy, Locality, TlsMode, Traffic,
-    WeightedBackend,
+    CircuitBreaker, Cluster, ConnectionLimits, Destination, HttpRoute, Inbound, InboundPolicy,
+    Locality, RequestRetry, Retry, TlsMode, Traffic, WeightedBackend,
 };
 use mesh_bundle::{Key, Kri, ProxyConfig};
 use mesh_delivery::message::{ClusterEndpoints, Endpoint};
@@ -162,8 +162,22 @@ fn compile_cluster(
         hop,
         connect_timeout,
         instances,
+        limits: limits(cluster.circuit_breaker.as_deref()),
+        load: OnceLock::new(),
         turn: AtomicUsize::new(turn.unwrap_or_default()),
     })
+}
+
+fn limits(breaker: Option<&CircuitBreaker>) -> ConnectionLimits {
+    breaker.map_or_else(ConnectionLimits::default, |breaker| breaker.limits.clone())
+}
+
+/// What of a retry is about requests.
+fn requests(retry: &Retry) -> Option<RequestRetry> {
+    match retry {
+        Retry::Requests(requests) => Some((**requests).clone()),
+        Retry::Connections(_) => None,
+    }
 }
 
 fn backends(list: &[WeightedBackend], clusters: &Clusters) -> Vec<Backend> {
@@ -232,6 +246,11 @@ fn traffic(
                 .timeouts
                 .clone()
                 .unwrap_or_else(|| destination.timeouts.clone()),
+            retry: route
+                .retry
+                .as_ref()
+                .or(destination.retry.as_ref())
+                .and_then(requests),
             stats: OnceLock::new(),
             log: OnceLock::new(),
         })
@@ -313,6 +332,8 @@ fn compile_inbound(
         policy: policy.clone(),
         label: inbound.kri.to_string().into(),
         workload: Instance::new(inbound.workload_address.clone(), inbound.workload_port),
+        limits: limits(policy.circuit_breaker.as_deref()),
+        load: OnceLock::new(),
         tls,
         buckets: OnceLock::new(),
         logs: OnceLock::new(),

@@ -13,6 +13,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
+use super::Place;
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::stream::{Stream, Wire};
@@ -24,6 +25,8 @@ use crate::tls::{ClientSide, Peer, TlsPeer};
 pub(crate) struct Connected {
     pub(crate) stream: Stream,
     pub(crate) peer: Option<TlsPeer>,
+    /// Among those that may be open at once, where that is limited.
+    pub(crate) place: Option<Place>,
 }
 
 /// Connects, and proves both identities where the hop asks for it.
@@ -41,6 +44,7 @@ pub(crate) async fn connect(
             None => Ok(Connected {
                 stream: Stream::plain(tcp),
                 peer: None,
+                place: None,
             }),
             Some(side) => match &side.peer {
                 Peer::Mesh => handshake(tcp, owner, side).await,
@@ -80,6 +84,7 @@ async fn handshake(tcp: TcpStream, owner: &str, side: &ClientSide) -> io::Result
     Ok(Connected {
         stream: Stream::tls(TlsStream::Client(tls)),
         peer: Some(peer),
+        place: None,
     })
 }
 
@@ -100,6 +105,7 @@ async fn outside(
     Ok(Connected {
         stream: Stream::tls(TlsStream::Client(tls)),
         peer: None,
+        place: None,
     })
 }
 

@@ -2,8 +2,10 @@
 //!
 //! Never gives out a connection that the last message has not left cleanly, and never holds more than a bound.
 
+mod lease;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
@@ -11,7 +13,7 @@ use mesh_bundle::resource::Protocol;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
-use super::{Connected, Kind, PoolKey, connect, dial};
+use super::{Connected, Kind, Place, PoolKey, connect, dial};
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
 use crate::table::Instance as Target;
@@ -61,6 +63,8 @@ pub(crate) struct Shared {
     /// Of the last table under which the peer was found to be right.
     serial: AtomicU64,
     driver: AbortHandle,
+    /// Held by the driver.
+    place: Option<Weak<Place>>,
 }
 
 /// What a request holds while it uses a connection.
@@ -76,7 +80,9 @@ pub(crate) enum Lease {
     },
     Two(Share),
     /// Its own connection, which is never used again.
-    Own,
+    Own {
+        _place: Option<Place>,
+    },
 }
 
 /// One stream of a shared connection.
@@ -85,11 +91,24 @@ pub(crate) struct Share(Arc<Shared>);
 
 /// One of the pool's connections; dropped with it.
 #[derive(Debug)]
-pub(crate) struct Counted(Arc<Pool>);
+pub(crate) struct Counted {
+    pool: Arc<Pool>,
+    /// Among those of the service.
+    place: Option<Arc<Place>>,
+}
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.pool.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Counted {
+    /// It can serve another request.
+    fn lend(&self) {
+        if let Some(place) = &self.place {
+            place.lend();
+        }
     }
 }
 
@@ -97,6 +116,9 @@ impl Drop for Share {
     fn drop(&mut self) {
         *locked(&self.0.used) = Instant::now();
         self.0.streams.fetch_sub(1, Ordering::Relaxed);
+        if let Some(place) = self.0.place.as_ref().and_then(Weak::upgrade) {
+            place.lend();
+        }
     }
 }
 
@@ -129,41 +151,6 @@ impl Pool {
         locked(&self.failed).is_some_and(|(at, _)| at.elapsed() < SHUNNED)
     }
 
-    /// A connection with room for one request. `fresh`: not one that has waited for it.
-    pub(super) async fn lease(
-        self: &Arc<Self>,
-        target: &Target,
-        tls: Option<&ClientSide>,
-        limit: Duration,
-        fresh: bool,
-    ) -> Result<Lease, Refusal> {
-        let serial = tls.map_or(0, |side| side.serial);
-        if self.is_single() {
-            while !fresh && let Some(idle) = self.pop(serial) {
-                if idle.sender.is_ready() && !idle.sender.is_closed() {
-                    return Ok(self.single(idle.sender, idle.counted, idle.serial, true));
-                }
-            }
-            return self.dial(target, tls, limit).await;
-        }
-        if let Some(share) = self.share(serial) {
-            return Ok(Lease::Two(share));
-        }
-        let waiting_since = Instant::now();
-        let _opening = self.opening.lock().await;
-        if let Some(share) = self.share(serial) {
-            return Ok(Lease::Two(share));
-        }
-        // Who waited for the attempt of another shares its outcome, or the last in the row would wait for all of them.
-        let failed = *locked(&self.failed);
-        if let Some((at, why)) = failed
-            && at > waiting_since
-        {
-            return Err(why);
-        }
-        self.dial(target, tls, limit).await
-    }
-
     /// One request at a time, as far as it is known.
     fn is_single(&self) -> bool {
         match self.key.kind {
@@ -179,9 +166,12 @@ impl Pool {
         target: &Target,
         tls: Option<&ClientSide>,
         limit: Duration,
+        place: Option<Place>,
     ) -> Result<Lease, Refusal> {
         let serial = tls.map_or(0, |side| side.serial);
-        let counted = self.count()?;
+        let place = place.map(Arc::new);
+        let weak = place.as_ref().map(Arc::downgrade);
+        let counted = self.count(place)?;
         let connected = self.open(target, tls, limit).await?;
         let single = match &connected.peer {
             None => self.key.kind == Kind::One,
@@ -206,6 +196,7 @@ impl Pool {
             peer,
             serial: AtomicU64::new(serial),
             driver,
+            place: weak,
         });
         let share = Share(Arc::clone(&shared));
         if !self.retired.load(Ordering::Acquire) {
@@ -236,8 +227,11 @@ impl Pool {
         one.pop()
     }
 
-    fn count(self: &Arc<Self>) -> Result<Counted, Refusal> {
-        let counted = Counted(Arc::clone(self));
+    fn count(self: &Arc<Self>, place: Option<Arc<Place>>) -> Result<Counted, Refusal> {
+        let counted = Counted {
+            pool: Arc::clone(self),
+            place,
+        };
         match self.open.fetch_add(1, Ordering::Relaxed) {
             open if open < MOST_CONNECTIONS => Ok(counted),
             _ => Err(Refusal::Overflow),
@@ -289,6 +283,7 @@ impl Pool {
         };
         let mut one = locked(&self.one);
         if one.len() < MOST_IDLE {
+            idle.counted.lend();
             one.push(idle);
         }
     }

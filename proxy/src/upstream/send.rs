@@ -111,7 +111,7 @@ async fn send_to(
     };
     for attempt in 0..=MOST_STALE {
         let fresh = attempt == MOST_STALE;
-        let lease = pool.lease(instance, tls, via.connect_timeout, fresh).await;
+        let lease = pool.lease(instance, tls, via, fresh).await;
         let mut lease = match lease {
             Ok(lease) => lease,
             Err(why) => return Err((why, Some(request))),
@@ -146,12 +146,14 @@ async fn send_to(
                     pool.discard(share);
                     match failed.take_message() {
                         Some(unsent) => (Refusal::Closed, Some(unsent)),
-                        None if is_unprocessed(failed.error()) => (Refusal::Closed, kept.restore()),
+                        None if is_unprocessed(failed.error()) => {
+                            (Refusal::Unprocessed, kept.restore())
+                        }
                         None => (failure(failed.error()), None),
                     }
                 })
             }
-            Lease::Own => return Err((Refusal::Closed, Some(request))),
+            Lease::Own { .. } => return Err((Refusal::Closed, Some(request))),
         };
         match sent {
             // Nobody asked for it, so what follows on the connection means nothing.
@@ -196,7 +198,9 @@ async fn upgrade<'a>(
                 address(&mut request, instance, rewritten);
                 let response = sender.send_request(request).await;
                 let response = response.map_err(|why| failure(&why))?;
-                let lease = Lease::Own;
+                let lease = Lease::Own {
+                    _place: connected.place,
+                };
                 let instance = Arc::clone(&instance.label);
                 return Ok(Answer {
                     response,

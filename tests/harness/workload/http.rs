@@ -2,7 +2,7 @@
 //!
 //! Never TLS: that is the proxy's.
 //!
-//! `/hold` is answered after a release · `/status/503` with that status · an upgrade to `websocket` is accepted and echoes bytes ·
+//! `/hold` is answered after a release · `/status/503` with that status · `/flaky/503/2` with that status the first two times · an upgrade to `websocket` is accepted and echoes bytes ·
 //! a request of type `application/grpc` is echoed with trailers · everything else is answered with what was received, as JSON.
 
 use std::convert::Infallible;
@@ -78,10 +78,22 @@ async fn answer(
             .and_then(|status| StatusCode::from_u16(status).ok());
         *response.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
     }
+    if let Some((status, times)) = flaky(&path)
+        && shared.asked(&path) <= times
+    {
+        *response.status_mut() = status;
+    }
     if let Ok(name) = HeaderValue::from_str(&shared.name) {
         response.headers_mut().insert("x-served-by", name);
     }
     Ok(response)
+}
+
+/// Which status, and how often before all is well.
+fn flaky(path: &str) -> Option<(StatusCode, u64)> {
+    let (status, times) = path.strip_prefix("/flaky/")?.split_once('/')?;
+    let status = StatusCode::from_u16(status.parse().ok()?).ok()?;
+    Some((status, times.parse().ok()?))
 }
 
 async fn tell(request: Request<Incoming>, name: &str) -> Response<Body> {

@@ -198,7 +198,7 @@ fn breakers() {
             ".connectionLimits.maxRequests [invalid-value]",
             ".outlierDetection.detectors [missing-field]",
         ],
-        &[],
+        &[".outlierDetection [not-implemented]"],
     );
     breaker(
         "{outlierDetection: {maxEjectionPercent: 101, detectors: {successRate: {standardDeviationFactor: '0'}}}}",
@@ -206,7 +206,10 @@ fn breakers() {
             ".outlierDetection.maxEjectionPercent [invalid-value]",
             ".outlierDetection.detectors.successRate.standardDeviationFactor [invalid-value]",
         ],
-        &[".outlierDetection.detectors.successRate [not-implemented]"],
+        &[
+            ".outlierDetection [not-implemented]",
+            ".outlierDetection.detectors.successRate [not-implemented]",
+        ],
     );
     check("MeshCircuitBreaker", "{}", &["spec [missing-field]"], &[]);
 }
