@@ -31,7 +31,7 @@ pub(crate) fn apply(sources: &Sources, partial: bool, diagnostics: &mut Diagnost
         let unused = suppress(&suppressions, sources, diagnostics);
         // What was not looked for cannot be told from what is not there.
         let searched =
-            |code: &Code| !diagnostics.has_errors() && !(partial && code.needs_repository());
+            |code: &Code| !(diagnostics.has_errors() || partial && code.needs_repository());
         let unused: Vec<_> = unused
             .into_iter()
             .filter(|(_, code)| searched(code))

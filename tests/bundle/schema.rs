@@ -113,7 +113,7 @@ impl<'a> Writer<'a> {
                 closed(&[(tag, json!({"const": name})), (key, content)])
             }
             (Some(tag), _, None) => closed(&[(tag, json!({"const": name}))]),
-            (Some(tag), None, Some(content)) => self.tagged(tag, &name, content),
+            (Some(tag), None, Some(content)) => self.tagged(tag, &name, &content),
             (None, _, Some(content)) => closed(&[(name.as_str(), content)]),
             (None, _, None) => json!({"const": name}),
         };
@@ -122,7 +122,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The fields of a mapping with the tag among them.
-    fn tagged(&self, tag: &str, name: &str, content: Value) -> Value {
+    fn tagged(&self, tag: &str, name: &str, content: &Value) -> Value {
         let target = content["$ref"].as_str();
         let target = target.and_then(|target| target.strip_prefix("#/definitions/"));
         let mut schema = target.map_or_else(
@@ -215,7 +215,10 @@ impl Variant {
         let renamed = self.told.word("rename").map(str::to_owned);
         renamed.unwrap_or_else(|| match told.word("rename_all") {
             Some("lowercase") => self.name.to_lowercase(),
-            Some("camelCase") => self.name[..1].to_lowercase() + &self.name[1..],
+            Some("camelCase") => {
+                let (first, rest) = self.name.split_at(1);
+                first.to_lowercase() + rest
+            }
             Some(other) => panic!("`rename_all = \"{other}\"` is not known here"),
             None => self.name.clone(),
         })
@@ -230,7 +233,8 @@ fn cased(name: &str, rename_all: Option<&str>) -> String {
             let mut words = name.split('_');
             let first = words.next().unwrap_or_default().to_owned();
             words.fold(first, |all, word| {
-                all + &word[..1].to_uppercase() + &word[1..]
+                let (first, rest) = word.split_at(1);
+                all + &first.to_uppercase() + rest
             })
         }
         Some(other) => panic!("`rename_all = \"{other}\"` is not known here"),

@@ -36,6 +36,10 @@ pub(super) struct Variant {
 }
 
 /// What is inside of a struct or a variant.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few hundred of them, in a test"
+)]
 #[derive(Clone)]
 pub(super) enum Content {
     Nothing,
@@ -55,6 +59,10 @@ pub(super) struct Kind {
 }
 
 /// A struct or an enum.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a few hundred of them, in a test"
+)]
 #[derive(Clone)]
 pub(super) enum Shape {
     Struct(Content),

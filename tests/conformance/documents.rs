@@ -158,7 +158,7 @@ fn documents_that_nobody_here_wrote() {
                 used.insert(case.id.clone());
             }
             (false, false) => {
-                failures.push(format!("{} {}{}", case.id, case.expected, words(&found)))
+                failures.push(format!("{} {}{}", case.id, case.expected, words(&found)));
             }
         }
     }

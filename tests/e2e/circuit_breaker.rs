@@ -21,8 +21,7 @@ async fn shop(breaker: &str) -> Mesh {
     options.only(&["web-1", "api-1", "db-1"]).start().await
 }
 
-fn ask(all: &mut JoinSet<Answer>, client: &Client) {
-    let client = client.clone();
+fn ask(all: &mut JoinSet<Answer>, client: Client) {
     all.spawn(async move { client.get("/hold").await });
 }
 
@@ -36,7 +35,7 @@ async fn one_request_more_than_may_be_is_refused() {
     let client = mesh.client("web-1", "api");
     let mut all = JoinSet::new();
     for _ in 0..3 {
-        ask(&mut all, &client);
+        ask(&mut all, client);
     }
     let refused = next(&mut all).await;
     assert_eq!(refused.status, 503, "{}", refused.text());
@@ -56,7 +55,7 @@ async fn a_workload_with_one_connection_lets_one_request_wait() {
     let client = mesh.client("web-1", "api");
     let mut all = JoinSet::new();
     for _ in 0..3 {
-        ask(&mut all, &client);
+        ask(&mut all, client);
     }
     let refused = next(&mut all).await;
     assert_eq!(refused.status, 503, "{}", refused.text());

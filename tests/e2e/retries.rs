@@ -119,7 +119,6 @@ async fn an_outage_is_not_multiplied() {
     let client = mesh.client("web-1", "api");
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..40 {
-        let client = client.clone();
         all.spawn(async move { client.get("/status/503").await.status });
     }
     while let Some(status) = all.join_next().await {

@@ -21,6 +21,10 @@ pub struct Tracing {
 }
 
 /// What takes spans.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one in a proxy, a box would save nothing"
+)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "type",

@@ -17,6 +17,10 @@ const MOST_UNREADABLE: usize = 100;
 /// Types and checks the body of a document. `raw` is the body as it was written, nulls included, without the keys of the
 /// envelope; `refused` are the places in it that the schema stage has reported, unknown fields excepted (those are
 /// ignored here). The envelope alone where nothing of it can be read.
+#[expect(
+    clippy::result_large_err,
+    reason = "once for each document, and both are moved on: a box would cost an allocation for each"
+)]
 pub(crate) fn read(
     kind: &KindInfo,
     meta: Meta,

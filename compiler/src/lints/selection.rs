@@ -142,11 +142,11 @@ fn multi_zone(
     }
     let zones: BTreeSet<&str> = members.iter().map(|m| m.meta.kri.zone.as_str()).collect();
     if zones.len() > 1 {
-        let zones = listed(zones.into_iter(), "and");
+        let zones = listed(zones, "and");
         let message = format!(
             "`{name}` has members in {zones}: traffic to another zone does not go through the ingress there in this version"
         );
-        let mut diagnostic = Diagnostic::new(Code::NOT_IMPLEMENTED, at.clone(), message);
+        let mut diagnostic = Diagnostic::new(Code::NOT_IMPLEMENTED, at, message);
         diagnostic.help("let the proxies of every zone reach the addresses of those in the others");
         diagnostics.push(diagnostic);
     }

@@ -105,7 +105,7 @@ fn end(node: &Node) -> usize {
         };
         match last {
             Some(last) if node.span.start <= last.span.start && last.span.end <= node.span.end => {
-                node = last
+                node = last;
             }
             _ => return node.span.end,
         }

@@ -74,7 +74,9 @@ impl Gateways {
             match text(parent, "kind").as_deref() {
                 Some("Service" | "MeshService") => {
                     let mut labels = vec![("kuma.io/display-name", name.as_str())];
-                    if text(parent, "namespace").is_some() || metadata(root, "namespace") != "" {
+                    if text(parent, "namespace").is_some()
+                        || !metadata(root, "namespace").is_empty()
+                    {
                         labels.push(("k8s.kuma.io/namespace", namespace.as_str()));
                     }
                     let message = "an `HTTPRoute` of a service is not read from the Gateway API";

@@ -109,6 +109,7 @@ proptest! {
         piece in prop::sample::select(&PIECES[..]),
     ) {
         let end = (at + length).min(TEXT.len());
-        hold(&format!("{}{piece}{}", &TEXT[..at], &TEXT[end..]));
+        let (before, after) = (TEXT.get(..at).unwrap(), TEXT.get(end..).unwrap());
+        hold(&format!("{before}{piece}{after}"));
     }
 }
