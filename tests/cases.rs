@@ -10,6 +10,9 @@
 //!                                   # help: did you mean `Mesh`?
 //! ```
 //!
+//! A fence `yaml fixed file=…` holds a file as `meshc check --fix=unsafe` leaves it, `yaml fixed safe file=…` as `--fix` does;
+//! and mending it again changes nothing.
+//!
 //! Where no comment can stand, a fence `expect` holds lines such as `a.yaml:1:4: error[yaml-syntax] never closed`. A fence
 //! `settings` holds lines such as `mode: global`. What a fence is beside a text file: `size=N`, `symlink`, `pipe`,
 //! `unreadable`, and `escaped`, where `\x00` is a byte.
@@ -21,7 +24,8 @@ mod world;
 use std::path::{Path, PathBuf};
 
 use mesh_compiler::diag::codes;
-use mesh_compiler::{Compiled, Diagnostic, compile};
+use mesh_compiler::fix::{Level, fix};
+use mesh_compiler::{Compiled, Diagnostic, MemoryWorld, compile};
 
 use expect::{Expectation, expectations};
 use fence::{Case, cases};
@@ -51,8 +55,41 @@ fn complaints(case: &Case) -> Vec<String> {
             }
         }
     }
+    complaints.extend(unlike_fixed(case));
     let missed = expected.iter().filter(|(_, hit)| !hit);
     complaints.extend(missed.map(|(e, _)| format!("{}: not found: {e}", case.title)));
+    complaints
+}
+
+/// Says where the documents are not mended as the case tells, or not once and for all.
+fn unlike_fixed(case: &Case) -> Vec<String> {
+    if case.fixed.is_empty() {
+        return Vec::new();
+    }
+    let level = match case.only_safe {
+        true => Level::Safe,
+        false => Level::Unsafe,
+    };
+    let fixed = fix(&case.world, &case.settings, level);
+    let mut complaints = Vec::new();
+    for (name, expected) in &case.fixed {
+        let unchanged = || case.world.files[name].text.clone();
+        let found = fixed.files.get(name).cloned().unwrap_or_else(unchanged);
+        if found != *expected {
+            complaints.push(format!("{}: {name} is mended to\n{found}", case.title));
+        }
+    }
+    let texts = case.world.files.iter().map(|(name, file)| {
+        let text = fixed.files.get(name).unwrap_or(&file.text);
+        (name.clone(), text.clone().into_bytes())
+    });
+    let world = MemoryWorld {
+        files: texts.collect(),
+    };
+    let again = fix(&world, &case.settings, level);
+    if again.applied > 0 {
+        complaints.push(format!("{}: mended again: {:?}", case.title, again.files));
+    }
     complaints
 }
 

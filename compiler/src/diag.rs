@@ -5,16 +5,21 @@
 
 mod code;
 mod concise;
+mod fix;
 mod human;
 mod json;
 mod render;
+mod secret;
 
 use std::fmt;
 
 use crate::source::Sources;
 
 pub use code::{CodeInfo, codes};
+pub use fix::{Change, Fix};
+pub(crate) use render::counted;
 pub use render::{Format, render, summary};
+pub(crate) use secret::holds_secret;
 
 /// How bad it is. An error keeps a bundle from being published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +49,8 @@ pub struct Diagnostic {
     pub related: Vec<(Location, String)>,
     /// What to do about it.
     pub help: Option<String>,
+    /// What would mend it.
+    pub fix: Option<Fix>,
 }
 
 /// A place in a repository, before it is known at which line.
@@ -90,6 +97,7 @@ impl Diagnostic {
             at,
             related: Vec::new(),
             help: None,
+            fix: None,
         }
     }
 

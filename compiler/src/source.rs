@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) use limit::{FileLimits, Limits, Refusal, unreadable};
-pub use node::{Entry as MappingEntry, Node, NodeKind, Style};
+pub use node::{Entry as MappingEntry, Layout, Node, NodeKind, Style};
 pub use outline::Outline;
 pub use scalar::ambiguous_number;
 
@@ -161,6 +161,11 @@ impl Sources {
             !empty && document.identity != Identity::Foreign
         };
         documents.filter(ours).count() + self.claimed
+    }
+
+    /// A file that was read.
+    pub(crate) fn file(&self, path: &str) -> Option<&SourceFile> {
+        self.files.get(path).map(AsRef::as_ref)
     }
 
     /// The paths of the files that were read, sorted.
@@ -311,6 +316,13 @@ pub(crate) fn trees(text: &str) -> Vec<Option<Node>> {
         .into_iter()
         .map(|document| document.root)
         .collect()
+}
+
+/// How many documents in a text are not what YAML can be.
+pub(crate) fn broken(text: &str) -> usize {
+    let documents = parse::documents("", text, &mut FileLimits::default());
+    let broken = |document: &&Parsed| !document.findings.is_empty();
+    documents.iter().filter(broken).count()
 }
 
 /// Extension of a document, and no hidden directory or file on the way.

@@ -9,7 +9,7 @@ mod reach;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity, Step};
+use crate::diag::{Change, Code, Diagnostic, Diagnostics, Location, Pointer, Severity, Step};
 use crate::source::{Document, Identity, Node, Sources};
 
 use directive::Directive;
@@ -38,12 +38,28 @@ pub(crate) fn apply(sources: &Sources, partial: bool, diagnostics: &mut Diagnost
             .collect();
         for (at, code) in unused {
             let message = format!("there is no `{}` here to be suppressed", code.0);
-            diagnostics
-                .push(Diagnostic::new(Code::UNUSED_SUPPRESSION, at, message))
-                .help("remove the code, so that a finding that comes later is not missed");
+            let change = without(&at, code, sources);
+            let finding = diagnostics.push(Diagnostic::new(Code::UNUSED_SUPPRESSION, at, message));
+            finding.help("remove the code, so that a finding that comes later is not missed");
+            finding.safe_fix("remove the code", |_| change.into_iter().collect());
         }
     }
     diagnostics.list.extend(flaws);
+}
+
+/// The comment without one of its codes, or no comment where it was the only one.
+fn without(at: &Location, code: Code, sources: &Sources) -> Option<Change> {
+    let [Step::Comment(index)] = at.pointer.steps.as_slice() else {
+        return None;
+    };
+    let span = sources.span(at)?;
+    let comment = sources.text(&at.file)?.get(span.start..span.end)?;
+    let (verb, rest) = comment.split_once('[')?;
+    let (listed, reason) = rest.split_once(']')?;
+    let listed = listed.split(',').map(str::trim);
+    let left: Vec<&str> = listed.filter(|name| *name != code.0).collect();
+    let words = format!("{verb}[{}]{reason}", left.join(", "));
+    Some(Change::Comment(*index, (!left.is_empty()).then_some(words)))
 }
 
 fn read(sources: &Sources) -> (Vec<Suppression<'_>>, Vec<Diagnostic>) {

@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use mesh_bundle::Kri;
 use sha2::{Digest as _, Sha256};
 
-use crate::diag::{Code, Diagnostic, Diagnostics};
+use crate::diag::{Change, Code, Diagnostic, Diagnostics, Pointer};
+use crate::model::Format;
 use crate::policy::target::TargetKind;
 use crate::service::Service;
 
@@ -82,6 +83,17 @@ pub(crate) fn allocate(services: &mut [Service], diagnostics: &mut Diagnostics) 
             diagnostic.help(format!(
                 "to keep this address whatever other services there are, pin it: `labels: {{{PIN}: {found}}}`"
             ));
+            let labels = match service.meta.format {
+                Format::Universal => Pointer::default().field("labels"),
+                Format::Kubernetes => Pointer::default().field("metadata").field("labels"),
+            };
+            diagnostic.safe_fix("pin the address", |_| {
+                vec![Change::Insert(
+                    labels,
+                    PIN.to_owned(),
+                    found.to_string().into(),
+                )]
+            });
             diagnostics.push(diagnostic);
         }
         taken.insert((range, offset), service.meta.kri.clone());

@@ -2,6 +2,8 @@
 //!
 //! Never writes what reads back as something else: a text that looks like a number, a boolean or a null is quoted.
 
+use serde_json::Value;
+
 /// `{a: b, c: "1"}`, in the order given.
 pub(crate) fn mapping<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String {
     let written = pairs
@@ -10,13 +12,31 @@ pub(crate) fn mapping<K: AsRef<str>, V: AsRef<str>>(pairs: &[(K, V)]) -> String 
     format!("{{{}}}", written.collect::<Vec<_>>().join(", "))
 }
 
+/// A value in brackets and braces, or a scalar.
+pub(crate) fn flow(value: &Value) -> String {
+    match value {
+        Value::String(text) => scalar(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(flow).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let field =
+                |(key, value): (&String, &Value)| format!("{}: {}", scalar(key), flow(value));
+            let fields: Vec<String> = fields.iter().map(field).collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
 /// A text as a scalar that is read as this text, in blocks and in brackets.
 pub(crate) fn scalar(text: &str) -> String {
     if is_plain(text) {
         text.to_owned()
     } else {
         // JSON's strings are YAML's double-quoted ones.
-        serde_json::Value::from(text).to_string()
+        Value::from(text).to_string()
     }
 }
 

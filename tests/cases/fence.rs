@@ -2,6 +2,8 @@
 //!
 //! Never interprets YAML: lines stay as they are, so that a line of a fence is a line of the document.
 
+use std::collections::BTreeMap;
+
 use mesh_compiler::model::{Mode, Settings};
 
 use super::world::{CaseFile, CaseWorld};
@@ -13,6 +15,10 @@ pub(super) struct Case {
     pub(super) title: String,
     pub(super) world: CaseWorld,
     pub(super) settings: Settings,
+    /// The files after `meshc check --fix`, where the case tells of it.
+    pub(super) fixed: BTreeMap<String, String>,
+    /// Only fixes that keep the meaning.
+    pub(super) only_safe: bool,
     /// Lines of `expect` fences.
     pub(super) expected: Vec<String>,
 }
@@ -36,6 +42,12 @@ pub(super) fn cases(text: &str) -> Vec<Case> {
         let case = cases.last_mut().expect("a heading before the first fence");
         let mut words = info.split_whitespace();
         match words.next() {
+            Some("yaml") if info.split_whitespace().nth(1) == Some("fixed") => {
+                let mut words = words.skip(1).peekable();
+                case.only_safe = words.next_if_eq(&"safe").is_some();
+                let (name, file) = file(words, &body);
+                case.fixed.insert(name, file.text);
+            }
             Some("yaml" | "json" | "text") => {
                 let (name, file) = file(words, &body);
                 case.world.files.insert(name, file);

@@ -147,3 +147,47 @@ fn the_machine_has_no_influence() {
     elsewhere.current_dir("/");
     assert_eq!(here.stdout, finish(elsewhere).stdout);
 }
+
+#[test]
+fn what_can_be_mended_is_mended() {
+    let repo = Repo::with("a/b.yaml", WARNED);
+    repo.write("other.yaml", "type: Mesh\nname: other\n");
+    let diff = repo.meshc(&["check", "--diff"]);
+    diff.exits(1).says("--- a/a/b.yaml\n+++ b/a/b.yaml\n@@ -1,3 +1,2 @@\n type: Mesh\n name: default\n-status: {}\n");
+    diff.complains("would mend 1 finding in 1 file");
+    let read = |path: &str| std::fs::read_to_string(repo.path(path)).expect("a file");
+    assert_eq!(read("a/b.yaml"), WARNED);
+    let mended = repo.meshc(&["check", "--fix"]);
+    mended.exits(0).says("no problems in 2 documents\n");
+    mended.complains("mended 1 finding in 1 file");
+    assert_eq!(read("a/b.yaml"), GOOD);
+    let listed = std::fs::read_dir(repo.path("a")).expect("a directory");
+    assert_eq!(listed.count(), 1, "nothing is left beside it");
+    repo.meshc(&["check", "--diff"]).exits(0).says("");
+    repo.meshc(&["check", "--fix=all"]).exits(2);
+}
+
+#[test]
+fn only_who_asks_for_it_gets_what_may_mean_something_else() {
+    let text = "type: Mesh\nname: default\nlables: {team: a}\n";
+    let repo = Repo::with("a.yaml", text);
+    let read = || std::fs::read_to_string(repo.path("a.yaml")).expect("a file");
+    repo.meshc(&["check", "--fix"]).exits(1);
+    assert_eq!(read(), text);
+    repo.meshc(&["check", "a.yaml", "--fix=unsafe"]).exits(0);
+    assert_eq!(read(), text.replace("lables", "labels"));
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_through_a_link() {
+    let repo = Repo::with("outside/a.yaml", WARNED);
+    std::fs::create_dir(repo.path("in")).expect("a directory");
+    std::os::unix::fs::symlink(repo.path("outside/a.yaml"), repo.path("in/a.yaml"))
+        .expect("a link");
+    repo.meshc(&["check", "in/a.yaml", "--fix"])
+        .exits(2)
+        .complains("is a symbolic link");
+    let text = std::fs::read_to_string(repo.path("outside/a.yaml")).expect("a file");
+    assert_eq!(text, WARNED);
+}

@@ -1,16 +1,17 @@
-//! `meshc check`: findings, and nothing else.
+//! `meshc check`: findings, and with `--fix` what mends them.
 //!
-//! Never writes anything.
+//! Never writes anything but the documents that `--fix` mends.
 
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::output::Output;
-use super::{Common, FormatArg, Outcome, SettingsArgs, open};
+use super::{Common, FormatArg, Outcome, SettingsArgs, fix as write, open};
 use crate::Checked;
-use crate::diag::{Diagnostics, render, summary};
+use crate::diag::{Diagnostics, counted, render, summary};
+use crate::fix::{Level, fix};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -21,6 +22,22 @@ pub(super) struct Check {
     /// More files, where the first path is a file too.
     #[arg(value_name = "FILE")]
     more: Vec<PathBuf>,
+
+    /// Mend what can be mended, and say what is left: `safe` fixes keep the meaning, `unsafe` ones are all.
+    #[arg(long, value_enum, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "safe")]
+    fix: Option<LevelArg>,
+
+    /// Print what `--fix` would change, and write nothing.
+    #[arg(long)]
+    diff: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LevelArg {
+    /// After which every document means the same.
+    Safe,
+    /// All.
+    Unsafe,
 }
 
 impl Check {
@@ -31,7 +48,34 @@ impl Check {
             ..settings.clone()
         };
         let paths: Vec<_> = std::iter::once(path).chain(&self.more).cloned().collect();
-        let checked = open::checked(&paths, settings)?;
+        let opened = open::open(&paths, settings.settings()?)?;
+        if self.fix.is_none() && !self.diff {
+            return self.tell(opened.checked(), output);
+        }
+        let level = match self.fix {
+            Some(LevelArg::Unsafe) => Level::Unsafe,
+            Some(LevelArg::Safe) | None => Level::Safe,
+        };
+        let fixed = fix(opened.world(), &opened.settings, level);
+        let count = |verb: &str| {
+            let findings = counted(fixed.applied, "finding");
+            let files = counted(fixed.files.len(), "file");
+            format!("{verb} {findings} in {files}\n")
+        };
+        if self.diff {
+            write::show(&fixed, output)?;
+            output.complain(&count("would mend"));
+            return Ok(match fixed.files.is_empty() {
+                true => Outcome::Clean,
+                false => Outcome::Findings,
+            });
+        }
+        write::write(&opened, &fixed)?;
+        output.complain(&count("mended"));
+        self.tell(fixed.checked, output)
+    }
+
+    fn tell(&self, checked: Checked, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let Checked {
             diagnostics,
             sources,

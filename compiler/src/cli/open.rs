@@ -11,41 +11,64 @@ use crate::model::Settings;
 use crate::world::{DirWorld, FilesWorld, World};
 use crate::{Analysis, Checked, Compiled, analyse, check, compile};
 
+/// A repository, or some documents that are judged on their own.
+pub(super) struct Opened {
+    place: Place,
+    pub(super) settings: Settings,
+}
+
+enum Place {
+    Directory(DirWorld),
+    Files(FilesWorld),
+}
+
 /// Compiles the repository at a path, or the document at it.
 pub(super) fn compiled(path: &Path, settings: &SettingsArgs) -> Result<Compiled, anyhow::Error> {
-    let (world, settings) = opened(&[path.to_path_buf()], settings.settings()?)?;
-    Ok(compile(world.as_ref(), &settings))
+    let opened = open(&[path.to_path_buf()], settings.settings()?)?;
+    Ok(compile(opened.world(), &opened.settings))
 }
 
 /// As [`compiled`], for questions.
 pub(super) fn analysed(path: &Path, settings: Settings) -> Result<Analysis, anyhow::Error> {
-    let (world, settings) = opened(&[path.to_path_buf()], settings)?;
-    Ok(analyse(world.as_ref(), &settings))
+    let opened = open(&[path.to_path_buf()], settings)?;
+    Ok(analyse(opened.world(), &opened.settings))
 }
 
-/// Checks the repository at a path, or some documents on their own.
-pub(super) fn checked(
-    paths: &[PathBuf],
-    settings: &SettingsArgs,
-) -> Result<Checked, anyhow::Error> {
-    let (world, settings) = opened(paths, settings.settings()?)?;
-    Ok(check(world.as_ref(), &settings))
-}
-
-fn opened(
-    paths: &[PathBuf],
-    mut settings: Settings,
-) -> Result<(Box<dyn World>, Settings), anyhow::Error> {
+/// Opens the repository at a path, or some documents on their own.
+pub(super) fn open(paths: &[PathBuf], mut settings: Settings) -> Result<Opened, anyhow::Error> {
     // A directory that cannot be entered shows itself when it is opened.
     if let [path] = paths
         && (path.is_dir() || !path.exists())
     {
         let world = DirWorld::open(path).map_err(|reason| unreadable(path, &reason))?;
-        return Ok((Box::new(world), settings));
+        let place = Place::Directory(world);
+        return Ok(Opened { place, settings });
     }
     settings.partial = true;
     let world = FilesWorld::open(paths).map_err(|(path, reason)| unreadable(&path, &reason))?;
-    Ok((Box::new(world), settings))
+    let place = Place::Files(world);
+    Ok(Opened { place, settings })
+}
+
+impl Opened {
+    pub(super) fn checked(&self) -> Checked {
+        check(self.world(), &self.settings)
+    }
+
+    pub(super) fn world(&self) -> &(dyn World + Sync) {
+        match &self.place {
+            Place::Directory(world) => world,
+            Place::Files(world) => world,
+        }
+    }
+
+    /// Where a file is.
+    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
+        match &self.place {
+            Place::Directory(world) => Some(world.path(name)),
+            Place::Files(world) => world.path(name),
+        }
+    }
 }
 
 fn unreadable(path: &Path, reason: &str) -> anyhow::Error {

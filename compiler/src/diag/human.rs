@@ -6,11 +6,13 @@ use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{
-    Annotation, AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet,
+    Annotation, AnnotationKind, Element, Group, Level, Origin, Patch, Renderer, Snippet,
 };
 
 use super::render::safe;
+use super::secret::is_secret;
 use super::{Diagnostic, Location, Severity};
+use crate::edit::Editor;
 use crate::source::Sources;
 
 /// Longer lines are not shown: nobody reads them, and they may be a megabyte.
@@ -22,7 +24,12 @@ const KEY_MARK: &str = "PRIVATE KEY-----";
 /// Lines of one excerpt; a related place that is farther away gets its own.
 const MOST_LINES: usize = 60;
 
-pub(super) fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String {
+pub(super) fn render(
+    diagnostic: &Diagnostic,
+    sources: &Sources,
+    editor: &mut Editor<'_>,
+    color: bool,
+) -> String {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -42,7 +49,54 @@ pub(super) fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) ->
         false => Renderer::plain(),
     };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
-    format!("{}\n\n", renderer.render(&[group]))
+    let mut groups = vec![group];
+    groups.extend(patch(diagnostic, sources, editor));
+    format!("{}\n\n", renderer.render(&groups))
+}
+
+/// What the fix would make of the lines that it is about.
+fn patch<'a>(
+    diagnostic: &'a Diagnostic,
+    sources: &'a Sources,
+    editor: &mut Editor<'_>,
+) -> Option<Group<'a>> {
+    let fix = diagnostic.fix.as_ref()?;
+    if is_secret(sources, &diagnostic.at) {
+        return None;
+    }
+    let edits = editor.edits(fix, &diagnostic.at)?;
+    let text = sources.text(&diagnostic.at.file)?;
+    let (first, last) = (edits.first()?, edits.last()?);
+    let lines = lines(text, first.span.start..last.span.end);
+    let shown = text.get(lines.clone())?;
+    if !is_fit(shown, text.get(..lines.start)?) || shown.lines().count() > MOST_LINES {
+        return None;
+    }
+    // Nothing in it may act on a terminal: what is put in is made of the document too.
+    if edits
+        .iter()
+        .any(|edit| safe(&edit.text) != edit.text && !edit.text.starts_with('\n'))
+    {
+        return None;
+    }
+    let patches = edits.into_iter().map(|edit| {
+        let inside = edit.span.start - lines.start..edit.span.end - lines.start;
+        Patch::new(inside, edit.text)
+    });
+    let how = if fix.safe { "--fix" } else { "--fix=unsafe" };
+    let title = format!("`{how}` can {}", fix.description);
+    let snippet = Snippet::source(shown)
+        .line_start(text.get(..lines.start)?.matches('\n').count() + 1)
+        .path(safe(&diagnostic.at.file))
+        .fold(true)
+        .patches(patches);
+    Some(Group::with_title(Level::HELP.secondary_title(title)).element(snippet))
+}
+
+/// Can these lines be shown, after what stands before them?
+fn is_fit(shown: &str, before: &str) -> bool {
+    let unfit = |line: &str| line.len() > LONGEST_LINE || line.contains(KEY_MARK);
+    !shown.trim().is_empty() && !shown.lines().any(unfit) && !ends_inside_key(before)
 }
 
 /// A place in one file with what to say about it.
@@ -99,10 +153,9 @@ fn excerpt<'a>(marked: &[Marked<'a>], sources: &'a Sources, main: bool) -> Eleme
     let lines = lines(text, start..end);
     let shown = text.get(lines.clone()).unwrap_or_default();
     let before = text.get(..lines.start).unwrap_or_default();
-    let unfit = |line: &str| line.len() > LONGEST_LINE || line.contains(KEY_MARK);
     let place = sources.place(first.at);
     let secret = marked.iter().any(|marked| is_secret(sources, marked.at));
-    if secret || shown.trim().is_empty() || shown.lines().any(unfit) || ends_inside_key(before) {
+    if secret || !is_fit(shown, before) {
         let number = |n: u32| usize::try_from(n).unwrap_or(0);
         let origin = Origin::path(path)
             .line(number(place.line))
@@ -143,30 +196,6 @@ fn span(sources: &Sources, at: &Location, text: &str) -> Range<usize> {
         Some(_) => start..start + inside.find('\n').unwrap_or(0).max(width),
         None => start..end,
     }
-}
-
-/// Is the place in a document that is a Secret, or says so in a line before it broke?
-fn is_secret(sources: &Sources, at: &Location) -> bool {
-    let names = ["Secret", "GlobalSecret"];
-    let says = |key: &&str| {
-        let kind = sources.word(at, key);
-        kind.is_some_and(|kind| names.contains(&kind.as_ref()))
-    };
-    if ["type", "kind"].iter().any(says) {
-        return true;
-    }
-    let text = sources.text(&at.file).unwrap_or_default();
-    let here = span(sources, at, text).start;
-    let before = text.get(..here).unwrap_or_default();
-    let start = before.rfind("\n---").unwrap_or(0);
-    let own = text.get(start..).unwrap_or_default();
-    let rest = own.get(1..).and_then(|own| own.find("\n---"));
-    let own = own.get(..rest.map_or(own.len(), |end| end + 1));
-    own.unwrap_or_default().lines().any(|line| {
-        let kind = line.strip_prefix("type:").or(line.strip_prefix("kind:"));
-        let kind = kind.map(|kind| kind.trim().trim_matches(['\'', '"']));
-        kind.is_some_and(|kind| names.contains(&kind))
-    })
 }
 
 /// Does the text end between the first and the last line of a private key?

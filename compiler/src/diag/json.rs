@@ -5,14 +5,17 @@
 use serde_json::{Value, json};
 
 use super::render::safe;
+use super::secret::is_secret;
 use super::{Diagnostic, Location};
+use crate::edit::Editor;
 use crate::source::Sources;
 
 /// As many as fit, the first ones.
 pub(super) fn render(shown: &[&Diagnostic], sources: &Sources, most_bytes: usize) -> String {
+    let mut editor = Editor::new(sources);
     let mut text = "[".to_owned();
     for diagnostic in shown {
-        let one = object(diagnostic, sources).to_string();
+        let one = object(diagnostic, sources, &mut editor).to_string();
         if text.len() + one.len() + 4 > most_bytes {
             break;
         }
@@ -26,7 +29,7 @@ pub(super) fn render(shown: &[&Diagnostic], sources: &Sources, most_bytes: usize
     text
 }
 
-fn object(diagnostic: &Diagnostic, sources: &Sources) -> Value {
+fn object(diagnostic: &Diagnostic, sources: &Sources, editor: &mut Editor<'_>) -> Value {
     let mut object = place(&diagnostic.at, sources);
     let related = diagnostic.related.iter().map(|(at, words)| {
         let mut related = place(at, sources);
@@ -43,9 +46,29 @@ fn object(diagnostic: &Diagnostic, sources: &Sources) -> Value {
         ("path", json!(safe(&diagnostic.at.pointer.dotted()))),
         ("pointer", json!(safe(&diagnostic.at.pointer.to_string()))),
         ("related", related.collect()),
+        ("fix", fix(diagnostic, sources, editor)),
     ];
     object.extend(rest.map(|(key, value)| (key.to_owned(), value)));
     Value::Object(object)
+}
+
+/// Byte ranges of the file, in their order. `null` where there is no fix, none without harm, or none to be shown.
+fn fix(diagnostic: &Diagnostic, sources: &Sources, editor: &mut Editor<'_>) -> Value {
+    let offered = diagnostic.fix.as_ref();
+    let Some(fix) = offered.filter(|_| !is_secret(sources, &diagnostic.at)) else {
+        return Value::Null;
+    };
+    let Some(edits) = editor.edits(fix, &diagnostic.at) else {
+        return Value::Null;
+    };
+    let edits = edits
+        .into_iter()
+        .map(|edit| json!({ "start": edit.span.start, "end": edit.span.end, "text": edit.text }));
+    json!({
+        "description": fix.description,
+        "safe": fix.safe,
+        "edits": edits.collect::<Value>(),
+    })
 }
 
 fn place(at: &Location, sources: &Sources) -> serde_json::Map<String, Value> {

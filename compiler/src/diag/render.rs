@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::{Diagnostic, Diagnostics, Severity, concise, human, json};
+use crate::edit::Editor;
 use crate::source::Sources;
 
 /// How findings are written.
@@ -38,11 +39,12 @@ pub fn render(format: Format, diagnostics: &Diagnostics, sources: &Sources) -> S
     if format == Format::Json {
         return json::render(&shown, sources, MOST_BYTES);
     }
+    let mut editor = Editor::new(sources);
     let mut text = String::new();
     let mut count = 0;
     for diagnostic in shown {
         let one = match format {
-            Format::Human { color } => human::render(diagnostic, sources, color),
+            Format::Human { color } => human::render(diagnostic, sources, &mut editor, color),
             _ => concise::render(diagnostic, sources),
         };
         if text.len() + one.len() > MOST_BYTES {
@@ -81,7 +83,8 @@ pub fn summary(diagnostics: &Diagnostics, sources: &Sources) -> String {
     }
 }
 
-fn counted(count: usize, noun: &str) -> String {
+/// `1 error`, `2 errors`.
+pub(crate) fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{plural}")
 }

@@ -5,7 +5,7 @@
 use super::reader::Reader;
 use super::universal::{read_only, spec};
 use super::{Written, kind, label, name};
-use crate::diag::{Code, Pointer, Severity};
+use crate::diag::{Change, Code, Pointer, Severity};
 use crate::kinds::{Body, KindInfo, Scope};
 use crate::model::Format;
 use crate::source::Node;
@@ -190,7 +190,15 @@ fn annotations(reader: &mut Reader<'_>, metadata: &Pointer) {
                     }
                     None => "move `kuma.io/mesh` to `metadata.labels`".to_owned(),
                 },
-            );
+            )
+            .safe_fix("make it a label", |at| {
+                let labels = Pointer::default().field("metadata").field("labels");
+                let mesh = annotations.get("kuma.io/mesh").map(Node::to_json);
+                let insert =
+                    mesh.map(|mesh| Change::Insert(labels, "kuma.io/mesh".to_owned(), mesh));
+                let remove = Change::Remove(at.clone());
+                std::iter::once(remove).chain(insert).collect()
+            });
     }
     let shown = annotations.get("kuma.io/display-name");
     let name = reader.present(&metadata.field("name"));

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::name::{is_dns_label, is_label};
 use super::reader::{Reader, quoted};
-use crate::diag::{Code, Pointer, Severity};
+use crate::diag::{Change, Code, Pointer, Severity};
 use crate::kinds::{KindInfo, Scope};
 use crate::model::{Compat, Format, Mode};
 use crate::similar::with_stranger;
@@ -215,7 +215,9 @@ fn one<'n>(reader: &mut Reader<'_>, key: &str, value: &'n Node, at: &Pointer) ->
             let message = format!("label values must be strings, found {}", value.noun());
             let finding = reader.error(Code::WRONG_TYPE, &pointer, message);
             if let Some(quoted) = quoted(value) {
-                finding.help(format!("put it into quotes: `{quoted}`"));
+                finding
+                    .help(format!("put it into quotes: `{quoted}`"))
+                    .safe_fix("put it into quotes", |at| vec![Change::Quote(at.clone())]);
             }
             return None;
         }

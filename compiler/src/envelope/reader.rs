@@ -2,7 +2,7 @@
 //!
 //! Never converts: a name that is written as a number is not a name.
 
-use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::diag::{Change, Code, Diagnostic, Diagnostics, Location, Pointer};
 use crate::kinds::legacy;
 use crate::model::Settings;
 use crate::similar;
@@ -73,7 +73,9 @@ impl<'a> Reader<'a> {
         let message = format!("`{name}` must be a string, found {}", node.noun());
         let finding = self.error(Code::WRONG_TYPE, pointer, message);
         if let Some(quoted) = quoted(node) {
-            finding.help(format!("put it into quotes: `{quoted}`"));
+            finding
+                .help(format!("put it into quotes: `{quoted}`"))
+                .safe_fix("put it into quotes", |at| vec![Change::Quote(at.clone())]);
         }
         None
     }
@@ -116,7 +118,14 @@ impl<'a> Reader<'a> {
                 format!("there is no field `{key}` in {place}"),
             );
             let help = match similar::nearest(key, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
+                Some(near) => {
+                    if node.entry(near).is_none() {
+                        finding.unsafe_fix("rename it", |at| {
+                            vec![Change::Rename(at.clone(), near.to_owned())]
+                        });
+                    }
+                    format!("did you mean `{near}`?")
+                }
                 None => format!(
                     "the fields are {}",
                     similar::listed(known.iter().copied(), "and")

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::reader::Reader;
 use super::{Written, kind};
-use crate::diag::{Code, Pointer};
+use crate::diag::{Change, Code, Pointer};
 use crate::kinds::{Body, ENVELOPE, Scope};
 use crate::model::Format;
 use crate::source::Node;
@@ -121,6 +121,7 @@ pub(super) fn read_only(reader: &mut Reader<'_>, root: &Pointer) {
                 &status,
                 "`status` is written by the mesh, here it has no effect",
             )
-            .help("remove it");
+            .help("remove it")
+            .safe_fix("remove it", |at| vec![Change::Remove(at.clone())]);
     }
 }

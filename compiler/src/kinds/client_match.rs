@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use mesh_bundle::SpiffeId;
 
-use crate::diag::{Code, Pointer};
+use crate::diag::{Change, Code, Pointer};
 
 use super::{Check, grammar};
 
@@ -105,7 +105,12 @@ impl SpiffeIdMatch {
             let message = format!("the prefix `{value}` also matches `{value}2`");
             check
                 .warn(Code::PREFIX_BOUNDARY, &at.field("value"), message)
-                .help("use `Exact` where one workload is meant");
+                .help("use `Exact` where one workload is meant")
+                .unsafe_fix("match one workload", |at| {
+                    let mut how = at.clone();
+                    how.steps.pop();
+                    vec![Change::Replace(how.field("type"), "Exact".into())]
+                });
         }
     }
 }

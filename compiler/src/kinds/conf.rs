@@ -2,7 +2,7 @@
 //!
 //! Never knows a kind: what is common is the form of a value, not its meaning.
 
-use crate::diag::{Code, Pointer};
+use crate::diag::{Change, Code, Pointer};
 
 use super::Check;
 use super::scalar::TimeSpan;
@@ -35,7 +35,8 @@ pub(super) fn member_of(
             let message = format!("`{name}` has no effect with the type `{word}`");
             check
                 .warn(Code::NO_EFFECT, &at.field(*name), message)
-                .help("remove it, or change the type");
+                .help("remove it, or change the type")
+                .safe_fix("remove it", |at| vec![Change::Remove(at.clone())]);
         }
     }
 }

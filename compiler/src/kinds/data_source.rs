@@ -7,7 +7,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diag::Pointer;
+use crate::diag::{Change, Pointer};
 
 use super::Check;
 
@@ -117,7 +117,14 @@ impl DataSource {
                 let at = at.field("secretRef");
                 if let Some(reference) = member(self.secret_ref.as_ref(), &at, check) {
                     if reference.kind.is_none() {
-                        check.missing(&at.field("kind")).help("`Secret`");
+                        check.missing(&at.field("kind")).help("`Secret`").safe_fix(
+                            "add it",
+                            |at| {
+                                let mut around = at.clone();
+                                around.steps.pop();
+                                vec![Change::Insert(around, "kind".to_owned(), "Secret".into())]
+                            },
+                        );
                     }
                     check.required(reference.name.as_ref(), &at.field("name"));
                 }

@@ -12,7 +12,7 @@ mod mesh;
 mod reference;
 mod service;
 
-use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::diag::{Change, Code, Diagnostic, Diagnostics, Location, Pointer};
 use crate::envelope::Draft;
 use crate::source::{MappingEntry, Node, NodeKind};
 
@@ -29,11 +29,14 @@ pub(crate) struct Form {
     covers: Vec<Pointer>,
     message: String,
     help: String,
+    fix: Option<(bool, Vec<Change>)>,
 }
 
 /// The forms of one document, in the order in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Forms(Vec<Form>);
+
+const MODERN: &str = "write the modern form";
 
 /// A node and where it stands, from the root of the document.
 #[derive(Debug, Clone)]
@@ -84,7 +87,13 @@ impl Forms {
                 ..document.clone()
             };
             let finding = Diagnostic::new(Code::LEGACY, at, form.message.clone());
-            diagnostics.push(finding).help(form.help.clone());
+            let finding = diagnostics.push(finding);
+            finding.help(form.help.clone());
+            match &form.fix {
+                Some((true, changes)) => finding.safe_fix(MODERN, |_| changes.clone()),
+                Some((false, changes)) => finding.unsafe_fix(MODERN, |_| changes.clone()),
+                None => finding,
+            };
         }
     }
 
@@ -132,7 +141,20 @@ impl Form {
             key: false,
             message: message.into(),
             help: help.into(),
+            fix: None,
         }
+    }
+
+    /// The modern form means the same, or at least what everybody means by the old one.
+    fn safely(mut self, changes: Vec<Change>) -> Self {
+        self.fix = Some((true, changes));
+        self
+    }
+
+    /// Whether the modern form means the same depends on other documents.
+    fn unsafely(mut self, changes: Vec<Change>) -> Self {
+        self.fix = Some((false, changes));
+        self
     }
 
     /// Nothing is said about this place either.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diag::{Code, Pointer};
+use crate::diag::{Change, Code, Pointer};
 
 use super::scalar::PortRef;
 use super::{Body, Check, KindInfo, Scope, Spec, grammar, read, schema};
@@ -153,7 +153,8 @@ impl MeshService {
             let message = format!("`{field}` is computed: what stands here is ignored");
             check
                 .warn(Code::READ_ONLY_FIELD, &spec.field(field), message)
-                .help("remove it");
+                .help("remove it")
+                .safe_fix("remove it", |at| vec![Change::Remove(at.clone())]);
         }
     }
 }

@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::diag::{Code, Pointer};
+use crate::diag::{Change, Code, Pointer};
 
 use super::Check;
 
@@ -52,7 +52,8 @@ impl Percentage {
                 .warn(Code::UNQUOTED_FRACTION, at, message)
                 .help(format!(
                     "write `\"{text}\"`: not every tool reads the same number from it"
-                ));
+                ))
+                .safe_fix("put it into quotes", |at| vec![Change::Quote(at.clone())]);
         }
     }
 

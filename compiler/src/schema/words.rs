@@ -5,7 +5,7 @@
 use serde_json::Value;
 
 use super::{Expected, Mistake};
-use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Step};
+use crate::diag::{Change, Code, Diagnostic, Diagnostics, Pointer, Step};
 use crate::envelope::{Draft, quoted};
 use crate::kinds::ENVELOPE;
 use crate::similar::{listed, nearest, with_stranger};
@@ -40,6 +40,15 @@ pub(super) fn unknown_field(
     let near = nearest(name, fields.iter().copied().chain(envelope));
     if let Some(near) = near {
         finding.help(with_stranger(format!("did you mean `{near}`?"), name));
+        if draft
+            .body
+            .pointer(&around.field(near).to_string())
+            .is_none()
+        {
+            finding.unsafe_fix("rename it", |at| {
+                vec![Change::Rename(at.clone(), near.to_owned())]
+            });
+        }
     } else if let Some(inside) = fields.iter().find(|field| {
         let field = Step::Field((**field).to_owned());
         expected.step(&field).fields().contains(name.as_str())
@@ -107,6 +116,9 @@ pub(super) fn mistake(
         ),
     };
     let finding = diagnostics.push(Diagnostic::new(code, location, message));
+    if quotable(mistake, node, expected) {
+        finding.safe_fix("put it into quotes", |at| vec![Change::Quote(at.clone())]);
+    }
     finding.help = match mistake {
         Mistake::Ambiguous => {
             Some("put it into quotes, or write the number without leading zeros".to_owned())
@@ -115,6 +127,13 @@ pub(super) fn mistake(
         Mistake::Word => Some(choice(node, expected)),
         _ => None,
     };
+}
+
+/// Is it a number or a boolean in the place of a text?
+fn quotable(mistake: &Mistake, node: Option<&Node>, expected: &Expected<'_>) -> bool {
+    let scalar = node.is_some_and(|node| quoted(node).is_some());
+    let text = expected.types().contains("string") && expected.words().is_empty();
+    *mistake == Mistake::Type && scalar && text && !expected.is_duration()
 }
 
 /// What was probably meant by a value of the wrong type.

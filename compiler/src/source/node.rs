@@ -98,6 +98,37 @@ impl Node {
         }
     }
 
+    /// Is it nothing?
+    pub(crate) fn is_null(&self) -> bool {
+        self.kind == NodeKind::Null
+    }
+
+    /// Where the last thing in it ends: a block ends where the parser sees that it does, which is later.
+    pub(crate) fn content_end(&self) -> usize {
+        let mut node = self;
+        loop {
+            let last = match &node.kind {
+                NodeKind::Mapping(entries, Layout::Block) => {
+                    entries.last().map(|entry| match entry.value.is_null() {
+                        true => Err(entry.value.span.end.max(entry.key_span.end + 1)),
+                        false => Ok(&entry.value),
+                    })
+                }
+                NodeKind::Sequence(items, Layout::Block) => items.last().map(Ok),
+                _ => None,
+            };
+            match last {
+                Some(Ok(last))
+                    if node.span.start <= last.span.start && last.span.end <= node.span.end =>
+                {
+                    node = last;
+                }
+                Some(Err(end)) => return end,
+                _ => return node.span.end,
+            }
+        }
+    }
+
     /// The node that a pointer leads to.
     #[must_use]
     pub fn find(&self, pointer: &Pointer) -> Option<&Self> {

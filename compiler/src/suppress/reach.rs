@@ -28,7 +28,7 @@ impl<'a> Reach<'a> {
             known: BTreeMap::new(),
         };
         if let Some(root) = root {
-            reach.parts.push((root.span.start, end(root)));
+            reach.parts.push((root.span.start, root.content_end()));
             reach.collect(root);
             reach.parts.sort_unstable();
         }
@@ -77,37 +77,19 @@ impl<'a> Reach<'a> {
             match &node.kind {
                 NodeKind::Mapping(entries, _) => {
                     for entry in entries.iter().filter(|entry| inside(entry.key_span)) {
-                        let end = end(&entry.value).max(entry.key_span.end);
+                        let end = entry.value.content_end().max(entry.key_span.end);
                         self.parts.push((entry.key_span.start, end));
                         open.push(&entry.value);
                     }
                 }
                 NodeKind::Sequence(items, _) => {
                     for item in items.iter().filter(|item| inside(item.span)) {
-                        self.parts.push((item.span.start, end(item)));
+                        self.parts.push((item.span.start, item.content_end()));
                         open.push(item);
                     }
                 }
                 _ => {}
             }
-        }
-    }
-}
-
-/// Where the last thing in a node ends: a block ends where the parser sees that it does, which is later.
-fn end(node: &Node) -> usize {
-    let mut node = node;
-    loop {
-        let last = match &node.kind {
-            NodeKind::Mapping(entries, _) => entries.last().map(|entry| &entry.value),
-            NodeKind::Sequence(items, _) => items.last(),
-            _ => None,
-        };
-        match last {
-            Some(last) if node.span.start <= last.span.start && last.span.end <= node.span.end => {
-                node = last;
-            }
-            _ => return node.span.end,
         }
     }
 }

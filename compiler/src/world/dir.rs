@@ -48,7 +48,19 @@ impl DirWorld {
     }
 }
 
+impl DirWorld {
+    /// Where a file is.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+}
+
 impl FilesWorld {
+    /// Where a file is.
+    pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
+        self.files.get(name).map(|(path, _)| path.clone())
+    }
+
     /// The files at some paths.
     ///
     /// # Errors

@@ -2,6 +2,9 @@
 //!
 //! Never shows what a document holds as a secret: helps repeat names, addresses and numbers only.
 
+use serde_json::json;
+
+use crate::diag::Change;
 use crate::yaml;
 
 use super::{Form, Forms, Place};
@@ -31,7 +34,15 @@ fn hash_policies(conf: &Place<'_>, forms: &mut Forms) {
         if let Some(policies) = conf.path(&path) {
             let help = "move it up: `hashPolicies` is a field of `default`, beside `loadBalancer`";
             let name = format!("{algorithm}.hashPolicies");
-            forms.add(Form::field(policies.at, &name, help));
+            let form = Form::field(policies.at.clone(), &name, help);
+            let value = policies.node.to_json();
+            forms.add(match conf.node.entry("hashPolicies").is_none() {
+                true => form.safely(vec![
+                    Change::Insert(conf.at.clone(), "hashPolicies".to_owned(), value),
+                    Change::Remove(policies.at),
+                ]),
+                false => form,
+            });
         }
     }
 }
@@ -60,7 +71,8 @@ fn backends(conf: &Place<'_>, members: &[&str], forms: &mut Forms) {
             let name = format!("{}{rest}", first.to_uppercase());
             let message = format!("a backend is not known by its `{member}` alone any more");
             let help = format!("add `type: {name}`");
-            forms.add(Form::value(backend.at.clone(), message, help));
+            let change = Change::Insert(backend.at.clone(), "type".to_owned(), name.into());
+            forms.add(Form::value(backend.at.clone(), message, help).safely(vec![change]));
         }
         if let Some(endpoint) = backend.path(&["openTelemetry", "endpoint"]) {
             let help = collector(endpoint.node.as_str().unwrap_or_default());
@@ -102,11 +114,32 @@ fn sidecar(conf: &Place<'_>, forms: &mut Forms) {
             .as_str()
             .map_or_else(|| "<regex>".to_owned(), yaml::scalar);
         let help = format!("use `profiles: {{include: [{{type: Regex, match: {pattern}}}]}}`");
-        forms.add(Form::field(regex.at, "sidecar.regex", help));
+        let form = Form::field(regex.at.clone(), "sidecar.regex", help);
+        let pattern = regex
+            .node
+            .as_str()
+            .filter(|_| sidecar.node.entry("profiles").is_none());
+        forms.add(match pattern {
+            Some(pattern) => form.safely(vec![
+                Change::Rename(regex.at.clone(), "profiles".to_owned()),
+                Change::Replace(
+                    regex.at,
+                    json!({ "include": [{ "type": "Regex", "match": pattern }] }),
+                ),
+            ]),
+            None => form,
+        });
     }
     if let Some(used) = sidecar.field("usedOnly") {
         let all = sidecar.scalar("usedOnly").as_deref() != Some("true");
         let help = format!("use `includeUnused: {all}`");
-        forms.add(Form::field(used.at, "sidecar.usedOnly", help));
+        let form = Form::field(used.at.clone(), "sidecar.usedOnly", help);
+        forms.add(match sidecar.node.entry("includeUnused").is_none() {
+            true => form.safely(vec![
+                Change::Rename(used.at.clone(), "includeUnused".to_owned()),
+                Change::Replace(used.at, all.into()),
+            ]),
+            false => form,
+        });
     }
 }

@@ -3,6 +3,7 @@
 //! Never guesses an identity: which SPIFFE ID a client has is for a `MeshIdentity` to say, so a help leaves the trust domain
 //! open.
 
+use crate::diag::Change;
 use crate::source::Node;
 
 use super::{Form, Forms, Place, ServiceTag};
@@ -40,7 +41,18 @@ pub(super) fn find(spec: &Place<'_>, kind: &str, root: &Node, forms: &mut Forms)
         _ if items.is_empty() => "use `rules: [{default: …}]`".to_owned(),
         _ => rules(&items, *matched, root),
     };
-    let form = Form::field(from.at, "from", help);
+    let all = |item: &Place<'_>| {
+        item.field("targetRef")
+            .is_none_or(|target| target.text("kind") == Some("Mesh"))
+    };
+    let same = kind != "MeshTrafficPermission" && !items.is_empty() && items.iter().all(all);
+    let mut form = Form::field(from.at.clone(), "from", help);
+    if same && spec.node.entry("rules").is_none() {
+        let targets = items.iter().filter_map(|item| item.field("targetRef"));
+        let mut changes = vec![Change::Rename(from.at, "rules".to_owned())];
+        changes.extend(targets.map(|target| Change::Remove(target.at)));
+        form = form.safely(changes);
+    }
     // What is missing is there, under its old name; and `rules` decide what the target may name.
     forms.add(
         form.covering(spec.at.field("rules"))

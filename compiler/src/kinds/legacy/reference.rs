@@ -2,6 +2,9 @@
 //!
 //! Never looks for what is referred to.
 
+use serde_json::Value;
+
+use crate::diag::Change;
 use crate::yaml;
 
 use super::{Form, Forms, Place, ServiceTag, labels_of};
@@ -60,7 +63,20 @@ fn top(target: &Place<'_>, spec: &Place<'_>, forms: &mut Forms) {
             let labels = labels_of(&target.pairs("tags"));
             let all = labels.is_empty().then(|| "{kind: Mesh}".to_owned());
             let modern = all.unwrap_or_else(|| dataplanes(&labels));
-            of_kind(target, format!("use `{modern}`"))
+            let form = of_kind(target, format!("use `{modern}`"));
+            let tags: serde_json::Map<String, Value> = labels
+                .into_iter()
+                .map(|(key, value)| (key, value.into()))
+                .collect();
+            match tags.is_empty() || target.node.entries().len() != 2 {
+                true => form,
+                // Whether the Dataplanes carry these labels is for them to say.
+                false => form.unsafely(vec![
+                    Change::Replace(target.at.field("kind"), "Dataplane".into()),
+                    Change::Rename(target.at.field("tags"), "labels".to_owned()),
+                    Change::Replace(target.at.field("tags"), tags.into()),
+                ]),
+            }
         }
         "MeshService" | "MeshServiceSubset" => {
             let help = match (name, labels_of(&target.pairs("tags"))) {
@@ -166,7 +182,57 @@ fn keys(target: &Place<'_>, kind: &str) -> Option<Form> {
     let form = Form::field(target.at.field(old), old, help);
     let covered = KEYS.into_iter().chain(["labels", "sectionName"]);
     let form = covered.fold(form, |form, key| form.covering(target.at.field(key)));
-    Some(Form { message, ..form })
+    let form = Form { message, ..form };
+    Some(match modern(target, kind) {
+        Some((true, changes)) => form.safely(changes),
+        Some((false, changes)) => form.unsafely(changes),
+        None => form,
+    })
+}
+
+/// The changes that make a reference of a modern kind a modern one, where the document says enough; and whether it means
+/// the same.
+fn modern(target: &Place<'_>, kind: &str) -> Option<(bool, Vec<Change>)> {
+    let old: Vec<&str> = KEYS
+        .into_iter()
+        .filter(|key| target.node.entry(key).is_some())
+        .collect();
+    let remove = |key: &&str| Change::Remove(target.at.field(*key));
+    let proxies = target.items("proxyTypes");
+    let gateways_only = matches!(proxies.as_slice(), [one] if one.node.as_str() == Some("Gateway"));
+    if old.contains(&"mesh") || old.contains(&"tags") || gateways_only {
+        return None;
+    }
+    if kind == "Mesh" || old == ["proxyTypes"] {
+        return Some((true, old.iter().map(remove).collect()));
+    }
+    // What is selected by name and by labels at once is for somebody to say.
+    let named = named(target);
+    if kind.is_empty() || target.node.entry("labels").is_some() || named.labels.is_empty() {
+        return None;
+    }
+    let (first, rest) = old.split_first()?;
+    let labels: serde_json::Map<String, Value> = named
+        .labels
+        .into_iter()
+        .map(|(key, value)| (key, value.into()))
+        .collect();
+    let mut changes = vec![
+        Change::Rename(target.at.field(*first), "labels".to_owned()),
+        Change::Replace(target.at.field(*first), labels.into()),
+    ];
+    changes.extend(rest.iter().map(remove));
+    let section = named
+        .section
+        .filter(|_| target.node.entry("sectionName").is_none());
+    if let Some(section) = section {
+        changes.push(Change::Insert(
+            target.at.clone(),
+            "sectionName".to_owned(),
+            section.into(),
+        ));
+    }
+    Some((!named.tag, changes))
 }
 
 /// What a name stood for.

@@ -2,6 +2,9 @@
 //!
 //! Never shows what stands inline: it may be a private key.
 
+use serde_json::{Value, json};
+
+use crate::diag::Change;
 use crate::yaml;
 
 use super::{Form, Forms, Place, labels_of};
@@ -17,7 +20,16 @@ pub(super) fn find(spec: &Place<'_>, forms: &mut Forms) {
                 yaml::mapping(&labels)
             ),
         };
-        let form = Form::field(tags.at, "selector.dataplaneTags", help);
+        let form = Form::field(tags.at.clone(), "selector.dataplaneTags", help);
+        let labels: serde_json::Map<String, Value> = labels
+            .into_iter()
+            .map(|(key, value)| (key, value.into()))
+            .collect();
+        // Whether the Dataplanes carry these labels is for them to say.
+        let form = form.unsafely(vec![
+            Change::Rename(tags.at.clone(), "dataplaneLabels".to_owned()),
+            Change::Replace(tags.at, json!({ "matchLabels": labels })),
+        ]);
         forms.add(form.covering(spec.at.field("selector")));
     }
     let Some(verification) = spec.path(&["tls", "verification"]) else {
@@ -46,5 +58,21 @@ fn data_source(source: &Place<'_>, name: &str, forms: &mut Forms) {
         _ => format!("use `{name}: {{type: InsecureInline, insecureInline: {{value: …}}}}`"),
     };
     let form = Form::field(source.at.field(key), &format!("{name}.{key}"), help);
+    let value = source
+        .text(key)
+        .filter(|_| source.node.entries().len() == 1);
+    let modern = match (key, value) {
+        ("secret", Some(name)) => {
+            Some(json!({ "type": "Secret", "secretRef": { "kind": "Secret", "name": name } }))
+        }
+        ("inlineString", Some(value)) => {
+            Some(json!({ "type": "InsecureInline", "insecureInline": { "value": value } }))
+        }
+        _ => None,
+    };
+    let form = match modern {
+        Some(modern) => form.safely(vec![Change::Replace(source.at.clone(), modern)]),
+        None => form,
+    };
     forms.add(form.covering(source.at.clone()));
 }

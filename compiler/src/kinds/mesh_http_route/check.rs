@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use mesh_bundle::decide;
 
-use crate::diag::{Code, Pointer};
+use crate::diag::{Change, Code, Pointer};
 use crate::kinds::target_ref::{BackendRef, TargetRef};
 use crate::kinds::{Check, grammar};
 
@@ -222,7 +222,10 @@ pub(super) fn check_header_name(name: Option<&String>, at: &Pointer, check: &mut
         let message = format!("the header `{name}` is not in lower case; it is taken as `{lower}`");
         check
             .warn(Code::HEADER_CASE, at, message)
-            .help(format!("write `{lower}`"));
+            .help(format!("write `{lower}`"))
+            .safe_fix("write it in lower case", |at| {
+                vec![Change::Replace(at.clone(), lower.as_str().into())]
+            });
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use mesh_bundle::resource::RESERVED_HEADERS;
 
-use crate::diag::{Code, Pointer};
+use crate::diag::{Change, Code, Pointer};
 use crate::kinds::{Check, grammar};
 
 use super::check::check_header_name;
@@ -59,7 +59,10 @@ impl Filter {
                     "`{other}` has no effect in a filter of the type `{}`",
                     kind.as_str()
                 );
-                check.warn(Code::NO_EFFECT, &at.field(other), message);
+                check
+                    .warn(Code::NO_EFFECT, &at.field(other), message)
+                    .help("remove it, or change the type")
+                    .safe_fix("remove it", |at| vec![Change::Remove(at.clone())]);
             }
         }
     }

@@ -1,0 +1,42 @@
+//! Which documents hold what must not be shown.
+//!
+//! Never trusts that a document can be read: one that is broken counts by what its lines say.
+
+use super::Location;
+use crate::source::Sources;
+
+/// Does a file hold a Secret?
+pub(crate) fn holds_secret(sources: &Sources, path: &str) -> bool {
+    let documents = sources.file(path).map(|file| file.documents.as_slice());
+    documents.unwrap_or_default().iter().any(|document| {
+        let at = Location {
+            document: document.index,
+            ..Location::of_file(path)
+        };
+        is_secret(sources, &at)
+    })
+}
+
+/// Is the place in a document that is a Secret, or says so in a line before it broke?
+pub(crate) fn is_secret(sources: &Sources, at: &Location) -> bool {
+    let names = ["Secret", "GlobalSecret"];
+    let says = |key: &&str| {
+        let kind = sources.word(at, key);
+        kind.is_some_and(|kind| names.contains(&kind.as_ref()))
+    };
+    if ["type", "kind"].iter().any(says) {
+        return true;
+    }
+    let text = sources.text(&at.file).unwrap_or_default();
+    let here = sources.span(at).unwrap_or_default().start;
+    let before = text.get(..here.min(text.len())).unwrap_or_default();
+    let start = before.rfind("\n---").unwrap_or(0);
+    let own = text.get(start..).unwrap_or_default();
+    let rest = own.get(1..).and_then(|own| own.find("\n---"));
+    let own = own.get(..rest.map_or(own.len(), |end| end + 1));
+    own.unwrap_or_default().lines().any(|line| {
+        let kind = line.strip_prefix("type:").or(line.strip_prefix("kind:"));
+        let kind = kind.map(|kind| kind.trim().trim_matches(['\'', '"']));
+        kind.is_some_and(|kind| names.contains(&kind))
+    })
+}
