@@ -146,8 +146,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut before = compiler.compile(&commit, &settings);
         let mut spans: Vec<Duration> = Vec::new();
         let mut proxies = 0;
-        for number in 0..COMMITS {
-            commit.write(&path, texts[number % 2].clone().into_bytes());
+        for text in texts.iter().cycle().take(COMMITS) {
+            commit.write(&path, text.clone().into_bytes());
             let started = Instant::now();
             let after = compiler.compile(&commit, &settings);
             spans.push(started.elapsed());

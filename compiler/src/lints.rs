@@ -12,6 +12,7 @@ mod permissions;
 mod precedence;
 mod protocols;
 mod references;
+mod retries;
 mod routes;
 mod selection;
 mod telemetry;
@@ -52,13 +53,14 @@ pub(crate) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
 }
 
 /// None knows of the others.
-const LINTS: [fn(Compared<'_>, &mut Diagnostics); 14] = [
+const LINTS: [fn(Compared<'_>, &mut Diagnostics); 15] = [
     |of, found| references::check(of.mesh, found),
     |of, found| selection::check(of.mesh, found),
     |of, found| telemetry::check(of.mesh, found),
     |of, found| passthrough::check(of.mesh, found),
     |of, found| protocols::check(of.mesh, found),
     |of, found| routes::check(of.mesh, found),
+    |of, found| retries::check(of.mesh, found),
     listeners::check,
     |of, found| fit::check(of.mesh, found),
     |of, found| identities::check(of.mesh, found),

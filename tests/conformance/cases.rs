@@ -104,14 +104,6 @@ pub(super) fn errors(text: &str, settings: &Settings) -> Vec<Diagnostic> {
     found
 }
 
-/// Of a kind that is read but not acted on: it is refused whatever its documents say.
-pub(super) fn is_refusal_of_kind(found: &Diagnostic) -> bool {
-    let at = found.at.pointer.dotted();
-    found.code.0 == "unsupported"
-        && ["type", "kind"].contains(&at.as_str())
-        && found.message.ends_with("by this version yet")
-}
-
 /// Diagnostics as a report shows them.
 pub(super) fn words(found: &[Diagnostic]) -> String {
     let words = found.iter().map(|found| {

@@ -48,13 +48,13 @@ async fn every_proxy_counts_alone_and_goes_on_counting_after_a_commit() {
         repo.replace(
             "api/limit.yaml",
             "onRateLimit: {",
-            "onRateLimit: {status: 503, ",
+            "onRateLimit: {status: 418, ",
         );
     })
     .await;
     let (served, refused) = twenty(&mesh).await;
     assert_eq!((served, refused.len()), (1, 19), "three of four were taken");
-    assert!(refused.iter().all(|answer| answer.status == 503));
+    assert!(refused.iter().all(|answer| answer.status == 418));
 
     let metrics = mesh.proxy("api-1").metrics().await;
     let counted = "mesh_refusals_total{direction=\"inbound\",refusal=\"rate-limit\"} 36";
@@ -67,7 +67,7 @@ async fn every_proxy_counts_alone_and_goes_on_counting_after_a_commit() {
     })
     .await;
     let client = mesh.client("web-1", "api");
-    for expected in [200, 200, 200, 200, 503] {
+    for expected in [200, 200, 200, 200, 418] {
         assert_eq!(client.get("/").await.status, expected);
     }
 }

@@ -84,6 +84,7 @@ codes! {
     UNKNOWN_MESH "unknown-mesh" Error repository "a mesh that no document declares";
     UNQUOTED_FRACTION "unquoted-fraction" Warning document "a fraction without quotes";
     UNREADABLE_FILE "unreadable-file" Error document "a file that cannot be read";
+    UNSAFE_RETRY "unsafe-retry" Warning repository "a retry that may do something twice";
     UNSUPPORTED "unsupported" Error document "something that this version cannot do";
     UNSUPPORTED_YAML "unsupported-yaml" Error document "a feature of YAML that is not part of this language";
     UNUSABLE_HOSTNAME "unusable-hostname" Warning repository "a template that makes no hostname";
