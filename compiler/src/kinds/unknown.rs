@@ -19,7 +19,7 @@ pub(crate) struct Refusal {
     pub(crate) help: String,
 }
 
-/// Kinds of the language that later versions read.
+/// Kinds of the language that nothing of this version looks at.
 const LATER: [&str; 1] = ["ContainerPatch"];
 
 /// Kinds that configure another proxy.
@@ -36,7 +36,12 @@ pub(crate) fn refusal(name: &str, root: &Node) -> Refusal {
     if let Some((message, help)) = legacy::replacement(name, root) {
         return refuse(Code::LEGACY, message, help);
     }
-    if LATER.contains(&name) || find(name).is_some() {
+    if LATER.contains(&name) {
+        let message = format!("`{name}` has no effect: this version injects no proxy into a pod");
+        let help = "remove it, or leave it to whoever injects".to_owned();
+        return refuse(Code::NOT_IMPLEMENTED, message, help);
+    }
+    if find(name).is_some() {
         let message = format!("`{name}` is not supported by this version yet");
         return unsupported(message, later(name).to_owned());
     }
@@ -93,9 +98,9 @@ mod tests {
         };
         check(
             "ContainerPatch",
-            Code::UNSUPPORTED,
-            "`ContainerPatch` is not supported by this version yet",
-            "this version is for one zone",
+            Code::NOT_IMPLEMENTED,
+            "`ContainerPatch` has no effect",
+            "whoever injects",
         );
         check(
             "TrafficRoute",
