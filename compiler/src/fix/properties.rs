@@ -96,7 +96,8 @@ proptest! {
             let (Some(first), Some(last)) = (edits.first(), edits.last()) else {
                 continue;
             };
-            let (before, after) = (&text[..first.span.start], &text[last.span.end..]);
+            let before = text.get(..first.span.start).unwrap();
+            let after = text.get(last.span.end..).unwrap();
             let mended = applied(&text, std::slice::from_ref(&edits));
             prop_assert!(mended.starts_with(before) && mended.ends_with(after), "{edits:?}");
         }

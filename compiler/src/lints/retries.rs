@@ -71,7 +71,7 @@ fn late(http: &HttpRetry, listed: bool) -> Option<(Option<&'static str>, String)
     let cause = match words.iter().find(|word| late(word)) {
         Some(word) => format!("on `{word}`"),
         // Where only codes are listed the built-in list counts too (language 5.4).
-        None if !words.is_empty() && words.iter().all(|word| is_code(word)) => {
+        None if !words.is_empty() && words.iter().all(is_code) => {
             "on `GatewayError`, which counts too where only codes are listed".to_owned()
         }
         None => return None,
