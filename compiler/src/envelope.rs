@@ -3,6 +3,7 @@
 //! Never looks into the body, but for the `to` items that decide the role of a policy. A document of another tool is
 //! skipped in silence; one that could be meant for the mesh never is.
 
+mod core_secret;
 mod kind;
 mod kubernetes;
 mod label;
@@ -96,10 +97,6 @@ pub(crate) fn read<'a>(
         return Outcome::Unread;
     }
     let mut reader = Reader::new(root, at.clone(), settings, diagnostics);
-    if kubernetes::is_secret(root) {
-        kubernetes::refuse_secret(&mut reader);
-        return Outcome::Unread;
-    }
     if !matches!(root.kind, NodeKind::Mapping(..)) {
         not_a_document(&mut reader, root);
         return Outcome::Unread;
@@ -109,6 +106,7 @@ pub(crate) fn read<'a>(
         root.entry("apiVersion"),
         root.entry("kind"),
     ) {
+        _ if core_secret::is_ours(root) => core_secret::read(&mut reader),
         (Some(_), None, None) => universal::read(&mut reader),
         (None, Some(_), Some(_)) => kubernetes::read(&mut reader),
         (Some(_), api_version, _) => {

@@ -1,16 +1,15 @@
 //! From the name of a kind to what is known of it, or to why it cannot be.
 //!
-//! Never accepts a kind without an effect: one that is read but not acted on is refused, and its document is checked
-//! all the same.
+//! Never refuses a kind without a word about what to do instead.
 
 use super::reader::Reader;
 use crate::diag::Pointer;
 use crate::kinds::{self, KindInfo};
 
-/// The kind of this name. Reports why there is none, or that it does nothing.
+/// The kind of this name. Reports why there is none.
 pub(super) fn find(reader: &mut Reader<'_>, name: &str, at: &Pointer) -> Option<&'static KindInfo> {
     let kind = kinds::find(name);
-    if kind.is_none_or(|kind| !kind.has_effect) {
+    if kind.is_none() {
         let refusal = kinds::unknown::refusal(name, reader.root);
         reader
             .error(refusal.code, at, refusal.message)

@@ -2,9 +2,11 @@
 //!
 //! Never judges documents of other tools: a repository holds Deployments beside policies.
 
+use serde_json::Value;
+
 use super::reader::Reader;
 use super::universal::{read_only, spec};
-use super::{Written, kind, label, name};
+use super::{Written, core_secret, kind, label, name};
 use crate::diag::{Change, Code, Pointer, Severity};
 use crate::kinds::{Body, KindInfo, Scope};
 use crate::model::Format;
@@ -39,24 +41,7 @@ pub(super) fn is_foreign(root: &Node) -> bool {
     let Some(api_version) = text("apiVersion") else {
         return false;
     };
-    root.get("kind").is_some() && !api_version.starts_with(GROUP) && !is_secret(root)
-}
-
-/// A Secret of the mesh in the clothes of a core Secret.
-pub(super) fn is_secret(root: &Node) -> bool {
-    let secret_type = root.get("type").and_then(Node::as_str);
-    let ours = secret_type.is_some_and(|name| name.starts_with("system.kuma.io/"));
-    ours && root.get("kind").and_then(Node::as_str) == Some("Secret")
-}
-
-pub(super) fn refuse_secret(reader: &mut Reader<'_>) {
-    reader
-        .error(
-            Code::UNSUPPORTED,
-            &Pointer::default().field("type"),
-            "secrets of the mesh are not read from documents of Kubernetes yet",
-        )
-        .help("keep it in the secret directory of meshd");
+    root.get("kind").is_some() && !api_version.starts_with(GROUP) && !core_secret::is_ours(root)
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Written> {
@@ -82,7 +67,19 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Written> {
         known.push("mesh");
     }
     reader.only(&root, &known);
-    let metadata = root.field("metadata");
+    let spec_at = root.field("spec");
+    let body = spec(reader, &spec_at, kind.body == Body::Spec);
+    Some(written(reader, kind, spec_at, body))
+}
+
+/// A document of a kind, from what its metadata says and its body.
+pub(super) fn written(
+    reader: &mut Reader<'_>,
+    kind: &'static KindInfo,
+    body_at: Pointer,
+    body: Option<Value>,
+) -> Written {
+    let metadata = Pointer::default().field("metadata");
     reader.mapping(&metadata);
     reader.only(&metadata, &METADATA);
     annotations(reader, &metadata);
@@ -99,9 +96,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Written> {
     }
     let namespace = namespace(reader, kind, &metadata.field("namespace"));
     let (mesh_at, mesh) = mesh(reader, kind);
-    let spec_at = root.field("spec");
-    let body = spec(reader, &spec_at, kind.body == Body::Spec);
-    Some(Written {
+    Written {
         kind,
         format: Format::Kubernetes,
         name,
@@ -111,9 +106,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<Written> {
         namespace,
         labels_at: label::at_kubernetes(),
         created: reader.created(&metadata.field("creationTimestamp")),
-        body_at: spec_at,
+        body_at,
         body,
-    })
+    }
 }
 
 /// In a label; a Dataplane has a field for it as well.

@@ -19,10 +19,9 @@ pub(crate) const KIND: KindInfo = KindInfo {
     example: include_str!("secret/example.yaml"),
     scope: Scope::Mesh,
     body: Body::Flat,
-    system_only: false,
+    system_only: true,
     name_is_label: false,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<Secret>,
     parse,
 };
@@ -37,7 +36,8 @@ pub(crate) const GLOBAL: KindInfo = KindInfo {
     ..KIND
 };
 
-/// A secret value.
+/// A secret value. On Kubernetes it is a core `Secret` of the type `system.kuma.io/secret`, or
+/// `system.kuma.io/global-secret`, with the value under `data.value`.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
