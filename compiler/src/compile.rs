@@ -148,8 +148,8 @@ pub(crate) fn judge(readings: &Readings, settings: &Settings, purpose: Purpose) 
         }
         diagnostics.list.extend(document.findings.iter().cloned());
         let resource = document.content.as_ref().ok();
-        // What this version does not act on has been refused with its envelope.
-        let usable = *sound && (!ours || (document.kind.has_effect && !document.legacy));
+        // What is written in an older form has been refused with its envelope.
+        let usable = *sound && (!ours || !document.legacy);
         let resource = resource.filter(|_| usable);
         complete &= resource.is_some();
         resources.extend(resource.map(Arc::clone));

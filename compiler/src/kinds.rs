@@ -84,9 +84,6 @@ pub(crate) struct KindInfo {
     pub(crate) name_is_label: bool,
     /// Does it attach behaviour, by a `targetRef`?
     pub(crate) is_policy: bool,
-    /// Does this version act on it? Where it does not, a document is checked like any other and then refused, so that
-    /// nothing is accepted that does nothing.
-    pub(crate) has_effect: bool,
     /// JSON Schema (draft-07) of the body, without the keys of the envelope.
     pub(crate) schema: fn() -> Value,
     /// Types a body (nulls removed) and checks it. What cannot be read is reported and left out. Call [`read`].

@@ -33,8 +33,6 @@ pub struct KindReference {
     pub has_spec: bool,
     /// On Kubernetes only in the namespace of the control plane.
     pub system_only: bool,
-    /// This version acts on it; else its documents are checked and refused.
-    pub has_effect: bool,
     /// It attaches behaviour: the kinds that its `targetRef` may name, none where it is no policy.
     pub top: &'static [&'static str],
     /// The kinds that `targetRef` of an item of `to` may name.
@@ -75,7 +73,6 @@ impl KindReference {
             of_mesh: kind.scope == Scope::Mesh,
             has_spec: kind.body == Body::Spec,
             system_only: kind.system_only,
-            has_effect: kind.has_effect,
             top: if kind.is_policy {
                 &["Mesh", "Dataplane"]
             } else {

@@ -26,7 +26,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<Dataplane>,
     parse: |body, check| {
         let spec: Dataplane = read::typed(body, check)?;

@@ -24,7 +24,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: false,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<HostnameGenerator>,
     parse: |body, check| {
         let spec: HostnameGenerator = read::typed(body, check)?;

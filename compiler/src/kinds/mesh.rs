@@ -20,7 +20,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: true,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<Mesh>,
     parse: |body, check| {
         let spec: Mesh = read::typed(body, check)?;

@@ -26,7 +26,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: true,
     schema: schema::of::<MeshAccessLog>,
     parse: |body, check| {
         let spec: MeshAccessLog = read::typed(body, check)?;

@@ -23,7 +23,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: true,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<MeshExternalService>,
     parse: |body, check| {
         let spec: MeshExternalService = read::typed(body, check)?;
@@ -172,7 +171,7 @@ pub(crate) enum SubjectAltNameType {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct ExternalExtension {
-    /// Which.
+    /// Which. Required.
     #[serde(rename = "type")]
     pub(crate) kind: Option<String>,
     /// Its configuration.
@@ -203,10 +202,20 @@ impl MeshExternalService {
         if let Some(tls) = &self.tls {
             tls.check(&spec.field("tls"), check);
         }
-        if self.extension.is_some() {
+        if let Some(extension) = &self.extension {
+            extension.check(&spec.field("extension"), check);
+        }
+    }
+}
+
+impl ExternalExtension {
+    /// Comes last: what is written wrongly is told before what cannot be had.
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        check.required(self.kind.as_ref(), &at.field("type"));
+        if check.errors() == 0 {
             let message = "extensions of a MeshExternalService are not supported";
             check
-                .error(Code::UNSUPPORTED, &spec.field("extension"), message)
+                .error(Code::UNSUPPORTED, at, message)
                 .help("list its `endpoints`");
         }
     }

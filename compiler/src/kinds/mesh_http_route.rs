@@ -25,7 +25,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: true,
     schema: schema::of::<MeshHttpRoute>,
     parse: |body, check| {
         let spec: MeshHttpRoute = read::typed(body, check)?;

@@ -25,7 +25,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: false,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<MeshIdentity>,
     parse: |body, check| {
         let spec: MeshIdentity = read::typed(body, check)?;
@@ -187,7 +186,7 @@ pub(crate) struct SpireAgent {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct ProviderExtension {
-    /// Which.
+    /// Which. Required.
     pub(crate) name: Option<String>,
     /// Its configuration.
     pub(crate) config: Option<Value>,

@@ -24,7 +24,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: true,
     schema: schema::of::<MeshMetric>,
     parse: |body, check| {
         let spec: MeshMetric = read::typed(body, check)?;

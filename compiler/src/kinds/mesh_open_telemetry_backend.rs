@@ -20,7 +20,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: false,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<MeshOpenTelemetryBackend>,
     parse: |body, check| {
         let spec: MeshOpenTelemetryBackend = read::typed(body, check)?;

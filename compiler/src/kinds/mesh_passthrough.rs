@@ -23,7 +23,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: true,
     schema: schema::of::<MeshPassthrough>,
     parse: |body, check| {
         let spec: MeshPassthrough = read::typed(body, check)?;
@@ -147,7 +146,9 @@ impl MeshPassthrough {
                 let first = *spoken.entry(one.port).or_insert(protocol);
                 if first != protocol {
                     let message = "on one port only one of `grpc`, `http`, `http2` can be spoken";
-                    check.invalid(&at.field("protocol"), message);
+                    check
+                        .invalid(&at.field("port"), message)
+                        .help("use another port, or the same protocol");
                 }
             }
             if let Some(value) = &one.value

@@ -26,7 +26,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: true,
     schema: schema::of::<MeshRetry>,
     parse: |body, check| {
         let spec: MeshRetry = read::typed(body, check)?;

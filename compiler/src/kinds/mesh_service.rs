@@ -23,7 +23,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: true,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<MeshService>,
     parse: |body, check| {
         let spec: MeshService = read::typed(body, check)?;

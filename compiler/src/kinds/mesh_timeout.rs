@@ -23,7 +23,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: true,
     schema: schema::of::<MeshTimeout>,
     parse: |body, check| {
         let spec: MeshTimeout = read::typed(body, check)?;

@@ -21,7 +21,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: true,
     schema: schema::of::<MeshTls>,
     parse: |body, check| {
         let spec: MeshTls = read::typed(body, check)?;

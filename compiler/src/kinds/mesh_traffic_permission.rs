@@ -22,7 +22,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: true,
-    has_effect: true,
     schema: schema::of::<MeshTrafficPermission>,
     parse: |body, check| {
         let spec: MeshTrafficPermission = read::typed(body, check)?;

@@ -22,7 +22,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: true,
     name_is_label: false,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<MeshTrust>,
     parse: |body, check| {
         let spec: MeshTrust = read::typed(body, check)?;
@@ -82,14 +81,23 @@ pub(crate) struct TrustOrigin {
     pub(crate) kri: Option<String>,
 }
 
+/// A trust domain looks like a DNS name, and has to fit where one does (language 3.9).
+const LONGEST_TRUST_DOMAIN: usize = 253;
+
 impl MeshTrust {
     fn check(&self, check: &mut Check<'_>) {
         let spec = Pointer::default();
         let at = spec.field("trustDomain");
-        if let Some(domain) = check.required(self.trust_domain.as_ref(), &at)
-            && let Err(error) = domain.parse::<TrustDomain>()
-        {
-            check.invalid(&at, format!("`{domain}` is not a trust domain: {error}"));
+        if let Some(domain) = check.required(self.trust_domain.as_ref(), &at) {
+            if domain.len() > LONGEST_TRUST_DOMAIN {
+                let message = format!(
+                    "the trust domain has {} characters, more than {LONGEST_TRUST_DOMAIN}",
+                    domain.len()
+                );
+                check.invalid(&at, message);
+            } else if let Err(error) = domain.parse::<TrustDomain>() {
+                check.invalid(&at, format!("`{domain}` is not a trust domain: {error}"));
+            }
         }
         let at = spec.field("caBundles");
         if self.ca_bundles.is_empty() {

@@ -22,7 +22,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<MeshZoneAddress>,
     parse: |body, check| {
         let spec: MeshZoneAddress = read::typed(body, check)?;

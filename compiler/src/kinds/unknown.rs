@@ -1,4 +1,4 @@
-//! Kinds that this version does not act on, each with what to do instead (language 0.2, 7 and 8.3).
+//! Kinds that are not here, each with what to do instead (language 0.2, 7 and 8.3).
 //!
 //! Never accepts one: a document that is read and then ignored would look as if it had an effect.
 
@@ -6,7 +6,7 @@ use crate::diag::Code;
 use crate::similar;
 use crate::source::Node;
 
-use super::{KINDS, find, legacy};
+use super::{KINDS, legacy};
 
 /// Why a kind is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ const LATER: [&str; 1] = ["ContainerPatch"];
 /// Kinds that configure another proxy.
 const PATCHES: [&str; 1] = ["MeshProxyPatch"];
 
-/// Why a kind is refused that this version does not know, or does not act on.
+/// Why a kind is refused that this version does not know.
 pub(crate) fn refusal(name: &str, root: &Node) -> Refusal {
     let refuse = |code: Code, message: String, help: String| Refusal {
         code,
@@ -41,10 +41,6 @@ pub(crate) fn refusal(name: &str, root: &Node) -> Refusal {
         let help = "remove it, or leave it to whoever injects".to_owned();
         return refuse(Code::NOT_IMPLEMENTED, message, help);
     }
-    if find(name).is_some() {
-        let message = format!("`{name}` is not supported by this version yet");
-        return unsupported(message, later(name).to_owned());
-    }
     if PATCHES.contains(&name) {
         let message = format!("`{name}` patches the configuration of another proxy than ours");
         return unsupported(message, legacy::PATCH.to_owned());
@@ -53,34 +49,13 @@ pub(crate) fn refusal(name: &str, root: &Node) -> Refusal {
     let known = KINDS.iter().map(|kind| kind.name);
     let help = match similar::nearest(name, known.clone().chain(LATER)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => {
-            let acting = KINDS.iter().filter(|kind| kind.has_effect);
-            let acting = acting.map(|kind| kind.name);
-            format!("the kinds are {}", similar::listed(acting, "and"))
-        }
+        None => format!("the kinds are {}", similar::listed(known, "and")),
     };
     refuse(
         Code::UNKNOWN_KIND,
         message,
         similar::with_stranger(help, name),
     )
-}
-
-/// What to do until then.
-fn later(name: &str) -> &'static str {
-    match name {
-        "Secret" | "GlobalSecret" => {
-            "keep secrets out of the repository: meshd reads them from its environment or from files"
-        }
-        "Workload" => "remove it: it follows from the labels of the Dataplanes",
-        "MeshMetric" | "MeshTrace" | "MeshOpenTelemetryBackend" => {
-            "remove it: every proxy gives metrics at `/metrics` of its admin address and logs what it refuses"
-        }
-        "MeshPassthrough" => {
-            "remove it: traffic that leaves the mesh does not pass the proxies in this version"
-        }
-        _ => "remove it: this version is for one zone, with the kinds of the guide",
-    }
 }
 
 #[cfg(test)]
@@ -178,7 +153,7 @@ mod tests {
             assert_eq!(refusal(name, &nothing()).code, Code::LEGACY, "{name}");
         }
         for name in LATER.iter().chain(&PATCHES).chain(&legacy) {
-            assert!(find(name).is_none(), "{name}");
+            assert!(super::super::find(name).is_none(), "{name}");
         }
         for kind in KINDS {
             assert_ne!(

@@ -20,7 +20,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: false,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<Workload>,
     parse: |body, check| {
         let spec: Workload = read::typed(body, check)?;

@@ -18,7 +18,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     system_only: false,
     name_is_label: true,
     is_policy: false,
-    has_effect: true,
     schema: schema::of::<Zone>,
     parse: |body, check| {
         let spec: Zone = read::typed(body, check)?;

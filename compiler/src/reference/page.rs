@@ -30,9 +30,6 @@ impl KindReference {
     #[must_use]
     pub fn page(&self, codes: &[&CodeInfo], link: impl Fn(&CodeInfo) -> String) -> String {
         let mut page = format!("# {}\n\n{}\n\n", self.name, self.purpose);
-        if !self.has_effect {
-            page += "This version checks documents of this kind, and then refuses them: it does not act on them yet.\n\n";
-        }
         page += &self.facts();
         let _ = write!(page, "\n## Example\n\n```yaml\n{}```\n", self.example);
         page += "\n## Fields\n\n";

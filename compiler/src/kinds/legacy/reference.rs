@@ -31,9 +31,13 @@ pub(super) fn find(spec: &Place<'_>, kind: &str, forms: &mut Forms) {
     if let Some(target) = spec.field("targetRef") {
         top(&target, spec, forms);
     }
+    let target = spec.field("targetRef");
+    let attached = target.and_then(|target| target.text("kind")) == Some("MeshHTTPRoute");
     for item in spec.items("to") {
-        if let Some(target) = item.field("targetRef") {
-            destination(&target, forms);
+        match item.field("targetRef") {
+            Some(target) if attached => of_route(&target, forms),
+            Some(target) => destination(&target, forms),
+            None => {}
         }
         if kind != "MeshHTTPRoute" && kind != "MeshTCPRoute" {
             continue;
@@ -114,7 +118,7 @@ fn top(target: &Place<'_>, spec: &Place<'_>, forms: &mut Forms) {
                 "refer to the route in `to`: `to: [{{targetRef: {{kind: MeshHTTPRoute, labels: {}}}, default: …}}]`",
                 yaml::mapping(&route)
             );
-            of_kind(target, help).covering(spec.at.field("to"))
+            of_kind(target, help)
         }
         _ => match keys(target, kind) {
             Some(form) => form,
@@ -122,6 +126,18 @@ fn top(target: &Place<'_>, spec: &Place<'_>, forms: &mut Forms) {
         },
     };
     forms.add(form);
+}
+
+/// An item of a policy that is attached to a route. `Mesh` was the way to write it, and gives its place to the route;
+/// anything else was never possible.
+fn of_route(target: &Place<'_>, forms: &mut Forms) {
+    let kind = target.text("kind").unwrap_or_default();
+    if kind.is_empty() || kind == "Mesh" || kind == "MeshHTTPRoute" {
+        return;
+    }
+    let message = format!("a policy about a route is not about a `{kind}` as well");
+    let help = "refer to the route here, or make another policy for the destination";
+    forms.add(Form::value(target.at.field("kind"), message, help).covering(target.at.clone()));
 }
 
 /// A reference to where traffic goes.

@@ -96,6 +96,21 @@ fn what_stands_inline_is_not_repeated() {
 }
 
 #[test]
+fn a_policy_about_a_route_is_about_nothing_else() {
+    let top = "spec.targetRef.kind: refer to the route in `to`: `to: [{targetRef: {kind: MeshHTTPRoute, labels: {kuma.io/display-name: r}}";
+    let of = |to: &str, expected: &[&str]| {
+        let spec = format!("{{targetRef: {{kind: MeshHTTPRoute, name: r}}, to: [{to}]}}");
+        check("MeshRetry", &spec, expected);
+    };
+    of("{targetRef: {kind: Mesh}}", &[top]);
+    of("{targetRef: {kind: MeshHTTPRoute, labels: {a: b}}}", &[top]);
+    of(
+        "{targetRef: {kind: MeshService, name: web}}",
+        &[top, "spec.to[0].targetRef.kind: refer to the route here"],
+    );
+}
+
+#[test]
 fn what_is_no_policy_is_no_trouble() {
     for spec in [
         "~",

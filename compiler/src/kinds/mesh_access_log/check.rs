@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use crate::diag::Pointer;
+use crate::diag::{Code, Pointer};
 use crate::kinds::target_ref::TargetRef;
 use crate::kinds::telemetry_ref::TelemetryRef;
 use crate::kinds::{Check, conf, grammar};
@@ -80,10 +80,8 @@ impl LogBackend {
         if let Some(tcp) = &self.tcp {
             let at = at.field("tcp");
             let address_at = at.field("address");
-            if let Some(address) = check.required(tcp.address.as_ref(), &address_at)
-                && address.contains(char::is_whitespace)
-            {
-                check.invalid(&address_at, format!("`{address}` is not an address"));
+            if let Some(address) = check.required(tcp.address.as_ref(), &address_at) {
+                check_address(address, &address_at, check);
             }
             LogFormat::check(tcp.format.as_ref(), &at.field("format"), check);
         }
@@ -100,6 +98,33 @@ impl LogBackend {
         if let Some(telemetry) = &self.open_telemetry {
             telemetry.check(&at.field("openTelemetry"), check);
         }
+    }
+}
+
+/// A host and a port. What older versions took for an address as well, a URL or a host alone, is told and not refused.
+fn check_address(address: &str, at: &Pointer, check: &mut Check<'_>) {
+    let (scheme, place) = match address.split_once("://") {
+        Some((_, place)) => (true, place),
+        None => (false, address),
+    };
+    let (host, port) = match place.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') => (host, Some(port)),
+        _ => (place, None),
+    };
+    let bare = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let host = bare.unwrap_or(host);
+    let ports = |port: &str| port.parse::<u32>().is_ok_and(grammar::is_port);
+    if !grammar::is_address(host) || host.contains('_') || port.is_some_and(|port| !ports(port)) {
+        check
+            .invalid(at, format!("`{address}` is not a host and a port"))
+            .help("write it as `logs.example:514`");
+    } else if scheme || port.is_none() {
+        let message = format!("nothing is sent to `{address}`, which is not a host and a port");
+        check
+            .warn(Code::NO_EFFECT, at, message)
+            .help("write it as `logs.example:514`");
     }
 }
 
@@ -179,8 +204,16 @@ impl LogFormat {
                 check_operators(plain, &at, check);
             }
         }
-        for (index, field) in format.json.iter().flatten().enumerate() {
-            field.check(&at.field("json").index(index), check);
+        if let Some(fields) = &format.json {
+            let at = at.field("json");
+            if fields.is_empty() {
+                check
+                    .invalid(&at, "a record without a field says nothing")
+                    .help("give at least one field, or log nothing: `backends: []`");
+            }
+            for (index, field) in fields.iter().enumerate() {
+                field.check(&at.index(index), check);
+            }
         }
     }
 }

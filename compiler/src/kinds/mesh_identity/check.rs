@@ -104,12 +104,28 @@ impl Provider {
                     "certificates from SPIRE are not supported yet",
                 );
             }
-            Some(ProviderType::Extension) => {
-                let message = "identities from an extension are not supported";
-                check
-                    .error(Code::UNSUPPORTED, &at.field("type"), message)
-                    .help("use the provider `Bundled`");
+            Some(ProviderType::Extension) => self.check_extension(at, check),
+        }
+    }
+}
+
+impl Provider {
+    /// What is written wrongly is told before what cannot be had.
+    fn check_extension(&self, at: &Pointer, check: &mut Check<'_>) {
+        let extension_at = at.field("extension");
+        match &self.extension {
+            Some(extension) => {
+                check.required(extension.name.as_ref(), &extension_at.field("name"));
             }
+            None => {
+                check.missing(&extension_at);
+            }
+        }
+        if check.errors() == 0 {
+            let message = "identities from an extension are not supported";
+            check
+                .error(Code::UNSUPPORTED, &at.field("type"), message)
+                .help("use the provider `Bundled`");
         }
     }
 }

@@ -10,6 +10,21 @@ fn bundled(text: &str, errors: &[&str], warnings: &[&str]) {
 }
 
 #[test]
+fn extensions_are_refused_where_they_are_whole() {
+    for (extension, error) in [
+        ("", "spec.provider.extension [missing-field]"),
+        (
+            ", extension: {config: {a: b}}",
+            "spec.provider.extension.name [missing-field]",
+        ),
+        (", extension: {name: x}", "spec.provider.type [unsupported]"),
+    ] {
+        let provider = format!("provider: {{type: Extension{extension}}}");
+        check("MeshIdentity", &provider, &[error], &[]);
+    }
+}
+
+#[test]
 fn providers() {
     check(
         "MeshIdentity",
@@ -40,12 +55,6 @@ fn providers() {
         "provider: {type: Spire, spire: {agent: {timeout: 1s}}}",
         &[],
         &["spec.provider.type [not-implemented]"],
-    );
-    check(
-        "MeshIdentity",
-        "provider: {type: Extension, extension: {name: x}}",
-        &["spec.provider.type [unsupported]"],
-        &[],
     );
     let at = "spec.provider.bundled";
     bundled(
@@ -222,6 +231,11 @@ fn trusts() {
         &[at],
     );
     trust(&bundle(&pem.replace("MI", "AA")), &[at]);
+    let long = "a".repeat(254);
+    trust(
+        &bundle(&pem).replace("trustDomain: td", &format!("trustDomain: {long}")),
+        &["spec.trustDomain [invalid-value]"],
+    );
     trust(
         "trustDomain: td\ncaBundles: []",
         &["spec.caBundles [invalid-value]"],

@@ -38,6 +38,16 @@ fn external_services() {
         &["spec.match [missing-field]"],
         &["spec.endpoints [no-effect]"],
     );
+    let extended = |extension: &str, errors: &[&str]| {
+        let body = format!("match: {{port: 443}}\nextension: {extension}");
+        check(&body, errors, &[]);
+    };
+    extended("{type: x}", &["spec.extension [unsupported]"]);
+    extended("{config: {a: b}}", &["spec.extension.type [missing-field]"]);
+    extended(
+        "{type: x}\ntls: {verification: {caCert: {type: File}}}",
+        &["spec.tls.verification.caCert.type [invalid-value]"],
+    );
     let tls = |tls: &str, errors: &[&str], warnings: &[&str]| {
         let body = format!(
             "match: {{port: 443}}\nendpoints: [{{address: a.example, port: 443}}]\ntls: {tls}"

@@ -41,6 +41,28 @@ fn access_logs() {
             ".tcp.format.json[1].value [invalid-value]",
         ],
     );
+    for (address, refused) in [
+        ("a b:1", true),
+        ("not_valid", true),
+        ("a.b:0", true),
+        ("a.b:http", true),
+        ("a.b", false),
+        ("http://a.b", false),
+        ("tcp://a.b:514", false),
+    ] {
+        let backend = format!("{{type: Tcp, tcp: {{address: '{address}'}}}}");
+        match refused {
+            true => log(&backend, &[".tcp.address [invalid-value]"]),
+            false => logs(&backend, &[], &[".tcp.address [no-effect]"]),
+        }
+    }
+    for address in ["a.b:514", "10.0.0.1:514", "'[2001:db8::1]:514'"] {
+        log(&format!("{{type: Tcp, tcp: {{address: {address}}}}}"), &[]);
+    }
+    log(
+        "{type: File, file: {path: /a, format: {type: Json, json: []}}}",
+        &[".file.format.json [invalid-value]"],
+    );
     logs(
         "{type: OpenTelemetry, openTelemetry: {backendRef: {kind: MeshOpenTelemetryBackend}, attributes: [{key: otel.a, value: b}], body: [{a: '%NONE%'}]}}",
         &[
@@ -164,7 +186,7 @@ fn what_leaves_the_mesh() {
     );
     let two = "{appendMatch: [{type: IP, value: 10.0.0.1, port: 1, protocol: http}, {type: IP, value: 10.0.0.1, port: 1, protocol: grpc}, {type: IP, value: 10.0.0.1, port: 1, protocol: http}]}";
     let errors = [
-        ".appendMatch[1].protocol [invalid-value]",
+        ".appendMatch[1].port [invalid-value]",
         ".appendMatch[2].value [invalid-value]",
     ];
     conf("MeshPassthrough", two, &errors, later);
