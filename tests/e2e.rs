@@ -13,6 +13,7 @@ mod e2e {
     mod faults;
     mod history;
     mod identity;
+    mod load_balancing;
     mod metrics;
     mod migration;
     mod outage;

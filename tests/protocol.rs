@@ -15,6 +15,8 @@ fn generate(top: &Path) -> String {
     tonic_prost_build::configure()
         .build_transport(false)
         .bytes(".")
+        // In the order of their keys, as everything is.
+        .btree_map(".")
         // It holds a token.
         .skip_debug(["mesh.delivery.v1.EnrollRequest"])
         .codec_path("crate::codec::Lean")

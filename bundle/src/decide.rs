@@ -5,8 +5,9 @@
 //!
 //! In the order in which a request meets them: [`normalise`] its path, [`permit`] its peer, [`faults`] made on purpose,
 //! the [`request_limit`] that it counts against, [`limits`] for that peer, [`RouteTable::select`] a route,
-//! [`rewrite_path`] or [`location`], and [`choose`] who serves it.
+//! [`rewrite_path`] or [`location`], [`choose`] who serves it, and the [`affinity`] that it has to one instance of that.
 
+mod affinity;
 mod fault;
 mod independent;
 mod path;
@@ -20,6 +21,7 @@ mod split;
 mod text;
 mod timeout;
 
+pub use affinity::{Affinity, NewCookie, affinity};
 pub use fault::{Aborted, Faults, faults};
 pub use independent::applying;
 pub use path::{BadPath, NormalPath, normalise};

@@ -28,6 +28,9 @@ pub(crate) const CHAIN: usize = 8;
 pub(crate) const ANCHORS: usize = 16;
 /// A Dataplane's name is a DNS label or a few; so is a zone.
 pub(crate) const NAME: usize = 253;
+/// Labels of one endpoint, and the length of each half of one.
+pub(crate) const LABELS: usize = 64;
+pub(crate) const LABEL: usize = 512;
 pub(crate) const VERSION: usize = 128;
 pub(crate) const REVISION: usize = 256;
 pub(crate) const KRI: usize = 1024;

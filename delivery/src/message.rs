@@ -196,6 +196,8 @@ pub struct Endpoint {
     pub port: u16,
     /// Where it runs; may be empty.
     pub zone: String,
+    /// Those that clients compare with their own; no others.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// All instances of a service.

@@ -13,6 +13,7 @@ mod account;
 mod admin;
 mod app;
 mod backoff;
+mod balance;
 mod cli;
 mod clock;
 mod configuration;

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use mesh_bundle::Origin;
-use mesh_bundle::decide::{Choice, choose};
+use mesh_bundle::decide::{Choice, affinity, choose};
 use mesh_bundle::resource::{Retry, TcpRoute};
 use tokio::net::TcpStream;
 
@@ -44,7 +44,14 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         log.count(&activity);
     }
     let opened = match choice(route, backends) {
-        Ok((cluster, origin)) => match open(shared, cluster, attempts(&destination)).await {
+        Ok((cluster, origin)) => match open(
+            shared,
+            cluster,
+            hash(&session, &destination),
+            attempts(&destination),
+        )
+        .await
+        {
             Ok((connected, instance)) => Ok((connected, instance, cluster)),
             Err(refusal) => Err((refusal, Some(origin))),
         },
@@ -64,7 +71,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
     let cluster = cluster.kri.clone();
     drop(table);
     let idle = destination.destination.timeouts.idle.value.limit();
-    let _place = connected.place;
+    let _places = (connected.place, connected.busy);
     let peer = connected.peer;
     let stop = async {
         tokio::select! {
@@ -92,6 +99,13 @@ fn choice<'t>(
     }
 }
 
+/// What connections have in common that go to the same instance.
+fn hash(session: &Session, destination: &DestinationTable) -> Option<u64> {
+    let policies = destination.destination.hash_policies.as_ref()?;
+    let client = session.remote.map(|remote| remote.ip());
+    affinity(&policies.value, None, client, roll).hash
+}
+
 /// How often to connect; `None`: once to each of a few instances.
 fn attempts(destination: &DestinationTable) -> Option<usize> {
     match &destination.destination.retry {
@@ -104,6 +118,7 @@ fn attempts(destination: &DestinationTable) -> Option<usize> {
 async fn open(
     shared: &Shared,
     cluster: &ClusterTable,
+    hash: Option<u64>,
     attempts: Option<usize>,
 ) -> Result<(Connected, Arc<str>), Refusal> {
     let tls = match &cluster.hop {
@@ -114,7 +129,7 @@ async fn open(
         Hop::Locked => return Err(Refusal::NoSecret),
     };
     let mut last = Refusal::NoEndpoint;
-    let instances: Vec<_> = healthy_first(cluster.in_turn()).collect();
+    let instances: Vec<_> = healthy_first(cluster.in_turn(hash)).collect();
     let attempts = attempts.unwrap_or(instances.len());
     for instance in instances.iter().cycle().take(attempts) {
         let load = shared.upstreams.load(cluster);

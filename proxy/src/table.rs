@@ -9,20 +9,20 @@ mod filter;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{
-    ConnectionLimits, Destination, Inbound, InboundPolicy, IndependentRule, Protocol, RequestRetry,
-    TcpRoute, Timeouts,
+    ConnectionLimits, Destination, HashPolicy, Inbound, InboundPolicy, IndependentRule, Protocol,
+    RequestRetry, TcpRoute, Timeouts,
 };
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
 
 use crate::access_log::{Home, Outlet};
+use crate::balance::Balance;
 use crate::limiter::Buckets;
 use crate::metrics::RequestStats;
 use crate::tls::{ClientTls, Identity, OutsideTls, Trust};
@@ -115,6 +115,7 @@ pub(crate) struct RouteEntry {
     pub(crate) backends: Vec<Backend>,
     pub(crate) timeouts: Timeouts,
     pub(crate) retry: Option<RequestRetry>,
+    pub(crate) hash_policies: Vec<HashPolicy>,
     pub(crate) stats: OnceLock<Arc<RequestStats>>,
     /// Set where a policy names this route.
     pub(crate) log: OnceLock<Vec<Arc<Outlet>>>,
@@ -135,11 +136,11 @@ pub(crate) struct ClusterTable {
     pub(crate) identities: Vec<mesh_bundle::SpiffeId>,
     pub(crate) hop: Hop,
     pub(crate) connect_timeout: Duration,
-    /// In the order of their priorities.
+    /// As [`Balance::arrange`] orders them.
     pub(crate) instances: Vec<Instance>,
     pub(crate) limits: ConnectionLimits,
     pub(crate) load: OnceLock<Arc<Load>>,
-    turn: AtomicUsize,
+    pub(crate) balance: Balance,
 }
 
 /// How the next hop is spoken to.
@@ -164,6 +165,8 @@ pub(crate) struct Instance {
     pub(crate) port: u16,
     /// Used after those of every lower one.
     pub(crate) priority: u32,
+    /// Of the group of instances that have the same in common with this proxy.
+    pub(crate) weight: u64,
     /// The host of requests that are sent there, instead of what the client asked for.
     pub(crate) authority: Option<HeaderValue>,
     /// `host:port`.
@@ -198,20 +201,14 @@ impl Table {
 }
 
 impl ClusterTable {
-    /// Whose turn it is: every instance once, those of one priority beginning with another one at each call.
-    pub(crate) fn in_turn(&self) -> impl Iterator<Item = &Instance> + Clone {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let groups = self.instances.chunk_by(|a, b| a.priority == b.priority);
-        groups.flat_map(move |group| {
-            let start = turn.checked_rem(group.len()).unwrap_or_default();
-            let (before, from) = group.split_at_checked(start).unwrap_or_default();
-            from.iter().chain(before)
-        })
+    /// Every instance once, in the order in which they are tried.
+    pub(crate) fn in_turn(&self, hash: Option<u64>) -> impl Iterator<Item = &Instance> + Clone {
+        self.balance.order(&self.instances, hash)
     }
 }
 
 impl Instance {
-    fn new(host: String, port: u16) -> Self {
+    pub(crate) fn new(host: String, port: u16) -> Self {
         let bind = Bind { host, port };
         let label = bind.to_string().into();
         let Bind { host, port } = bind;
@@ -219,10 +216,21 @@ impl Instance {
             host,
             port,
             priority: 0,
+            weight: 1,
             authority: None,
             label,
             pool: OnceLock::new(),
         }
+    }
+
+    /// No connection could be made to it a moment ago.
+    pub(crate) fn is_shunned(&self) -> bool {
+        self.pool.get().is_some_and(|pool| pool.is_shunned())
+    }
+
+    /// What it has to do for this proxy.
+    pub(crate) fn requests(&self) -> u32 {
+        self.pool.get().map_or(0, |pool| pool.requests())
     }
 
     /// `None` for a DNS name.

@@ -14,7 +14,7 @@ mod outside;
 mod permission;
 mod pki;
 mod rejected;
-mod site;
+pub(crate) mod site;
 mod smuggling;
 mod traffic;
 mod wire;

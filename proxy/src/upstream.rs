@@ -218,7 +218,11 @@ impl Upstreams {
             Some(room) => Some(room.connection(false).ok_or(Refusal::Overflow)?),
         };
         let connected = pool.open(instance, tls, via.connect_timeout).await?;
-        Ok(Connected { place, ..connected })
+        Ok(Connected {
+            place,
+            busy: Some(pool.busy()),
+            ..connected
+        })
     }
 
     /// Closes what nothing has used for too long. Called every few seconds.

@@ -205,6 +205,7 @@ fn served<'a>(
             address: declared.address.clone(),
             port: declared.port,
             zone: zone.clone(),
+            labels: declared.labels.clone(),
         };
         let server = Server {
             proxy: kri.clone(),

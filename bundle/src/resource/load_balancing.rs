@@ -2,7 +2,7 @@
 //!
 //! Never holds the labels of anybody but the client whose resource it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -110,8 +110,8 @@ pub enum Hashed {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Locality {
-    /// Within the zone of the client: the first tag whose value an instance has too gives the instance its weight; without
-    /// any it has the weight 1.
+    /// Within the zone of the client: the first tag whose value an instance has too puts it into the group of that tag; an
+    /// instance without any is in a group of the weight 1. Requests are spread over the groups by their weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub affinity: Option<Sourced<Vec<AffinityTag>>>,
     /// Other zones.
@@ -128,7 +128,7 @@ pub struct AffinityTag {
     pub key: String,
     /// The client's own value.
     pub value: String,
-    /// Of each instance that has the same.
+    /// Of the group of instances that have the same.
     pub weight: u64,
 }
 
@@ -182,6 +182,14 @@ impl Locality {
                 .find(|rule| rule.zones.holds(zone))
                 .map(|rule| rule.priority),
         }
+    }
+
+    /// Of the group that an instance of the client's own zone is in.
+    #[must_use]
+    pub fn weight(&self, labels: &BTreeMap<String, String>) -> u64 {
+        let tags = self.affinity.iter().flat_map(|affinity| &affinity.value);
+        let mut same = tags.filter(|tag| labels.get(&tag.key) == Some(&tag.value));
+        same.next().map_or(1, |tag| tag.weight)
     }
 }
 

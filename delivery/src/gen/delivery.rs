@@ -145,7 +145,7 @@ pub struct Endpoints {
     #[prost(bool, tag = "5")]
     pub tls_ready: bool,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Endpoint {
     /// KRI of the Dataplane with the section of its inbound.
     #[prost(string, tag = "1")]
@@ -157,6 +157,12 @@ pub struct Endpoint {
     pub port: u32,
     #[prost(string, tag = "4")]
     pub zone: ::prost::alloc::string::String,
+    /// Those that clients compare with their own (`affinityTags`), no others.
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CertificateRequest {

@@ -127,7 +127,10 @@ fn changes(
 }
 
 fn cost(endpoint: &Endpoint) -> usize {
-    length(&endpoint.id) + endpoint.address.len() + endpoint.zone.len() + 16
+    let labels = endpoint.labels.iter();
+    let labels = labels.map(|(key, value)| key.len() + value.len() + 8);
+    let texts = endpoint.address.len() + endpoint.zone.len();
+    length(&endpoint.id) + texts + labels.sum::<usize>() + 16
 }
 
 /// At least what its text has, without making the text.

@@ -26,6 +26,7 @@ pub(crate) fn endpoints(names: &str) -> Arc<ClusterEndpoints> {
         address: "127.0.0.1".to_owned(),
         port: 1000 + u16::try_from(name.len()).unwrap(),
         zone: String::new(),
+        labels: BTreeMap::new(),
     };
     let set = names.split_whitespace().map(endpoint);
     Arc::new(ClusterEndpoints {

@@ -120,6 +120,7 @@ fn endpoints_are_checked() {
             address: "10.0.0.1".to_owned(),
             port: 80,
             zone: "east".to_owned(),
+            labels: [("disk".to_owned(), "ssd".to_owned())].into(),
         };
         change(&mut endpoint);
         let set = wire::Endpoints {
@@ -159,6 +160,16 @@ fn endpoints_are_checked() {
         "`id` has 1200, at most 1024 are taken"
     );
     assert_eq!(wrong(|e| e.id.push('\u{202e}')), "`id` is not a KRI");
+    assert_eq!(
+        wrong(|e| e
+            .labels
+            .extend((0..64).map(|n| (n.to_string(), String::new())))),
+        "`labels` has 65, at most 64 are taken"
+    );
+    assert_eq!(
+        wrong(|e| e.labels.extend([("a".repeat(513), String::new())])),
+        "`labels` has 513, at most 512 are taken"
+    );
     assert_eq!(
         wrong(|e| e.zone.push('\0')),
         "`zone` holds a control character"

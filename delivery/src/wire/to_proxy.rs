@@ -2,6 +2,8 @@
 //!
 //! Never keeps a slice of a receive buffer: a resource of 300 bytes would hold on to 16 KiB for as long as it lives.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
 
@@ -168,6 +170,7 @@ impl From<Endpoint> for wire::Endpoint {
             address: endpoint.address,
             port: endpoint.port.into(),
             zone: endpoint.zone,
+            labels: endpoint.labels.into_iter().collect(),
         }
     }
 }
@@ -181,6 +184,20 @@ impl TryFrom<wire::Endpoint> for Endpoint {
             address: check::address("address", endpoint.address)?,
             port: check::port("port", endpoint.port)?,
             zone: check::text("zone", endpoint.zone, bounds::NAME)?,
+            labels: labels(endpoint.labels)?,
         })
     }
+}
+
+fn labels(
+    labels: impl IntoIterator<Item = (String, String)>,
+) -> Result<BTreeMap<String, String>, Malformed> {
+    let labels = labels.into_iter().take(bounds::LABELS + 1);
+    let labels = labels.map(|(key, value)| {
+        let key = check::text("labels", key, bounds::LABEL)?;
+        Ok((key, check::text("labels", value, bounds::LABEL)?))
+    });
+    let labels = labels.collect::<Result<BTreeMap<_, _>, _>>()?;
+    check::bounded("labels", labels.len(), bounds::LABELS)?;
+    Ok(labels)
 }

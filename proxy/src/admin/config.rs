@@ -51,6 +51,8 @@ struct ShownEndpoint<'a> {
     address: &'a str,
     port: u16,
     zone: &'a str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
 }
 
 pub(super) fn json(view: &View, applied: &Applied) -> Result<String, serde_json::Error> {
@@ -88,6 +90,7 @@ fn shown<'a>(cluster: &'a Cluster, known: Option<&'a ClusterEndpoints>) -> Shown
                 address: &endpoint.address,
                 port: endpoint.port,
                 zone: &endpoint.zone,
+                labels: &endpoint.labels,
             })
             .collect(),
     }

@@ -82,7 +82,7 @@ async fn copy(session: &Session, cluster: &ClusterTable, outgoing: Outgoing) {
     let via = Via::cluster(cluster);
     let Ok(Answer {
         response, lease, ..
-    }) = send(upstreams, via, cluster.in_turn(), outgoing).await
+    }) = send(upstreams, via, cluster.in_turn(None), outgoing).await
     else {
         return;
     };

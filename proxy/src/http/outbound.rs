@@ -12,7 +12,8 @@ use hyper::body::Incoming;
 use hyper::{Request, Response};
 use mesh_bundle::Origin;
 use mesh_bundle::decide::{
-    self, Choice, CompiledRoute, RouteTable, choose, location, normalise, rewrite_path,
+    self, Affinity, Choice, CompiledRoute, RouteTable, affinity, choose, location, normalise,
+    rewrite_path,
 };
 
 use super::exchange::{Begun, Limits, Plan, target};
@@ -45,7 +46,7 @@ pub(super) async fn answer(
     let (mut parts, body) = request.into_parts();
     let asked = || Some(RequestHead::of_parts(&parts));
     begun.log(access_log::of_outbound(session, &table, destination, asked));
-    let found = head::request(&mut parts).and_then(|head| routing.find(&parts, head));
+    let found = head::request(&mut parts).and_then(|head| routing.find(&parts, head, session));
     let routed = match found {
         Ok(routed) => routed,
         Err(refusal) => {
@@ -61,8 +62,16 @@ pub(super) async fn answer(
         Ok(Passed::Send(outgoing, cluster, origin)) => {
             let load = session.shared.upstreams.load(cluster);
             let plan = plan(&routed, cluster, load, origin, stats);
-            match begun.send(plan, || cluster.in_turn(), *outgoing).await {
-                Ok(response) => response,
+            match begun
+                .send(plan, || cluster.in_turn(routed.affinity.hash), *outgoing)
+                .await
+            {
+                Ok(mut response) => {
+                    if cluster.balance.looks_at_hashes() {
+                        set_cookies(&routed.affinity, response.headers_mut());
+                    }
+                    response
+                }
                 Err(refused) => return refused,
             }
         }
@@ -91,6 +100,8 @@ struct Routed<'t> {
     head: Head,
     /// [`decide::NormalPath::forwarded`].
     target: PathAndQuery,
+    /// Of what the client sent: filters do not change where it goes.
+    affinity: Affinity<'t>,
 }
 
 enum Passed<'t> {
@@ -114,7 +125,7 @@ impl<'t> Routing<'t> {
         }
     }
 
-    fn find(&self, parts: &Parts, head: Head) -> Result<Routed<'t>, Refusal> {
+    fn find(&self, parts: &Parts, head: Head, session: &Session) -> Result<Routed<'t>, Refusal> {
         let path = normalise(parts.uri.path()).map_err(|_| Refusal::BadPath)?;
         let asked = Asked {
             parts,
@@ -129,11 +140,14 @@ impl<'t> Routing<'t> {
             .zip(self.entries.get(position));
         let (compiled, entry) = found.ok_or(Refusal::NoRoute)?;
         let target = target(&parts.uri, &path.forwarded)?;
+        let client = session.remote.map(|remote| remote.ip());
+        let affinity = affinity(&entry.hash_policies, Some(&asked), client, roll);
         Ok(Routed {
             compiled,
             entry,
             head,
             target,
+            affinity,
         })
     }
 
@@ -259,6 +273,16 @@ fn pass<'t>(
     Ok(Passed::Send(Box::new(outgoing), cluster, origin))
 }
 
+/// Tells the client what brings it back to the same instance.
+fn set_cookies(affinity: &Affinity<'_>, headers: &mut HeaderMap) {
+    for cookie in &affinity.cookies {
+        // The compiler has checked the name; one that is none leads to no instance, which is no reason to fail.
+        if let Ok(cookie) = HeaderValue::from_str(&cookie.to_string()) {
+            headers.append(header::SET_COOKIE, cookie);
+        }
+    }
+}
+
 fn with_path(target: &PathAndQuery, path: &str) -> Result<PathAndQuery, Refusal> {
     let target = match target.query() {
         Some(query) => format!("{path}?{query}"),
@@ -301,7 +325,12 @@ fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
     let mut joined = Cow::Borrowed(first);
     for value in values {
         let joined = joined.to_mut();
-        joined.push(b',');
+        // HTTP/2 may cut the cookies into several fields (RFC 9113 8.2.3).
+        joined.push(if name == header::COOKIE.as_str() {
+            b';'
+        } else {
+            b','
+        });
         joined.extend_from_slice(value.as_bytes());
     }
     Some(joined)

@@ -81,6 +81,8 @@ pub(super) struct EndpointForm {
     pub(super) address: String,
     pub(super) port: u16,
     pub(super) zone: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 impl Secret {
@@ -113,6 +115,7 @@ pub(super) fn form_of(cluster: &ClusterEndpoints) -> ClusterForm {
         address: endpoint.address.clone(),
         port: endpoint.port,
         zone: endpoint.zone.clone(),
+        labels: endpoint.labels.clone(),
     };
     let endpoints = cluster.endpoints.iter();
     ClusterForm {
@@ -127,6 +130,7 @@ pub(super) fn read_cluster(form: ClusterForm) -> ClusterEndpoints {
         address: form.address,
         port: form.port,
         zone: form.zone,
+        labels: form.labels,
     };
     let endpoints = form.endpoints.into_iter();
     ClusterEndpoints {

@@ -9,17 +9,15 @@
 mod outside;
 
 use std::collections::BTreeMap;
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{
-    CircuitBreaker, Cluster, ConnectionLimits, Destination, HttpRoute, Inbound, InboundPolicy,
-    Locality, RequestRetry, Retry, TlsMode, Traffic, WeightedBackend,
+    CircuitBreaker, Cluster, ConnectionLimits, Destination, HashPolicy, HttpRoute, Inbound,
+    InboundPolicy, Locality, RequestRetry, Retry, TlsMode, Traffic, WeightedBackend,
 };
-use mesh_bundle::{Key, Kri, ProxyConfig};
+use mesh_bundle::{Key, Kri, ProxyConfig, Sourced};
 use mesh_delivery::message::{ClusterEndpoints, Endpoint};
 
 use super::{
@@ -27,6 +25,7 @@ use super::{
     RouteEntry, Step, Table, TrafficTable,
 };
 use crate::access_log::Home;
+use crate::balance::Balance;
 use crate::tls::{ALPN_H1, ALPN_H2, ALPN_TCP, Identity, Trust};
 use crate::world::{Rejected, World};
 
@@ -126,34 +125,36 @@ fn clusters(world: &World, identity: Option<&Identity>, serial: u64) -> Result<C
     Ok(clusters)
 }
 
-/// The proxies behind a cluster, those of zones that come first before the others; some zones are not used at all.
+/// The proxies behind a cluster; some zones are not used at all.
 fn instances(cluster: &Cluster, endpoints: &ClusterEndpoints, own: &str) -> Vec<Instance> {
     let endpoints = endpoints.endpoints.values();
+    let locality = cluster.locality.as_ref();
     let instance = |endpoint: &Endpoint| {
-        let priority = Locality::priority(cluster.locality.as_ref(), own, &endpoint.zone)?;
+        let priority = Locality::priority(locality, own, &endpoint.zone)?;
+        let near = locality.filter(|_| endpoint.zone == own);
         Some(Instance {
             priority,
+            weight: near.map_or(1, |locality| locality.weight(&endpoint.labels)),
             ..Instance::new(endpoint.address.clone(), endpoint.port)
         })
     };
-    let mut instances: Vec<Instance> = endpoints.filter_map(instance).collect();
-    instances.sort_by_key(|instance| instance.priority);
-    instances
+    endpoints.filter_map(instance).collect()
 }
 
 fn compile_cluster(
     kri: &Kri,
     cluster: &Cluster,
     hop: Hop,
-    instances: Vec<Instance>,
+    mut instances: Vec<Instance>,
 ) -> Result<ClusterTable, Rejected> {
     let key = || Key::Cluster(kri.clone());
     let Some(connect_timeout) = cluster.connect_timeout.value.limit() else {
         let reason = "a connection cannot be made in no time";
         return Err(rejected(key(), "/connectTimeout/value", reason));
     };
-    // Proxies that start together shall not all begin with the first instance.
-    let turn = usize::try_from(RandomState::new().build_hasher().finish() >> 33);
+    Balance::arrange(&mut instances);
+    let balance = Balance::new(cluster, &instances);
+    let balance = balance.map_err(|(pointer, reason)| rejected(key(), &pointer, reason))?;
     Ok(ClusterTable {
         kri: kri.clone(),
         label: kri.to_string().into(),
@@ -164,12 +165,16 @@ fn compile_cluster(
         instances,
         limits: limits(cluster.circuit_breaker.as_deref()),
         load: OnceLock::new(),
-        turn: AtomicUsize::new(turn.unwrap_or_default()),
+        balance,
     })
 }
 
 fn limits(breaker: Option<&CircuitBreaker>) -> ConnectionLimits {
     breaker.map_or_else(ConnectionLimits::default, |breaker| breaker.limits.clone())
+}
+
+fn hash_policies(policies: Option<&Sourced<Vec<HashPolicy>>>) -> Vec<HashPolicy> {
+    policies.map_or_else(Vec::new, |policies| policies.value.clone())
 }
 
 /// What of a retry is about requests.
@@ -251,6 +256,12 @@ fn traffic(
                 .as_ref()
                 .or(destination.retry.as_ref())
                 .and_then(requests),
+            hash_policies: hash_policies(
+                route
+                    .hash_policies
+                    .as_ref()
+                    .or(destination.hash_policies.as_ref()),
+            ),
             stats: OnceLock::new(),
             log: OnceLock::new(),
         })

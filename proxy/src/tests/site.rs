@@ -151,6 +151,7 @@ pub(crate) fn endpoints(addresses: &[SocketAddr], tls_ready: bool) -> ClusterEnd
             address: address.ip().to_string(),
             port: address.port(),
             zone: "east".to_owned(),
+            labels: BTreeMap::new(),
         };
         (id, endpoint)
     };

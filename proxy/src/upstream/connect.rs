@@ -27,6 +27,8 @@ pub(crate) struct Connected {
     pub(crate) peer: Option<TlsPeer>,
     /// Among those that may be open at once, where that is limited.
     pub(crate) place: Option<Place>,
+    /// Among those of the instance.
+    pub(crate) busy: Option<Place>,
 }
 
 /// Connects, and proves both identities where the hop asks for it.
@@ -45,6 +47,7 @@ pub(crate) async fn connect(
                 stream: Stream::plain(tcp),
                 peer: None,
                 place: None,
+                busy: None,
             }),
             Some(side) => match &side.peer {
                 Peer::Mesh => handshake(tcp, owner, side).await,
@@ -85,6 +88,7 @@ async fn handshake(tcp: TcpStream, owner: &str, side: &ClientSide) -> io::Result
         stream: Stream::tls(TlsStream::Client(tls)),
         peer: Some(peer),
         place: None,
+        busy: None,
     })
 }
 
@@ -106,6 +110,7 @@ async fn outside(
         stream: Stream::tls(TlsStream::Client(tls)),
         peer: None,
         place: None,
+        busy: None,
     })
 }
 

@@ -20,8 +20,9 @@ pub(crate) struct Load {
     pending: Arc<Count>,
 }
 
+/// How many of something are under way.
 #[derive(Debug, Default)]
-struct Count {
+pub(super) struct Count {
     now: AtomicU32,
     /// One of them has ended, or has become free for another request.
     freed: Notify,
@@ -50,6 +51,18 @@ impl Place {
     /// What holds the place can serve somebody else.
     pub(super) fn lend(&self) {
         self.0.freed.notify_one();
+    }
+}
+
+impl Count {
+    /// For one more, whatever their number.
+    pub(super) fn place(self: &Arc<Self>) -> Place {
+        self.now.fetch_add(1, Ordering::Relaxed);
+        Place(Arc::clone(self))
+    }
+
+    pub(super) fn now(&self) -> u32 {
+        self.now.load(Ordering::Relaxed)
     }
 }
 

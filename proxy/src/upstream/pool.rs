@@ -13,6 +13,7 @@ use mesh_bundle::resource::Protocol;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
+use super::load::Count;
 use super::{Connected, Kind, Place, PoolKey, connect, dial};
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
@@ -39,6 +40,7 @@ pub(crate) struct Pool {
     /// The far proxy takes bytes only, so each connection carries one request at a time.
     tunnels: AtomicBool,
     open: AtomicUsize,
+    requests: Arc<Count>,
     failed: Mutex<Option<(Instant, Refusal)>>,
     retired: AtomicBool,
 }
@@ -77,17 +79,22 @@ pub(crate) enum Lease {
         serial: u64,
         /// It has served a request before this one.
         used: bool,
+        _busy: Place,
     },
     Two(Share),
     /// Its own connection, which is never used again.
     Own {
         _place: Option<Place>,
+        _busy: Option<Place>,
     },
 }
 
 /// One stream of a shared connection.
 #[derive(Debug)]
-pub(crate) struct Share(Arc<Shared>);
+pub(crate) struct Share(
+    Arc<Shared>,
+    #[expect(dead_code, reason = "it is held, not read")] Place,
+);
 
 /// One of the pool's connections; dropped with it.
 #[derive(Debug)]
@@ -133,7 +140,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Pool {
-    pub(super) fn new(key: PoolKey) -> Self {
+    pub(crate) fn new(key: PoolKey) -> Self {
         Self {
             key,
             one: Mutex::default(),
@@ -141,14 +148,30 @@ impl Pool {
             opening: tokio::sync::Mutex::default(),
             tunnels: AtomicBool::new(false),
             open: AtomicUsize::new(0),
+            requests: Arc::default(),
             failed: Mutex::default(),
             retired: AtomicBool::new(false),
         }
     }
 
     /// No connection could be made to it a moment ago.
-    pub(super) fn is_shunned(&self) -> bool {
+    pub(crate) fn is_shunned(&self) -> bool {
         locked(&self.failed).is_some_and(|(at, _)| at.elapsed() < SHUNNED)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn shun(&self) {
+        *locked(&self.failed) = Some((Instant::now(), Refusal::Closed));
+    }
+
+    /// One more request or connection that it has to do with.
+    pub(crate) fn busy(&self) -> Place {
+        self.requests.place()
+    }
+
+    /// How many there are.
+    pub(crate) fn requests(&self) -> u32 {
+        self.requests.now()
     }
 
     /// One request at a time, as far as it is known.
@@ -198,7 +221,7 @@ impl Pool {
             driver,
             place: weak,
         });
-        let share = Share(Arc::clone(&shared));
+        let share = Share(Arc::clone(&shared), self.busy());
         if !self.retired.load(Ordering::Acquire) {
             locked(&self.two).push(shared);
         }
@@ -218,6 +241,7 @@ impl Pool {
             counted,
             serial,
             used,
+            _busy: self.busy(),
         }
     }
 
@@ -262,7 +286,7 @@ impl Pool {
         let shared = two.iter().find(room)?;
         // Under the lock, so that nobody else takes the same place.
         shared.streams.fetch_add(1, Ordering::Relaxed);
-        Some(Share(Arc::clone(shared)))
+        Some(Share(Arc::clone(shared), self.busy()))
     }
 
     /// Gives out a shared connection no more: a request could not be sent on it.

@@ -72,10 +72,7 @@ pub(crate) async fn send<'a>(
 pub(crate) fn healthy_first<'a>(
     instances: impl Iterator<Item = &'a Instance> + Clone,
 ) -> impl Iterator<Item = &'a Instance> {
-    let shunned = |instance: &&Instance| {
-        let pool = instance.pool.get();
-        pool.is_some_and(|pool| pool.is_shunned())
-    };
+    let shunned = |instance: &&Instance| instance.is_shunned();
     let most = instances.clone().take(MOST_INSTANCES).count();
     instances
         .clone()
@@ -200,6 +197,7 @@ async fn upgrade<'a>(
                 let response = response.map_err(|why| failure(&why))?;
                 let lease = Lease::Own {
                     _place: connected.place,
+                    _busy: connected.busy,
                 };
                 let instance = Arc::clone(&instance.label);
                 return Ok(Answer {

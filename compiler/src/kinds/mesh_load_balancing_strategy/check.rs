@@ -65,30 +65,6 @@ impl BalancingConf {
         for (index, policy) in self.hash_policies.iter().flatten().enumerate() {
             policy.check(&at.field("hashPolicies").index(index), check);
         }
-        self.is_only_carried(at, check);
-    }
-
-    /// What is in the bundle, and mesh-proxy does not act on.
-    fn is_only_carried(&self, at: &Pointer, check: &mut Check<'_>) {
-        let balancer = self.load_balancer.as_ref().and_then(|found| found.kind);
-        if balancer.is_some_and(|kind| kind != BalancerType::RoundRobin) {
-            let at = at.field("loadBalancer").field("type");
-            check.not_implemented(&at, "instances are used one after the other");
-        }
-        let locality = self.locality_awareness.as_ref();
-        if locality.is_some_and(|locality| locality.local_zone.is_some()) {
-            let at = at.field("localityAwareness").field("localZone");
-            check.not_implemented(&at, "instances of one zone are used alike");
-        }
-        let cross = locality.and_then(|locality| locality.cross_zone.as_ref());
-        if cross.is_some_and(|cross| cross.failover_threshold.is_some()) {
-            let at = at.field("localityAwareness").field("crossZone");
-            let what = "another zone is used once nobody of the one before can be reached";
-            check.not_implemented(&at.field("failoverThreshold"), what);
-        }
-        if self.hash_policies.is_some() {
-            check.not_implemented(&at.field("hashPolicies"), "requests are not hashed");
-        }
     }
 }
 

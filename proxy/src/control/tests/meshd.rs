@@ -261,6 +261,7 @@ pub(crate) fn endpoints(ports: &[u16]) -> BTreeMap<Kri, Arc<ClusterEndpoints>> {
             address: "127.0.0.1".to_owned(),
             port: *port,
             zone: "zone".to_owned(),
+            labels: BTreeMap::new(),
         };
         (id, endpoint)
     };

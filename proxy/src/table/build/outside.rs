@@ -28,7 +28,7 @@ pub(super) fn hop(kri: &Kri, external: &External) -> Hop {
     )
 }
 
-/// Its servers, those of low numbers first.
+/// Its servers.
 pub(super) fn instances(
     kri: &Kri,
     protocol: Protocol,
@@ -49,7 +49,5 @@ pub(super) fn instances(
         })
     };
     let endpoints = external.endpoints.iter().enumerate();
-    let mut instances = endpoints.map(instance).collect::<Result<Vec<_>, _>>()?;
-    instances.sort_by_key(|instance| instance.priority);
-    Ok(instances)
+    endpoints.map(instance).collect()
 }

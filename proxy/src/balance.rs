@@ -1,0 +1,301 @@
+//! Which instance of a cluster gets a request or a connection (language 5.10).
+//!
+//! Never keeps more than whose turn it is: how much an instance has to do, and whether it could be reached, is known to
+//! its pool, which outlives a table.
+
+mod wheel;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use mesh_bundle::resource::load_balancing::HashFunction;
+use mesh_bundle::resource::{Balancer, Cluster, Locality};
+use tokio::time::Instant;
+
+use crate::dice::{mixed, roll};
+use crate::table::Instance;
+use wheel::Wheel;
+
+/// Instances that come first because of what a request is hashed to: as many as one request tries.
+const FIRSTS: usize = 3;
+/// How long a share of healthy instances is taken to be what it was.
+const COUNTED: Duration = Duration::from_millis(100);
+/// All of them, in millionths.
+const WHOLE: u64 = 1_000_000;
+
+/// How the instances of one cluster are chosen from.
+#[derive(Debug)]
+pub(crate) struct Balance {
+    way: Way,
+    /// Ascending priorities.
+    levels: Vec<Level>,
+    /// A level gives some of its requests to the next while its share of healthy instances is below this, in millionths.
+    threshold: u64,
+    turn: AtomicUsize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    RoundRobin,
+    Random,
+    LeastRequest {
+        choices: usize,
+    },
+    Ring {
+        function: HashFunction,
+        least: usize,
+        most: usize,
+    },
+    Maglev {
+        size: usize,
+    },
+}
+
+/// The instances of one priority, as places among those of the cluster.
+#[derive(Debug)]
+struct Level {
+    instances: Range<usize>,
+    groups: Vec<Group>,
+    healthy: Mutex<Option<(Instant, u64)>>,
+}
+
+/// Those of them that have the same in common with the client.
+#[derive(Debug)]
+struct Group {
+    instances: Range<usize>,
+    weight: u64,
+    wheel: OnceLock<Wheel>,
+}
+
+/// What a request is sent to first.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    firsts: [Option<usize>; FIRSTS],
+    /// Then all of the group, from this one on.
+    start: usize,
+}
+
+impl Balance {
+    /// For instances that [`Self::arrange`] has put into their order.
+    ///
+    /// # Errors
+    /// JSON pointer into the [`Cluster`], and what is wrong there.
+    pub(crate) fn new(cluster: &Cluster, instances: &[Instance]) -> Result<Self, (String, String)> {
+        let threshold = cluster.locality.as_ref();
+        let threshold = threshold.map_or(Locality::THRESHOLD, |locality| locality.threshold.value);
+        let balancer = cluster.balancer.as_ref().map(|balancer| &balancer.value);
+        // Proxies that start together shall not all begin with the first instance.
+        let turn = usize::try_from(roll() >> 33).unwrap_or_default();
+        let mut end = 0;
+        let levels = instances.chunk_by(|a, b| a.priority == b.priority);
+        let levels = levels.map(|level| {
+            let start = end;
+            let groups = level.chunk_by(|a, b| a.weight == b.weight);
+            let groups = groups.map(|group| {
+                let start = end;
+                end += group.len();
+                Group {
+                    instances: start..end,
+                    weight: group.first().map_or(1, |instance| instance.weight),
+                    wheel: OnceLock::new(),
+                }
+            });
+            let groups = groups.collect();
+            Level {
+                instances: start..end,
+                groups,
+                healthy: Mutex::default(),
+            }
+        });
+        let levels = levels.collect();
+        Ok(Self {
+            way: Way::of(balancer)?,
+            levels,
+            threshold: u64::from(threshold).max(1),
+            turn: AtomicUsize::new(turn),
+        })
+    }
+
+    /// Puts those of one priority beside each other, and in them those of one group.
+    pub(crate) fn arrange(instances: &mut [Instance]) {
+        instances.sort_by_key(|instance| (instance.priority, std::cmp::Reverse(instance.weight)));
+    }
+
+    /// Does it matter what a request is hashed to?
+    pub(crate) fn looks_at_hashes(&self) -> bool {
+        matches!(self.way, Way::Ring { .. } | Way::Maglev { .. })
+    }
+
+    /// Every instance once, in the order in which they are tried. Requests of one hash have one order as long as the
+    /// instances stay the same; without a hash it is another one at each call.
+    pub(crate) fn order<'a>(
+        &'a self,
+        instances: &'a [Instance],
+        hash: Option<u64>,
+    ) -> impl Iterator<Item = &'a Instance> + Clone {
+        let hash = hash.filter(|_| self.looks_at_hashes());
+        // What chooses a level says nothing about the group in it, nor that about the instance.
+        let dice = |salt| mixed(hash.map_or_else(roll, |hash| hash ^ salt));
+        let level = self.level(instances, dice(1));
+        let group = level.and_then(|level| level.group(dice(2)));
+        let first = group.map(|group| self.first(group, instances, hash.unwrap_or_else(roll)));
+        let first = first.unwrap_or(First {
+            firsts: [None; FIRSTS],
+            start: 0,
+        });
+        let group = group.map_or(0..0, |group| group.instances.clone());
+        let level = level.map_or(0..0, |level| level.instances.clone());
+        let in_group = (first.start..group.end).chain(group.start..first.start);
+        let in_level = (level.start..group.start).chain(group.end..level.end);
+        let elsewhere = (0..level.start).chain(level.end..instances.len());
+        let all = in_group.chain(in_level).chain(elsewhere);
+        let rest = all.filter(move |place| !first.firsts.contains(&Some(*place)));
+        let order = first.firsts.into_iter().flatten().chain(rest);
+        order.filter_map(|place| instances.get(place))
+    }
+
+    /// The first level has all that its healthy instances suffice for, the next one what is left.
+    fn level(&self, instances: &[Instance], dice: u64) -> Option<&Level> {
+        let [_, _, ..] = self.levels.as_slice() else {
+            return self.levels.first();
+        };
+        let mut left = WHOLE;
+        let shares = self.levels.iter().map(|level| {
+            let able = level.healthy(instances).saturating_mul(WHOLE) / self.threshold;
+            let share = able.min(left);
+            left -= share;
+            share
+        });
+        let shares: Vec<u64> = shares.collect();
+        let level = weighted(shares.into_iter(), dice);
+        self.levels.get(level.unwrap_or_default())
+    }
+
+    fn first(&self, group: &Group, instances: &[Instance], dice: u64) -> First {
+        let range = &group.instances;
+        let starting = |offset: usize| First {
+            firsts: [None; FIRSTS],
+            start: range.start + offset.checked_rem(range.len()).unwrap_or_default(),
+        };
+        let wheel = |make: &dyn Fn(&[Instance]) -> Wheel| {
+            let wheel = group.wheel.get_or_init(|| {
+                let members = instances.get(range.clone());
+                make(members.unwrap_or_default())
+            });
+            let firsts = wheel.firsts(dice);
+            First {
+                firsts: firsts.map(|place| Some(range.start + place?)),
+                start: range.start,
+            }
+        };
+        match self.way {
+            Way::RoundRobin => starting(self.turn.fetch_add(1, Ordering::Relaxed)),
+            Way::Random => starting(offset(dice)),
+            Way::LeastRequest { choices } => starting(least_busy(
+                instances.get(range.clone()).unwrap_or_default(),
+                choices,
+                dice,
+            )),
+            Way::Ring {
+                function,
+                least,
+                most,
+            } => wheel(&|members| Wheel::ring(members, function, least, most)),
+            Way::Maglev { size } => wheel(&|members| Wheel::maglev(members, size)),
+        }
+    }
+}
+
+impl Way {
+    fn of(balancer: Option<&Balancer>) -> Result<Self, (String, String)> {
+        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        Ok(match balancer {
+            None | Some(Balancer::RoundRobin) => Self::RoundRobin,
+            Some(Balancer::Random) => Self::Random,
+            // Instances of one group are alike, so of the bias it only counts whether there is one.
+            Some(Balancer::LeastRequest { bias, .. }) if bias.value == 0 => Self::Random,
+            Some(Balancer::LeastRequest { choices, .. }) => Self::LeastRequest {
+                choices: size(choices.value),
+            },
+            Some(Balancer::RingHash {
+                function,
+                min_size,
+                max_size,
+            }) => Self::Ring {
+                function: function.value,
+                least: size(min_size.value),
+                most: size(max_size.value),
+            },
+            Some(Balancer::Maglev { table_size }) if !wheel::is_prime(table_size.value) => {
+                let pointer = "/balancer/value/tableSize/value".to_owned();
+                return Err((
+                    pointer,
+                    "the size of the table is no prime number".to_owned(),
+                ));
+            }
+            Some(Balancer::Maglev { table_size }) => Self::Maglev {
+                size: size(table_size.value),
+            },
+        })
+    }
+}
+
+impl Level {
+    /// The share of them, in millionths, that could be reached when they were last tried.
+    fn healthy(&self, instances: &[Instance]) -> u64 {
+        let mut known = self.healthy.lock().unwrap_or_else(PoisonError::into_inner);
+        match *known {
+            Some((at, share)) if at.elapsed() < COUNTED => share,
+            _ => {
+                let members = instances.get(self.instances.clone()).unwrap_or_default();
+                let healthy = members.iter().filter(|instance| !instance.is_shunned());
+                let healthy = u64::try_from(healthy.count()).unwrap_or(u64::MAX);
+                let all = u64::try_from(members.len()).unwrap_or(u64::MAX);
+                let share = healthy.saturating_mul(WHOLE).checked_div(all);
+                let share = share.unwrap_or_default();
+                *known = Some((Instant::now(), share));
+                share
+            }
+        }
+    }
+
+    fn group(&self, dice: u64) -> Option<&Group> {
+        let weights = self.groups.iter().map(|group| group.weight);
+        self.groups.get(weighted(weights, dice)?)
+    }
+}
+
+/// One of them, each as often as its weight says; `None` where all weights are 0.
+fn weighted(weights: impl Iterator<Item = u64> + Clone, dice: u64) -> Option<usize> {
+    let sum = weights.clone().map(u128::from).sum::<u128>();
+    let mut at = u128::from(dice).checked_rem(sum)?;
+    weights.map(u128::from).position(|weight| {
+        let here = at < weight;
+        at = at.saturating_sub(weight);
+        here
+    })
+}
+
+/// The one with the fewest requests of some that are picked at random.
+fn least_busy(members: &[Instance], choices: usize, dice: u64) -> usize {
+    let pick = |number: usize| match choices < members.len() {
+        true => offset(mixed(
+            dice.wrapping_add(u64::try_from(number).unwrap_or_default()),
+        )),
+        // All of them, from any on.
+        false => offset(dice).wrapping_add(number),
+    };
+    let picked = (0..choices.min(members.len())).map(pick);
+    let picked = picked.filter_map(|at| at.checked_rem(members.len()));
+    let busy = |at: &usize| members.get(*at).map_or(0, Instance::requests);
+    picked.min_by_key(busy).unwrap_or_default()
+}
+
+fn offset(dice: u64) -> usize {
+    usize::try_from(dice >> 1).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,105 @@
+//! Which instance answers is what a commit says: by a hash, by what is near, by who has the least to do.
+
+use std::collections::BTreeMap;
+
+use mesh_tests::{Client, Mesh, Options, request};
+
+const PATH: &str = "api/balancing.yaml";
+
+/// A strategy towards `api`, with this `default`.
+fn strategy(default: &str) -> String {
+    format!(
+        "type: MeshLoadBalancingStrategy\nmesh: default\nname: api-balancing\nspec:\n  to:\n    - targetRef: {{kind: MeshService, labels: {{kuma.io/display-name: api}}}}\n      default: {default}\n"
+    )
+}
+
+/// Two instances of `api` without a canary between them; the client and the second one stand in the same rack.
+async fn shop(default: &str) -> Mesh {
+    let text = strategy(default);
+    let options = Options::from_example("shop").with(move |repo| {
+        repo.remove("api/canary.yaml");
+        repo.write(PATH, &text);
+        for (file, of) in [
+            ("web/dataplane.yaml", "app: web\n"),
+            ("api/dataplanes.yaml", "version: v2\n"),
+        ] {
+            let labelled = repo
+                .read(file)
+                .replacen(of, &format!("{of}  rack: r2\n"), 1);
+            repo.write(file, &labelled);
+        }
+    });
+    options.only(&["web-1", "api-1", "api-2"]).start().await
+}
+
+/// Who answers how many of these requests.
+async fn spread(
+    client: &Client,
+    requests: u32,
+    path: impl Fn(u32) -> String,
+) -> BTreeMap<String, u32> {
+    let mut by = BTreeMap::new();
+    for number in 0..requests {
+        let answer = client.get(&path(number)).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        *by.entry(answer.by().to_owned()).or_default() += 1;
+    }
+    by
+}
+
+#[tokio::test]
+async fn requests_of_one_user_go_to_one_instance() {
+    let by = "hashPolicies: [{type: QueryParameter, queryParameter: {name: user}}]";
+    for balancer in ["RingHash", "Maglev"] {
+        let mesh = shop(&format!("{{loadBalancer: {{type: {balancer}}}, {by}}}")).await;
+        let client = mesh.client("web-1", "api");
+        let mut homes = BTreeMap::new();
+        for user in 0..20 {
+            let homes_of_one = spread(&client, 4, |_| format!("/?user={user}")).await;
+            assert_eq!(homes_of_one.len(), 1, "{balancer} {user}: {homes_of_one:?}");
+            homes.extend(homes_of_one);
+        }
+        assert_eq!(homes.len(), 2, "{balancer}: everybody is at one instance");
+        // Who is nobody goes anywhere.
+        assert_eq!(spread(&client, 40, |_| "/".to_owned()).await.len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_client_comes_back_by_the_cookie_that_it_was_given() {
+    let mesh = shop(
+        "{loadBalancer: {type: RingHash}, hashPolicies: [{type: Cookie, cookie: {name: seat, ttl: 1h, path: /}}]}",
+    )
+    .await;
+    let client = mesh.client("web-1", "api");
+    for _ in 0..10 {
+        let first = client.get("/").await;
+        let set = first.header("set-cookie").to_owned();
+        assert!(
+            set.starts_with("seat=") && set.ends_with("; Max-Age=3600; Path=/; HttpOnly"),
+            "{set}"
+        );
+        let cookie = set.split(';').next().unwrap_or_default();
+        let mut again = request("GET", "/", "");
+        let value = cookie.parse().expect("a header");
+        again.headers_mut().insert("cookie", value);
+        let again = client.send(again).await;
+        assert_eq!((again.by(), again.header("set-cookie")), (first.by(), ""));
+    }
+}
+
+#[tokio::test]
+async fn what_is_near_is_preferred_until_a_commit_says_otherwise() {
+    let near = "{localityAwareness: {localZone: {affinityTags: [{key: rack, weight: 9}]}}}";
+    let mesh = shop(near).await;
+    let client = mesh.client("web-1", "api");
+    let shares = spread(&client, 300, |_| "/".to_owned()).await;
+    // 270 are expected; a share that far off comes once in a million runs.
+    assert!(shares["api-2"] > 240 && shares["api-2"] < 295, "{shares:?}");
+
+    // A commit is enough for both to be alike again.
+    let alike = strategy("{loadBalancer: {type: LeastRequest}}");
+    mesh.commit(PATH, &alike).await;
+    let shares = spread(&client, 300, |_| "/".to_owned()).await;
+    assert!(shares["api-2"] > 105 && shares["api-2"] < 195, "{shares:?}");
+}
