@@ -104,8 +104,13 @@ impl Layer<'_> {
                     }
                 }
                 Value::Array(more) if name.starts_with("append") => {
-                    let kept = low.entry(name.clone()).or_insert(Value::Array(Vec::new()));
-                    self.append(kept, more, &at);
+                    if !low.get(name).is_some_and(Value::is_array) {
+                        self.forget(&at);
+                        low.insert(name.clone(), Value::Array(Vec::new()));
+                    }
+                    if let Some(Value::Array(kept)) = low.get_mut(name) {
+                        self.append(kept, more, &at);
+                    }
                 }
                 leaf => self.replace(low, name, leaf, &at),
             }
@@ -128,8 +133,7 @@ impl Layer<'_> {
         self.settings.insert(at.clone(), Setting { by, beat });
     }
 
-    fn append(&mut self, kept: &mut Value, more: &[Value], at: &Pointer) {
-        let Value::Array(kept) = kept else { return };
+    fn append(&mut self, kept: &mut Vec<Value>, more: &[Value], at: &Pointer) {
         for (index, value) in more.iter().enumerate() {
             if let Some(by) = (self.source)(&at.index(index)) {
                 let beat = Vec::new();
@@ -146,6 +150,9 @@ impl Layer<'_> {
             .retain(|place, _| !place.steps.starts_with(&at.steps));
     }
 }
+
+#[cfg(test)]
+mod oracle;
 
 #[cfg(test)]
 mod tests {
