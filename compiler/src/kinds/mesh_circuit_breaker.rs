@@ -5,7 +5,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diag::Pointer;
+use crate::diag::{Code, Pointer};
 
 use super::scalar::{Percentage, TimeSpan};
 use super::target_ref::TargetRef;
@@ -240,11 +240,26 @@ impl OutlierDetection {
         }
         let at = at.field("detectors");
         match &self.detectors {
-            Some(detectors) => detectors.check(&at, check),
+            Some(detectors) => {
+                detectors.check(&at, check);
+                if detectors.local_origin_failures.is_some() && !self.counts_apart() {
+                    let at = at.field("localOriginFailures");
+                    let message = "`localOriginFailures` has no effect: failures to connect are not counted apart";
+                    check
+                        .warn(Code::NO_EFFECT, &at, message)
+                        .help("set `splitExternalAndLocalErrors: true` beside `detectors`, or use `totalFailures`, which counts them too");
+                }
+            }
             None => {
                 check.missing(&at);
             }
         }
+    }
+}
+
+impl OutlierDetection {
+    fn counts_apart(&self) -> bool {
+        self.split_external_and_local_errors == Some(true)
     }
 }
 
