@@ -5,6 +5,7 @@
 
 mod schema;
 mod source;
+mod strict;
 
 use std::collections::BTreeMap;
 use std::path::Path;

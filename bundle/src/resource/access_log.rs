@@ -72,7 +72,12 @@ pub struct LogFormat {
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum LogShape {
     /// A text.
     Plain(Vec<LogSegment>),
@@ -92,7 +97,12 @@ pub struct LogField {
 
 /// Any JSON value with operators in its texts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum LogTemplate {
     /// A text.
     Text(Vec<LogSegment>),
@@ -108,7 +118,12 @@ pub enum LogTemplate {
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum LogSegment {
     /// As it stands.
     Text(String),
@@ -129,7 +144,12 @@ pub struct LogValue {
 
 /// What a record can say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum LogOperator {
     /// `START_TIME`: when the request or connection began, UTC. Without parts: `2026-01-31T10:00:00.000Z`.
     StartTime(Vec<TimePart>),
@@ -200,7 +220,12 @@ pub struct HeaderName {
 
 /// A part of a point in time, UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum TimePart {
     /// As it stands.
     Text(String),

@@ -79,7 +79,12 @@ pub enum Verification {
 
 /// A name that is expected in a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum ExpectedName {
     /// The whole name.
     Exact(String),
@@ -89,7 +94,12 @@ pub enum ExpectedName {
 
 /// Who may vouch for a server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Authorities {
     /// Whomever the machine of the proxy trusts.
     System,

@@ -10,7 +10,7 @@ use crate::duration::Duration;
 use crate::origin::Sourced;
 
 /// How one of the instances that come into question is chosen.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "type",
     rename_all = "camelCase",
@@ -19,10 +19,9 @@ use crate::origin::Sourced;
 )]
 pub enum Balancer {
     /// One after the other.
-    #[default]
-    RoundRobin,
+    RoundRobin {},
     /// At random.
-    Random,
+    Random {},
     /// The one with the fewest requests, of some that are picked at random.
     LeastRequest {
         /// Of how many, at least 2.
@@ -44,6 +43,12 @@ pub enum Balancer {
         /// A prime number.
         table_size: Sourced<u32>,
     },
+}
+
+impl Default for Balancer {
+    fn default() -> Self {
+        Self::RoundRobin {}
+    }
 }
 
 /// Makes a number of a text.
@@ -93,7 +98,7 @@ pub enum Hashed {
         path: Option<String>,
     },
     /// The address of the client.
-    SourceAddress,
+    SourceAddress {},
     /// A parameter of the query.
     QueryParameter {
         /// Case counts.
@@ -134,7 +139,12 @@ pub struct AffinityTag {
 
 /// How other zones are used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "rules", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "rules",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum Zones {
     /// Like the own one.
     Equal,
@@ -156,7 +166,12 @@ pub struct FailoverRule {
 
 /// Some of the zones that are not the client's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "names", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "names",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum ZoneSet {
     /// All.
     Any,

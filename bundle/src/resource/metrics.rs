@@ -45,7 +45,12 @@ pub enum Profile {
 
 /// Metrics by their names.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "value", rename_all = "camelCase")]
+#[serde(
+    tag = "type",
+    content = "value",
+    rename_all = "camelCase",
+    deny_unknown_fields
+)]
 pub enum NameMatch {
     /// All of the name.
     Exact(String),

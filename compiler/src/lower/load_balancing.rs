@@ -43,8 +43,8 @@ pub(super) fn balancer(leaves: &mut Leaves<'_>) -> Option<Sourced<Balancer>> {
         found.unwrap_or(Sourced::built_in(built_in))
     };
     let value = match kind.value {
-        BalancerType::RoundRobin => Balancer::RoundRobin,
-        BalancerType::Random => Balancer::Random,
+        BalancerType::RoundRobin => Balancer::RoundRobin {},
+        BalancerType::Random => Balancer::Random {},
         BalancerType::LeastRequest => Balancer::LeastRequest {
             choices: number("leastRequest", "choiceCount", "choices", CHOICES),
             bias: leaves
@@ -210,7 +210,7 @@ fn hash(policy: &kind::HashPolicy) -> Option<HashPolicy> {
         }
         HashPolicyType::Connection => {
             policy.connection.as_ref()?.source_ip.filter(|on| *on)?;
-            Hashed::SourceAddress
+            Hashed::SourceAddress {}
         }
         HashPolicyType::QueryParameter => Hashed::QueryParameter {
             name: policy.query_parameter.as_ref()?.name.clone()?,
@@ -234,7 +234,7 @@ pub(crate) fn hash_words(policies: &[HashPolicy]) -> String {
                 Some(ttl) => format!("cookie {name} (made for {ttl})"),
                 None => format!("cookie {name}"),
             },
-            Hashed::SourceAddress => "address of the client".to_owned(),
+            Hashed::SourceAddress {} => "address of the client".to_owned(),
             Hashed::QueryParameter { name } => format!("query parameter {name}"),
             Hashed::FilterState { key } => format!("filter state {key}"),
         };

@@ -38,8 +38,8 @@ impl Telling<'_> {
         let mut numbers: Vec<(&str, &str, Sourced<String>)> = Vec::new();
         let number = |value: &Sourced<u32>| sourced(value, value.value.to_string());
         let name = match &balancer.value {
-            Balancer::RoundRobin => "round robin",
-            Balancer::Random => "random",
+            Balancer::RoundRobin {} => "round robin",
+            Balancer::Random {} => "random",
             Balancer::LeastRequest { choices, bias } => {
                 numbers.push(("choices", "choices", number(choices)));
                 let factor = sourced(bias, factor(bias.value));

@@ -28,8 +28,8 @@ fn balancer(conf: &str) -> Balancer {
 
 #[test]
 fn every_balancer_has_its_parameters_and_built_in_ones() {
-    assert_eq!(balancer("{type: RoundRobin}"), Balancer::RoundRobin);
-    assert_eq!(balancer("{type: Random}"), Balancer::Random);
+    assert_eq!(balancer("{type: RoundRobin}"), Balancer::RoundRobin {});
+    assert_eq!(balancer("{type: Random}"), Balancer::Random {});
     let Balancer::LeastRequest { choices, bias } = balancer("{type: LeastRequest}") else {
         panic!("not least request");
     };
@@ -90,7 +90,7 @@ fn the_parameters_of_a_weaker_policy_count_for_a_stronger_one_of_the_same_type()
         strategy("{loadBalancer: {type: Random}}")
     ));
     let found = cluster(&compiled, "web-1").balancer.unwrap().value;
-    assert_eq!(found, Balancer::Random);
+    assert_eq!(found, Balancer::Random {});
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn hashes_are_of_a_destination_or_of_a_route() {
         panic!("no cookie");
     };
     assert_eq!(ttl.unwrap().to_string(), "1h0m0s");
-    assert_eq!(policies[2].of, Hashed::SourceAddress);
+    assert_eq!(policies[2].of, Hashed::SourceAddress {});
     let Traffic::Http { routes } = api.traffic else {
         panic!("not HTTP");
     };
