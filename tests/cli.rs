@@ -5,6 +5,7 @@
 mod build;
 mod check;
 mod explain;
+mod formats;
 mod hostile;
 mod inspect;
 mod run;

@@ -11,6 +11,8 @@ mod conformance;
 #[cfg(test)]
 mod editor;
 #[cfg(test)]
+mod formats;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod protocol;

@@ -6,10 +6,13 @@
 mod build;
 mod check;
 mod explain;
+mod file;
+mod findings;
 mod fix;
 mod inspect;
 mod open;
 mod output;
+mod worktree;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,8 +20,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::diag::Format;
 use crate::model::{Compat, Given, Mode, Settings};
+use findings::FindingsArgs;
 use output::Output;
 
 /// Checks and compiles repositories of mesh configuration.
@@ -48,17 +51,8 @@ struct Common {
     #[arg(default_value = ".")]
     path: PathBuf,
 
-    /// How findings are written.
-    #[arg(long, value_enum, default_value_t = FormatArg::Human)]
-    format: FormatArg,
-
-    /// Whether to use colours.
-    #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
-    color: ColorArg,
-
-    /// Fail for warnings too.
-    #[arg(long)]
-    deny_warnings: bool,
+    #[command(flatten)]
+    findings: FindingsArgs,
 
     #[command(flatten)]
     settings: SettingsArgs,
@@ -86,26 +80,6 @@ struct SettingsArgs {
     /// When it is, for what expires; no bundle depends on it.
     #[arg(skip)]
     now: Option<i64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormatArg {
-    /// With an excerpt of the document.
-    Human,
-    /// One line each: `file:line:column: error[code] message`.
-    Concise,
-    /// A JSON array.
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ColorArg {
-    /// Where a person looks at it.
-    Auto,
-    /// In any case.
-    Always,
-    /// Not at all.
-    Never,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -148,23 +122,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(trouble) => {
             output.complain(&format!("error: {trouble:#}\n"));
             ExitCode::from(2)
-        }
-    }
-}
-
-impl Common {
-    fn format(&self) -> Format {
-        let auto =
-            || anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
-        let color = match self.color {
-            ColorArg::Auto => auto(),
-            ColorArg::Always => true,
-            ColorArg::Never => false,
-        };
-        match self.format {
-            FormatArg::Human => Format::Human { color },
-            FormatArg::Concise => Format::Concise,
-            FormatArg::Json => Format::Json,
         }
     }
 }

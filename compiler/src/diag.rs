@@ -3,12 +3,19 @@
 //! Never holds a span or a colour: a diagnostic is located by a JSON pointer, and the span is looked up in the sources
 //! when it is rendered.
 
+mod azure;
 mod code;
 mod concise;
 mod fix;
+mod github;
+mod gitlab;
 mod human;
 mod json;
+mod junit;
+mod rdjson;
 mod render;
+mod report;
+mod sarif;
 mod secret;
 
 use std::fmt;
@@ -19,6 +26,7 @@ pub use code::{CodeInfo, codes};
 pub use fix::{Change, Fix};
 pub(crate) use render::counted;
 pub use render::{Format, render, summary};
+pub use report::{Paths, Report};
 pub(crate) use secret::holds_secret;
 
 /// How bad it is. An error keeps a bundle from being published.

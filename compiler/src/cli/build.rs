@@ -2,16 +2,14 @@
 //!
 //! Never writes a bundle of a repository with errors, and never half of one.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::slice;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 
-use super::check::judge;
 use super::output::Output;
-use super::{Common, Outcome, open};
-use crate::diag::{render, summary};
+use super::{Common, Outcome, file, open};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -30,21 +28,18 @@ pub(super) struct Build {
 
 impl Build {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let mut compiled = open::compiled(&self.common.path, &self.common.settings)?;
         if self.common.path.is_file() {
             bail!(
                 "cannot build {}: a bundle is made of a whole repository, give the directory",
                 self.common.path.display()
             );
         }
-        let text = render(
-            self.common.format(),
-            &compiled.diagnostics,
-            &compiled.sources,
-        );
-        output.complain(&text);
-        output.complain(&(summary(&compiled.diagnostics, &compiled.sources) + "\n"));
-        if judge(&compiled.diagnostics, self.common.deny_warnings) == Outcome::Findings {
+        let Common { path, settings, .. } = &self.common;
+        let opened = open::open(slice::from_ref(path), settings.settings()?)?;
+        let mut compiled = opened.compiled();
+        let found = (&compiled.diagnostics, &compiled.sources);
+        let outcome = self.common.findings.complain(found, &opened, output)?;
+        if outcome == Outcome::Findings {
             output.complain("nothing is written\n");
             return Ok(Outcome::Findings);
         }
@@ -54,30 +49,8 @@ impl Build {
             output.bytes(&bytes)?;
             return Ok(Outcome::Clean);
         }
-        write(&self.output, &bytes)
-            .with_context(|| format!("cannot write {}", self.output.display()))?;
+        file::write(&self.output, &bytes)?;
         output.tell(&format!("{}\n", compiled.bundle.digest))?;
         Ok(Outcome::Clean)
     }
-}
-
-/// The whole file appears at once, or the old one stays.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), std::io::Error> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| std::io::Error::other("it has no file name"))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", std::process::id()));
-    let beside = path.with_file_name(hidden);
-    let written = std::fs::File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    let renamed = written.and_then(|()| std::fs::rename(&beside, path));
-    if renamed.is_err() {
-        // What remains of it is of no use to anybody.
-        let _ = std::fs::remove_file(&beside);
-    }
-    renamed
 }

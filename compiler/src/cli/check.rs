@@ -7,10 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 
+use super::open::Opened;
 use super::output::Output;
-use super::{Common, FormatArg, Outcome, SettingsArgs, fix as write, open};
+use super::{Common, Outcome, SettingsArgs, fix as write, open};
 use crate::Checked;
-use crate::diag::{Diagnostics, counted, render, summary};
+use crate::diag::counted;
 use crate::fix::{Level, fix};
 
 /// The arguments.
@@ -50,7 +51,7 @@ impl Check {
         let paths: Vec<_> = std::iter::once(path).chain(&self.more).cloned().collect();
         let opened = open::open(&paths, settings.settings()?)?;
         if self.fix.is_none() && !self.diff {
-            return self.tell(opened.checked(), output);
+            return self.tell(opened.checked(), &opened, output);
         }
         let level = match self.fix {
             Some(LevelArg::Unsafe) => Level::Unsafe,
@@ -72,24 +73,17 @@ impl Check {
         }
         write::write(&opened, &fixed)?;
         output.complain(&count("mended"));
-        self.tell(fixed.checked, output)
+        self.tell(fixed.checked, &opened, output)
     }
 
-    fn tell(&self, checked: Checked, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let Checked {
-            diagnostics,
-            sources,
-            ..
-        } = &checked;
-        let text = render(self.common.format(), diagnostics, sources);
-        output.tell(&text)?;
-        let summary = summary(diagnostics, sources) + "\n";
-        match self.common.format {
-            FormatArg::Human => output.tell(&summary)?,
-            // Programs read the rest.
-            FormatArg::Concise | FormatArg::Json => output.complain(&summary),
-        }
-        let outcome = judge(diagnostics, self.common.deny_warnings);
+    fn tell(
+        &self,
+        checked: Checked,
+        opened: &Opened,
+        output: &mut Output,
+    ) -> Result<Outcome, anyhow::Error> {
+        let found = (&checked.diagnostics, &checked.sources);
+        let outcome = self.common.findings.tell(found, opened, output)?;
         // The process ends now, and gives everything back at once.
         std::mem::forget(checked);
         Ok(outcome)
@@ -105,12 +99,4 @@ fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = since.unwrap_or_default().as_secs();
     i64::try_from(seconds).unwrap_or(i64::MAX)
-}
-
-pub(super) fn judge(diagnostics: &Diagnostics, deny_warnings: bool) -> Outcome {
-    let (errors, warnings) = diagnostics.count();
-    match errors > 0 || (deny_warnings && warnings > 0) {
-        true => Outcome::Findings,
-        false => Outcome::Clean,
-    }
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-use super::SettingsArgs;
+use super::worktree;
+use crate::diag::Paths;
 use crate::model::Settings;
 use crate::world::{DirWorld, FilesWorld, World};
 use crate::{Analysis, Checked, Compiled, analyse, check, compile};
@@ -22,13 +23,7 @@ enum Place {
     Files(FilesWorld),
 }
 
-/// Compiles the repository at a path, or the document at it.
-pub(super) fn compiled(path: &Path, settings: &SettingsArgs) -> Result<Compiled, anyhow::Error> {
-    let opened = open(&[path.to_path_buf()], settings.settings()?)?;
-    Ok(compile(opened.world(), &opened.settings))
-}
-
-/// As [`compiled`], for questions.
+/// Compiles the repository at a path, or the document at it, for questions.
 pub(super) fn analysed(path: &Path, settings: Settings) -> Result<Analysis, anyhow::Error> {
     let opened = open(&[path.to_path_buf()], settings)?;
     Ok(analyse(opened.world(), &opened.settings))
@@ -51,6 +46,10 @@ pub(super) fn open(paths: &[PathBuf], mut settings: Settings) -> Result<Opened, 
 }
 
 impl Opened {
+    pub(super) fn compiled(&self) -> Compiled {
+        compile(self.world(), &self.settings)
+    }
+
     pub(super) fn checked(&self) -> Checked {
         check(self.world(), &self.settings)
     }
@@ -59,6 +58,22 @@ impl Opened {
         match &self.place {
             Place::Directory(world) => world,
             Place::Files(world) => world,
+        }
+    }
+
+    /// What the files are called by those who look at the whole work tree.
+    pub(super) fn paths(&self) -> Paths {
+        match &self.place {
+            Place::Directory(world) => {
+                Paths::under(&worktree::name(&world.path("")).unwrap_or_default())
+            }
+            Place::Files(world) => {
+                let named = world.names().filter_map(|name| {
+                    let path = world.path(name)?;
+                    Some((name.to_owned(), worktree::name(&path)?))
+                });
+                Paths::named(named.collect())
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Findings as a JSON array, for tools.
+//! Findings as JSON for tools: an array, or one object a line.
 //!
 //! Never changes what a name means: fields are added, not renamed.
 
@@ -10,15 +10,12 @@ use super::{Diagnostic, Location};
 use crate::edit::Editor;
 use crate::source::Sources;
 
-/// As many as fit, the first ones.
-pub(super) fn render(shown: &[&Diagnostic], sources: &Sources, most_bytes: usize) -> String {
+/// One array.
+pub(super) fn render(shown: &[&Diagnostic], sources: &Sources) -> String {
     let mut editor = Editor::new(sources);
     let mut text = "[".to_owned();
     for diagnostic in shown {
         let one = object(diagnostic, sources, &mut editor).to_string();
-        if text.len() + one.len() + 4 > most_bytes {
-            break;
-        }
         if text.len() > 1 {
             text.push(',');
         }
@@ -26,6 +23,17 @@ pub(super) fn render(shown: &[&Diagnostic], sources: &Sources, most_bytes: usize
         text.push_str(&one);
     }
     text.push_str("\n]\n");
+    text
+}
+
+/// One object a line.
+pub(super) fn lines(shown: &[&Diagnostic], sources: &Sources) -> String {
+    let mut editor = Editor::new(sources);
+    let mut text = String::new();
+    for diagnostic in shown {
+        text.push_str(&object(diagnostic, sources, &mut editor).to_string());
+        text.push('\n');
+    }
     text
 }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{Diagnostic, Diagnostics, Severity, concise, human, json};
+use super::{Diagnostic, Diagnostics, Paths, Report, Severity};
 use crate::edit::Editor;
 use crate::source::Sources;
 
@@ -21,6 +21,20 @@ pub enum Format {
     Concise,
     /// A JSON array.
     Json,
+    /// One JSON object a line, as in the array.
+    JsonLines,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// A report of tests in XML: a suite for each file, a test for each code.
+    Junit,
+    /// Workflow commands, which GitHub shows beside the lines.
+    Github,
+    /// A Code Quality report of GitLab.
+    Gitlab,
+    /// Logging commands of Azure Pipelines.
+    Azure,
+    /// Reviewdog's diagnostic format, with suggestions.
+    Rdjson,
 }
 
 /// Findings that are shown in one run.
@@ -32,21 +46,29 @@ const MOST_BYTES: usize = 64 * 1024 - 512;
 /// Characters of one message.
 const LONGEST: usize = 500;
 
-/// The findings as text, the most important of them where they are too many.
+/// The findings as text, each file by its name in the repository.
 #[must_use]
 pub fn render(format: Format, diagnostics: &Diagnostics, sources: &Sources) -> String {
-    let shown = choose(diagnostics);
-    if format == Format::Json {
-        return json::render(&shown, sources, MOST_BYTES);
-    }
+    let report = Report {
+        diagnostics,
+        sources,
+        paths: &Paths::default(),
+        fail_on: Severity::Error,
+    };
+    report.render(format)
+}
+
+/// As many as a person reads, the most important of them where they are too many.
+pub(super) fn text(
+    diagnostics: &Diagnostics,
+    sources: &Sources,
+    one: impl Fn(&Diagnostic, &mut Editor<'_>) -> String,
+) -> String {
     let mut editor = Editor::new(sources);
     let mut text = String::new();
     let mut count = 0;
-    for diagnostic in shown {
-        let one = match format {
-            Format::Human { color } => human::render(diagnostic, sources, &mut editor, color),
-            _ => concise::render(diagnostic, sources),
-        };
+    for diagnostic in choose(diagnostics) {
+        let one = one(diagnostic, &mut editor);
         if text.len() + one.len() > MOST_BYTES {
             break;
         }

@@ -56,6 +56,11 @@ impl DirWorld {
 }
 
 impl FilesWorld {
+    /// What the files are called.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.files.keys().map(String::as_str)
+    }
+
     /// Where a file is.
     pub(crate) fn path(&self, name: &str) -> Option<PathBuf> {
         self.files.get(name).map(|(path, _)| path.clone())
