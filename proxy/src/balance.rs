@@ -212,8 +212,8 @@ impl Way {
     fn of(balancer: Option<&Balancer>) -> Result<Self, (String, String)> {
         let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         Ok(match balancer {
-            None | Some(Balancer::RoundRobin) => Self::RoundRobin,
-            Some(Balancer::Random) => Self::Random,
+            None | Some(Balancer::RoundRobin {}) => Self::RoundRobin,
+            Some(Balancer::Random {}) => Self::Random,
             // Instances of one group are alike, so of the bias it only counts whether there is one.
             Some(Balancer::LeastRequest { bias, .. }) if bias.value == 0 => Self::Random,
             Some(Balancer::LeastRequest { choices, .. }) => Self::LeastRequest {

@@ -61,7 +61,7 @@ pub fn affinity<'a>(
                 };
                 sent.or_else(&mut made)
             }
-            Hashed::SourceAddress => client.map(|ip| Cow::Owned(octets(ip))),
+            Hashed::SourceAddress {} => client.map(|ip| Cow::Owned(octets(ip))),
             Hashed::QueryParameter { name } => {
                 let query = request.and_then(|request| request.query());
                 query.and_then(|query| parameter(query, name))
@@ -249,7 +249,7 @@ mod tests {
     fn addresses_parameters_and_what_there_is_not() {
         let client = |ip: &str| {
             let policies = [
-                policy(Hashed::SourceAddress),
+                policy(Hashed::SourceAddress {}),
                 by_cookie(Some(Duration::from_secs(1))),
             ];
             // Bytes have no cookie to be told.

@@ -61,8 +61,8 @@ fn least_request(choices: u32, bias: u64) -> Balancer {
 
 fn every() -> [Balancer; 6] {
     [
-        Balancer::RoundRobin,
-        Balancer::Random,
+        Balancer::RoundRobin {},
+        Balancer::Random {},
         least_request(2, 1_000_000),
         ring(HashFunction::XxHash),
         ring(HashFunction::MurmurHash2),
@@ -109,7 +109,7 @@ fn every_balancer_is_fair() {
         let shares = shares(&balance(balancer.clone(), &all), &all);
         assert_eq!(shares.len(), 5, "{balancer:?}");
         let slack = match balancer {
-            Balancer::RoundRobin => 0,
+            Balancer::RoundRobin {} => 0,
             // Places on a ring are as uneven as dice.
             Balancer::RingHash { .. } => 800,
             _ => 250,
@@ -194,7 +194,7 @@ fn equal_hashes_go_to_one_instance_and_few_move_when_one_goes() {
 #[test]
 fn groups_have_their_weights_and_levels_their_turn() {
     let all = instances(&[(0, 90), (0, 90), (0, 9), (0, 1), (1, 1)]);
-    let near = shares(&balance(Balancer::RoundRobin, &all), &all);
+    let near = shares(&balance(Balancer::RoundRobin {}, &all), &all);
     for (name, expected) in [
         ("10.0.0.0:80", 4_500),
         ("10.0.0.1:80", 4_500),
@@ -221,7 +221,7 @@ fn a_level_gives_away_what_its_healthy_instances_do_not_suffice_for() {
             drop(give_work(instance, 1));
             instance.pool.get().unwrap().shun();
         }
-        let mut cluster = cluster(Balancer::RoundRobin);
+        let mut cluster = cluster(Balancer::RoundRobin {});
         cluster.locality = Some(Locality {
             affinity: None,
             zones: Sourced::built_in(Zones::AfterOwn),
