@@ -22,6 +22,8 @@ use wheel::Wheel;
 const FIRSTS: usize = 3;
 /// How long a share of healthy instances is taken to be what it was.
 const COUNTED: Duration = Duration::from_millis(100);
+/// Half of them (language 5.7).
+const PANIC: u32 = 500_000;
 /// All of them, in millionths.
 const WHOLE: u64 = 1_000_000;
 
@@ -34,7 +36,14 @@ pub(crate) struct Balance {
     /// A level gives some of its requests to the next while its share of healthy instances is below this, in millionths.
     threshold: u64,
     turn: AtomicUsize,
+    /// Below this share of healthy instances all are used, in millionths.
+    panic: u64,
+    healthy: Share,
 }
+
+/// A share of instances that are well, in millionths, and when it was counted.
+#[derive(Debug, Default)]
+struct Share(Mutex<Option<(Instant, u64)>>);
 
 #[derive(Debug, Clone, Copy)]
 enum Way {
@@ -58,7 +67,7 @@ enum Way {
 struct Level {
     instances: Range<usize>,
     groups: Vec<Group>,
-    healthy: Mutex<Option<(Instant, u64)>>,
+    healthy: Share,
 }
 
 /// Those of them that have the same in common with the client.
@@ -88,6 +97,7 @@ impl Balance {
         let balancer = cluster.balancer.as_ref().map(|balancer| &balancer.value);
         // Proxies that start together shall not all begin with the first instance.
         let turn = usize::try_from(roll() >> 33).unwrap_or_default();
+        let panic = cluster.circuit_breaker.as_deref();
         let mut end = 0;
         let levels = instances.chunk_by(|a, b| a.priority == b.priority);
         let levels = levels.map(|level| {
@@ -106,7 +116,7 @@ impl Balance {
             Level {
                 instances: start..end,
                 groups,
-                healthy: Mutex::default(),
+                healthy: Share::default(),
             }
         });
         let levels = levels.collect();
@@ -115,12 +125,19 @@ impl Balance {
             levels,
             threshold: u64::from(threshold).max(1),
             turn: AtomicUsize::new(turn),
+            panic: u64::from(panic.map_or(PANIC, |breaker| breaker.healthy_panic_threshold.value)),
+            healthy: Share::default(),
         })
     }
 
     /// Puts those of one priority beside each other, and in them those of one group.
     pub(crate) fn arrange(instances: &mut [Instance]) {
         instances.sort_by_key(|instance| (instance.priority, std::cmp::Reverse(instance.weight)));
+    }
+
+    /// Are so few of them well that all are used?
+    pub(crate) fn panics(&self, instances: &[Instance]) -> bool {
+        self.healthy.of(instances) < self.panic
     }
 
     /// Does it matter what a request is hashed to?
@@ -163,7 +180,11 @@ impl Balance {
         };
         let mut left = WHOLE;
         let shares = self.levels.iter().map(|level| {
-            let able = level.healthy(instances).saturating_mul(WHOLE) / self.threshold;
+            let able = level
+                .healthy
+                .of(level.members(instances))
+                .saturating_mul(WHOLE)
+                / self.threshold;
             let share = able.min(left);
             left -= share;
             share
@@ -242,23 +263,29 @@ impl Way {
     }
 }
 
-impl Level {
-    /// The share of them, in millionths, that could be reached when they were last tried.
-    fn healthy(&self, instances: &[Instance]) -> u64 {
-        let mut known = self.healthy.lock().unwrap_or_else(PoisonError::into_inner);
+impl Share {
+    /// Of those that could be reached when they were last tried, and are not left out.
+    fn of(&self, members: &[Instance]) -> u64 {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *known {
             Some((at, share)) if at.elapsed() < COUNTED => share,
             _ => {
-                let members = instances.get(self.instances.clone()).unwrap_or_default();
-                let healthy = members.iter().filter(|instance| !instance.is_shunned());
-                let healthy = u64::try_from(healthy.count()).unwrap_or(u64::MAX);
+                let well = |instance: &&Instance| !instance.is_shunned() && !instance.is_out();
+                let well = members.iter().filter(well).count();
+                let well = u64::try_from(well).unwrap_or(u64::MAX);
                 let all = u64::try_from(members.len()).unwrap_or(u64::MAX);
-                let share = healthy.saturating_mul(WHOLE).checked_div(all);
+                let share = well.saturating_mul(WHOLE).checked_div(all);
                 let share = share.unwrap_or_default();
                 *known = Some((Instant::now(), share));
                 share
             }
         }
+    }
+}
+
+impl Level {
+    fn members<'a>(&self, instances: &'a [Instance]) -> &'a [Instance] {
+        instances.get(self.instances.clone()).unwrap_or_default()
     }
 
     fn group(&self, dice: u64) -> Option<&Group> {

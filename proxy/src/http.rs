@@ -17,5 +17,6 @@ mod serve;
 mod tries;
 mod upgrade;
 
+pub(crate) use answer::grpc_status;
 pub(crate) use body::{Body, RequestBody};
 pub(crate) use serve::serve;

@@ -19,7 +19,7 @@ use crate::shared::Shared;
 use crate::stream::Stream;
 use crate::table::{Backend, Bind, ClusterTable, DestinationTable, Hop, TrafficTable};
 use crate::tcp::{Activity, relay};
-use crate::upstream::{Connected, Via, healthy_first};
+use crate::upstream::{Connected, Via};
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
@@ -129,7 +129,7 @@ async fn open(
         Hop::Locked => return Err(Refusal::NoSecret),
     };
     let mut last = Refusal::NoEndpoint;
-    let instances: Vec<_> = healthy_first(cluster.in_turn(hash)).collect();
+    let instances: Vec<_> = cluster.in_turn(hash).collect();
     let attempts = attempts.unwrap_or(instances.len());
     for instance in instances.iter().cycle().take(attempts) {
         let load = shared.upstreams.load(cluster);

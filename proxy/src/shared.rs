@@ -68,10 +68,16 @@ impl Drop for UnderWay {
 
 impl Shared {
     pub(crate) fn new(metrics: Arc<Metrics>, runtime: Handle) -> Self {
+        let upstreams = Upstreams::default();
+        metrics.register(
+            "mesh_ejections",
+            "Instances that were left out for their failures",
+            upstreams.ejections.family(),
+        );
         Self {
             table: ArcSwap::from_pointee(Table::default()),
             news: watch::Sender::new(Phase::Serving),
-            upstreams: Upstreams::default(),
+            upstreams,
             limiters: Limiters::default(),
             access_logs: AccessLogs::new(runtime, Arc::clone(&metrics)),
             metrics,

@@ -15,8 +15,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{
-    ConnectionLimits, Destination, HashPolicy, Inbound, InboundPolicy, IndependentRule, Protocol,
-    RequestRetry, TcpRoute, Timeouts,
+    ConnectionLimits, Destination, HashPolicy, Inbound, InboundPolicy, IndependentRule,
+    OutlierDetection, Protocol, RequestRetry, TcpRoute, Timeouts,
 };
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
@@ -30,6 +30,9 @@ use crate::upstream::{Load, Pool};
 use crate::world::{Rejected, World};
 
 pub(crate) use filter::Step;
+
+/// Instances that one request may try.
+const MOST_INSTANCES: usize = 3;
 
 /// What a data plane applies.
 #[derive(Debug, Default)]
@@ -141,6 +144,8 @@ pub(crate) struct ClusterTable {
     pub(crate) limits: ConnectionLimits,
     pub(crate) load: OnceLock<Arc<Load>>,
     pub(crate) balance: Balance,
+    /// By what instances are judged; `None`: they are not.
+    pub(crate) detection: Option<Box<OutlierDetection>>,
 }
 
 /// How the next hop is spoken to.
@@ -201,9 +206,15 @@ impl Table {
 }
 
 impl ClusterTable {
-    /// Every instance once, in the order in which they are tried.
+    /// The instances that a request may try, in this order: those that could not be reached a moment ago last, those that
+    /// are left out not at all, unless so many are that all are used.
     pub(crate) fn in_turn(&self, hash: Option<u64>) -> impl Iterator<Item = &Instance> + Clone {
-        self.balance.order(&self.instances, hash)
+        let judged = self.detection.is_some() && !self.balance.panics(&self.instances);
+        let order = self.balance.order(&self.instances, hash);
+        let usable = order.filter(move |instance| !(judged && instance.is_out()));
+        let well = usable.clone().filter(|instance| !instance.is_shunned());
+        let rest = usable.filter(|instance| instance.is_shunned());
+        well.chain(rest).take(MOST_INSTANCES)
     }
 }
 
@@ -226,6 +237,15 @@ impl Instance {
     /// No connection could be made to it a moment ago.
     pub(crate) fn is_shunned(&self) -> bool {
         self.pool.get().is_some_and(|pool| pool.is_shunned())
+    }
+
+    /// It is left out for its failures.
+    pub(crate) fn is_out(&self) -> bool {
+        self.pool.get().is_some_and(|pool| pool.is_out())
+    }
+
+    pub(crate) fn known_pool(&self) -> Option<&Arc<Pool>> {
+        self.pool.get()
     }
 
     /// What it has to do for this proxy.

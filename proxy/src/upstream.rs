@@ -5,6 +5,7 @@
 mod connect;
 mod dial;
 mod load;
+mod outlier;
 mod pool;
 mod replay;
 mod send;
@@ -17,13 +18,17 @@ use crate::refusal::Refusal;
 use crate::table::{ClusterTable, Hop, InboundTable, Instance, Table};
 use crate::tls::{ClientSide, Role};
 use mesh_bundle::resource::{ConnectionLimits, Protocol};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 
 pub(crate) use connect::Connected;
 use connect::connect;
 pub(crate) use load::{Load, Place, Room};
+pub(crate) use outlier::{Fate, Judge, Trying};
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use replay::Slot;
-pub(crate) use send::{Answer, Outgoing, healthy_first, send};
+pub(crate) use send::{Answer, Outgoing, send};
 
 /// A connection to one instance that nothing uses is closed after this long, or after the configured time where that is
 /// less: workloads close theirs after a minute or so, and a request should not meet that.
@@ -35,6 +40,31 @@ pub(crate) struct Upstreams {
     pools: Mutex<HashMap<PoolKey, Arc<Pool>>>,
     /// By the name of the cluster or inbound.
     loads: Mutex<HashMap<Arc<str>, Arc<Load>>>,
+    pub(crate) ejections: Ejections,
+}
+
+/// How often an instance was left out, by its cluster and what it was judged by.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ejections(Family<EjectionLabels, Counter>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EjectionLabels {
+    destination: Arc<str>,
+    detector: &'static str,
+}
+
+impl Ejections {
+    pub(crate) fn family(&self) -> impl prometheus_client::registry::Metric {
+        Family::clone(&self.0)
+    }
+
+    fn count(&self, destination: &Arc<str>, detector: &'static str) {
+        let labels = EjectionLabels {
+            destination: Arc::clone(destination),
+            detector,
+        };
+        self.0.get_or_create(&labels).inc();
+    }
 }
 
 /// What makes two connections interchangeable.
@@ -70,6 +100,9 @@ pub(crate) struct Via<'a> {
     pub(crate) connect_timeout: Duration,
     /// `None`: connections are not limited.
     pub(crate) room: Option<Room<'a>>,
+    /// `None`: the workload.
+    cluster: Option<&'a ClusterTable>,
+    trying: Option<&'a Trying>,
 }
 
 impl<'a> Via<'a> {
@@ -80,6 +113,8 @@ impl<'a> Via<'a> {
             hop: &cluster.hop,
             connect_timeout: cluster.connect_timeout,
             room: None,
+            cluster: Some(cluster),
+            trying: None,
         }
     }
 
@@ -90,6 +125,8 @@ impl<'a> Via<'a> {
             hop: &Hop::Plain,
             connect_timeout: inbound.policy.timeouts.connect.value.as_std(),
             room: None,
+            cluster: None,
+            trying: None,
         }
     }
 
@@ -97,6 +134,12 @@ impl<'a> Via<'a> {
     pub(crate) fn within(self, load: &'a Load, limits: &ConnectionLimits) -> Self {
         let room = Some(load.room(limits));
         Self { room, ..self }
+    }
+
+    /// With a place to look up where a request is when its time is over.
+    pub(crate) fn noting(self, trying: &'a Trying) -> Self {
+        let trying = Some(trying);
+        Self { trying, ..self }
     }
 
     fn kind(&self) -> Result<Kind, Refusal> {
@@ -144,6 +187,18 @@ impl Upstreams {
     /// What is under way to a cluster, found once for each table.
     pub(crate) fn load<'a>(&self, cluster: &'a ClusterTable) -> &'a Arc<Load> {
         self.load_of(&cluster.label, &cluster.load)
+    }
+
+    /// Who judges the instances; `None` where nobody does.
+    pub(crate) fn judge<'a>(&'a self, via: &Via<'a>) -> Option<Judge<'a>> {
+        let cluster = via.cluster?;
+        Some(Judge {
+            detection: cluster.detection.as_deref()?,
+            cluster,
+            judged: &self.load(cluster).judged,
+            ejections: &self.ejections,
+            trying: via.trying,
+        })
     }
 
     /// The same for anything that has a name.
@@ -217,7 +272,14 @@ impl Upstreams {
             None => None,
             Some(room) => Some(room.connection(false).ok_or(Refusal::Overflow)?),
         };
-        let connected = pool.open(instance, tls, via.connect_timeout).await?;
+        let connected = pool.open(instance, tls, via.connect_timeout).await;
+        if let Some(judge) = self.judge(via) {
+            let fate = connected
+                .as_ref()
+                .map_or(Fate::Broken, |_| Fate::Status(200));
+            judge.saw(pool, fate);
+        }
+        let connected = connected?;
         Ok(Connected {
             place,
             busy: Some(pool.busy()),

@@ -82,3 +82,48 @@ async fn one_connection_more_than_may_be_is_closed() {
     first.say("select 2").await;
     first.hear("select 2").await;
 }
+
+#[tokio::test]
+async fn an_instance_that_fails_is_left_out_for_a_while() {
+    let breaker = policy(
+        "{to: [{targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}, default: {outlierDetection: {baseEjectionTime: 1h, healthyPanicThreshold: 0, maxEjectionPercent: 100, detectors: {totalFailures: {consecutive: 3}}}}}]}",
+    );
+    let options = Options::from_example("shop").with(move |repo| {
+        repo.remove("api/canary.yaml");
+        repo.write("api/breaker.yaml", &breaker);
+        repo.write(
+            "api/retries.yaml",
+            "type: MeshRetry\nmesh: default\nname: never\nspec: {to: [{targetRef: {kind: Mesh}, default: {http: {numRetries: 0}}}]}\n",
+        );
+    });
+    let mesh = options.only(&["web-1", "api-1", "api-2"]).start().await;
+    let client = mesh.client("web-1", "api");
+    let mut failed = std::collections::BTreeMap::new();
+    // One instance after the other, so that the first of them has failed three times after five or six.
+    while failed.values().max() < Some(&3) {
+        let answer = client.get("/flaky/500/999").await;
+        assert_eq!(answer.status, 500);
+        *failed.entry(answer.by().to_owned()).or_insert(0) += 1;
+    }
+    let out = failed.iter().find(|(_, count)| **count == 3);
+    let out = out.map(|(by, _)| by.clone()).unwrap_or_default();
+    for _ in 0..10 {
+        let answer = client.get("/").await;
+        assert_eq!(answer.status, 200);
+        assert_ne!(answer.by(), out);
+    }
+    let metrics = mesh.proxy("web-1").metrics().await;
+    let ejected = metrics
+        .lines()
+        .find(|line| line.starts_with("mesh_ejections_total{"));
+    assert!(
+        ejected.is_some_and(|line| line.contains("totalFailures") && line.ends_with(" 1")),
+        "{metrics}"
+    );
+
+    // What is known of an instance outlives a change of configuration.
+    mesh.commit("api/note.yaml", "type: MeshTimeout\nmesh: default\nname: t\nspec: {to: [{targetRef: {kind: Mesh}, default: {http: {requestTimeout: 9s}}}]}\n").await;
+    for _ in 0..6 {
+        assert_ne!(client.get("/").await.by(), out);
+    }
+}

@@ -185,6 +185,11 @@ impl MeshCircuitBreaker {
         for (index, rule) in self.rules.iter().enumerate() {
             let at = spec.field("rules").index(index).field("default");
             BreakerConf::check(rule.default.as_ref(), &at, check);
+            let conf = rule.default.as_ref();
+            if conf.is_some_and(|conf| conf.outlier_detection.is_some()) {
+                let at = at.field("outlierDetection");
+                check.not_implemented(&at, "a proxy has one workload, which is never left out");
+            }
         }
     }
 }
@@ -202,9 +207,7 @@ impl BreakerConf {
             limits.check(&at.field("connectionLimits"), check);
         }
         if let Some(detection) = &found.outlier_detection {
-            let place = at.field("outlierDetection");
-            check.not_implemented(&place, "no instance is left out for its failures");
-            detection.check(&place, check);
+            detection.check(&at.field("outlierDetection"), check);
         }
     }
 }
@@ -283,7 +286,6 @@ impl Detectors {
         }
         if let Some(rate) = &self.success_rate {
             let at = at.field("successRate");
-            check.not_implemented(&at, "instances are not compared with each other");
             check_volume(rate.minimum_hosts, rate.request_volume, &at, check);
             if let Some(factor) = &rate.standard_deviation_factor {
                 factor.check_above_zero(&at.field("standardDeviationFactor"), check);
@@ -291,7 +293,6 @@ impl Detectors {
         }
         if let Some(percentage) = &self.failure_percentage {
             let at = at.field("failurePercentage");
-            check.not_implemented(&at, "the share of failures is not judged");
             check_volume(
                 percentage.minimum_hosts,
                 percentage.request_volume,

@@ -19,7 +19,7 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 /// How a call ended, where its response is nothing but that.
-pub(super) fn grpc_status(headers: &HeaderMap) -> Option<u16> {
+pub(crate) fn grpc_status(headers: &HeaderMap) -> Option<u16> {
     headers.get("grpc-status")?.to_str().ok()?.parse().ok()
 }
 

@@ -27,7 +27,7 @@ use crate::metrics::{NO_FLAG, RequestStats};
 use crate::refusal::Refusal;
 use crate::table::{Instance, Table};
 use crate::tcp::Activity;
-use crate::upstream::{Answer, Lease, Load, Outgoing, Place, Upstreams, Via};
+use crate::upstream::{Answer, Lease, Load, Outgoing, Place, Trying, Upstreams, Via};
 
 /// Resolves when the request must end.
 pub(crate) type Watchdog = Pin<Box<dyn Future<Output = Refusal> + Send>>;
@@ -183,6 +183,7 @@ impl Plan<'_> {
     async fn send<'i, I>(
         &self,
         upstreams: &Upstreams,
+        via: Via<'_>,
         in_turn: impl Fn() -> I,
         outgoing: Outgoing,
     ) -> Result<Answer, Refusal>
@@ -194,7 +195,7 @@ impl Plan<'_> {
             load: self.load,
             most_at_once: self.most.max_retries.value,
         });
-        send_until_answered(upstreams, self.via, in_turn, outgoing, again, self.stats).await
+        send_until_answered(upstreams, via, in_turn, outgoing, again, self.stats).await
     }
 }
 
@@ -303,11 +304,16 @@ impl<'c> Begun<'c> {
         let revoked = self.connection.revoked.subscribe();
         let mut watchdog = watchdog(plan.limits, activity, revoked, self.table.serial);
         let upstreams = &self.connection.session.shared.upstreams;
+        let trying = Trying::default();
+        let via = plan.via.noting(&trying);
         let sent = tokio::select! {
             biased;
-            sent = plan.send(upstreams, in_turn, outgoing) => sent,
+            sent = plan.send(upstreams, via, in_turn, outgoing) => sent,
             why = watchdog.as_mut() => Err(why),
         };
+        if let (Err(Refusal::RequestTimeout), Some(judge)) = (&sent, upstreams.judge(&via)) {
+            judge.late();
+        }
         let Answer {
             response,
             lease,

@@ -63,9 +63,12 @@ where
         let sent = send(upstreams, via, in_turn(), request.copy());
         let sent = match limit {
             None => sent.await,
-            Some(limit) => timeout(limit, sent)
-                .await
-                .unwrap_or(Err(Refusal::TryTimeout)),
+            Some(limit) => timeout(limit, sent).await.unwrap_or_else(|_| {
+                if let Some(judge) = upstreams.judge(&via) {
+                    judge.late();
+                }
+                Err(Refusal::TryTimeout)
+            }),
         };
         let retriable = outcome(&sent)
             .is_some_and(|outcome| is_retriable(policy, request.method.as_str(), outcome));

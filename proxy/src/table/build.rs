@@ -15,7 +15,8 @@ use std::sync::{Arc, OnceLock};
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{
     CircuitBreaker, Cluster, ConnectionLimits, Destination, HashPolicy, HttpRoute, Inbound,
-    InboundPolicy, Locality, RequestRetry, Retry, TlsMode, Traffic, WeightedBackend,
+    InboundPolicy, Locality, OutlierDetection, RequestRetry, Retry, TlsMode, Traffic,
+    WeightedBackend,
 };
 use mesh_bundle::{Key, Kri, ProxyConfig, Sourced};
 use mesh_delivery::message::{ClusterEndpoints, Endpoint};
@@ -164,9 +165,15 @@ fn compile_cluster(
         connect_timeout,
         instances,
         limits: limits(cluster.circuit_breaker.as_deref()),
+        detection: detection(cluster.circuit_breaker.as_deref()),
         load: OnceLock::new(),
         balance,
     })
+}
+
+fn detection(breaker: Option<&CircuitBreaker>) -> Option<Box<OutlierDetection>> {
+    let detection = breaker?.detection()?;
+    Some(Box::new(detection.clone()))
 }
 
 fn limits(breaker: Option<&CircuitBreaker>) -> ConnectionLimits {

@@ -9,6 +9,7 @@ use mesh_bundle::resource::ConnectionLimits;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use super::outlier::Judged;
 use crate::refusal::Refusal;
 
 /// What is under way to one service port or to one workload.
@@ -18,6 +19,7 @@ pub(crate) struct Load {
     retries: Arc<Count>,
     connections: Arc<Count>,
     pending: Arc<Count>,
+    pub(super) judged: Judged,
 }
 
 /// How many of something are under way.

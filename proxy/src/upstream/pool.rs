@@ -14,10 +14,11 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::load::Count;
+use super::outlier::Health;
 use super::{Connected, Kind, Place, PoolKey, connect, dial};
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
-use crate::table::Instance as Target;
+use crate::table::{Bind, Instance as Target};
 use crate::tls::{ALPN_TCP, ClientSide, TlsPeer};
 
 /// To one instance, idle or not: more than any workload serves at once, fewer than a process may have descriptors.
@@ -41,6 +42,7 @@ pub(crate) struct Pool {
     tunnels: AtomicBool,
     open: AtomicUsize,
     requests: Arc<Count>,
+    pub(super) health: Health,
     failed: Mutex<Option<(Instant, Refusal)>>,
     retired: AtomicBool,
 }
@@ -149,6 +151,7 @@ impl Pool {
             tunnels: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             requests: Arc::default(),
+            health: Health::default(),
             failed: Mutex::default(),
             retired: AtomicBool::new(false),
         }
@@ -172,6 +175,19 @@ impl Pool {
     /// How many there are.
     pub(crate) fn requests(&self) -> u32 {
         self.requests.now()
+    }
+
+    /// It is left out for its failures.
+    pub(crate) fn is_out(&self) -> bool {
+        self.health.is_out()
+    }
+
+    /// Where it leads.
+    pub(super) fn place(&self) -> Bind {
+        Bind {
+            host: self.key.host.clone(),
+            port: self.key.port,
+        }
     }
 
     /// One request at a time, as far as it is known.

@@ -9,13 +9,12 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 use hyper::body::Incoming;
 
 use super::replay::Kept;
-use super::{Kind, Lease, Upstreams, Via, dial};
-use crate::http::RequestBody;
+use super::{Fate, Kind, Lease, Upstreams, Via, dial};
+use crate::http::{RequestBody, grpc_status};
 use crate::refusal::Refusal;
 use crate::table::{Hop, Instance};
 
-/// Instances that one request may try, and connections of one instance that may turn out to be closed.
-const MOST_INSTANCES: usize = 3;
+/// Connections of one instance that may turn out to be closed.
 const MOST_STALE: usize = 3;
 
 /// A request as the next hop shall see it, without what depends on the version of HTTP.
@@ -46,18 +45,17 @@ pub(crate) struct Answer {
 pub(crate) async fn send<'a>(
     upstreams: &Upstreams,
     via: Via<'_>,
-    instances: impl Iterator<Item = &'a Instance> + Clone,
+    instances: impl Iterator<Item = &'a Instance>,
     outgoing: Outgoing,
 ) -> Result<Answer, Refusal> {
     via.kind()?;
-    let order = healthy_first(instances);
     if outgoing.upgrade.is_some() {
-        return upgrade(upstreams, via, order, outgoing).await;
+        return upgrade(upstreams, via, instances, outgoing).await;
     }
     let rewritten = outgoing.rewritten;
     let mut request = outgoing.into_request();
     let mut last = Refusal::NoEndpoint;
-    for instance in order {
+    for instance in instances {
         address(&mut request, instance, rewritten);
         match send_to(upstreams, &via, instance, request).await {
             Ok(answer) => return Ok(answer),
@@ -66,19 +64,6 @@ pub(crate) async fn send<'a>(
         }
     }
     Err(last)
-}
-
-/// Instances in their order, those that could not be reached a moment ago last, and no more than one request may try.
-pub(crate) fn healthy_first<'a>(
-    instances: impl Iterator<Item = &'a Instance> + Clone,
-) -> impl Iterator<Item = &'a Instance> {
-    let shunned = |instance: &&Instance| instance.is_shunned();
-    let most = instances.clone().take(MOST_INSTANCES).count();
-    instances
-        .clone()
-        .filter(move |instance| !shunned(instance))
-        .chain(instances.filter(shunned))
-        .take(most)
 }
 
 /// Why it failed, and the request where nothing of it was sent.
@@ -106,12 +91,26 @@ async fn send_to(
         Hop::Outside(_) => Scheme::HTTPS,
         _ => Scheme::HTTP,
     };
+    let judge = upstreams.judge(via);
+    if let Some(judge) = judge {
+        judge.begins(pool);
+    }
+    let saw = |fate| {
+        if let Some(judge) = judge {
+            judge.saw(pool, fate);
+        }
+    };
     for attempt in 0..=MOST_STALE {
         let fresh = attempt == MOST_STALE;
         let lease = pool.lease(instance, tls, via, fresh).await;
         let mut lease = match lease {
             Ok(lease) => lease,
-            Err(why) => return Err((why, Some(request))),
+            Err(why) => {
+                if why != Refusal::Overflow {
+                    saw(Fate::Broken);
+                }
+                return Err((why, Some(request)));
+            }
         };
         let sent = match &mut lease {
             Lease::One { sender, used, .. } => {
@@ -155,9 +154,11 @@ async fn send_to(
         match sent {
             // Nobody asked for it, so what follows on the connection means nothing.
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+                saw(Fate::Broken);
                 return Err((Refusal::BadResponse, None));
             }
             Ok(response) => {
+                saw(Fate::Status(status(&response)));
                 let instance = Arc::clone(&instance.label);
                 return Ok(Answer {
                     response,
@@ -166,10 +167,26 @@ async fn send_to(
                 });
             }
             Err((_, Some(unsent))) => request = unsent,
-            Err(failed) => return Err(failed),
+            Err(failed) => {
+                saw(Fate::Broken);
+                return Err(failed);
+            }
         }
     }
+    saw(Fate::Broken);
     Err((Refusal::Closed, Some(request)))
+}
+
+/// What a response says about who gave it: a gRPC status in words of HTTP (gRPC, "HTTP to gRPC Status Code Mapping", read
+/// the other way), else its own.
+fn status(response: &Response<Incoming>) -> u16 {
+    match grpc_status(response.headers()) {
+        Some(2 | 13 | 15) => 500,
+        Some(12) => 501,
+        Some(14) => 503,
+        Some(4) => 504,
+        _ => response.status().as_u16(),
+    }
 }
 
 /// On a connection of its own, which afterwards belongs to the other protocol or to nobody.
