@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, V
 use hyper::body::Incoming;
 
 use super::replay::Kept;
-use super::{Fate, Kind, Lease, Upstreams, Via, dial};
+use super::{Fate, Kind, Lease, Pool, Upstreams, Via, dial};
 use crate::http::{RequestBody, grpc_status};
 use crate::refusal::Refusal;
 use crate::table::{Hop, Instance};
@@ -69,16 +69,40 @@ pub(crate) async fn send<'a>(
 /// Why it failed, and the request where nothing of it was sent.
 type Unsent = (Refusal, Option<Request<RequestBody>>);
 
+/// Sends to one instance, and tells whoever judges it what became of that.
 async fn send_to(
     upstreams: &Upstreams,
     via: &Via<'_>,
     instance: &Instance,
-    mut request: Request<RequestBody>,
+    request: Request<RequestBody>,
 ) -> Result<Answer, Unsent> {
     let pool = match upstreams.pool(via, instance) {
         Ok(pool) => pool,
         Err(why) => return Err((why, Some(request))),
     };
+    let judge = upstreams.judge(via);
+    if let Some(judge) = judge {
+        judge.begins(pool);
+    }
+    let sent = send_over(pool, via, instance, request).await;
+    let fate = match &sent {
+        Ok(answer) => Some(Fate::Status(status(&answer.response))),
+        // That is a limit of ours.
+        Err((Refusal::Overflow, _)) => None,
+        Err(_) => Some(Fate::Broken),
+    };
+    if let Some((judge, fate)) = judge.zip(fate) {
+        judge.saw(pool, fate);
+    }
+    sent
+}
+
+async fn send_over(
+    pool: &Arc<Pool>,
+    via: &Via<'_>,
+    instance: &Instance,
+    mut request: Request<RequestBody>,
+) -> Result<Answer, Unsent> {
     let tls = match via.hop {
         Hop::Mesh(tls) => Some(&tls.h2),
         Hop::Outside(tls) => match via.kind() {
@@ -91,26 +115,12 @@ async fn send_to(
         Hop::Outside(_) => Scheme::HTTPS,
         _ => Scheme::HTTP,
     };
-    let judge = upstreams.judge(via);
-    if let Some(judge) = judge {
-        judge.begins(pool);
-    }
-    let saw = |fate| {
-        if let Some(judge) = judge {
-            judge.saw(pool, fate);
-        }
-    };
     for attempt in 0..=MOST_STALE {
         let fresh = attempt == MOST_STALE;
         let lease = pool.lease(instance, tls, via, fresh).await;
         let mut lease = match lease {
             Ok(lease) => lease,
-            Err(why) => {
-                if why != Refusal::Overflow {
-                    saw(Fate::Broken);
-                }
-                return Err((why, Some(request)));
-            }
+            Err(why) => return Err((why, Some(request))),
         };
         let sent = match &mut lease {
             Lease::One { sender, used, .. } => {
@@ -154,11 +164,9 @@ async fn send_to(
         match sent {
             // Nobody asked for it, so what follows on the connection means nothing.
             Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                saw(Fate::Broken);
                 return Err((Refusal::BadResponse, None));
             }
             Ok(response) => {
-                saw(Fate::Status(status(&response)));
                 let instance = Arc::clone(&instance.label);
                 return Ok(Answer {
                     response,
@@ -167,13 +175,9 @@ async fn send_to(
                 });
             }
             Err((_, Some(unsent))) => request = unsent,
-            Err(failed) => {
-                saw(Fate::Broken);
-                return Err(failed);
-            }
+            Err(failed) => return Err(failed),
         }
     }
-    saw(Fate::Broken);
     Err((Refusal::Closed, Some(request)))
 }
 
