@@ -3,10 +3,11 @@
 //! Never waits, counts, reads a clock or rolls dice: what varies is an argument. Every answer carries the origin that
 //! caused it.
 //!
-//! In the order in which a request meets them: [`normalise`] its path, [`permit`] its peer, [`faults`] made on purpose,
+//! In the order in which a request meets them: [`normalise`] its path, [`admit`] its peer, [`faults`] made on purpose,
 //! the [`request_limit`] that it counts against, [`limits`] for that peer, [`RouteTable::select`] a route,
 //! [`rewrite_path`] or [`location`], [`choose`] who serves it, and the [`affinity`] that it has to one instance of that.
 
+mod admit;
 mod affinity;
 mod fault;
 mod independent;
@@ -21,6 +22,7 @@ mod split;
 mod text;
 mod timeout;
 
+pub use admit::{Admission, admit, speaks_tls};
 pub use affinity::{Affinity, NewCookie, affinity};
 pub use fault::{Aborted, Faults, faults};
 pub use independent::applying;
@@ -32,5 +34,5 @@ pub use retry::{Outcome, is_retriable, wait};
 pub use rewrite::{location, rewrite_path};
 pub use route::{BadPattern, CompiledRoute, Request, RouteTable};
 pub use split::{Choice, choose};
-pub use text::check_pattern;
+pub use text::{check_pattern, parameter};
 pub use timeout::{Limits, limits};

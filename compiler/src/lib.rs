@@ -14,6 +14,7 @@ pub mod diag;
 pub mod edit;
 mod envelope;
 pub mod fix;
+pub mod flow;
 mod hostname;
 mod identity;
 mod incremental;

@@ -25,6 +25,12 @@ impl<K: Hash + Eq, V> Lookup<K, V> {
             .find_map(|(own, value)| (own == key).then_some(value))
     }
 
+    pub(crate) fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        let alike = self.0.get_mut(&hash(key))?;
+        let mut alike = alike.iter_mut();
+        alike.find_map(|(own, value)| (own == key).then_some(value))
+    }
+
     /// Keeps the value that was there, if any.
     pub(crate) fn insert_new(&mut self, key: K, value: V) {
         let alike = self.0.entry(hash(&key)).or_default();

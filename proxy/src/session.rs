@@ -5,8 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use mesh_bundle::decide::{Peer, Verdict, permit};
-use mesh_bundle::resource::TlsMode;
+use mesh_bundle::decide::{Admission, Peer, Verdict, admit};
 use mesh_bundle::{Kri, Origin};
 
 use crate::account::Refused;
@@ -108,28 +107,23 @@ impl Session {
     }
 
     fn inbound_standing<'a>(&self, table: &'a Table, inbound: &'a InboundTable) -> Standing<'a> {
-        let policy = &inbound.policy;
-        let Some(peer) = &self.peer else {
-            return match policy.tls.value {
-                TlsMode::Strict => {
-                    Standing::Refused(Refusal::Handshake, policy.tls.origin.as_ref())
-                }
-                TlsMode::Permissive | TlsMode::Disabled => Standing::Good {
-                    shadow_denied: false,
-                },
-            };
-        };
-        if !self.is_believed(peer, table) {
+        if let Some(peer) = &self.peer
+            && !self.is_believed(peer, table)
+        {
             return Standing::Refused(Refusal::PeerIdentity, None);
         }
-        match permit(policy, &peer.as_peer()) {
-            Verdict::Permit { .. } => Standing::Good {
+        let peer = self.peer.as_ref().map(TlsPeer::as_peer);
+        match admit(&inbound.policy, peer.as_ref()) {
+            Admission::Plain { .. } | Admission::Asked(Verdict::Permit { .. }) => Standing::Good {
                 shadow_denied: false,
             },
-            Verdict::ShadowDeny { .. } => Standing::Good {
+            Admission::Asked(Verdict::ShadowDeny { .. }) => Standing::Good {
                 shadow_denied: true,
             },
-            Verdict::Deny { origin } => Standing::Refused(Refusal::Permission, Some(origin)),
+            Admission::Asked(Verdict::Deny { origin }) => {
+                Standing::Refused(Refusal::Permission, Some(origin))
+            }
+            Admission::NeedsTls { origin } => Standing::Refused(Refusal::Handshake, origin),
         }
     }
 

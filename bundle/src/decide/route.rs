@@ -143,28 +143,55 @@ impl CompiledRoute {
         }
     }
 
-    fn matches(&self, request: &impl Request) -> bool {
+    /// Is its match about this method?
+    #[must_use]
+    pub fn holds_for_method(&self, method: &str) -> bool {
+        let own = self.route.matches.method.as_ref();
+        own.is_none_or(|own| own == method)
+    }
+
+    /// Is its match about this path, in the form of [`super::NormalPath::matched`]?
+    #[must_use]
+    pub fn holds_for_path(&self, path: &str) -> bool {
+        self.path.matches(path)
+    }
+
+    /// Does what it says of a header, by its place in the match, hold for this value of it?
+    #[must_use]
+    pub fn holds_for_header(&self, place: usize, value: Option<&[u8]>) -> bool {
+        let text = self.headers.get(place);
+        text.is_none_or(|text| text.matches(value))
+    }
+
+    /// Does what it says of a query parameter, by its place in the match, hold for this value of it?
+    #[must_use]
+    pub fn holds_for_parameter(&self, place: usize, value: Option<&[u8]>) -> bool {
+        let text = self.query.get(place);
+        text.is_none_or(|text| text.matches(value))
+    }
+
+    /// Is its match about this request?
+    #[must_use]
+    pub fn matches(&self, request: &impl Request) -> bool {
         let RequestMatch {
             path: _,
-            method,
+            method: _,
             headers,
             query,
         } = &self.route.matches;
-        let header = |(rule, text): (&HeaderMatch, &Text)| {
-            text.matches(request.header(&rule.name).as_deref())
+        let header = |(place, rule): (usize, &HeaderMatch)| {
+            self.holds_for_header(place, request.header(&rule.name).as_deref())
         };
-        let parameter = |(rule, text): (&QueryMatch, &Text)| {
+        let parameter = |(place, rule): (usize, &QueryMatch)| {
             let value = request
                 .query()
                 .and_then(|query| parameter(query, &rule.name));
-            text.matches(value.as_deref())
+            self.holds_for_parameter(place, value.as_deref())
         };
-        method
-            .as_ref()
-            .is_none_or(|method| method == request.method())
-            && self.path.matches(request.path())
-            && headers.iter().zip(&self.headers).all(header)
-            && query.iter().zip(&self.query).all(parameter)
+        self.holds_for_method(request.method())
+            && self.holds_for_path(request.path())
+            && headers.iter().enumerate().all(header)
+            && query.iter().enumerate().all(parameter)
     }
 }
 

@@ -77,7 +77,8 @@ fn reason(error: &regex::Error) -> String {
 }
 
 /// The first value of a query parameter, with its escapes undone; a parameter without `=` is empty.
-pub(super) fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, [u8]>> {
+#[must_use]
+pub fn parameter<'a>(query: &'a str, name: &str) -> Option<Cow<'a, [u8]>> {
     let pair = |pair: &'a str| pair.split_once('=').unwrap_or((pair, ""));
     let (_, value) = query
         .split('&')

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HashPolicy, LogBackend, Protocol, Retry, Timeouts, WeightedBackend};
+use super::{
+    Destination, HashPolicy, LogBackend, Protocol, RequestRetry, Retry, Timeouts, WeightedBackend,
+};
 use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
 
@@ -252,6 +254,21 @@ impl HttpRoute {
             access_log: None,
             retry: None,
             origin,
+        }
+    }
+
+    /// The limits of its requests: its own, or else those of its destination.
+    #[must_use]
+    pub fn timeouts<'a>(&'a self, destination: &'a Destination) -> &'a Timeouts {
+        self.timeouts.as_ref().unwrap_or(&destination.timeouts)
+    }
+
+    /// What of its requests is tried again: as it says itself, or else its destination.
+    #[must_use]
+    pub fn retry<'a>(&'a self, destination: &'a Destination) -> Option<&'a RequestRetry> {
+        match self.retry.as_ref().or(destination.retry.as_ref())? {
+            Retry::Requests(requests) => Some(requests),
+            Retry::Connections(_) => None,
         }
     }
 

@@ -12,11 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use mesh_bundle::decide::RouteTable;
+use mesh_bundle::decide::{RouteTable, speaks_tls};
 use mesh_bundle::resource::{
     CircuitBreaker, Cluster, ConnectionLimits, Destination, HashPolicy, HttpRoute, Inbound,
-    InboundPolicy, Locality, OutlierDetection, RequestRetry, Retry, TlsMode, Traffic,
-    WeightedBackend,
+    InboundPolicy, Locality, OutlierDetection, TlsMode, Traffic, WeightedBackend,
 };
 use mesh_bundle::{Key, Kri, ProxyConfig, Sourced};
 use mesh_delivery::message::{ClusterEndpoints, Endpoint};
@@ -106,7 +105,7 @@ fn clusters(world: &World, identity: Option<&Identity>, serial: u64) -> Result<C
                 outside::instances(kri, cluster.protocol, external)?,
             ),
             None => {
-                let hop = match (endpoints.tls_ready && has_identity, identity) {
+                let hop = match (speaks_tls(has_identity, endpoints.tls_ready), identity) {
                     (false, _) => Hop::Plain,
                     (true, None) => Hop::Unready,
                     (true, Some(identity)) => {
@@ -184,14 +183,6 @@ fn hash_policies(policies: Option<&Sourced<Vec<HashPolicy>>>) -> Vec<HashPolicy>
     policies.map_or_else(Vec::new, |policies| policies.value.clone())
 }
 
-/// What of a retry is about requests.
-fn requests(retry: &Retry) -> Option<RequestRetry> {
-    match retry {
-        Retry::Requests(requests) => Some((**requests).clone()),
-        Retry::Connections(_) => None,
-    }
-}
-
 fn backends(list: &[WeightedBackend], clusters: &Clusters) -> Vec<Backend> {
     let backend = |backend: &WeightedBackend| {
         let kri = backend.cluster.clone()?;
@@ -254,15 +245,8 @@ fn traffic(
                 .map(step)
                 .collect::<Result<_, _>>()?,
             backends: backends(&route.backends, clusters),
-            timeouts: route
-                .timeouts
-                .clone()
-                .unwrap_or_else(|| destination.timeouts.clone()),
-            retry: route
-                .retry
-                .as_ref()
-                .or(destination.retry.as_ref())
-                .and_then(requests),
+            timeouts: route.timeouts(destination).clone(),
+            retry: route.retry(destination).cloned(),
             hash_policies: hash_policies(
                 route
                     .hash_policies
