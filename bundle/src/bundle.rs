@@ -1,6 +1,7 @@
 //! The bundle: everything that one commit of a repository means, reproducible to the byte.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -25,14 +26,14 @@ pub struct Bundle {
     /// The commit, where it is known. Not covered by `digest`: equal files have equal digests.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Over everything below: of the resources their digests, which cover the rest of them.
+    /// Over everything below: of proxies and resources their digests, which cover the rest of them.
     pub digest: Digest,
     /// What meshd needs to issue certificates, by `MeshIdentity`.
     pub issuers: BTreeMap<Kri, Issuer>,
     /// What each declared Dataplane is given.
-    pub proxies: BTreeMap<Kri, BundledProxy>,
+    pub proxies: BTreeMap<Kri, Arc<BundledProxy>>,
     /// Every resource that a manifest names.
-    pub resources: BTreeMap<Digest, Resource>,
+    pub resources: BTreeMap<Digest, Arc<Resource>>,
 }
 
 /// One declared Dataplane.
@@ -160,16 +161,17 @@ pub enum UnreadableBundle {
     },
 }
 
-/// Over the canonical bytes of an object of format, issuers, proxies and the list of the digests of all resources, never
-/// held as a whole: a bundle may be large. The maps are in the order of their keys' texts, which is the canonical one.
+/// Over the canonical bytes of an object of format, issuers, the digests of the proxies and the list of the digests of all
+/// resources, never held as a whole: a bundle may be large. The maps are in the order of their keys' texts, which is the
+/// canonical one.
 fn digest_of<'a>(
     issuers: &BTreeMap<Kri, Issuer>,
-    proxies: &BTreeMap<Kri, BundledProxy>,
+    proxies: impl Iterator<Item = (&'a Kri, Digest)>,
     resources: impl Iterator<Item = &'a Digest>,
 ) -> Result<Digest, serde_json::Error> {
     let mut hash = Sha256::new();
     hash.update(format!("{{\"format\":{FORMAT},\"issuers\":"));
-    add(&mut hash, issuers)?;
+    add(&mut hash, issuers.iter())?;
     hash.update(",\"proxies\":");
     add(&mut hash, proxies)?;
     hash.update(",\"resources\":");
@@ -186,17 +188,17 @@ fn digest_of<'a>(
 
 fn add<K: Serialize, V: Serialize>(
     hash: &mut Sha256,
-    map: &BTreeMap<K, V>,
+    entries: impl Iterator<Item = (K, V)>,
 ) -> Result<(), serde_json::Error> {
     let mut before = "{";
-    for (key, value) in map {
+    for (key, value) in entries {
         hash.update(before);
-        hash.update(serde_json::to_vec(key)?);
+        hash.update(serde_json::to_vec(&key)?);
         hash.update(":");
-        hash.update(digest::canonical(value)?);
+        hash.update(digest::canonical(&value)?);
         before = ",";
     }
-    hash.update(if map.is_empty() { "{}" } else { "}" });
+    hash.update(if before == "{" { "{}" } else { "}" });
     Ok(())
 }
 
@@ -208,16 +210,20 @@ fn unchanged(found: Digest, computed: Digest) -> Result<(), UnreadableBundle> {
 }
 
 impl Bundle {
-    /// Seals content into a bundle. Each resource is under the digest that [`Resource::encode`] says.
+    /// Seals content into a bundle. Each resource is under the digest that [`Resource::encode`] says, each proxy beside the
+    /// one that [`BundledProxy::digest`] does.
     ///
     /// # Errors
     /// Never for values built by this crate's types; see [`digest::canonical`].
     pub fn seal(
         issuers: BTreeMap<Kri, Issuer>,
-        proxies: BTreeMap<Kri, BundledProxy>,
-        resources: BTreeMap<Digest, Resource>,
+        proxies: BTreeMap<Kri, (Digest, Arc<BundledProxy>)>,
+        resources: BTreeMap<Digest, Arc<Resource>>,
     ) -> Result<Self, serde_json::Error> {
-        let digest = digest_of(&issuers, &proxies, resources.keys())?;
+        let digests = proxies.iter().map(|(kri, (digest, _))| (kri, *digest));
+        let digest = digest_of(&issuers, digests, resources.keys())?;
+        let proxies = proxies.into_iter();
+        let proxies = proxies.map(|(kri, (_, proxy))| (kri, proxy)).collect();
         Ok(Self {
             format: FORMAT,
             revision: None,
@@ -250,13 +256,22 @@ impl Bundle {
             return Err(UnreadableBundle::Format { found: format });
         }
         let bundle: Self = serde_json::from_slice(bytes)?;
-        let whole = digest_of(&bundle.issuers, &bundle.proxies, bundle.resources.keys())?;
+        let mut digests = Vec::with_capacity(bundle.proxies.len());
+        for (kri, proxy) in &bundle.proxies {
+            digests.push((kri, proxy.digest()?));
+        }
+        let whole = digest_of(
+            &bundle.issuers,
+            digests.into_iter(),
+            bundle.resources.keys(),
+        )?;
         unchanged(bundle.digest, whole)?;
         for (digest, resource) in &bundle.resources {
             unchanged(*digest, resource.encode()?.0)?;
         }
-        for (proxy, BundledProxy { manifest, .. }) in &bundle.proxies {
-            let missing = manifest
+        for (proxy, bundled) in &bundle.proxies {
+            let missing = bundled
+                .manifest
                 .entries
                 .iter()
                 .find(|(_, digest)| !bundle.resources.contains_key(digest));
@@ -268,6 +283,16 @@ impl Bundle {
             }
         }
         Ok(bundle)
+    }
+}
+
+impl BundledProxy {
+    /// What it counts as in the digest of a bundle: that of its canonical bytes.
+    ///
+    /// # Errors
+    /// Never for values built by this crate's types; see [`digest::canonical`].
+    pub fn digest(&self) -> Result<Digest, serde_json::Error> {
+        Ok(Digest::of(&digest::canonical(self)?))
     }
 }
 

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mesh_bundle::Digest;
@@ -115,6 +116,30 @@ fn edits(commit: &Commit) -> Vec<Edit> {
         "version: v",
         "version: w",
     ));
+    edits.extend(replace(
+        "a permission of one service",
+        &["type: MeshTrafficPermission", "workload/svc-1\n"],
+        "workload/svc-1\n",
+        "workload/svc-0\n",
+    ));
+    edits.extend(replace(
+        "a policy of the clients of one service",
+        &["type: MeshTimeout", "-clients", "idleTimeout: 1m"],
+        "1m",
+        "9m",
+    ));
+    edits.extend(replace(
+        "a route",
+        &["type: MeshHTTPRoute", "weight: 90"],
+        "90",
+        "80",
+    ));
+    edits.extend(replace(
+        "a service",
+        &["type: MeshService", "appProtocol: http"],
+        "port: 80",
+        "port: 81",
+    ));
     edits.push(Edit {
         what: "a policy of the whole mesh",
         path: "everywhere.yaml".to_owned(),
@@ -126,7 +151,7 @@ fn edits(commit: &Commit) -> Vec<Edit> {
 /// How many proxies are given something else.
 fn affected(before: &Compiled, after: &Compiled) -> usize {
     let proxies = after.bundle.proxies.iter();
-    let changed = |(kri, proxy): &(&mesh_bundle::Kri, &mesh_bundle::BundledProxy)| {
+    let changed = |(kri, proxy): &(&mesh_bundle::Kri, &Arc<mesh_bundle::BundledProxy>)| {
         before.bundle.proxies.get(*kri).map(|proxy| &proxy.manifest) != Some(&proxy.manifest)
     };
     proxies.filter(changed).count()
@@ -134,13 +159,15 @@ fn affected(before: &Compiled, after: &Compiled) -> usize {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // Cargo adds arguments of its own.
-    let root = std::env::args()
+    let mut arguments = std::env::args()
         .skip(1)
-        .find(|argument| !argument.starts_with("--"));
-    let root = PathBuf::from(root.ok_or("say which repository")?);
+        .filter(|argument| !argument.starts_with("--"));
+    let root = PathBuf::from(arguments.next().ok_or("say which repository")?);
+    let only = arguments.next().unwrap_or_default();
     let mut commit = Commit::read(&root)?;
     let settings = Settings::default();
-    for Edit { what, path, texts } in edits(&commit) {
+    let edits = edits(&commit).into_iter();
+    for Edit { what, path, texts } in edits.filter(|edit| edit.what.contains(&only)) {
         commit.write(&path, texts[1].clone().into_bytes());
         let mut compiler = Compiler::default();
         let mut before = compiler.compile(&commit, &settings);

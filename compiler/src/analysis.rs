@@ -5,8 +5,6 @@
 use std::sync::Arc;
 
 use crate::compile::Compiled;
-use crate::defaults;
-use crate::diag::Diagnostics;
 use crate::kinds::Resource;
 use crate::model::Settings;
 use crate::repository::{Lines, MeshView, meshes};
@@ -19,8 +17,6 @@ pub struct Analysis {
     pub(crate) settings: Settings,
     /// The documents.
     pub(crate) resources: Vec<Arc<Resource>>,
-    /// The documents that nobody wrote.
-    defaults: Vec<Resource>,
 }
 
 impl Analysis {
@@ -30,7 +26,6 @@ impl Analysis {
         settings: &Settings,
     ) -> Self {
         Self {
-            defaults: defaults::policies(&resources, settings),
             settings: settings.clone(),
             compiled,
             resources,
@@ -45,15 +40,7 @@ impl Analysis {
     }
 
     /// The meshes, by name: policies in their order, references resolved.
-    pub(crate) fn meshes(&self) -> Vec<MeshView<'_>> {
-        // They have been reported.
-        let mut findings = Diagnostics::default();
-        meshes(
-            &self.resources,
-            &self.defaults,
-            self.lines(),
-            &self.settings,
-            &mut findings,
-        )
+    pub(crate) fn meshes(&self) -> Vec<MeshView> {
+        meshes(&self.resources, self.lines(), &self.settings)
     }
 }

@@ -14,7 +14,7 @@ use crate::diag::{Code, Diagnostic, Diagnostics, Location, Severity};
 use crate::envelope;
 use crate::kinds::Resource;
 use crate::kinds::legacy::gateway_api::Gateways;
-use crate::lower::{Lowered, Purpose, lower};
+use crate::lower::{Lowered, Memory, Purpose};
 use crate::model::{Compat, Settings};
 use crate::provenance::Provenance;
 use crate::reading::{Judged, Readings};
@@ -80,14 +80,20 @@ pub(crate) struct Judgement {
 #[must_use]
 pub fn compile(world: &dyn World, settings: &Settings) -> Compiled {
     let readings = Readings::of(world, settings, None);
-    judge(&readings, settings, Purpose::Bundle).compiled()
+    judge(&readings, settings, Purpose::Bundle, &mut Memory::default()).compiled()
 }
 
 /// Compiles a repository for the findings alone.
 #[must_use]
 pub fn check(world: &dyn World, settings: &Settings) -> Checked {
     let readings = Readings::of(world, settings, None);
-    let checked = judge(&readings, settings, Purpose::Findings).checked;
+    let checked = judge(
+        &readings,
+        settings,
+        Purpose::Findings,
+        &mut Memory::default(),
+    )
+    .checked;
     Checked {
         readings,
         ..checked
@@ -98,7 +104,7 @@ pub fn check(world: &dyn World, settings: &Settings) -> Checked {
 #[must_use]
 pub fn analyse(world: &dyn World, settings: &Settings) -> Analysis {
     let readings = Readings::of(world, settings, None);
-    let mut judgement = judge(&readings, settings, Purpose::Bundle);
+    let mut judgement = judge(&readings, settings, Purpose::Bundle, &mut Memory::default());
     let resources = std::mem::take(&mut judgement.resources);
     Analysis::new(judgement.compiled(), resources, settings)
 }
@@ -115,8 +121,13 @@ impl Judgement {
     }
 }
 
-/// From what stands in each file to what all of it means.
-pub(crate) fn judge(readings: &Readings, settings: &Settings, purpose: Purpose) -> Judgement {
+/// From what stands in each file to what all of it means. What is remembered was made under the same settings.
+pub(crate) fn judge(
+    readings: &Readings,
+    settings: &Settings,
+    purpose: Purpose,
+    memory: &mut Memory,
+) -> Judgement {
     let mut sources = readings.sources();
     let mut diagnostics = Diagnostics {
         list: readings.findings.clone(),
@@ -155,7 +166,8 @@ pub(crate) fn judge(readings: &Readings, settings: &Settings, purpose: Purpose) 
         resources.extend(resource.map(Arc::clone));
     }
     let mut between = Diagnostics::default();
-    let lowered = lower(&resources, &sources, (settings, purpose), &mut between);
+    let asked = (settings, purpose);
+    let lowered = memory.lower(&resources, &sources, asked, &mut between);
     // Nor is anything said of a place that has been refused: one mistake, one finding.
     let refused = diagnostics.list.iter();
     let refused = refused.filter(|finding| finding.severity == Severity::Error);

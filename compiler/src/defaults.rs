@@ -77,6 +77,9 @@ const POLICIES: [DefaultPolicy; 4] = [
     },
 ];
 
+/// What decides which there are, by short names: documents of these kinds, and which meshes there are.
+pub(crate) const KINDS: [&str; 4] = ["m", "mt", "mcb", "mr"];
+
 /// The default policies of every mesh that does not skip them.
 pub(crate) fn policies(resources: &[Arc<Resource>], settings: &Settings) -> Vec<Resource> {
     if !settings.default_policies {

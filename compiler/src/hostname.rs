@@ -14,7 +14,7 @@ use crate::service::Service;
 use crate::template::{Template, Variable};
 
 /// Gives names to the services of one kind that carry its labels.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Generator {
     name: String,
     kind: TargetKind,

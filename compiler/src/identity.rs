@@ -25,24 +25,24 @@ const KUBERNETES_PATH: &str = "/ns/{{ .Namespace }}/sa/{{ .ServiceAccount }}";
 const SERVICE_ACCOUNT: &str = "k8s.kuma.io/service-account";
 
 /// A `MeshIdentity`, understood.
-#[derive(Debug, Clone)]
-pub(crate) struct Identity<'a> {
-    pub(crate) meta: &'a Meta,
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Identity {
+    pub(crate) meta: Meta,
     /// `None`: selects nobody.
-    labels: Option<&'a BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, String>>,
     pub(crate) trust_domain: TrustDomain,
     path: Option<Template>,
-    bundled: Option<&'a Bundled>,
+    bundled: Option<Bundled>,
 }
 
 /// Values of [`ValueSource::Inline`], by issuer and pointer.
 pub(crate) type Inline = BTreeMap<(Kri, String), String>;
 
-impl<'a> Identity<'a> {
+impl Identity {
     /// Understands a document. What its own checks have reported is left out silently.
     pub(crate) fn read(
-        meta: &'a Meta,
-        spec: &'a MeshIdentity,
+        meta: &Meta,
+        spec: &MeshIdentity,
         settings: &Settings,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
@@ -80,11 +80,11 @@ impl<'a> Identity<'a> {
         let provider = spec.provider.as_ref();
         let bundled = provider.filter(|provider| provider.kind == Some(ProviderType::Bundled));
         Some(Self {
-            meta,
-            labels: dataplane.and_then(|dataplane| dataplane.match_labels.as_ref()),
+            meta: meta.clone(),
+            labels: dataplane.and_then(|dataplane| dataplane.match_labels.clone()),
             trust_domain,
             path,
-            bundled: bundled.and_then(|provider| provider.bundled.as_ref()),
+            bundled: bundled.and_then(|provider| provider.bundled.clone()),
         })
     }
 
@@ -96,7 +96,7 @@ impl<'a> Identity<'a> {
     /// Is this proxy one of those that it is for?
     pub(crate) fn selects(&self, proxy: &Meta) -> bool {
         let carries = |labels| crate::policy::carries(&proxy.labels, labels);
-        self.meta.kri.mesh == proxy.kri.mesh && self.labels.is_some_and(carries)
+        self.meta.kri.mesh == proxy.kri.mesh && self.labels.as_ref().is_some_and(carries)
     }
 
     /// The SPIFFE ID that it gives to a proxy.
@@ -143,7 +143,7 @@ impl<'a> Identity<'a> {
 
     /// How meshd issues its certificates; `None` where it only announces names.
     pub(crate) fn issuer(&self, lines: Lines<'_>, inline: &mut Inline) -> Option<Issuer> {
-        let bundled = self.bundled?;
+        let bundled = self.bundled.as_ref()?;
         let generated = bundled.autogenerate.as_ref();
         let generated = generated.and_then(|generated| generated.enabled) == Some(true);
         let ca = match &bundled.ca {
@@ -161,7 +161,7 @@ impl<'a> Identity<'a> {
             ca,
             lifetime: self.lifetime(),
             publish_trust: bundled.mesh_trust_creation != Some(MeshTrustCreation::Disabled),
-            origin: lines.document(self.meta),
+            origin: lines.document(&self.meta),
         })
     }
 
@@ -184,7 +184,8 @@ impl<'a> Identity<'a> {
     }
 
     fn lifetime(&self) -> Duration {
-        let parameters = self.bundled.and_then(|b| b.certificate_parameters.as_ref());
+        let bundled = self.bundled.as_ref();
+        let parameters = bundled.and_then(|b| b.certificate_parameters.as_ref());
         let expiry = parameters.and_then(|parameters| parameters.expiry);
         expiry.map_or(LIFETIME, |expiry| expiry.0)
     }
@@ -192,10 +193,7 @@ impl<'a> Identity<'a> {
 
 /// The identity that a proxy gets: of those that issue certificates and select it, the one with the most label pairs, then
 /// the smallest name. One that only announces names never takes a certificate away.
-pub(crate) fn winner<'b, 'a>(
-    identities: &'b [Identity<'a>],
-    proxy: &Meta,
-) -> Option<&'b Identity<'a>> {
+pub(crate) fn winner<'a>(identities: &'a [Identity], proxy: &Meta) -> Option<&'a Identity> {
     let selecting = identities
         .iter()
         .filter(|identity| identity.bundled.is_some() && identity.selects(proxy));
@@ -203,16 +201,14 @@ pub(crate) fn winner<'b, 'a>(
 }
 
 /// Of several identities the one with the most label pairs, then the smallest name.
-pub(crate) fn best<'b, 'a: 'b>(
-    identities: impl Iterator<Item = &'b Identity<'a>>,
-) -> Option<&'b Identity<'a>> {
-    let pairs = |identity: &Identity<'_>| identity.labels.map_or(0, BTreeMap::len);
+pub(crate) fn best<'a>(identities: impl Iterator<Item = &'a Identity>) -> Option<&'a Identity> {
+    let pairs = |identity: &Identity| identity.labels.as_ref().map_or(0, BTreeMap::len);
     identities.min_by_key(|identity| (Reverse(pairs(identity)), identity.meta.kri.name.clone()))
 }
 
 /// What a proxy is given; what keeps it from being somebody is reported.
 pub(crate) fn given(
-    identities: &[Identity<'_>],
+    identities: &[Identity],
     instance: Instance<'_>,
     lines: Lines<'_>,
     diagnostics: &mut Diagnostics,
@@ -223,7 +219,7 @@ pub(crate) fn given(
             spiffe_id,
             issuer: identity.meta.kri.clone(),
             lifetime: identity.lifetime(),
-            origin: lines.document(identity.meta),
+            origin: lines.document(&identity.meta),
         }),
         Err(why) => {
             let message = format!(
@@ -241,7 +237,7 @@ pub(crate) fn given(
 
 /// Every SPIFFE ID that clients must expect of a proxy: of all identities that select it, so that a mesh can move from one
 /// trust domain to another while both are in use.
-pub(crate) fn announced(identities: &[Identity<'_>], proxy: &Meta) -> BTreeSet<SpiffeId> {
+pub(crate) fn announced(identities: &[Identity], proxy: &Meta) -> BTreeSet<SpiffeId> {
     identities
         .iter()
         .filter(|identity| identity.selects(proxy))

@@ -5,7 +5,7 @@
 
 use crate::Compiled;
 use crate::compile::judge;
-use crate::lower::Purpose;
+use crate::lower::{Memory, Purpose};
 use crate::model::Settings;
 use crate::reading::{Known, Readings};
 use crate::world::World;
@@ -16,6 +16,8 @@ pub struct Compiler {
     /// What is known was read with these.
     settings: Settings,
     files: Known,
+    /// What was made of them.
+    memory: Memory,
 }
 
 impl Compiler {
@@ -29,9 +31,10 @@ impl Compiler {
         if self.settings != timeless {
             self.settings = timeless;
             self.files.clear();
+            self.memory = Memory::default();
         }
         let readings = Readings::of(world, settings, Some(&self.files));
-        let judgement = judge(&readings, settings, Purpose::Bundle);
+        let judgement = judge(&readings, settings, Purpose::Bundle, &mut self.memory);
         self.files = readings.known();
         judgement.compiled()
     }

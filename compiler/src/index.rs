@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 type Labels = BTreeMap<String, String>;
 
 /// Things with labels, by each pair that they carry.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Carriers {
     all: Vec<usize>,
     by_pair: Pairs,
@@ -22,7 +22,7 @@ pub(crate) struct Selectors {
     by_pair: Pairs,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 struct Pairs(BTreeMap<String, BTreeMap<String, Vec<usize>>>);
 
 impl Carriers {

@@ -297,7 +297,10 @@ fn config(bundle: &Bundle, kri: &Kri) -> Result<ProxyConfig, NotShown> {
     let resources: BTreeMap<Key, Resource> = entries
         .into_iter()
         .flatten()
-        .filter_map(|(key, digest)| Some((key.clone(), bundle.resources.get(digest)?.clone())))
+        .filter_map(|(key, digest)| {
+            let resource = bundle.resources.get(digest)?;
+            Some((key.clone(), Resource::clone(resource)))
+        })
         .collect();
     ProxyConfig::assemble(resources).map_err(|reason| NotShown::Incomplete {
         name: kri.name.clone(),

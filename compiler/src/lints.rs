@@ -8,7 +8,7 @@ mod fit;
 mod identities;
 mod listeners;
 mod passthrough;
-mod permissions;
+pub(crate) mod permissions;
 mod precedence;
 mod protocols;
 mod references;
@@ -18,63 +18,152 @@ mod selection;
 mod telemetry;
 mod unused;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use mesh_bundle::Key;
 use mesh_bundle::resource::{InboundPolicy, Resource};
-use mesh_bundle::{BundledProxy, Digest, Key, Kri};
 
-use crate::diag::Diagnostics;
-use crate::parallel;
-use crate::provenance::Provenance;
-use crate::repository::MeshView;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::kinds::{self, Resource as Document, Spec};
+use crate::lower::Given;
+use crate::model::Settings;
+use crate::parallel::{self, SMALL};
+use crate::policy::applies::Selection;
+use crate::policy::is_shadow;
+use crate::policy::target::Target;
+use crate::repository::{Changes, MeshView};
 use crate::service::Instance;
 
 /// One mesh, and what its proxies were given.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compared<'a> {
-    pub(crate) mesh: &'a MeshView<'a>,
-    pub(crate) proxies: &'a BTreeMap<Kri, BundledProxy>,
-    pub(crate) resources: &'a BTreeMap<Digest, Box<Resource>>,
-    pub(crate) provenance: &'a Provenance,
-    /// Seconds since 1970, where findings may depend on the time.
-    pub(crate) now: Option<i64>,
+    pub(crate) mesh: &'a MeshView,
+    /// In the order of its Dataplanes.
+    pub(crate) given: &'a [Arc<Given>],
+    pub(crate) settings: &'a Settings,
 }
 
-/// All findings of one mesh.
-pub(crate) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
-    let found = parallel::map(&LINTS, 1, |lint| {
-        let mut found = Diagnostics::default();
-        lint(compared, &mut found);
-        found
-    });
-    for found in found {
-        diagnostics.list.extend(found.list);
+/// What was found in a mesh.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    facts: Facts,
+    /// About each document of which there is something to say, in the order of their KRIs.
+    documents: Vec<(Arc<Document>, Vec<Diagnostic>)>,
+    /// Between services and proxies.
+    roster: Vec<Diagnostic>,
+}
+
+/// What findings about one document depend on beside services and proxies.
+#[derive(Debug, Default, PartialEq)]
+struct Facts {
+    known: identities::Known,
+    everywhere: decisions::Everywhere,
+}
+
+impl Found {
+    /// Finds again what documents may have changed; `stale`: all that is about services and proxies.
+    pub(crate) fn update(&mut self, of: Compared<'_>, changes: &Changes, stale: bool) {
+        let facts = Facts {
+            known: identities::Known::of(of.mesh),
+            everywhere: decisions::Everywhere::of(of.mesh),
+        };
+        let anew = stale || self.facts != facts;
+        self.facts = facts;
+        if stale {
+            self.roster = parallel::map(&ROSTER, 1, |lint| {
+                let mut found = Diagnostics::default();
+                lint(of.mesh, &mut found);
+                found.list
+            })
+            .concat();
+        }
+        if anew {
+            self.documents.clear();
+        }
+        let gone: BTreeSet<_> = changes.gone.iter().map(Arc::as_ptr).collect();
+        self.documents
+            .retain(|(document, _)| !gone.contains(&Arc::as_ptr(document)));
+        let new = if anew {
+            &of.mesh.documents
+        } else {
+            &changes.new
+        };
+        let found = parallel::map(new, SMALL, |document| {
+            let mut found = Diagnostics::default();
+            self::document(of, &self.facts, document, &mut found);
+            found.list
+        });
+        for (document, found) in new.iter().zip(found) {
+            if !found.is_empty() {
+                let kri = &document.meta.kri;
+                let place = self
+                    .documents
+                    .partition_point(|(known, _)| known.meta.kri < *kri);
+                self.documents.insert(place, (Arc::clone(document), found));
+            }
+        }
+    }
+
+    /// All that is to be said.
+    pub(crate) fn tell(&self, of: Compared<'_>, diagnostics: &mut Diagnostics) {
+        let documents = self.documents.iter().flat_map(|(_, found)| found);
+        diagnostics
+            .list
+            .extend(self.roster.iter().chain(documents).cloned());
+        for lint in CHEAP {
+            lint(of, diagnostics);
+        }
     }
 }
 
 /// None knows of the others.
-const LINTS: [fn(Compared<'_>, &mut Diagnostics); 15] = [
-    |of, found| references::check(of.mesh, found),
-    |of, found| selection::check(of.mesh, found),
-    |of, found| telemetry::check(of.mesh, found),
+const ROSTER: [fn(&MeshView, &mut Diagnostics); 3] =
+    [protocols::check, selection::check, listeners::check];
+
+/// What looks at few documents, or only at what is kept of each proxy.
+const CHEAP: [fn(Compared<'_>, &mut Diagnostics); 7] = [
     |of, found| passthrough::check(of.mesh, found),
-    |of, found| protocols::check(of.mesh, found),
-    |of, found| routes::check(of.mesh, found),
     |of, found| retries::check(of.mesh, found),
-    listeners::check,
-    |of, found| fit::check(of.mesh, found),
-    |of, found| identities::check(of.mesh, found),
     |of, found| unused::check(of.mesh, found),
-    |of, found| expiry::check(of.mesh, of.now, found),
-    |of, found| decisions::check(of.mesh, found),
-    permissions::check,
+    |of, found| expiry::check(of.mesh, of.settings.now, found),
+    listeners::metrics,
+    permissions::denies_all,
     precedence::check,
 ];
 
+/// What is to be said of one document.
+fn document(of: Compared<'_>, facts: &Facts, document: &Document, found: &mut Diagnostics) {
+    let mesh = of.mesh;
+    references::check(mesh, document, found);
+    telemetry::check(mesh, document, found);
+    protocols::document(mesh, document, found);
+    routes::check(document, found);
+    fit::check(mesh, document, found);
+    identities::check(mesh, &facts.known, document, found);
+    let kinds = kinds::KINDS.iter();
+    let mut of_kind = kinds.filter(|kind| kind.short == document.meta.kri.kind);
+    if !of_kind.any(|kind| kind.is_policy) {
+        return;
+    }
+    let target = Target::read(document.body.get("targetRef"));
+    let policy = Selection {
+        meta: &document.meta,
+        target: &target,
+    };
+    selection::policy(mesh, policy, found);
+    let counts = of.settings.with_shadow || !is_shadow(&document.meta);
+    if counts && matches!(document.spec, Spec::MeshTrafficPermission(_)) {
+        decisions::check(&facts.everywhere, document, found);
+        permissions::check(of, policy, found);
+    }
+}
+
 impl<'a> Compared<'a> {
     fn resource(&self, proxy: Instance<'_>, key: &Key) -> Option<&'a Resource> {
-        let entries = &self.proxies.get(&proxy.meta.kri)?.manifest.entries;
-        self.resources.get(entries.get(key)?).map(Box::as_ref)
+        let kri = |given: &Arc<Given>| given.dataplane.meta.kri.cmp(&proxy.meta.kri);
+        let place = self.given.binary_search_by(kri).ok()?;
+        self.given.get(place)?.resource(key)
     }
 
     /// Has the proxy an identity?

@@ -8,7 +8,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
 /// Values by keys.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Lookup<K, V>(BTreeMap<u64, Vec<(K, V)>>);
 
 impl<K, V> Default for Lookup<K, V> {

@@ -12,6 +12,7 @@ pub(crate) mod inbound;
 mod independent;
 pub(crate) mod leaf;
 pub(crate) mod load_balancing;
+mod memory;
 mod metrics;
 mod outbound;
 mod passthrough;
@@ -24,153 +25,180 @@ mod tracing;
 mod trust;
 mod wide;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mesh_bundle::resource::Proxy;
-use mesh_bundle::{Bundle, BundledProxy, DeclaredEndpoint, Digest, Key, Kri, Resource};
+use mesh_bundle::{BundledProxy, DeclaredEndpoint, Digest, Key, Manifest, Resource};
 
-use crate::compile::Secrets;
-use crate::defaults;
-use crate::diag::Diagnostics;
+use crate::diag::{Diagnostics, Location};
 use crate::identity;
 use crate::kinds;
-use crate::lints::{self, Compared};
-use crate::model::Settings;
+use crate::lints::permissions;
 use crate::parallel::{self, SMALL};
 use crate::policy::applies::Subject;
-use crate::provenance::{Notes, Provenance};
-use crate::repository::{Lines, MeshView, meshes};
+use crate::provenance::Notes;
+use crate::repository::{Lines, MeshView, Stale};
 use crate::service::Instance;
-use crate::source::Sources;
 
-use shared::{Parts, Shared};
+pub(crate) use memory::{Lowered, Memory, Purpose};
 
-/// What comes out.
-#[derive(Debug, Default)]
-pub(crate) struct Lowered {
-    pub(crate) content: Content,
-    pub(crate) secrets: Secrets,
-    /// What effective values overrode.
-    pub(crate) provenance: Provenance,
-}
-
-/// What it is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// All of it.
-    Bundle,
-    /// The content is thrown away: what no finding is about is not kept.
-    Findings,
-}
-
-/// A bundle before it is sealed.
-#[derive(Debug, Default)]
-pub(crate) struct Content {
-    issuers: BTreeMap<Kri, mesh_bundle::Issuer>,
-    proxies: BTreeMap<Kri, BundledProxy>,
-    resources: BTreeMap<Digest, Box<Resource>>,
-}
+use shared::{Kept, Parts, Shared, is_seen};
 
 /// One proxy, while it is being put together.
 #[derive(Debug, Clone, Copy)]
 struct Lowering<'a> {
-    mesh: &'a MeshView<'a>,
+    mesh: &'a MeshView,
     instance: Instance<'a>,
     subject: Subject<'a>,
     lines: Lines<'a>,
 }
 
-/// Makes the bundle, and says what is wrong between resources.
-pub(crate) fn lower(
-    resources: &[Arc<kinds::Resource>],
-    sources: &Sources,
-    (settings, purpose): (&Settings, Purpose),
-    diagnostics: &mut Diagnostics,
-) -> Lowered {
-    let lines = Lines { sources };
-    let defaults = defaults::policies(resources, settings);
-    let meshes = meshes(resources, &defaults, lines, settings, diagnostics);
-    let mut lowered = Lowered::default();
-    for mesh in &meshes {
-        // Items of policies are numbered within a mesh.
-        lowered.secrets.documents.extend(mesh.secrets());
-        let shared = Shared::new(purpose);
-        for identity in &mesh.identities {
-            if let Some(issuer) = identity.issuer(lines, &mut lowered.secrets.inline) {
-                let kri = identity.meta.kri.clone();
-                lowered.content.issuers.insert(kri, issuer);
-            }
-        }
-        for given in proxies(mesh, lines, &shared) {
-            let Given {
-                kri,
-                proxy,
-                notes,
-                findings,
-            } = given;
-            diagnostics.list.extend(findings.list);
-            lowered.provenance.notes.insert(kri.clone(), notes);
-            lowered.content.proxies.insert(kri, proxy);
-        }
-        let resources = shared.into_resources();
-        let compared = Compared {
-            mesh,
-            proxies: &lowered.content.proxies,
-            resources: &resources,
-            provenance: &lowered.provenance,
-            now: settings.now,
-        };
-        lints::check(compared, diagnostics);
-        lowered.content.resources.extend(resources);
-    }
-    lowered
-}
-
-impl Content {
-    pub(crate) fn seal(self) -> Bundle {
-        let resources = self.resources.into_iter();
-        let resources = resources.map(|(digest, resource)| (digest, *resource));
-        // Sealing fails for values that are no JSON only, which none of these is; a bundle of nothing is then the safe one.
-        Bundle::seal(self.issuers, self.proxies, resources.collect())
-            .unwrap_or_else(|_| crate::compile::empty())
-    }
-}
-
-/// What one proxy is given.
-struct Given {
-    kri: Kri,
-    proxy: BundledProxy,
-    notes: BTreeMap<Key, Arc<Notes>>,
+/// What one proxy is given, and what has to be the same for that to be so.
+#[derive(Debug)]
+pub(crate) struct Given {
+    pub(crate) dataplane: Arc<kinds::Resource>,
+    /// The services that it is behind, as indices.
+    serving: Vec<usize>,
+    /// `None` where nothing is published.
+    share: Option<Share>,
+    /// The resources that findings may be about.
+    seen: BTreeMap<Key, Arc<Resource>>,
+    pub(crate) notes: Arc<BTreeMap<Key, Arc<Notes>>>,
+    /// Of all notes, see [`Notes::ties`].
+    pub(crate) ties: BTreeSet<(Location, Location)>,
+    /// See [`permissions::closed`].
+    pub(crate) closed: Vec<usize>,
     findings: Diagnostics,
 }
 
-fn proxies(mesh: &MeshView<'_>, lines: Lines<'_>, shared: &Shared) -> Vec<Given> {
-    if mesh.instances.is_empty() {
+/// Its part of a bundle.
+#[derive(Debug)]
+struct Share {
+    digest: Digest,
+    proxy: Arc<BundledProxy>,
+    /// In the order of the manifest.
+    resources: Vec<Arc<Resource>>,
+}
+
+impl Given {
+    fn new(
+        (mesh, place): (&MeshView, usize),
+        dataplane: &Arc<kinds::Resource>,
+        parts: Parts<'_>,
+        findings: Diagnostics,
+    ) -> Self {
+        let seen = parts.held.iter().filter_map(|(key, kept)| {
+            let resource = kept
+                .resource
+                .as_ref()
+                .filter(|resource| is_seen(resource))?;
+            Some((key.clone(), Arc::clone(resource)))
+        });
+        let seen: BTreeMap<_, _> = seen.collect();
+        let instance = Instance::of(dataplane);
+        let closed = |instance| permissions::closed(instance, |key| seen.get(key).map(Arc::as_ref));
+        let ties = parts.notes.values().flat_map(|notes| &notes.ties);
+        Self {
+            closed: instance.map(closed).unwrap_or_default(),
+            ties: ties.cloned().collect(),
+            dataplane: Arc::clone(dataplane),
+            serving: mesh.serving(place).to_vec(),
+            seen,
+            notes: Arc::new(parts.notes),
+            findings,
+            share: Share::new((mesh, place), parts.held),
+        }
+    }
+
+    /// What it holds under a name, of what findings may be about.
+    pub(crate) fn resource(&self, key: &Key) -> Option<&Resource> {
+        self.seen.get(key).map(Arc::as_ref)
+    }
+
+    /// What its manifest names.
+    fn resources(&self) -> impl Iterator<Item = (Digest, &Arc<Resource>)> {
+        self.share.iter().flat_map(|share| {
+            let digests = share.proxy.manifest.entries.values().copied();
+            digests.zip(&share.resources)
+        })
+    }
+}
+
+impl Share {
+    fn new((mesh, place): (&MeshView, usize), held: BTreeMap<Key, Kept>) -> Option<Self> {
+        let instance = Instance::of(mesh.dataplanes.get(place)?)?;
+        let mut manifest = Manifest::default();
+        let mut resources = Vec::with_capacity(held.len());
+        for (key, kept) in held {
+            manifest.entries.insert(key, kept.digest);
+            resources.push(kept.resource?);
+        }
+        let proxy = BundledProxy {
+            workload: instance.workload().map(str::to_owned),
+            manifest,
+            endpoints: endpoints(mesh, place, instance),
+        };
+        Some(Self {
+            digest: proxy.digest().ok()?,
+            proxy: Arc::new(proxy),
+            resources,
+        })
+    }
+}
+
+/// What each proxy of a mesh is given, in the order of its Dataplanes: what it was given `before`, where that is not stale.
+fn proxies(
+    mesh: &MeshView,
+    lines: Lines<'_>,
+    purpose: Purpose,
+    (before, stale): (Vec<Arc<Given>>, &Stale),
+) -> Vec<Arc<Given>> {
+    if mesh.dataplanes.is_empty() {
         return Vec::new();
     }
-    let trust = shared.keep(Resource::Trust(trust::trust(&mesh.trusts)));
-    let instances: Vec<_> = mesh.instances.iter().enumerate().collect();
-    parallel::map(&instances, SMALL, |(place, instance)| {
+    let shared = Shared::new(purpose);
+    let mut before = before.into_iter().peekable();
+    let known = |(place, dataplane): (usize, &Arc<kinds::Resource>)| {
+        let other = |given: &Arc<Given>| {
+            !Arc::ptr_eq(&given.dataplane, dataplane)
+                && given.dataplane.meta.kri < dataplane.meta.kri
+        };
+        while before.next_if(other).is_some() {}
+        let given = before.next_if(|given| Arc::ptr_eq(&given.dataplane, dataplane))?;
+        let same = !stale.contains(place) && given.serving == mesh.serving(place);
+        same.then_some(given)
+    };
+    let dataplanes = mesh.dataplanes.iter().enumerate();
+    let mut given: Vec<Option<Arc<Given>>> = dataplanes.map(known).collect();
+    let places = given.iter().enumerate();
+    let missing: Vec<usize> = places
+        .filter_map(|(place, given)| given.is_none().then_some(place))
+        .collect();
+    if missing.is_empty() {
+        return given.into_iter().flatten().collect();
+    }
+    let trust = shared.keep(Resource::Trust(trust::trust(mesh.trusts())));
+    let made = parallel::map(&missing, SMALL, |place| {
+        let dataplane = mesh.dataplanes.get(*place)?;
+        let instance = Instance::of(dataplane)?;
         let mut findings = Diagnostics::default();
-        let mut parts = Parts::new(shared);
-        parts.hold(Key::Trust, trust);
-        proxy(mesh, **instance, lines, &mut parts, &mut findings);
-        Given {
-            kri: instance.meta.kri.clone(),
-            proxy: BundledProxy {
-                workload: instance.workload().map(str::to_owned),
-                manifest: parts.manifest,
-                endpoints: endpoints(mesh, *place, **instance),
-            },
-            notes: parts.notes,
-            findings,
+        let mut parts = Parts::new(&shared);
+        let trust = trust.clone().map(|trust| (Key::Trust, trust));
+        parts.held.extend(trust);
+        proxy(mesh, instance, lines, &mut parts, &mut findings);
+        Some(Given::new((mesh, *place), dataplane, parts, findings))
+    });
+    for (place, made) in missing.into_iter().zip(made) {
+        if let (Some(given), Some(made)) = (given.get_mut(place), made) {
+            *given = Some(Arc::new(made));
         }
-    })
+    }
+    given.into_iter().flatten().collect()
 }
 
 fn proxy(
-    mesh: &MeshView<'_>,
+    mesh: &MeshView,
     instance: Instance<'_>,
     lines: Lines<'_>,
     parts: &mut Parts<'_>,
@@ -201,7 +229,7 @@ fn proxy(
 }
 
 /// The service ports that a proxy serves.
-fn endpoints(mesh: &MeshView<'_>, place: usize, instance: Instance<'_>) -> Vec<DeclaredEndpoint> {
+fn endpoints(mesh: &MeshView, place: usize, instance: Instance<'_>) -> Vec<DeclaredEndpoint> {
     let mut endpoints = Vec::new();
     if mesh.is_closed(&instance.meta.kri.zone) {
         return endpoints;

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use mesh_bundle::Kri;
 use serde_json::Value;
 
-use crate::diag::{Location, Pointer};
+use crate::diag::{Diagnostic, Location, Pointer};
 use crate::index::Selectors;
 use crate::lookup::Lookup;
 use crate::model::{Compat, Meta};
@@ -81,6 +81,8 @@ pub(crate) struct Table {
     pub(crate) policies: Vec<Policy>,
     /// What would be among them if it were no shadow, weakest first.
     pub(crate) shadows: Vec<Policy>,
+    /// What items refer to that is not there.
+    pub(crate) findings: Vec<Diagnostic>,
     /// `to` items, weakest first.
     to: Vec<Item>,
     /// `rules` items, weakest first.

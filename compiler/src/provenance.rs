@@ -16,7 +16,7 @@ use crate::repository::Lines;
 /// By proxy and resource.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Provenance {
-    pub(crate) notes: BTreeMap<Kri, BTreeMap<Key, Arc<Notes>>>,
+    pub(crate) notes: BTreeMap<Kri, Arc<BTreeMap<Key, Arc<Notes>>>>,
 }
 
 /// What is noted about one resource.

@@ -1,31 +1,36 @@
 //! The resources of a repository by mesh, with what the language adds to them: default policies, generated services,
 //! hostnames and virtual IPs.
 //!
-//! Never depends on the order of files: everything is in the order of KRIs.
+//! Never depends on the order of files: everything is in the order of KRIs. Never depends on what a mesh held before:
+//! whatever is taken over from then is what would be made of the same documents now.
 
+mod documents;
+mod frame;
 mod members;
+mod policies;
+mod stale;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::sync::Arc;
 
-use mesh_bundle::{Kri, Origin, SpiffeId};
+use mesh_bundle::{Kri, Origin};
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location};
 use crate::hostname::{self, Generator};
-use crate::identity::Identity;
 use crate::index::Carriers;
-use crate::kinds::mesh_trust::MeshTrust;
 use crate::kinds::{Resource, Spec};
 use crate::lookup::Lookup;
 use crate::lower::load_balancing::compared;
-use crate::model::{Compat, Meta, Settings};
-use crate::policy::target::TargetKind;
-use crate::policy::{ConfAt, Descriptor, Shadows, Source, Table, Written, carries};
-use crate::resolve::{Carried, Catalogue};
+use crate::model::{Meta, Settings};
+use crate::policy::Source;
 use crate::service::{Instance, Service};
 use crate::source::Sources;
-use crate::telemetry::Collectors;
-use crate::vip;
+
+pub(crate) use documents::{Changes, Documents};
+pub(crate) use frame::Frame;
+pub(crate) use policies::Policies;
+pub(crate) use stale::Stale;
 
 /// Turns places into origins.
 #[derive(Debug, Clone, Copy)]
@@ -34,96 +39,44 @@ pub(crate) struct Lines<'a> {
 }
 
 /// Everything of one mesh.
-#[derive(Debug)]
-pub(crate) struct MeshView<'a> {
-    /// Default policies included.
-    pub(crate) documents: Vec<&'a Resource>,
-    pub(crate) instances: Vec<Instance<'a>>,
-    pub(crate) services: Vec<Service>,
-    pub(crate) routes: Vec<&'a Meta>,
-    pub(crate) identities: Vec<Identity<'a>>,
-    pub(crate) trusts: Vec<(&'a Meta, &'a MeshTrust)>,
-    pub(crate) collectors: Collectors<'a>,
+#[derive(Debug, Default)]
+pub(crate) struct MeshView {
+    /// In the order of their KRIs, default policies included.
+    pub(crate) documents: Vec<Arc<Resource>>,
+    /// The Dataplanes among them.
+    pub(crate) dataplanes: Vec<Arc<Resource>>,
+    /// What is the same for all proxies.
+    frame: Arc<Frame>,
+    /// What was wrong while that was made.
+    findings: Vec<Diagnostic>,
     pub(crate) policies: Policies,
-    /// The proxies behind each service, as indices of `instances`, and the SPIFFE IDs that those of a port may have.
-    pub(crate) members: Lookup<Kri, Vec<usize>>,
-    pub(crate) servers: Lookup<Kri, Vec<SpiffeId>>,
+    /// The proxies behind each service, as indices of `dataplanes`.
+    members: Lookup<Kri, Vec<usize>>,
     /// The services that each proxy is behind, as indices of `services`.
     serving: Vec<Vec<usize>>,
-    positions: Lookup<Kri, usize>,
-    carriers: Carried,
     labelled: Carriers,
-    /// The ports of multi-zone services that each port of a service serves too.
-    united: BTreeMap<Kri, Vec<Kri>>,
-    /// The zones whose proxies serve nobody.
-    closed: BTreeSet<&'a str>,
     /// The labels that clients compare with those of their servers.
     pub(crate) compared: BTreeSet<String>,
+    /// What services were named by.
+    generators: Vec<Generator>,
 }
 
-/// The policies of one mesh, by kind.
-#[derive(Debug, Default)]
-pub(crate) struct Policies {
-    pub(crate) access_log: Table,
-    pub(crate) circuit_breaker: Table,
-    pub(crate) fault_injection: Table,
-    pub(crate) health_check: Table,
-    pub(crate) http_route: Table,
-    pub(crate) load_balancing: Table,
-    pub(crate) metric: Table,
-    pub(crate) passthrough: Table,
-    pub(crate) permission: Table,
-    pub(crate) rate_limit: Table,
-    pub(crate) retry: Table,
-    pub(crate) tcp_route: Table,
-    pub(crate) timeout: Table,
-    pub(crate) tls: Table,
-    pub(crate) trace: Table,
+/// What a mesh is looked at with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Around<'a> {
+    pub(crate) lines: Lines<'a>,
+    pub(crate) settings: &'a Settings,
+    generators: &'a [Generator],
+    closed: &'a BTreeSet<String>,
 }
 
-impl Policies {
-    /// Every kind.
-    pub(crate) fn all(&self) -> [&Table; 15] {
-        [
-            &self.access_log,
-            &self.circuit_breaker,
-            &self.fault_injection,
-            &self.health_check,
-            &self.http_route,
-            &self.load_balancing,
-            &self.metric,
-            &self.passthrough,
-            &self.permission,
-            &self.rate_limit,
-            &self.retry,
-            &self.tcp_route,
-            &self.timeout,
-            &self.tls,
-            &self.trace,
-        ]
-    }
-
-    /// `read` makes the table of one kind.
-    fn read(compat: Compat, mut read: impl FnMut(Descriptor) -> Table) -> Self {
-        let mut of = |kind, conf| read(Descriptor { kind, conf, compat });
-        Self {
-            access_log: of("MeshAccessLog", ConfAt::Default),
-            circuit_breaker: of("MeshCircuitBreaker", ConfAt::Default),
-            fault_injection: of("MeshFaultInjection", ConfAt::Default),
-            health_check: of("MeshHealthCheck", ConfAt::Default),
-            http_route: of("MeshHTTPRoute", ConfAt::Rules),
-            load_balancing: of("MeshLoadBalancingStrategy", ConfAt::Default),
-            metric: of("MeshMetric", ConfAt::Default),
-            passthrough: of("MeshPassthrough", ConfAt::Default),
-            permission: of("MeshTrafficPermission", ConfAt::Default),
-            rate_limit: of("MeshRateLimit", ConfAt::Default),
-            retry: of("MeshRetry", ConfAt::Default),
-            tcp_route: of("MeshTCPRoute", ConfAt::Rules),
-            timeout: of("MeshTimeout", ConfAt::Default),
-            tls: of("MeshTLS", ConfAt::Default),
-            trace: of("MeshTrace", ConfAt::Default),
-        }
-    }
+/// What is of no mesh and concerns all of them.
+#[derive(Debug)]
+pub(crate) struct Global {
+    generators: Vec<Generator>,
+    /// The zones whose proxies serve nobody, with the documents that say so.
+    closed: BTreeMap<String, Location>,
+    zones: BTreeSet<String>,
 }
 
 impl Lines<'_> {
@@ -154,177 +107,120 @@ impl Lines<'_> {
     }
 }
 
-/// The meshes of a repository, by name.
-pub(crate) fn meshes<'a>(
-    resources: &'a [Arc<Resource>],
-    defaults: &'a [Resource],
+/// The meshes of a repository, by name. What is wrong with them has been said.
+pub(crate) fn meshes(
+    resources: &[Arc<Resource>],
     lines: Lines<'_>,
     settings: &Settings,
-    diagnostics: &mut Diagnostics,
-) -> Vec<MeshView<'a>> {
-    let mut sorted: Vec<&Resource> = resources.iter().map(Arc::as_ref).chain(defaults).collect();
-    sorted.sort_by_cached_key(|resource| (resource.meta.kri.to_string(), resource.meta.at.clone()));
-    // A second document of the same name has been reported.
-    sorted.dedup_by(|a, b| a.meta.kri == b.meta.kri);
-    let generators =
-        hostname::generators(sorted.iter().filter_map(|resource| match &resource.spec {
-            Spec::HostnameGenerator(spec) => Some((&resource.meta, spec)),
-            _ => None,
-        }));
-    let closed = closed(&sorted);
-    let names: BTreeSet<&str> = sorted
-        .iter()
-        .map(|resource| resource.meta.kri.mesh.as_str())
-        .filter(|mesh| !mesh.is_empty())
-        .collect();
-    let mut views: Vec<MeshView<'_>> = Vec::new();
-    for name in names {
-        let of_mesh = sorted.iter().filter(|r| r.meta.kri.mesh == name);
-        let of_mesh: Vec<&Resource> = of_mesh.copied().collect();
-        let mut view = view(&of_mesh, &generators, lines, settings, diagnostics);
-        view.closed.clone_from(&closed);
-        views.push(view);
+) -> Vec<MeshView> {
+    let mut changes = Documents::default().update(resources, settings);
+    let mut documents = Vec::new();
+    if let Some(changes) = changes.remove("") {
+        changes.apply(&mut documents);
     }
-    hostname::idle(
-        &generators,
-        |kind, labels| views.iter().any(|view| view.has_service(kind, labels)),
-        diagnostics,
-    );
-    for zone in closed {
-        let inside = |view: &MeshView<'_>| {
-            let mut instances = view.instances.iter();
-            instances.any(|instance| instance.meta.kri.zone == zone)
-        };
-        let document = |resource: &&&Resource| {
-            matches!(resource.spec, Spec::Zone(_)) && resource.meta.kri.name == zone
-        };
-        if let Some(document) = sorted
+    let global = Global::of(&documents);
+    let view = |changes: Changes| {
+        let mut view = MeshView::default();
+        view.update(&changes, global.around(lines, settings));
+        view
+    };
+    changes.into_values().map(view).collect()
+}
+
+impl Global {
+    /// Of the documents that are of no mesh.
+    pub(crate) fn of(documents: &[Arc<Resource>]) -> Self {
+        let generators = documents
             .iter()
-            .find(document)
-            .filter(|_| !views.iter().any(inside))
-        {
-            let message = format!("no Dataplane is of the zone `{zone}`, so nothing is withdrawn");
-            let at = document.meta.at.clone();
-            let mut diagnostic = Diagnostic::new(Code::SELECTS_NOTHING, at, message);
-            diagnostic.help("the zone of a Dataplane is its label `kuma.io/zone`, or the zone of the repository");
-            diagnostics.push(diagnostic);
-        }
-    }
-    views
-}
-
-/// The zones that are disabled.
-fn closed<'a>(resources: &[&'a Resource]) -> BTreeSet<&'a str> {
-    let zone = |resource: &&'a Resource| match &resource.spec {
-        Spec::Zone(zone) if zone.enabled == Some(false) => Some(resource.meta.kri.name.as_str()),
-        _ => None,
-    };
-    resources.iter().filter_map(zone).collect()
-}
-
-fn view<'a>(
-    resources: &[&'a Resource],
-    generators: &[Generator],
-    lines: Lines<'_>,
-    settings: &Settings,
-    diagnostics: &mut Diagnostics,
-) -> MeshView<'a> {
-    let mut view = MeshView {
-        documents: resources.to_vec(),
-        instances: Vec::new(),
-        services: Vec::new(),
-        routes: Vec::new(),
-        identities: Vec::new(),
-        trusts: Vec::new(),
-        collectors: collectors(resources, lines),
-        policies: Policies::default(),
-        members: Lookup::default(),
-        servers: Lookup::default(),
-        serving: Vec::new(),
-        positions: Lookup::default(),
-        carriers: Carried::default(),
-        labelled: Carriers::default(),
-        united: BTreeMap::new(),
-        closed: BTreeSet::new(),
-        compared: BTreeSet::new(),
-    };
-    for resource in resources {
-        let meta = &resource.meta;
-        match &resource.spec {
-            Spec::Dataplane(spec) => view.instances.push(Instance { meta, spec }),
-            Spec::MeshService(spec) => view.services.push(Service::read(meta, spec, lines)),
-            Spec::MeshExternalService(spec) => {
-                view.services
-                    .push(Service::read_external(meta, spec, lines));
-            }
-            Spec::MeshMultiZoneService(spec) => {
-                view.services
-                    .push(Service::read_multi_zone(meta, spec, lines));
-            }
-            Spec::MeshHttpRoute(_) => view.routes.push(meta),
-            Spec::MeshTrust(spec) => view.trusts.push((meta, spec)),
-            Spec::MeshIdentity(spec) => {
-                view.identities
-                    .extend(Identity::read(meta, spec, settings, diagnostics));
-            }
-            _ => {}
-        }
-    }
-    view.generate_services(settings.compat, diagnostics);
-    hostname::assign(&mut view.services, generators, diagnostics);
-    vip::allocate(&mut view.services, diagnostics);
-    view.index();
-    view.find_members();
-    view.find_united();
-    let catalogue = Catalogue {
-        services: &view.services,
-        routes: &view.routes,
-        carriers: &view.carriers,
-    };
-    let shadows = match settings.with_shadow {
-        true => Shadows::Active,
-        false => Shadows::Listed,
-    };
-    let mut by_kind: BTreeMap<&str, Vec<Written<'_>>> = BTreeMap::new();
-    for resource in resources {
-        by_kind
-            .entry(resource.meta.kri.kind.as_str())
-            .or_default()
-            .push(Written {
-                meta: &resource.meta,
-                body: &resource.body,
+            .filter_map(|resource| match &resource.spec {
+                Spec::HostnameGenerator(spec) => Some((&resource.meta, spec)),
+                _ => None,
             });
+        let mut closed = BTreeMap::new();
+        for resource in documents {
+            let Meta { kri, at, .. } = &resource.meta;
+            if matches!(&resource.spec, Spec::Zone(zone) if zone.enabled == Some(false)) {
+                closed.entry(kri.name.clone()).or_insert(at.clone());
+            }
+        }
+        Self {
+            generators: hostname::generators(generators),
+            zones: closed.keys().cloned().collect(),
+            closed,
+        }
     }
-    view.policies = Policies::read(settings.compat, |descriptor| {
-        let short = crate::kinds::find(descriptor.kind).map(|kind| kind.short);
-        let written = short.and_then(|short| by_kind.remove(short));
-        let written = written.unwrap_or_default();
-        Table::read(descriptor, shadows, written, |target, at, _| {
-            catalogue.towards(target).unwrap_or_else(|unresolved| {
-                diagnostics.push(unresolved.at(at.clone()));
-                Vec::new()
-            })
-        })
-    });
-    let confs = view.policies.load_balancing.confs();
-    view.compared = confs.flat_map(compared).map(str::to_owned).collect();
-    view
+
+    pub(crate) fn around<'a>(&'a self, lines: Lines<'a>, settings: &'a Settings) -> Around<'a> {
+        Around {
+            lines,
+            settings,
+            generators: &self.generators,
+            closed: &self.zones,
+        }
+    }
+
+    /// Says what in it concerns nothing.
+    pub(crate) fn judge<'a>(
+        &self,
+        views: &(impl Iterator<Item = &'a MeshView> + Clone),
+        diagnostics: &mut Diagnostics,
+    ) {
+        hostname::idle(
+            &self.generators,
+            |kind, labels| views.clone().any(|view| view.has_service(kind, labels)),
+            diagnostics,
+        );
+        for (zone, at) in &self.closed {
+            let inside = |view: &MeshView| {
+                let mut instances = view.instances();
+                instances.any(|instance| instance.meta.kri.zone == *zone)
+            };
+            if !views.clone().any(inside) {
+                let message =
+                    format!("no Dataplane is of the zone `{zone}`, so nothing is withdrawn");
+                let mut diagnostic = Diagnostic::new(Code::SELECTS_NOTHING, at.clone(), message);
+                diagnostic.help("the zone of a Dataplane is its label `kuma.io/zone`, or the zone of the repository");
+                diagnostics.push(diagnostic);
+            }
+        }
+    }
 }
 
-fn collectors<'a>(resources: &[&'a Resource], lines: Lines<'_>) -> Collectors<'a> {
-    let documents = resources
-        .iter()
-        .filter_map(|resource| match &resource.spec {
-            Spec::MeshOpenTelemetryBackend(spec) => Some((&resource.meta, spec)),
-            _ => None,
-        });
-    Collectors::of(documents, lines)
-}
+impl MeshView {
+    /// Brings it up to date, and says for whom something is another than before. Of a view of nothing, in which everything
+    /// is new, this makes the view of a mesh.
+    pub(crate) fn update(&mut self, changes: &Changes, around: Around<'_>) -> Stale {
+        changes.apply(&mut self.documents);
+        let mut stale = Stale::default();
+        if self.is_another_frame(changes, around) {
+            stale.findings = true;
+            stale.all = self.reframe(around);
+        }
+        let frame = (&*self.frame, stale.all);
+        self.policies
+            .update(&self.documents, frame, changes, around.settings);
+        let confs = self.policies.load_balancing.confs();
+        let compared: BTreeSet<String> = confs.flat_map(compared).map(str::to_owned).collect();
+        // What it makes of a proxy is looked at with each permission.
+        stale.findings |= changes.touch("mtls");
+        if self.compared != compared {
+            stale.all = true;
+            self.compared = compared;
+        }
+        stale.select(self, changes);
+        stale
+    }
 
-impl MeshView<'_> {
+    /// What is wrong with the mesh as a whole, and with what policies refer to.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &Diagnostic> {
+        let tables = self.policies.all().into_iter();
+        let tables = tables.flat_map(|table| &table.findings);
+        self.findings.iter().chain(tables)
+    }
+
     /// What its `Secret` documents hold, by mesh and name.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = ((String, String), String)> {
-        self.documents.iter().filter_map(|resource| {
+        self.of_kind("secret").iter().filter_map(|resource| {
             let Spec::Secret(secret) = &resource.spec else {
                 return None;
             };
@@ -333,25 +229,21 @@ impl MeshView<'_> {
         })
     }
 
-    /// What references can lead to.
-    pub(crate) fn catalogue(&self) -> Catalogue<'_> {
-        Catalogue {
-            services: &self.services,
-            routes: &self.routes,
-            carriers: &self.carriers,
-        }
+    /// The documents of a kind, by its short name.
+    pub(crate) fn of_kind(&self, short: &str) -> &[Arc<Resource>] {
+        documents::of_kind(&self.documents, short)
     }
 
-    /// A service by its name.
-    pub(crate) fn service(&self, kri: &Kri) -> Option<&Service> {
-        self.services.get(*self.positions.get(kri)?)
+    /// The proxies, in the order of their KRIs.
+    pub(crate) fn instances(&self) -> impl Iterator<Item = Instance<'_>> + Clone {
+        self.dataplanes
+            .iter()
+            .filter_map(|dataplane| Instance::of(dataplane))
     }
 
-    /// Is there a service of this kind that carries all of these labels?
-    fn has_service(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> bool {
-        let candidates = self.carriers.services.candidates(labels).iter();
-        let mut services = candidates.filter_map(|index| self.services.get(*index));
-        services.any(|service| service.kind() == kind && carries(&service.meta.labels, labels))
+    /// A proxy by its place among `dataplanes`.
+    fn instance(&self, place: usize) -> Option<Instance<'_>> {
+        Instance::of(self.dataplanes.get(place)?)
     }
 
     /// The proxies that could carry all of these labels.
@@ -359,37 +251,39 @@ impl MeshView<'_> {
         &self,
         labels: &BTreeMap<String, String>,
     ) -> impl Iterator<Item = Instance<'_>> {
-        let found = self.labelled.candidates(labels).iter();
-        found.filter_map(|index| self.instances.get(*index).copied())
+        let places = self.places_carrying(labels).iter();
+        places.filter_map(|place| self.instance(*place))
     }
 
-    /// The services that a proxy is behind, by its place among `instances`.
-    pub(crate) fn served_by(&self, instance: usize) -> impl Iterator<Item = &Service> {
-        let serving = self.serving.get(instance);
-        let serving = serving.map_or([].as_slice(), Vec::as_slice).iter();
+    /// Their places among `dataplanes`.
+    fn places_carrying(&self, labels: &BTreeMap<String, String>) -> &[usize] {
+        self.labelled.candidates(labels)
+    }
+
+    /// The services that a proxy is behind, by its place among `dataplanes`.
+    pub(crate) fn served_by(&self, place: usize) -> impl Iterator<Item = &Service> {
+        let serving = self.serving(place).iter();
         serving.filter_map(|index| self.services.get(*index))
     }
 
-    fn index(&mut self) {
-        let services = self.services.iter();
-        self.carriers = Carried {
-            services: Carriers::of(services.map(|service| &service.meta.labels)),
-            routes: Carriers::of(self.routes.iter().map(|route| &route.labels)),
-        };
-        let instances = self.instances.iter();
-        self.labelled = Carriers::of(instances.map(|instance| &instance.meta.labels));
-        for (index, service) in self.services.iter().enumerate() {
-            let kri = service.meta.kri.clone();
-            self.positions.insert_new(kri, index);
-        }
+    /// The same as indices of `services`.
+    pub(crate) fn serving(&self, place: usize) -> &[usize] {
+        self.serving.get(place).map_or(&[], Vec::as_slice)
     }
 
     /// The proxies behind a service.
     pub(crate) fn members(&self, service: &Service) -> impl Iterator<Item = Instance<'_>> {
         let members = self.members.get(&service.meta.kri);
         let members = members.map_or([].as_slice(), Vec::as_slice);
-        members
-            .iter()
-            .filter_map(|index| self.instances.get(*index).copied())
+        members.iter().filter_map(|place| self.instance(*place))
+    }
+}
+
+/// What is the same for all proxies is asked of the mesh itself.
+impl Deref for MeshView {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        &self.frame
     }
 }

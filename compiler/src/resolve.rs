@@ -6,11 +6,13 @@ mod reachable;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mesh_bundle::Kri;
 
 use crate::diag::{Code, Diagnostic, Location};
 use crate::index::Carriers;
+use crate::kinds::Resource;
 use crate::kinds::dataplane::outbound::OutboundRef;
 use crate::kinds::target_ref::BackendRef;
 use crate::model::Meta;
@@ -30,12 +32,12 @@ pub(crate) struct Catalogue<'a> {
     /// In the order of their KRIs.
     pub(crate) services: &'a [Service],
     /// `MeshHTTPRoute`s, in the order of their KRIs.
-    pub(crate) routes: &'a [&'a Meta],
+    pub(crate) routes: &'a [Arc<Resource>],
     pub(crate) carriers: &'a Carried,
 }
 
 /// The labels of what is in a catalogue.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Carried {
     pub(crate) services: Carriers,
     pub(crate) routes: Carriers,
@@ -81,8 +83,8 @@ impl<'a> Catalogue<'a> {
                 let routes = self.carriers.routes.candidates(&target.labels).iter();
                 let found: Vec<Towards> = routes
                     .filter_map(|index| self.routes.get(*index))
-                    .filter(|route| carries(&route.labels, &target.labels))
-                    .map(|route| Towards::Route(route.kri.clone()))
+                    .filter(|route| carries(&route.meta.labels, &target.labels))
+                    .map(|route| Towards::Route(route.meta.kri.clone()))
                     .collect();
                 match found.is_empty() {
                     true => Err(self.nothing(target.kind, &target.labels)),
@@ -197,7 +199,7 @@ impl<'a> Catalogue<'a> {
 
     fn nothing(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> Unresolved {
         let metas: Vec<&Meta> = match kind {
-            TargetKind::MeshHttpRoute => self.routes.to_vec(),
+            TargetKind::MeshHttpRoute => self.routes.iter().map(|route| &route.meta).collect(),
             _ => self.of_kind(kind).map(|service| &service.meta).collect(),
         };
         nobody(kind.as_str(), &metas, labels)

@@ -15,12 +15,13 @@ use crate::kinds::dataplane::outbound::{ReachableRef, TransparentProxying};
 use crate::kinds::dataplane::{Dataplane, Inbound, InboundState, Networking};
 use crate::kinds::mesh_external_service::MeshExternalService;
 use crate::kinds::scalar::PortRef;
+use crate::kinds::{Resource, Spec};
 use crate::model::{Format, Meta};
 use crate::policy::carries;
 use crate::policy::target::TargetKind;
 
 /// A named group of proxies with ports.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Service {
     pub(crate) meta: Meta,
     pub(crate) selector: Selector,
@@ -125,6 +126,17 @@ impl Port {
 }
 
 impl<'a> Instance<'a> {
+    /// Of a document, if that is a Dataplane.
+    pub(crate) fn of(resource: &'a Resource) -> Option<Self> {
+        match &resource.spec {
+            Spec::Dataplane(spec) => Some(Self {
+                meta: &resource.meta,
+                spec,
+            }),
+            _ => None,
+        }
+    }
+
     /// Where it listens, if it says so.
     pub(crate) fn networking(&self) -> Option<&'a Networking> {
         self.spec.networking.as_ref()

@@ -15,21 +15,21 @@ use crate::repository::Lines;
 use crate::resolve::{Resolved, nobody, several};
 
 /// The collectors of one mesh.
-#[derive(Debug, Default)]
-pub(crate) struct Collectors<'a> {
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Collectors {
     /// The oldest first, those of one age in the order of their KRIs.
-    known: Vec<(&'a Meta, Collector)>,
+    known: Vec<(Meta, Collector)>,
     carriers: Carriers,
 }
 
-impl<'a> Collectors<'a> {
+impl Collectors {
     /// Of documents in the order of their KRIs.
-    pub(crate) fn of(
+    pub(crate) fn of<'a>(
         documents: impl Iterator<Item = (&'a Meta, &'a MeshOpenTelemetryBackend)>,
         lines: Lines<'_>,
     ) -> Self {
-        let mut known: Vec<(&Meta, Collector)> = documents
-            .map(|(meta, spec)| (meta, collector(meta, spec, lines)))
+        let mut known: Vec<(Meta, Collector)> = documents
+            .map(|(meta, spec)| (meta.clone(), collector(meta, spec, lines)))
             .collect();
         known.sort_by_key(|(meta, _)| (meta.created.is_none(), meta.created.clone()));
         Self {
@@ -41,19 +41,19 @@ impl<'a> Collectors<'a> {
     /// The collector that carries the labels of a reference: the oldest of several.
     pub(crate) fn resolve(&self, reference: &TelemetryRef) -> Resolved<&Collector> {
         let labels = &reference.labels;
-        let found: Vec<&(&Meta, Collector)> = self
+        let found: Vec<&(Meta, Collector)> = self
             .carriers
             .candidates(labels)
             .iter()
             .filter_map(|index| self.known.get(*index))
             .filter(|(meta, _)| carries(&meta.labels, labels))
             .collect();
-        let metas = |known: &[&(&'a Meta, Collector)]| -> Vec<&'a Meta> {
-            known.iter().map(|(meta, _)| *meta).collect()
-        };
+        fn metas<'a>(known: &[&'a (Meta, Collector)]) -> Vec<&'a Meta> {
+            known.iter().map(|(meta, _)| meta).collect()
+        }
         match found.as_slice() {
             [] => {
-                let all: Vec<&Meta> = self.known.iter().map(|(meta, _)| *meta).collect();
+                let all: Vec<&Meta> = self.known.iter().map(|(meta, _)| meta).collect();
                 Err(nobody("MeshOpenTelemetryBackend", &all, labels))
             }
             [(meta, collector), others @ ..] => {

@@ -176,7 +176,8 @@ impl PublishedProxy {
 }
 
 fn resource<'a>(bundle: &'a Bundle, proxy: &BundledProxy, key: &Key) -> Option<&'a Resource> {
-    bundle.resources.get(proxy.manifest.entries.get(key)?)
+    let digest = proxy.manifest.entries.get(key)?;
+    bundle.resources.get(digest).map(AsRef::as_ref)
 }
 
 /// What a proxy serves, with the names that its endpoints go by: the Dataplane with the section of the inbound.
@@ -187,7 +188,7 @@ fn served<'a>(
 ) -> impl Iterator<Item = (Kri, Server)> + 'a {
     let mut sections = BTreeMap::new();
     for digest in proxy.manifest.entries.values() {
-        if let Some(Resource::Inbound(inbound)) = bundle.resources.get(digest) {
+        if let Some(Resource::Inbound(inbound)) = bundle.resources.get(digest).map(AsRef::as_ref) {
             let place = (inbound.address.as_str(), inbound.port);
             sections.insert(place, inbound.kri.section.clone());
         }
@@ -253,7 +254,8 @@ impl<'a> Completion<'a> {
         resources: &mut BTreeMap<Digest, Bytes>,
     ) -> Result<(Manifest, Trust), Undeliverable> {
         let written = manifest.entries.get(&Key::Trust).copied();
-        let mut trust = match written.and_then(|digest| self.bundle.resources.get(&digest)) {
+        let held = written.and_then(|digest| self.bundle.resources.get(&digest));
+        let mut trust = match held.map(AsRef::as_ref) {
             Some(Resource::Trust(trust)) => trust.clone(),
             _ => Trust::default(),
         };

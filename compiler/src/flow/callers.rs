@@ -77,7 +77,12 @@ pub fn callers(flows: &[&Flows<'_>]) -> Vec<Caller> {
     for flows in flows {
         named.extend(flows.identities().keys().copied().cloned());
         domains.extend(trusted(flows.bundle()));
-        for id in flows.bundle().resources.values().flat_map(mentioned) {
+        for id in flows
+            .bundle()
+            .resources
+            .values()
+            .flat_map(|resource| mentioned(resource))
+        {
             match id {
                 SpiffeMatch::Exact(id) => named.insert(id.clone()),
                 SpiffeMatch::Prefix(prefix) => prefixes.insert(prefix.clone()),
@@ -152,7 +157,7 @@ fn trusted(bundle: &Bundle) -> Vec<TrustDomain> {
     let written = bundle
         .resources
         .values()
-        .flat_map(|resource| match resource {
+        .flat_map(|resource| match resource.as_ref() {
             Resource::Trust(trust) => trust.anchors.keys().cloned().collect(),
             _ => Vec::new(),
         });

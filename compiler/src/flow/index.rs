@@ -209,7 +209,7 @@ impl<'b> Node<'b> {
                 _ => None,
             })
             .filter_map(
-                move |(name, digest)| match self.bundle.resources.get(digest)? {
+                move |(name, digest)| match self.bundle.resources.get(digest)?.as_ref() {
                     Resource::Outbound(outbound) => Some((name, outbound)),
                     _ => None,
                 },
@@ -251,7 +251,7 @@ impl<'b> Node<'b> {
             _ => None,
         });
         names.filter_map(move |(name, digest)| {
-            let inbound = self.bundle.resources.get(digest)?;
+            let inbound = self.bundle.resources.get(digest)?.as_ref();
             let policy = self.resource(&Key::InboundPolicy(name.clone()))?;
             match (inbound, policy) {
                 (Resource::Inbound(inbound), (digest, Resource::InboundPolicy(policy))) => {

@@ -23,13 +23,13 @@ use super::NotShown;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) analysis: &'a Analysis,
-    pub(super) meshes: &'a [MeshView<'a>],
+    pub(super) meshes: &'a [MeshView],
 }
 
 /// A proxy, as questions see it.
 #[derive(Debug)]
 pub(super) struct Proxy<'a> {
-    pub(super) mesh: &'a MeshView<'a>,
+    pub(super) mesh: &'a MeshView,
     pub(super) instance: Instance<'a>,
     pub(super) lines: Lines<'a>,
     /// Inbounds, then listeners between zones.
@@ -63,15 +63,15 @@ impl<'a> Asked<'a> {
     /// A proxy, by the name of its Dataplane.
     pub(super) fn proxy(&self, name: &str) -> Result<Proxy<'a>, NotShown> {
         let known = self.meshes.iter().flat_map(|mesh| {
-            let instances = mesh.instances.iter();
-            instances.map(move |instance| (&instance.meta.kri, (mesh, *instance)))
+            let instances = mesh.instances();
+            instances.map(move |instance| (&instance.meta.kri, (mesh, instance)))
         });
         let (mesh, instance) = one("Dataplane", name, known)?;
         Ok(self.of(mesh, instance))
     }
 
     /// A proxy, by its place in a mesh.
-    pub(super) fn of(&self, mesh: &'a MeshView<'a>, instance: Instance<'a>) -> Proxy<'a> {
+    pub(super) fn of(&self, mesh: &'a MeshView, instance: Instance<'a>) -> Proxy<'a> {
         let sections = sections(instance);
         let gateway = instance.networking().is_some_and(|n| n.gateway.is_some());
         Proxy {
@@ -90,7 +90,7 @@ impl<'a> Asked<'a> {
     }
 
     /// A service, written or generated.
-    pub(super) fn service(&self, name: &str) -> Result<(&'a MeshView<'a>, &'a Service), NotShown> {
+    pub(super) fn service(&self, name: &str) -> Result<(&'a MeshView, &'a Service), NotShown> {
         let known = self.meshes.iter().flat_map(|mesh| {
             let services = mesh.services.iter();
             services.map(move |service| (&service.meta.kri, (mesh, service)))
@@ -99,9 +99,9 @@ impl<'a> Asked<'a> {
     }
 
     /// A policy.
-    pub(super) fn policy(&self, name: &str) -> Result<(&'a MeshView<'a>, &'a Resource), NotShown> {
+    pub(super) fn policy(&self, name: &str) -> Result<(&'a MeshView, &'a Resource), NotShown> {
         let known = self.meshes.iter().flat_map(|mesh| {
-            let documents = mesh.documents.iter().copied();
+            let documents = mesh.documents.iter().map(AsRef::as_ref);
             let documents =
                 documents.filter(|document| kind_of(document).is_some_and(|kind| kind.is_policy));
             documents.map(move |document| (&document.meta.kri, (mesh, document)))
@@ -144,7 +144,7 @@ impl<'a> Proxy<'a> {
             &p.metric,
         ];
         match self.matched {
-            true => all.to_vec(),
+            true => all.iter().map(|table| &***table).collect(),
             false => Vec::new(),
         }
     }

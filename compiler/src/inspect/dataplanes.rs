@@ -38,15 +38,11 @@ struct Selected {
 
 impl<'a> Dataplanes<'a> {
     /// The proxies that a policy applies to.
-    pub(super) fn of_policy(
-        asked: &Asked<'a>,
-        mesh: &'a MeshView<'a>,
-        document: &'a Resource,
-    ) -> Self {
+    pub(super) fn of_policy(asked: &Asked<'a>, mesh: &'a MeshView, document: &'a Resource) -> Self {
         let policy = policy(document);
         let receives = document.body.get("rules").is_some();
-        let selected = |instance: &Instance<'a>| {
-            let proxy = asked.of(mesh, *instance);
+        let selected = |instance: Instance<'a>| {
+            let proxy = asked.of(mesh, instance);
             let subject = proxy.subject();
             let applies = proxy.is_matched() && policy.applies(&subject);
             let names = proxy.sections.iter().map(|section| section.name.clone());
@@ -59,16 +55,12 @@ impl<'a> Dataplanes<'a> {
         Self {
             of: &document.meta.kri,
             shadow: is_shadow(&document.meta),
-            dataplanes: mesh.instances.iter().filter_map(selected).collect(),
+            dataplanes: mesh.instances().filter_map(selected).collect(),
         }
     }
 
     /// The proxies behind a service.
-    pub(super) fn of_service(
-        asked: &Asked<'a>,
-        mesh: &'a MeshView<'a>,
-        service: &'a Service,
-    ) -> Self {
+    pub(super) fn of_service(asked: &Asked<'a>, mesh: &'a MeshView, service: &'a Service) -> Self {
         let selected = |instance: Instance<'a>| {
             let ports = service.ports.iter();
             let inbounds = ports.flat_map(|port| port.inbounds(instance));

@@ -36,7 +36,7 @@ impl<'a> Identity<'a> {
         let mut trust: BTreeMap<TrustDomain, Vec<Contribution>> = BTreeMap::new();
         let mut vouches =
             |domain: TrustDomain, by: Contribution| trust.entry(domain).or_default().push(by);
-        for (meta, spec) in &mesh.trusts {
+        for (meta, spec) in mesh.trusts() {
             let domain = spec
                 .trust_domain
                 .as_ref()
@@ -54,7 +54,7 @@ impl<'a> Identity<'a> {
         Self {
             proxy: proxy.kri(),
             spiffe_id: given.and_then(|identity| identity.render(proxy.instance.meta).ok()),
-            identity: given.map(|identity| lines.document(identity.meta).into()),
+            identity: given.map(|identity| lines.document(&identity.meta).into()),
             announced: announced(&mesh.identities, proxy.instance.meta),
             trust,
         }

@@ -77,7 +77,13 @@ fn overridden(proxy: &Kri, provenance: &Provenance) -> Value {
         (!notes.is_empty()).then(|| (key.to_string(), Value::Object(notes)))
     };
     let notes = provenance.notes.get(proxy);
-    Value::Object(notes.into_iter().flatten().filter_map(place).collect())
+    Value::Object(
+        notes
+            .into_iter()
+            .flat_map(|notes| notes.iter())
+            .filter_map(place)
+            .collect(),
+    )
 }
 
 pub(super) fn text(value: &Value) -> String {

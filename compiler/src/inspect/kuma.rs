@@ -117,7 +117,7 @@ pub fn answer(analysis: &Analysis, path: &str) -> Result<Answer, NotAnswered> {
     let meshes = analysis.meshes();
     let documents = meshes.iter().flat_map(|view| &view.documents);
     let documents = documents.filter(|document| document.meta.kri.mesh == asked.mesh);
-    let documents = documents.map(|document| (&document.meta.kri, *document));
+    let documents = documents.map(|document| (&document.meta.kri, document.as_ref()));
     let api = Api {
         asked: Asked {
             analysis,
@@ -185,7 +185,7 @@ impl<'a> Api<'a> {
     }
 
     /// The mesh, where a document declares it or is in it.
-    fn mesh(&self) -> Result<Option<&'a MeshView<'a>>, Refusal> {
+    fn mesh(&self) -> Result<Option<&'a MeshView>, Refusal> {
         let mut views = self.asked.meshes.iter();
         let view = views.find(|view| {
             view.documents
@@ -205,9 +205,9 @@ impl<'a> Api<'a> {
     fn proxy(&self, name: &str) -> Result<Proxy<'a>, Refusal> {
         let view = self.mesh()?;
         let proxy = view.and_then(|view| {
-            let mut instances = view.instances.iter();
+            let mut instances = view.instances();
             let instance = instances.find(|instance| self.goes_by(instance.meta, name))?;
-            Some(self.asked.of(view, *instance))
+            Some(self.asked.of(view, instance))
         });
         proxy.ok_or_else(|| Refusal::not_found("Could not retrieve Dataplane"))
     }

@@ -13,41 +13,51 @@ use crate::policy::target::TargetKind;
 use crate::repository::MeshView;
 
 /// The denials of one policy, by what they compare with.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Denied {
     exact: BTreeMap<String, Location>,
     prefixes: BTreeMap<String, Location>,
 }
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    let bodies = mesh.documents.iter().filter(|r| r.meta.kri.kind == "mtp");
-    let bodies: BTreeMap<_, &Resource> = bodies.map(|r| (r.meta.kri.clone(), *r)).collect();
-    let policies = &mesh.policies.permission.policies;
-    let written = policies.iter();
-    let written = written.filter_map(|policy| Some((policy, *bodies.get(&policy.meta.kri)?)));
-    let written: Vec<(&Policy, &Resource)> = written.collect();
-    // By zone, the empty one for those of every zone.
-    let mut everywhere: BTreeMap<&str, Denied> = BTreeMap::new();
-    for (policy, resource) in written.iter().filter(|(policy, _)| is_for_all(policy)) {
-        let zone = everywhere.entry(&policy.meta.kri.zone).or_default();
-        zone.read(resource);
-    }
-    for (policy, resource) in &written {
-        let mut own = Denied::default();
-        own.read(resource);
-        for list in ["allow", "allowWithShadowDeny"] {
-            for (at, entry) in entries(resource, list) {
-                let zones = ["", policy.meta.kri.zone.as_str()];
-                let everywhere = zones.iter().filter_map(|zone| everywhere.get(zone));
-                let mut denied = std::iter::once(&own).chain(everywhere);
-                if let Some(by) = denied.find_map(|denied| denied.beats(entry)) {
-                    diagnostics.push(never(resource, &at, by));
-                }
+/// What is denied to all, by zone; under the empty name in every zone.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Everywhere(BTreeMap<String, Denied>);
+
+impl Everywhere {
+    pub(super) fn of(mesh: &MeshView) -> Self {
+        let mut everywhere: BTreeMap<String, Denied> = BTreeMap::new();
+        let policies = mesh.policies.permission.policies.iter();
+        for policy in policies.filter(|policy| is_for_all(policy)) {
+            let kri = &policy.meta.kri;
+            let documents = mesh.of_kind(&kri.kind);
+            let place = documents.binary_search_by(|document| document.meta.kri.cmp(kri));
+            if let Some(document) = place.ok().and_then(|place| documents.get(place)) {
+                everywhere
+                    .entry(kri.zone.clone())
+                    .or_default()
+                    .read(document);
             }
         }
-        for list in ["deny", "allow", "allowWithShadowDeny"] {
-            repeated(resource, list, diagnostics);
+        Self(everywhere)
+    }
+}
+
+/// Of a permission that counts.
+pub(super) fn check(everywhere: &Everywhere, resource: &Resource, diagnostics: &mut Diagnostics) {
+    let mut own = Denied::default();
+    own.read(resource);
+    for list in ["allow", "allowWithShadowDeny"] {
+        for (at, entry) in entries(resource, list) {
+            let zones = ["", resource.meta.kri.zone.as_str()];
+            let everywhere = zones.iter().filter_map(|zone| everywhere.0.get(*zone));
+            let mut denied = std::iter::once(&own).chain(everywhere);
+            if let Some(by) = denied.find_map(|denied| denied.beats(entry)) {
+                diagnostics.push(never(resource, &at, by));
+            }
         }
+    }
+    for list in ["deny", "allow", "allowWithShadowDeny"] {
+        repeated(resource, list, diagnostics);
     }
 }
 

@@ -13,11 +13,12 @@ const SOON: i64 = 30 * DAY;
 const DAY: i64 = 86_400;
 
 /// `now` in seconds since 1970.
-pub(super) fn check(mesh: &MeshView<'_>, now: Option<i64>, diagnostics: &mut Diagnostics) {
+pub(super) fn check(mesh: &MeshView, now: Option<i64>, diagnostics: &mut Diagnostics) {
     let Some(now) = now else {
         return;
     };
-    for resource in &mesh.documents {
+    let kinds = ["mtrust", "mid", "extsvc"].into_iter();
+    for resource in kinds.flat_map(|kind| mesh.of_kind(kind)) {
         for (at, text) in certificates(resource) {
             for (number, period) in (1..).zip(certificate::periods(text)) {
                 let Some(words) = words(period, now) else {

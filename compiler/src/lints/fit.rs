@@ -65,15 +65,13 @@ const RULES: [Part; 3] = [
     part("mfi", &["http"], Protocol::is_http, "HTTP"),
 ];
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    for resource in &mesh.documents {
-        let kind = resource.meta.kri.kind.as_str();
-        if TO.iter().any(|part| part.kind == kind) {
-            sent(mesh, resource, diagnostics);
-        }
-        if RULES.iter().any(|part| part.kind == kind) {
-            received(mesh, resource, diagnostics);
-        }
+pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
+    let kind = resource.meta.kri.kind.as_str();
+    if TO.iter().any(|part| part.kind == kind) {
+        sent(mesh, resource, diagnostics);
+    }
+    if RULES.iter().any(|part| part.kind == kind) {
+        received(mesh, resource, diagnostics);
     }
 }
 
@@ -84,7 +82,7 @@ fn items<'a>(resource: &'a Resource, list: &str) -> impl Iterator<Item = (Pointe
     items.map(move |(index, item)| (at.index(index), item))
 }
 
-fn sent(mesh: &MeshView<'_>, resource: &Resource, diagnostics: &mut Diagnostics) {
+fn sent(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
     for (at, item) in items(resource, "to") {
         let mut target = Target::read(item.get("targetRef"));
         target.confine(&resource.meta);
@@ -98,7 +96,7 @@ fn sent(mesh: &MeshView<'_>, resource: &Resource, diagnostics: &mut Diagnostics)
     }
 }
 
-fn received(mesh: &MeshView<'_>, resource: &Resource, diagnostics: &mut Diagnostics) {
+fn received(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
     let target = Target::read(resource.body.get("targetRef"));
     if target.labels.is_empty() {
         return;

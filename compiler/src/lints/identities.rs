@@ -13,33 +13,54 @@ use crate::repository::MeshView;
 use crate::service::Instance;
 use crate::similar::{listed, nearest};
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    let serves = |instance: &Instance<'_>| instance.inbounds().next().is_some();
-    // A proxy that joins later may have an identity, where there is one at all.
-    let nobody = mesh.identities.is_empty() && mesh.instances.iter().any(serves);
-    let known = trust_domains(mesh);
-    for resource in mesh.documents.iter().filter(|r| !r.meta.virtual_document) {
-        let ids = spiffe_ids(resource);
-        let first = match &resource.spec {
-            // A permission has a code of its own.
-            Spec::MeshTrafficPermission(_) => None,
-            Spec::MeshTls(spec) if !spec.rules.is_empty() => Some(Pointer::default()),
-            _ => ids.first().map(|(at, _)| at.clone()),
-        };
-        if let Some(at) = first {
-            let target = Target::read(resource.body.get("targetRef"));
-            let everybody = target.kind == TargetKind::Mesh || target.labels.is_empty();
-            let plain = match everybody {
-                true => nobody,
-                false => are_plain(mesh, &target),
-            };
-            if plain {
-                without(resource, &at, diagnostics);
-            }
+/// Who there is.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Known {
+    /// There are proxies, and none of them can have an identity.
+    nobody: bool,
+    /// Every trust domain that somebody can be of; `None`: not known from here, or nobody has an identity.
+    trust_domains: Option<BTreeSet<String>>,
+}
+
+impl Known {
+    pub(super) fn of(mesh: &MeshView) -> Self {
+        let serves = |instance: Instance<'_>| instance.inbounds().next().is_some();
+        Self {
+            // A proxy that joins later may have an identity, where there is one at all.
+            nobody: mesh.identities.is_empty() && mesh.instances().any(serves),
+            trust_domains: trust_domains(mesh),
         }
-        let Some(known) = &known else {
-            continue;
+    }
+}
+
+pub(super) fn check(
+    mesh: &MeshView,
+    known: &Known,
+    resource: &Resource,
+    diagnostics: &mut Diagnostics,
+) {
+    if resource.meta.virtual_document {
+        return;
+    }
+    let ids = spiffe_ids(resource);
+    let first = match &resource.spec {
+        // A permission has a code of its own.
+        Spec::MeshTrafficPermission(_) => None,
+        Spec::MeshTls(spec) if !spec.rules.is_empty() => Some(Pointer::default()),
+        _ => ids.first().map(|(at, _)| at.clone()),
+    };
+    if let Some(at) = first {
+        let target = Target::read(resource.body.get("targetRef"));
+        let everybody = target.kind == TargetKind::Mesh || target.labels.is_empty();
+        let plain = match everybody {
+            true => known.nobody,
+            false => are_plain(mesh, &target),
         };
+        if plain {
+            without(resource, &at, diagnostics);
+        }
+    }
+    if let Some(known) = &known.trust_domains {
         for (at, id) in &ids {
             strange(resource, at, id, known, diagnostics);
         }
@@ -47,7 +68,7 @@ pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
 }
 
 /// Has nobody of those that are selected an identity, and is there somebody?
-fn are_plain(mesh: &MeshView<'_>, target: &Target) -> bool {
+fn are_plain(mesh: &MeshView, target: &Target) -> bool {
     let carries =
         |instance: &Instance<'_>| crate::policy::carries(&instance.meta.labels, &target.labels);
     let candidates = mesh.carrying(&target.labels);
@@ -74,8 +95,7 @@ fn without(resource: &Resource, at: &Pointer, diagnostics: &mut Diagnostics) {
     diagnostics.push(diagnostic);
 }
 
-/// Every trust domain that somebody can be of; `None`: not known from here, or nobody has an identity.
-fn trust_domains(mesh: &MeshView<'_>) -> Option<BTreeSet<String>> {
+fn trust_domains(mesh: &MeshView) -> Option<BTreeSet<String>> {
     // An identity of no zone makes a trust domain of its own in each.
     let anywhere = mesh
         .identities
@@ -88,7 +108,7 @@ fn trust_domains(mesh: &MeshView<'_>) -> Option<BTreeSet<String>> {
         .identities
         .iter()
         .map(|one| one.trust_domain.to_string());
-    let trusted = mesh.trusts.iter();
+    let trusted = mesh.trusts();
     let trusted = trusted.filter_map(|(_, trust)| trust.trust_domain.clone());
     Some(own.chain(trusted).collect())
 }

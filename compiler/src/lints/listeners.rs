@@ -10,21 +10,20 @@ use mesh_bundle::Key;
 use mesh_bundle::resource::{MetricsBackend, Resource};
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location};
+use crate::repository::MeshView;
 use crate::service::Instance;
 
 use super::Compared;
 
-pub(super) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
-    let mesh = compared.mesh;
-    metrics(compared, diagnostics);
+pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
     let mut taken: BTreeMap<(String, String, u16), (Instance<'_>, String, Location)> =
         BTreeMap::new();
-    for instance in &mesh.instances {
-        for (address, port, what, at) in listeners(*instance) {
+    for instance in mesh.instances() {
+        for (address, port, what, at) in listeners(instance) {
             let name = format!("{what} of `{}`", instance.meta.kri.name);
-            let key = (host(*instance), address.clone(), port);
+            let key = (host(instance), address.clone(), port);
             let Some((other, holder, holder_at)) = taken.get(&key) else {
-                taken.insert(key, (*instance, name, at));
+                taken.insert(key, (instance, name, at));
                 continue;
             };
             if other.meta.kri == instance.meta.kri {
@@ -40,10 +39,13 @@ pub(super) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
 }
 
 /// An inbound where the proxy itself is to answer for its metrics: told once for each policy that says where.
-fn metrics(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
+pub(super) fn metrics(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
     let mut told = BTreeSet::new();
-    for instance in &compared.mesh.instances {
-        let Some(Resource::Metrics(metrics)) = compared.resource(*instance, &Key::Metrics) else {
+    for given in compared.given {
+        let Some(Resource::Metrics(metrics)) = given.resource(&Key::Metrics) else {
+            continue;
+        };
+        let Some(instance) = Instance::of(&given.dataplane) else {
             continue;
         };
         let Some(backends) = &metrics.backends else {

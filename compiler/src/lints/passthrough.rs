@@ -7,16 +7,15 @@ use crate::policy::applies::Subject;
 use crate::repository::MeshView;
 use crate::service::Instance;
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
     let policies = &mesh.policies.passthrough.policies;
-    if policies.is_empty() || mesh.instances.is_empty() {
+    if policies.is_empty() || mesh.dataplanes.is_empty() {
         return;
     }
     let capturing: Vec<(Instance<'_>, Vec<String>)> = mesh
-        .instances
-        .iter()
+        .instances()
         .filter(|instance| instance.captures_outbound())
-        .map(|instance| (*instance, instance.sections()))
+        .map(|instance| (instance, instance.sections()))
         .collect();
     for policy in policies {
         let applies = |(instance, sections): &(Instance<'_>, Vec<String>)| {

@@ -5,11 +5,11 @@
 use std::collections::BTreeMap;
 
 use mesh_bundle::resource::TlsMode;
+use mesh_bundle::{Key, Resource};
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location};
 use crate::identity::{Identity, winner};
-use crate::policy::Policy;
-use crate::policy::applies::Subject;
+use crate::policy::applies::{Selection, Subject};
 use crate::policy::target::TargetKind;
 use crate::repository::MeshView;
 use crate::service::Instance;
@@ -19,16 +19,15 @@ use super::{Compared, several};
 /// A label of a `MeshIdentity`: that nobody is permitted anything is wanted.
 const WANTED: &str = "meshc/allow-deny-all";
 
-pub(super) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
-    for policy in &compared.mesh.policies.permission.policies {
-        without_identity(compared, policy, diagnostics);
-        permissive(compared, policy, diagnostics);
-    }
-    denies_all(compared, diagnostics);
+/// Of a permission that counts.
+pub(super) fn check(compared: Compared<'_>, policy: Selection<'_>, diagnostics: &mut Diagnostics) {
+    let reached = inbounds(compared.mesh, policy);
+    without_identity(compared, policy, &reached, diagnostics);
+    permissive(compared, policy, &reached, diagnostics);
 }
 
 /// The inbounds that a policy is about.
-fn inbounds<'a>(mesh: &'a MeshView<'a>, policy: &Policy) -> Vec<(Instance<'a>, String)> {
+fn inbounds<'a>(mesh: &'a MeshView, policy: Selection<'_>) -> Vec<(Instance<'a>, String)> {
     let mut found = Vec::new();
     let everybody = BTreeMap::new();
     let wanted = match policy.target.kind {
@@ -49,8 +48,12 @@ fn inbounds<'a>(mesh: &'a MeshView<'a>, policy: &Policy) -> Vec<(Instance<'a>, S
     found
 }
 
-fn without_identity(compared: Compared<'_>, policy: &Policy, diagnostics: &mut Diagnostics) {
-    let reached = inbounds(compared.mesh, policy);
+fn without_identity(
+    compared: Compared<'_>,
+    policy: Selection<'_>,
+    reached: &[(Instance<'_>, String)],
+    diagnostics: &mut Diagnostics,
+) {
     let identified = |(instance, _): &(Instance<'_>, String)| compared.has_identity(*instance);
     let Some((first, _)) = reached.first().filter(|_| !reached.iter().any(identified)) else {
         return;
@@ -68,14 +71,17 @@ fn without_identity(compared: Compared<'_>, policy: &Policy, diagnostics: &mut D
     diagnostics.push(diagnostic);
 }
 
-fn permissive(compared: Compared<'_>, policy: &Policy, diagnostics: &mut Diagnostics) {
-    let open = inbounds(compared.mesh, policy)
-        .into_iter()
-        .find_map(|(instance, section)| {
-            let made = compared.policy(instance, &section)?;
-            let origin = made.tls.origin.as_ref()?;
-            (made.tls.value == TlsMode::Permissive).then(|| (instance, section, origin.clone()))
-        });
+fn permissive(
+    compared: Compared<'_>,
+    policy: Selection<'_>,
+    reached: &[(Instance<'_>, String)],
+    diagnostics: &mut Diagnostics,
+) {
+    let open = reached.iter().find_map(|(instance, section)| {
+        let made = compared.policy(*instance, section)?;
+        let origin = made.tls.origin.as_ref()?;
+        (made.tls.value == TlsMode::Permissive).then_some((instance, section, origin))
+    });
     let Some((instance, section, origin)) = open else {
         return;
     };
@@ -94,21 +100,43 @@ fn permissive(compared: Compared<'_>, policy: &Policy, diagnostics: &mut Diagnos
     diagnostics.push(diagnostic);
 }
 
-fn denies_all(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
-    type Closed<'a> = (&'a Identity<'a>, Vec<(String, Location, String)>);
+/// The inbounds of a proxy that nobody may call, as indices: those with an identity and without a permission.
+pub(crate) fn closed<'a>(
+    instance: Instance<'_>,
+    given: impl Fn(&Key) -> Option<&'a Resource>,
+) -> Vec<usize> {
+    let closed = |section: String| match given(&Key::InboundPolicy(section)) {
+        Some(Resource::InboundPolicy(policy)) => {
+            policy.permissions.as_ref().is_some_and(|permissions| {
+                permissions.allow.is_empty() && permissions.allow_with_shadow_deny.is_empty()
+            })
+        }
+        _ => false,
+    };
+    let inbounds = instance
+        .inbounds()
+        .filter(|(_, inbound)| closed(inbound.section()));
+    inbounds.map(|(index, _)| index).collect()
+}
+
+pub(super) fn denies_all(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
+    type Closed<'a> = (&'a Identity, Vec<(String, Location, String)>);
     let mesh = compared.mesh;
     let mut closed: BTreeMap<String, Closed<'_>> = BTreeMap::new();
-    for instance in &mesh.instances {
+    for given in compared
+        .given
+        .iter()
+        .filter(|given| !given.closed.is_empty())
+    {
+        let Some(instance) = Instance::of(&given.dataplane) else {
+            continue;
+        };
         let Some(identity) = winner(&mesh.identities, instance.meta) else {
             continue;
         };
         for (index, inbound) in instance.inbounds() {
-            let section = inbound.section();
-            let policy = compared.policy(*instance, &section);
-            let Some(permissions) = policy.and_then(|policy| policy.permissions.as_ref()) else {
-                continue;
-            };
-            if permissions.allow.is_empty() && permissions.allow_with_shadow_deny.is_empty() {
+            if given.closed.contains(&index) {
+                let section = inbound.section();
                 let name = format!("inbound `{section}` of `{}`", instance.meta.kri.name);
                 let key = identity.meta.kri.to_string();
                 let (_, list) = closed.entry(key).or_insert((identity, Vec::new()));

@@ -9,15 +9,8 @@ use crate::diag::{Code, Diagnostic, Diagnostics, Location};
 use super::Compared;
 
 pub(super) fn check(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
-    let of_mesh = compared
-        .mesh
-        .instances
-        .iter()
-        .filter_map(|instance| compared.provenance.notes.get(&instance.meta.kri));
-    let ties: BTreeSet<&(Location, Location)> = of_mesh
-        .flat_map(|notes| notes.values())
-        .flat_map(|notes| &notes.ties)
-        .collect();
+    let ties = compared.given.iter().flat_map(|given| &given.ties);
+    let ties: BTreeSet<&(Location, Location)> = ties.collect();
     for (winner, loser) in ties {
         let message = "another policy sets this for the same proxy, and wins by its name alone";
         let mut diagnostic = Diagnostic::new(Code::EQUAL_PRECEDENCE, loser.clone(), message);

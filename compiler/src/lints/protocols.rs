@@ -9,23 +9,26 @@ use crate::policy::target::Target;
 use crate::repository::MeshView;
 use crate::service::{Port, Service, protocol};
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+/// Of services.
+pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
     for service in mesh.services.iter().filter(|s| !s.meta.virtual_document) {
         for port in &service.ports {
             self::port(mesh, service, port, diagnostics);
             multi_zone(mesh, service, port, diagnostics);
         }
     }
-    for resource in &mesh.documents {
-        match &resource.spec {
-            Spec::MeshHttpRoute(_) => route(mesh, resource, true, diagnostics),
-            Spec::MeshTcpRoute(_) => route(mesh, resource, false, diagnostics),
-            _ => {}
-        }
+}
+
+/// Of one route.
+pub(super) fn document(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
+    match &resource.spec {
+        Spec::MeshHttpRoute(_) => route(mesh, resource, true, diagnostics),
+        Spec::MeshTcpRoute(_) => route(mesh, resource, false, diagnostics),
+        _ => {}
     }
 }
 
-fn port(mesh: &MeshView<'_>, service: &Service, port: &Port, diagnostics: &mut Diagnostics) {
+fn port(mesh: &MeshView, service: &Service, port: &Port, diagnostics: &mut Diagnostics) {
     for instance in mesh.members(service) {
         for (index, inbound) in port.inbounds(instance) {
             let own = protocol(inbound.protocol.as_deref());
@@ -55,7 +58,7 @@ fn port(mesh: &MeshView<'_>, service: &Service, port: &Port, diagnostics: &mut D
 }
 
 /// A port of a multi-zone service, and those of its members.
-fn multi_zone(mesh: &MeshView<'_>, service: &Service, port: &Port, diagnostics: &mut Diagnostics) {
+fn multi_zone(mesh: &MeshView, service: &Service, port: &Port, diagnostics: &mut Diagnostics) {
     for member in mesh.united(service) {
         let Some(serving) = port.of_member(member) else {
             continue;
@@ -84,7 +87,7 @@ fn multi_zone(mesh: &MeshView<'_>, service: &Service, port: &Port, diagnostics: 
 }
 
 /// A route for requests to a port that speaks none has no effect; one for connections hides what a port speaks.
-fn route(mesh: &MeshView<'_>, resource: &Resource, http: bool, diagnostics: &mut Diagnostics) {
+fn route(mesh: &MeshView, resource: &Resource, http: bool, diagnostics: &mut Diagnostics) {
     let items = resource
         .body
         .get("to")
@@ -127,7 +130,7 @@ fn route(mesh: &MeshView<'_>, resource: &Resource, http: bool, diagnostics: &mut
     }
 }
 
-pub(super) fn ports<'a>(mesh: &'a MeshView<'_>, towards: &Towards) -> Vec<(&'a Service, &'a Port)> {
+pub(super) fn ports<'a>(mesh: &'a MeshView, towards: &Towards) -> Vec<(&'a Service, &'a Port)> {
     let (kri, section) = match towards {
         Towards::Service(kri) => (kri.clone(), None),
         Towards::Port(kri) => (kri.without_section(), Some(kri.section.as_str())),

@@ -13,50 +13,48 @@ use crate::kinds::{Resource, Spec};
 use crate::repository::MeshView;
 use crate::service::Instance;
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    outbounds(mesh, diagnostics);
-    for resource in &mesh.documents {
-        match &resource.spec {
-            Spec::MeshHttpRoute(_) => {
-                for (at, conf) in rules::<HttpRuleConf>(resource) {
-                    http_rule(mesh, resource, &at, &conf, diagnostics);
+pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
+    match &resource.spec {
+        Spec::MeshHttpRoute(_) => {
+            for (at, conf) in rules::<HttpRuleConf>(resource) {
+                http_rule(mesh, resource, &at, &conf, diagnostics);
+            }
+        }
+        Spec::MeshTcpRoute(_) => {
+            for (at, conf) in rules::<TcpRouteConf>(resource) {
+                let refs = conf.backend_refs.unwrap_or_default();
+                let at = at.field("backendRefs");
+                for (index, backend) in refs.iter().enumerate() {
+                    let at = resource.meta.within(&at.index(index));
+                    reference(mesh, resource, backend, at, false, diagnostics);
                 }
             }
-            Spec::MeshTcpRoute(_) => {
-                for (at, conf) in rules::<TcpRouteConf>(resource) {
-                    let refs = conf.backend_refs.unwrap_or_default();
-                    let at = at.field("backendRefs");
-                    for (index, backend) in refs.iter().enumerate() {
-                        let at = resource.meta.within(&at.index(index));
-                        reference(mesh, resource, backend, at, false, diagnostics);
-                    }
-                }
+        }
+        _ => {
+            if let Some(instance) = Instance::of(resource) {
+                reachable(mesh, instance, diagnostics);
+                outbounds(mesh, instance, diagnostics);
             }
-            _ => {}
         }
     }
 }
 
-fn outbounds(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    let catalogue = mesh.catalogue();
-    for instance in &mesh.instances {
-        reachable(mesh, *instance, diagnostics);
-        let outbounds = instance.networking().map_or([].as_slice(), |n| &n.outbound);
-        for (index, outbound) in outbounds.iter().enumerate() {
-            let Some(backend) = &outbound.backend_ref else {
-                continue;
-            };
-            if let Err(unresolved) = catalogue.outbound(backend, instance.meta) {
-                let mut at = instance.outbound_at(index);
-                at.pointer = at.pointer.field("backendRef");
-                diagnostics.push(unresolved.at(at));
-            }
+fn outbounds(mesh: &MeshView, instance: Instance<'_>, diagnostics: &mut Diagnostics) {
+    let outbounds = instance.networking().map_or([].as_slice(), |n| &n.outbound);
+    for (index, outbound) in outbounds.iter().enumerate() {
+        let Some(backend) = &outbound.backend_ref else {
+            continue;
+        };
+        if let Err(unresolved) = mesh.catalogue().outbound(backend, instance.meta) {
+            let mut at = instance.outbound_at(index);
+            at.pointer = at.pointer.field("backendRef");
+            diagnostics.push(unresolved.at(at));
         }
     }
 }
 
 /// What a proxy may reach, where that is restricted: a reference may lead to several services.
-fn reachable(mesh: &MeshView<'_>, instance: Instance<'_>, diagnostics: &mut Diagnostics) {
+fn reachable(mesh: &MeshView, instance: Instance<'_>, diagnostics: &mut Diagnostics) {
     let at = Pointer::default()
         .field("networking")
         .field("transparentProxying");
@@ -86,7 +84,7 @@ fn rules<T: for<'de> Deserialize<'de>>(resource: &Resource) -> Vec<(Pointer, T)>
 }
 
 fn http_rule(
-    mesh: &MeshView<'_>,
+    mesh: &MeshView,
     resource: &Resource,
     at: &Pointer,
     conf: &HttpRuleConf,
@@ -107,7 +105,7 @@ fn http_rule(
 }
 
 fn reference(
-    mesh: &MeshView<'_>,
+    mesh: &MeshView,
     resource: &Resource,
     backend: &BackendRef,
     at: Location,

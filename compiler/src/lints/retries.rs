@@ -12,11 +12,11 @@ use crate::repository::MeshView;
 /// What may happen after the request was done.
 const LATE: [&str; 3] = ["5xx", "GatewayError", "Reset"];
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    let retries = mesh.documents.iter().filter_map(|resource| {
+pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
+    let retries = mesh.of_kind("mr").iter().filter_map(|resource| {
         let own = !resource.meta.virtual_document;
         match &resource.spec {
-            Spec::MeshRetry(spec) if own => Some((*resource, spec)),
+            Spec::MeshRetry(spec) if own => Some((resource.as_ref(), spec)),
             _ => None,
         }
     });

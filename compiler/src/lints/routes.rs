@@ -5,17 +5,11 @@
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
 use crate::kinds::{Resource, Spec};
 use crate::lower::route::{hidden, read_matches};
-use crate::repository::MeshView;
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    for resource in &mesh.documents {
-        if let Spec::MeshHttpRoute(_) = &resource.spec {
-            route(resource, diagnostics);
-        }
-    }
-}
-
-fn route(resource: &Resource, diagnostics: &mut Diagnostics) {
+pub(super) fn check(resource: &Resource, diagnostics: &mut Diagnostics) {
+    let Spec::MeshHttpRoute(_) = &resource.spec else {
+        return;
+    };
     let items = resource
         .body
         .get("to")

@@ -5,20 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
-use crate::policy::Policy;
-use crate::policy::applies::Subject;
+use crate::policy::applies::{Selection, Subject};
 use crate::policy::target::TargetKind;
 use crate::repository::MeshView;
 use crate::resolve::written;
 use crate::service::{Selector, Service};
 use crate::similar::listed;
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    for table in mesh.policies.all() {
-        for policy in table.policies.iter().chain(&table.shadows) {
-            self::policy(mesh, policy, diagnostics);
-        }
-    }
+/// Of services and identities.
+pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
     for service in mesh.services.iter().filter(|s| !s.meta.virtual_document) {
         match &service.selector {
             // Without endpoints it has been reported with its kind.
@@ -28,8 +23,8 @@ pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
         }
     }
     for identity in &mesh.identities {
-        let selects = |instance: &crate::service::Instance<'_>| identity.selects(instance.meta);
-        if identity.is_for_somebody() && !mesh.instances.iter().any(selects) {
+        let selects = |instance: crate::service::Instance<'_>| identity.selects(instance.meta);
+        if identity.is_for_somebody() && !mesh.instances().any(selects) {
             let at = Pointer::default().field("selector");
             let message = format!("no Dataplane is selected by `{}`", identity.meta.kri.name);
             diagnostics.push(nothing(identity.meta.within(&at), message));
@@ -41,7 +36,8 @@ fn nothing(at: Location, message: String) -> Diagnostic {
     Diagnostic::new(Code::SELECTS_NOTHING, at, message)
 }
 
-fn policy(mesh: &MeshView<'_>, policy: &Policy, diagnostics: &mut Diagnostics) {
+/// Of one policy.
+pub(super) fn policy(mesh: &MeshView, policy: Selection<'_>, diagnostics: &mut Diagnostics) {
     if policy.meta.virtual_document || policy.target.kind == TargetKind::Mesh {
         return;
     }
@@ -77,7 +73,7 @@ fn policy(mesh: &MeshView<'_>, policy: &Policy, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn service(mesh: &MeshView<'_>, service: &Service, diagnostics: &mut Diagnostics) {
+fn service(mesh: &MeshView, service: &Service, diagnostics: &mut Diagnostics) {
     let name = &service.meta.kri.name;
     if mesh.members(service).next().is_none() {
         let at = Pointer::default().field("selector");
@@ -125,7 +121,7 @@ fn service(mesh: &MeshView<'_>, service: &Service, diagnostics: &mut Diagnostics
 }
 
 fn multi_zone(
-    mesh: &MeshView<'_>,
+    mesh: &MeshView,
     service: &Service,
     labels: &BTreeMap<String, String>,
     diagnostics: &mut Diagnostics,

@@ -10,24 +10,22 @@ use crate::kinds::telemetry_ref::TelemetryRef;
 use crate::kinds::{Resource, Spec};
 use crate::repository::MeshView;
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    for resource in &mesh.documents {
-        match &resource.spec {
-            Spec::MeshAccessLog(_) | Spec::MeshMetric(_) | Spec::MeshTrace(_) => {
-                document(mesh, resource, diagnostics);
-            }
-            Spec::MeshOpenTelemetryBackend(spec) if spec.is_nowhere() => {
-                let at = resource.meta.within(&Pointer::default());
-                let message = format!(
-                    "`{}` has no address, and proxies are not to look for one",
-                    resource.meta.kri.name
-                );
-                let mut diagnostic = Diagnostic::new(Code::NO_EFFECT, at, message);
-                diagnostic.help("write `endpoint: {address: <host>}`");
-                diagnostics.push(diagnostic);
-            }
-            _ => {}
+pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
+    match &resource.spec {
+        Spec::MeshAccessLog(_) | Spec::MeshMetric(_) | Spec::MeshTrace(_) => {
+            document(mesh, resource, diagnostics);
         }
+        Spec::MeshOpenTelemetryBackend(spec) if spec.is_nowhere() => {
+            let at = resource.meta.within(&Pointer::default());
+            let message = format!(
+                "`{}` has no address, and proxies are not to look for one",
+                resource.meta.kri.name
+            );
+            let mut diagnostic = Diagnostic::new(Code::NO_EFFECT, at, message);
+            diagnostic.help("write `endpoint: {address: <host>}`");
+            diagnostics.push(diagnostic);
+        }
+        _ => {}
     }
 }
 
@@ -47,7 +45,7 @@ pub(super) fn confs(body: &Value) -> Vec<(Pointer, &Value)> {
     confs
 }
 
-fn document(mesh: &MeshView<'_>, resource: &Resource, diagnostics: &mut Diagnostics) {
+fn document(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
     for (at, conf) in confs(&resource.body) {
         let backends = conf.get("backends").and_then(Value::as_array);
         for (index, backend) in backends.into_iter().flatten().enumerate() {

@@ -3,6 +3,7 @@
 //! Never about services: a workload outside of the repository may call one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -13,7 +14,7 @@ use crate::kinds::telemetry_ref::TelemetryRef;
 use crate::kinds::{Resource, Spec};
 use crate::repository::MeshView;
 
-pub(super) fn check(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
     collectors(mesh, diagnostics);
     hashes(mesh, diagnostics);
 }
@@ -22,19 +23,20 @@ fn unused(resource: &Resource, at: &Pointer, message: String) -> Diagnostic {
     Diagnostic::new(Code::UNUSED_RESOURCE, resource.meta.within(at), message)
 }
 
-fn collectors(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
-    let all = mesh.documents.iter();
+fn collectors(mesh: &MeshView, diagnostics: &mut Diagnostics) {
+    let all = mesh.of_kind("motb").iter();
     let all = all.filter(|resource| match &resource.spec {
         // One that nobody can find has been reported.
         Spec::MeshOpenTelemetryBackend(spec) => !spec.is_nowhere(),
         _ => false,
     });
-    let all: Vec<&&Resource> = all.collect();
+    let all: Vec<&Arc<Resource>> = all.collect();
     if all.is_empty() {
         return;
     }
     let mut used = BTreeSet::new();
-    for resource in &mesh.documents {
+    let referring = ["mal", "mm", "mtr"].into_iter();
+    for resource in referring.flat_map(|kind| mesh.of_kind(kind)) {
         for (_, conf) in super::telemetry::confs(&resource.body) {
             let backends = conf.get("backends").and_then(Value::as_array);
             let references = backends.into_iter().flatten();
@@ -65,12 +67,12 @@ fn collectors(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
-fn hashes(mesh: &MeshView<'_>, diagnostics: &mut Diagnostics) {
+fn hashes(mesh: &MeshView, diagnostics: &mut Diagnostics) {
     let all = mesh
-        .documents
+        .of_kind("mlbs")
         .iter()
         .filter_map(|resource| match &resource.spec {
-            Spec::MeshLoadBalancingStrategy(spec) => Some((*resource, spec)),
+            Spec::MeshLoadBalancingStrategy(spec) => Some((resource.as_ref(), spec)),
             _ => None,
         });
     let all: Vec<(&Resource, &MeshLoadBalancingStrategy)> = all.collect();

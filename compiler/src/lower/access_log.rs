@@ -80,7 +80,7 @@ fn backends(
 }
 
 /// One backend; `None` where a collector does not resolve, which has been reported.
-fn backend(mesh: &MeshView<'_>, value: &Value, origin: Origin) -> Option<LogBackend> {
+fn backend(mesh: &MeshView, value: &Value, origin: Origin) -> Option<LogBackend> {
     let backend: written::LogBackend = serde_json::from_value(value.clone()).ok()?;
     let sink = match backend.kind? {
         LogBackendType::File => {

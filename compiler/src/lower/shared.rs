@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mesh_bundle::{Digest, Key, Kri, Manifest, Resource};
+use mesh_bundle::{Digest, Key, Kri, Resource};
 
 use crate::lookup::Lookup;
 use crate::provenance::Notes;
@@ -36,18 +36,24 @@ pub(super) struct WideIngredients {
 /// A resource that several proxies may have.
 #[derive(Debug, Clone)]
 pub(super) struct Made {
-    digest: Digest,
+    kept: Kept,
     notes: Arc<Notes>,
     /// The clusters that a destination leads to.
     pub(super) reached: Arc<[Kri]>,
+}
+
+/// A resource, by its digest; `None` where it is thrown away.
+#[derive(Debug, Clone)]
+pub(super) struct Kept {
+    pub(super) digest: Digest,
+    pub(super) resource: Option<Arc<Resource>>,
 }
 
 /// Everything of one mesh that was made so far. What several make at the same time is the same, whoever comes first.
 #[derive(Debug)]
 pub(super) struct Shared {
     purpose: Purpose,
-    /// Boxed, since a map moves what it holds.
-    resources: Mutex<BTreeMap<Digest, Box<Resource>>>,
+    resources: Mutex<BTreeMap<Digest, Arc<Resource>>>,
     pub(super) destinations: Store<Ingredients>,
     pub(super) clusters: Store<Ingredients>,
     pub(super) wide: Store<WideIngredients>,
@@ -62,7 +68,7 @@ pub(super) struct Store<K>(Mutex<Lookup<K, Made>>);
 /// The resources of one proxy.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
-    pub(super) manifest: Manifest,
+    pub(super) held: BTreeMap<Key, Kept>,
     pub(super) notes: BTreeMap<Key, Arc<Notes>>,
     pub(super) shared: &'a Shared,
 }
@@ -70,7 +76,7 @@ pub(super) struct Parts<'a> {
 impl<'a> Parts<'a> {
     pub(super) fn new(shared: &'a Shared) -> Self {
         Self {
-            manifest: Manifest::default(),
+            held: BTreeMap::new(),
             notes: BTreeMap::new(),
             shared,
         }
@@ -78,25 +84,19 @@ impl<'a> Parts<'a> {
 
     /// Gives a resource to the proxy.
     pub(super) fn insert(&mut self, key: Key, resource: Resource) {
-        let digest = self.shared.keep(resource);
-        self.hold(key, digest);
-    }
-
-    /// Gives a resource that is kept.
-    pub(super) fn hold(&mut self, key: Key, digest: Option<Digest>) {
-        self.manifest
-            .entries
-            .extend(digest.map(|digest| (key, digest)));
+        if let Some(kept) = self.shared.keep(resource) {
+            self.held.insert(key, kept);
+        }
     }
 
     /// Gives a resource, and what is noted about it.
     pub(super) fn give(&mut self, key: Key, made: &Made) {
         self.notes.insert(key.clone(), Arc::clone(&made.notes));
-        self.manifest.entries.insert(key, made.digest);
+        self.held.insert(key, made.kept.clone());
     }
 
     pub(super) fn has(&self, key: &Key) -> bool {
-        self.manifest.entries.contains_key(key)
+        self.held.contains_key(key)
     }
 }
 
@@ -131,38 +131,41 @@ impl Shared {
     /// Keeps a resource for whoever needs the same.
     pub(super) fn make(&self, resource: Resource, notes: Notes, reached: Vec<Kri>) -> Option<Made> {
         Some(Made {
-            digest: self.keep(resource)?,
+            kept: self.keep(resource)?,
             notes: Arc::new(notes),
             reached: reached.into(),
         })
     }
 
-    pub(super) fn keep(&self, resource: Resource) -> Option<Digest> {
-        // Most of a bundle, and nothing that a finding is about.
-        let unseen = matches!(
-            resource,
-            Resource::Trust(_)
-                | Resource::Inbound(_)
-                | Resource::Outbound(_)
-                | Resource::Destination(_)
-                | Resource::Cluster(_)
-        );
-        if unseen && self.purpose == Purpose::Findings {
-            return Some(Digest::from_bytes([0; 32]));
+    pub(super) fn keep(&self, resource: Resource) -> Option<Kept> {
+        if self.purpose == Purpose::Findings && !is_seen(&resource) {
+            return Some(Kept {
+                digest: Digest::from_bytes([0; 32]),
+                resource: None,
+            });
         }
         let (digest, _) = resource.encode().ok()?;
         let mut resources = locked(&self.resources);
-        resources
+        let resource = resources
             .entry(digest)
-            .or_insert_with(|| Box::new(resource));
-        Some(digest)
+            .or_insert_with(|| Arc::new(resource));
+        Some(Kept {
+            digest,
+            resource: Some(Arc::clone(resource)),
+        })
     }
+}
 
-    /// All that was made.
-    pub(super) fn into_resources(self) -> BTreeMap<Digest, Box<Resource>> {
-        let resources = self.resources.into_inner();
-        resources.unwrap_or_else(PoisonError::into_inner)
-    }
+/// Can a finding be about it? Most of a bundle is nothing of the kind.
+pub(super) fn is_seen(resource: &Resource) -> bool {
+    !matches!(
+        resource,
+        Resource::Trust(_)
+            | Resource::Inbound(_)
+            | Resource::Outbound(_)
+            | Resource::Destination(_)
+            | Resource::Cluster(_)
+    )
 }
 
 /// A map is whole even where a thread died that held it.

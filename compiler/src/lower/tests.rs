@@ -22,6 +22,7 @@ use mesh_bundle::resource::{Destination, TlsMode, Traffic};
 use mesh_bundle::{Bundle, Key, Kri, ProxyConfig, Sourced};
 
 use crate::compile::{Compiled, compile};
+use crate::model::Settings;
 use crate::world::MemoryWorld;
 
 use super::*;
@@ -54,7 +55,10 @@ fn config(compiled: &Compiled, name: &str) -> ProxyConfig {
     let bundle = &compiled.bundle;
     let mut proxies = bundle.proxies.iter();
     let (_, proxy) = proxies.find(|(kri, _)| kri.name == name).unwrap();
-    let resource = |(key, digest): (&Key, &Digest)| (key.clone(), bundle.resources[digest].clone());
+    let resource = |(key, digest): (&Key, &Digest)| {
+        let resource = Resource::clone(&bundle.resources[digest]);
+        (key.clone(), resource)
+    };
     ProxyConfig::assemble(proxy.manifest.entries.iter().map(resource).collect()).unwrap()
 }
 

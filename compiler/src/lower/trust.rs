@@ -13,7 +13,7 @@ use crate::model::Meta;
 const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
 const END: &str = "-----END CERTIFICATE-----";
 
-pub(super) fn trust(documents: &[(&Meta, &MeshTrust)]) -> Trust {
+pub(super) fn trust<'a>(documents: impl Iterator<Item = (&'a Meta, &'a MeshTrust)>) -> Trust {
     let mut anchors: BTreeMap<TrustDomain, BTreeSet<String>> = BTreeMap::new();
     for (_, spec) in documents {
         let domain = spec.trust_domain.as_deref().map(str::parse);

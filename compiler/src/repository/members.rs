@@ -8,14 +8,15 @@ use mesh_bundle::{Kri, SpiffeId};
 
 use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::identity;
+use crate::lookup::Lookup;
 use crate::model::Compat;
 use crate::policy::carries;
 use crate::policy::target::TargetKind;
-use crate::service::{Selector, Service, generate};
+use crate::service::{Instance, Selector, Service, generate};
 
-use super::MeshView;
+use super::{Frame, MeshView};
 
-impl MeshView<'_> {
+impl Frame {
     /// The services that a multi-zone service is made of, in the order of their KRIs; of any other, none.
     pub(crate) fn united<'s>(&'s self, service: &'s Service) -> impl Iterator<Item = &'s Service> {
         let labels = match &service.selector {
@@ -37,17 +38,17 @@ impl MeshView<'_> {
         self.united.get(port).map_or(&[], Vec::as_slice)
     }
 
-    /// Are the proxies of a zone withdrawn everywhere?
-    pub(crate) fn is_closed(&self, zone: &str) -> bool {
-        self.closed.contains(zone)
-    }
-
-    pub(super) fn generate_services(&mut self, compat: Compat, diagnostics: &mut Diagnostics) {
+    pub(super) fn generate_services(
+        &mut self,
+        instances: &[Instance<'_>],
+        compat: Compat,
+        diagnostics: &mut Diagnostics,
+    ) {
         // Kuma's are made by a control plane that runs, not by the answer to a question.
         if compat == Compat::Kuma {
             return;
         }
-        let (generated, disagreements) = generate(&self.instances, &self.services);
+        let (generated, disagreements) = generate(instances, &self.services);
         for (odd, first) in disagreements {
             let workload = odd.workload().unwrap_or_default();
             let message = format!(
@@ -65,44 +66,6 @@ impl MeshView<'_> {
         self.services.extend(generated);
         self.services
             .sort_by_cached_key(|service| service.meta.kri.to_string());
-    }
-
-    pub(super) fn find_members(&mut self) {
-        self.serving = vec![Vec::new(); self.instances.len()];
-        let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (index, instance) in self.instances.iter().enumerate() {
-            let name = instance.meta.kri.name.as_str();
-            named.entry(name).or_default().push(index);
-        }
-        for (place, service) in self.services.iter().enumerate() {
-            let candidates = match &service.selector {
-                Selector::Nobody | Selector::Services(_) | Selector::Outside(_) => &[],
-                Selector::Labels(labels) => self.labelled.candidates(labels),
-                Selector::Name(name) => named.get(name.as_str()).map_or(&[][..], Vec::as_slice),
-            };
-            let selects = |index: &usize| {
-                let instance = self.instances.get(*index);
-                instance.is_some_and(|instance| service.selects(*instance))
-            };
-            let members: Vec<usize> = candidates.iter().copied().filter(selects).collect();
-            for member in &members {
-                if let Some(serving) = self.serving.get_mut(*member) {
-                    serving.push(place);
-                }
-            }
-            for port in &service.ports {
-                let serving = members
-                    .iter()
-                    .filter_map(|index| self.instances.get(*index))
-                    .filter(|instance| port.inbounds(**instance).next().is_some());
-                let ids: BTreeSet<SpiffeId> = serving
-                    .flat_map(|instance| identity::announced(&self.identities, instance.meta))
-                    .collect();
-                self.servers
-                    .insert(service.kri(port), ids.into_iter().collect());
-            }
-            self.members.insert(service.meta.kri.clone(), members);
-        }
     }
 
     /// After the proxies of every service are known.
@@ -126,5 +89,48 @@ impl MeshView<'_> {
         self.servers
             .extend(servers.map(|(port, ids)| (port, ids.into_iter().collect())));
         self.united = united;
+    }
+}
+
+impl MeshView {
+    /// Finds the proxies behind each service of a frame that is to be its own, and tells the frame who they are.
+    pub(super) fn find_members(&mut self, frame: &mut Frame) {
+        self.serving = vec![Vec::new(); self.dataplanes.len()];
+        self.members = Lookup::default();
+        let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (index, instance) in self.dataplanes.iter().enumerate() {
+            let name = instance.meta.kri.name.as_str();
+            named.entry(name).or_default().push(index);
+        }
+        for (place, service) in frame.services.iter().enumerate() {
+            let candidates = match &service.selector {
+                Selector::Nobody | Selector::Services(_) | Selector::Outside(_) => &[],
+                Selector::Labels(labels) => self.labelled.candidates(labels),
+                Selector::Name(name) => named.get(name.as_str()).map_or(&[][..], Vec::as_slice),
+            };
+            let selects = |index: &usize| {
+                let instance = self.instance(*index);
+                instance.is_some_and(|instance| service.selects(instance))
+            };
+            let members: Vec<usize> = candidates.iter().copied().filter(selects).collect();
+            for member in &members {
+                if let Some(serving) = self.serving.get_mut(*member) {
+                    serving.push(place);
+                }
+            }
+            for port in &service.ports {
+                let serving = members
+                    .iter()
+                    .filter_map(|index| self.instance(*index))
+                    .filter(|instance| port.inbounds(*instance).next().is_some());
+                let ids: BTreeSet<SpiffeId> = serving
+                    .flat_map(|instance| identity::announced(&frame.identities, instance.meta))
+                    .collect();
+                frame
+                    .servers
+                    .insert(service.kri(port), ids.into_iter().collect());
+            }
+            self.members.insert(service.meta.kri.clone(), members);
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Never more than the tests of publishing, of the registry and of the gate need.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mesh_bundle::origin::{Origin, Sourced};
 use mesh_bundle::resource::{Cluster, Inbound, Protocol, Proxy, Trust, WorkloadIdentity};
@@ -51,7 +52,7 @@ pub(crate) fn bundle(options: Options) -> Bundle {
     let mut resources = BTreeMap::new();
     let mut add = |resource: Resource| -> Digest {
         let digest = resource.encode().unwrap().0;
-        resources.insert(digest, resource);
+        resources.insert(digest, Arc::new(resource));
         digest
     };
     let mut proxies = BTreeMap::new();
@@ -108,7 +109,7 @@ pub(crate) fn bundle(options: Options) -> Bundle {
             manifest: Manifest { entries },
             endpoints,
         };
-        proxies.insert(kri, proxy);
+        proxies.insert(kri, (proxy.digest().unwrap(), Arc::new(proxy)));
     }
     let issuer = Issuer {
         mesh: "shop".to_owned(),

@@ -31,7 +31,7 @@ fn bundle(rules: &[&str]) -> Bundle {
     let policy = InboundPolicy::new(TlsMode::Strict, Some(permissions));
     let resource = Resource::InboundPolicy(policy);
     let digest = resource.encode().unwrap().0;
-    let resources = BTreeMap::from([(digest, resource)]);
+    let resources = BTreeMap::from([(digest, std::sync::Arc::new(resource))]);
     Bundle::seal(BTreeMap::new(), BTreeMap::new(), resources).unwrap()
 }
 

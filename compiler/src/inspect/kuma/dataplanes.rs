@@ -30,7 +30,7 @@ pub(super) fn of_policy(
         let proxy = api.asked.of(view, *instance);
         proxy.is_matched() && policy.selects(&proxy.subject())
     };
-    let selected = view.instances.iter().copied().filter(selected);
+    let selected = view.instances().filter(selected);
     Ok(listed(api, selected, page))
 }
 

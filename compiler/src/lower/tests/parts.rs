@@ -25,7 +25,8 @@ fn what_is_added_to_any_part_is_refused() {
     let compiled = carried(&documents);
     let about =
         |resource: &&Resource| matches!(resource, Resource::Destination(_) | Resource::Cluster(_));
-    let resources = compiled.bundle.resources.values().filter(about);
+    let resources = compiled.bundle.resources.values().map(AsRef::as_ref);
+    let resources = resources.filter(about);
     let mut tried = 0;
     for resource in resources {
         let whole = serde_json::to_value(resource).unwrap();

@@ -1,0 +1,124 @@
+//! The policies of one mesh, by kind.
+//!
+//! Never reads a table again whose documents are the same, among the same services and routes.
+
+use std::sync::Arc;
+
+use crate::kinds::{self, Resource};
+use crate::model::Settings;
+use crate::parallel;
+use crate::policy::{ConfAt, Descriptor, Shadows, Table, Written};
+
+use super::{Changes, Frame, documents};
+
+/// The policies of one mesh, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Policies {
+    pub(crate) access_log: Arc<Table>,
+    pub(crate) circuit_breaker: Arc<Table>,
+    pub(crate) fault_injection: Arc<Table>,
+    pub(crate) health_check: Arc<Table>,
+    pub(crate) http_route: Arc<Table>,
+    pub(crate) load_balancing: Arc<Table>,
+    pub(crate) metric: Arc<Table>,
+    pub(crate) passthrough: Arc<Table>,
+    pub(crate) permission: Arc<Table>,
+    pub(crate) rate_limit: Arc<Table>,
+    pub(crate) retry: Arc<Table>,
+    pub(crate) tcp_route: Arc<Table>,
+    pub(crate) timeout: Arc<Table>,
+    pub(crate) tls: Arc<Table>,
+    pub(crate) trace: Arc<Table>,
+}
+
+impl Policies {
+    /// Every kind.
+    pub(crate) fn all(&self) -> [&Table; 15] {
+        [
+            &self.access_log,
+            &self.circuit_breaker,
+            &self.fault_injection,
+            &self.health_check,
+            &self.http_route,
+            &self.load_balancing,
+            &self.metric,
+            &self.passthrough,
+            &self.permission,
+            &self.rate_limit,
+            &self.retry,
+            &self.tcp_route,
+            &self.timeout,
+            &self.tls,
+            &self.trace,
+        ]
+    }
+
+    /// Reads the tables of the kinds of which documents changed; `anew`: of all, since what they refer to did.
+    pub(super) fn update(
+        &mut self,
+        documents: &[Arc<Resource>],
+        (frame, anew): (&Frame, bool),
+        changes: &Changes,
+        settings: &Settings,
+    ) {
+        let mut wanted = Vec::new();
+        self.each(|kind, conf, table| {
+            let short = kinds::find(kind).map_or("", |kind| kind.short);
+            if anew || table.kind != kind || changes.touch(short) {
+                let compat = settings.compat;
+                wanted.push((Descriptor { kind, conf, compat }, short));
+            }
+        });
+        let shadows = match settings.with_shadow {
+            true => Shadows::Active,
+            false => Shadows::Listed,
+        };
+        let catalogue = frame.catalogue();
+        let made = parallel::map(&wanted, 1, |(descriptor, short)| {
+            let written = documents::of_kind(documents, short).iter();
+            let written = written.map(|resource| Written {
+                meta: &resource.meta,
+                body: &resource.body,
+            });
+            let mut findings = Vec::new();
+            let mut table = Table::read(*descriptor, shadows, written, |target, at, _| {
+                catalogue.towards(target).unwrap_or_else(|unresolved| {
+                    findings.push(unresolved.at(at.clone()));
+                    Vec::new()
+                })
+            });
+            table.findings = findings;
+            Arc::new(table)
+        });
+        let mut made = made.into_iter().peekable();
+        self.each(|kind, _, table| {
+            if let Some(new) = made.next_if(|new| new.kind == kind) {
+                *table = new;
+            }
+        });
+    }
+
+    /// Every kind, with the place of its confs.
+    fn each(&mut self, mut visit: impl FnMut(&'static str, ConfAt, &mut Arc<Table>)) {
+        use ConfAt::{Default, Rules};
+        visit("MeshAccessLog", Default, &mut self.access_log);
+        visit("MeshCircuitBreaker", Default, &mut self.circuit_breaker);
+        visit("MeshFaultInjection", Default, &mut self.fault_injection);
+        visit("MeshHealthCheck", Default, &mut self.health_check);
+        visit("MeshHTTPRoute", Rules, &mut self.http_route);
+        visit(
+            "MeshLoadBalancingStrategy",
+            Default,
+            &mut self.load_balancing,
+        );
+        visit("MeshMetric", Default, &mut self.metric);
+        visit("MeshPassthrough", Default, &mut self.passthrough);
+        visit("MeshTrafficPermission", Default, &mut self.permission);
+        visit("MeshRateLimit", Default, &mut self.rate_limit);
+        visit("MeshRetry", Default, &mut self.retry);
+        visit("MeshTCPRoute", Rules, &mut self.tcp_route);
+        visit("MeshTimeout", Default, &mut self.timeout);
+        visit("MeshTLS", Default, &mut self.tls);
+        visit("MeshTrace", Default, &mut self.trace);
+    }
+}
