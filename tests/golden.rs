@@ -91,9 +91,9 @@ fn examples_compile_to_what_is_committed() {
         let compiled = compiled(&example);
         snapshot(&name, "bundle", &inspect::bundle(&compiled));
         for proxy in compiled.bundle.proxies.keys() {
-            let text =
-                inspect::proxy(&compiled, &proxy.name, Form::Human).expect("a proxy of the bundle");
-            snapshot(&name, &proxy.name, &text);
+            let text = inspect::proxy(&compiled, proxy.name(), Form::Human)
+                .expect("a proxy of the bundle");
+            snapshot(&name, proxy.name(), &text);
         }
     }
 }
@@ -114,7 +114,7 @@ fn no_snapshot_is_left_over() {
             let stem = file.trim_end_matches(".new").trim_end_matches(".snap");
             let proxies = &compiled.bundle.proxies;
             assert!(
-                stem == "bundle" || proxies.keys().any(|proxy| proxy.name == stem),
+                stem == "bundle" || proxies.keys().any(|proxy| proxy.name() == stem),
                 "snapshots/{name}/{file} belongs to nothing"
             );
         }

@@ -47,7 +47,7 @@ fn shown() -> BTreeMap<String, BTreeSet<&'static str>> {
     for (_, compiled) in cases::compiled() {
         for finding in &compiled.diagnostics.list {
             if let Some(kri) = compiled.sources.resource(&finding.at) {
-                let codes = shown.entry(kri.kind.clone()).or_default();
+                let codes = shown.entry(kri.kind().to_owned()).or_default();
                 codes.insert(finding.code.0);
             }
         }

@@ -1,96 +1,181 @@
 //! KRI: the name of a resource, or of a section of it, that is unique in one bundle (language 2.6).
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
 /// `kri_<kind>_<mesh>_<zone>_<namespace>_<name>_<section>`; empty parts stay empty.
 ///
 /// Ordered by the bytes of its text, which is the tie-break used everywhere (language 2.6).
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Kri {
+    /// Shared: names are most of what is kept of a repository, so a copy must cost nothing.
+    text: Arc<str>,
+    /// Where each part but the last ends.
+    ends: [u32; 5],
+}
+
+/// What a [`Kri`] is made of. No part but the last can hold `_`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Parts<'a> {
     /// Short name of the kind, `msvc` for `MeshService` (language 0.2).
-    pub kind: String,
+    pub kind: &'a str,
     /// Mesh, empty for a `Mesh` itself and for global kinds.
-    pub mesh: String,
+    pub mesh: &'a str,
     /// Zone of origin, empty for resources of global origin.
-    pub zone: String,
+    pub zone: &'a str,
     /// Kubernetes namespace, empty on universal.
-    pub namespace: String,
+    pub namespace: &'a str,
     /// Display name.
-    pub name: String,
+    pub name: &'a str,
     /// Port name, `rule_<i>`, or empty for the resource as a whole.
-    pub section: String,
+    pub section: &'a str,
 }
 
 impl Kri {
+    /// The name with these parts.
+    #[must_use]
+    pub fn new(parts: Parts<'_>) -> Self {
+        let all = parts.all();
+        let length: usize = all.iter().map(|part| part.len() + 1).sum();
+        let mut text = String::with_capacity(PREFIX.len() + length);
+        text.push_str(PREFIX);
+        let mut ends = [0; 5];
+        for (index, part) in all.into_iter().enumerate() {
+            text.push('_');
+            text.push_str(part);
+            if let Some(end) = ends.get_mut(index) {
+                // What a name is read from is smaller than 4 GiB by far.
+                *end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+            }
+        }
+        Self {
+            text: text.into(),
+            ends,
+        }
+    }
+
+    /// What it is made of.
+    #[must_use]
+    pub fn parts(&self) -> Parts<'_> {
+        Parts {
+            kind: self.kind(),
+            mesh: self.mesh(),
+            zone: self.zone(),
+            namespace: self.namespace(),
+            name: self.name(),
+            section: self.section(),
+        }
+    }
+
+    /// See [`Parts::kind`].
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        let [end, ..] = self.ends;
+        self.between(PREFIX.len(), end as usize)
+    }
+
+    /// See [`Parts::mesh`].
+    #[must_use]
+    pub fn mesh(&self) -> &str {
+        let [start, end, ..] = self.ends;
+        self.between(start as usize, end as usize)
+    }
+
+    /// See [`Parts::zone`].
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        let [_, start, end, ..] = self.ends;
+        self.between(start as usize, end as usize)
+    }
+
+    /// See [`Parts::namespace`].
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        let [.., start, end, _] = self.ends;
+        self.between(start as usize, end as usize)
+    }
+
+    /// See [`Parts::name`].
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let [.., start, end] = self.ends;
+        self.between(start as usize, end as usize)
+    }
+
+    /// See [`Parts::section`].
+    #[must_use]
+    pub fn section(&self) -> &str {
+        let [.., start] = self.ends;
+        self.between(start as usize, self.text.len())
+    }
+
+    /// What stands between two `_`.
+    fn between(&self, start: usize, end: usize) -> &str {
+        self.text.get(start + 1..end).unwrap_or_default()
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// The same resource, narrowed to one section.
     #[must_use]
-    pub fn with_section(&self, section: impl Into<String>) -> Self {
-        Self {
-            section: section.into(),
-            ..self.clone()
-        }
+    pub fn with_section(&self, section: impl AsRef<str>) -> Self {
+        Self::new(Parts {
+            section: section.as_ref(),
+            ..self.parts()
+        })
     }
 
     /// The resource as a whole, without a section.
     #[must_use]
     pub fn without_section(&self) -> Self {
-        self.with_section("")
-    }
-
-    /// The text from a part on, never built: a comparison must not allocate.
-    fn bytes_from(&self, part: usize) -> impl Iterator<Item = u8> {
-        let parts = self.parts().into_iter().skip(part);
-        parts.flat_map(|part| std::iter::once(b'_').chain(part.bytes()))
-    }
-
-    /// Appends the text. Names are most of what a bundle says, so they take no detour.
-    pub(crate) fn write(&self, text: &mut String) {
-        text.push_str("kri");
-        for part in self.parts() {
-            text.push('_');
-            text.push_str(part);
+        match self.section() {
+            "" => self.clone(),
+            _ => self.with_section(""),
         }
     }
+}
 
-    fn text(&self) -> String {
-        let parts = self.parts();
-        let length: usize = parts.iter().map(|part| part.len() + 1).sum();
-        let mut text = String::with_capacity("kri".len() + length);
-        self.write(&mut text);
-        text
-    }
+const PREFIX: &str = "kri";
 
-    fn parts(&self) -> [&str; 6] {
+impl<'a> Parts<'a> {
+    fn all(self) -> [&'a str; 6] {
         [
-            &self.kind,
-            &self.mesh,
-            &self.zone,
-            &self.namespace,
-            &self.name,
-            &self.section,
+            self.kind,
+            self.mesh,
+            self.zone,
+            self.namespace,
+            self.name,
+            self.section,
         ]
+    }
+}
+
+impl PartialEq for Kri {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Kri {}
+
+impl Hash for Kri {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
 impl Ord for Kri {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        let pairs = self.parts().into_iter().zip(other.parts());
-        for (index, (own, others)) in pairs.enumerate() {
-            if own == others {
-                continue;
-            }
-            // Where one part begins with the other, what follows the shorter one decides.
-            let decides = !own.starts_with(others) && !others.starts_with(own);
-            return match decides {
-                true => own.cmp(others),
-                false => self.bytes_from(index).cmp(other.bytes_from(index)),
-            };
-        }
-        std::cmp::Ordering::Equal
+        self.text.cmp(&other.text)
     }
 }
 
@@ -100,13 +185,15 @@ impl PartialOrd for Kri {
     }
 }
 
+impl fmt::Debug for Kri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
 impl fmt::Display for Kri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("kri")?;
-        self.parts().iter().try_for_each(|part| {
-            f.write_str("_")?;
-            f.write_str(part)
-        })
+        f.write_str(&self.text)
     }
 }
 
@@ -125,26 +212,24 @@ impl FromStr for Kri {
         let malformed = || MalformedKri {
             text: text.to_owned(),
         };
-        let mut parts = text.split('_');
-        let mut next = || parts.next().map(str::to_owned).ok_or_else(malformed);
-        if next()? != "kri" {
-            return Err(malformed());
-        }
-        let (kind, mesh, zone) = (next()?, next()?, next()?);
-        let (namespace, name) = (next()?, next()?);
+        let rest = text
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.strip_prefix('_'));
         // A section may hold `_` (`rule_0`); no other part can.
-        let section = parts.collect::<Vec<_>>();
-        if kind.is_empty() || name.is_empty() || section.is_empty() {
-            return Err(malformed());
+        let mut parts = rest.ok_or_else(malformed)?.splitn(6, '_');
+        let mut next = || parts.next().ok_or_else(malformed);
+        let parts = Parts {
+            kind: next()?,
+            mesh: next()?,
+            zone: next()?,
+            namespace: next()?,
+            name: next()?,
+            section: next()?,
+        };
+        match parts.kind.is_empty() || parts.name.is_empty() {
+            true => Err(malformed()),
+            false => Ok(Self::new(parts)),
         }
-        Ok(Self {
-            kind,
-            mesh,
-            zone,
-            namespace,
-            name,
-            section: section.join("_"),
-        })
     }
 }
 
@@ -158,13 +243,13 @@ impl TryFrom<String> for Kri {
 
 impl From<Kri> for String {
     fn from(kri: Kri) -> Self {
-        kri.text()
+        kri.as_str().to_owned()
     }
 }
 
 impl Serialize for Kri {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text())
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -172,7 +257,7 @@ impl Serialize for Kri {
 mod tests {
     use proptest::prelude::*;
 
-    use super::Kri;
+    use super::{Kri, Parts};
 
     #[test]
     fn order_is_that_of_the_texts() {
@@ -192,24 +277,35 @@ mod tests {
         assert_eq!(sorted, texts);
     }
 
-    fn kri() -> impl Strategy<Value = Kri> {
-        prop::array::uniform6("[a_^]{0,2}").prop_map(|parts| {
-            let [kind, mesh, zone, namespace, name, section] = parts;
-            Kri {
-                kind,
-                mesh,
-                zone,
-                namespace,
-                name,
-                section,
-            }
-        })
+    #[test]
+    fn what_lacks_a_part_is_no_name() {
+        for text in [
+            "",
+            "kri",
+            "kri_",
+            "kri_msvc_a__b_c",
+            "kri_msvc_a____",
+            "kri__a__b_c_",
+            "msvc_a__b_c_",
+            "krimsvc_a__b_c__",
+        ] {
+            assert!(text.parse::<Kri>().is_err(), "{text}");
+        }
     }
 
     proptest! {
         #[test]
-        fn any_two_are_ordered_like_their_texts(a in kri(), b in kri()) {
-            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+        fn parts_are_what_it_was_made_of(
+            parts in prop::array::uniform5("[a-z^]{1,3}"),
+            section in "[a-z_]{0,3}",
+        ) {
+            let [kind, mesh, zone, namespace, name] = &parts;
+            let parts = Parts { kind, mesh, zone, namespace, name, section: &section };
+            let kri = Kri::new(parts);
+            prop_assert_eq!(kri.parts(), parts);
+            let read: Kri = kri.to_string().parse().unwrap();
+            prop_assert_eq!(read.parts(), parts);
+            prop_assert_eq!(kri.without_section().with_section(&section), kri);
         }
     }
 }

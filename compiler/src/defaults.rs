@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mesh_bundle::Kri;
+use mesh_bundle::kri::Parts;
 use serde_json::{Value, json};
 
 use crate::diag::{Diagnostics, Location, Pointer};
@@ -96,13 +97,13 @@ pub(crate) fn policies(resources: &[Arc<Resource>], settings: &Settings) -> Vec<
         match &resource.spec {
             Spec::Mesh(spec) => {
                 let skipped = spec.skip_creating_initial_policies.as_slice();
-                meshes.insert(kri.name.as_str(), skipped);
+                meshes.insert(kri.name(), skipped);
             }
-            _ if !kri.mesh.is_empty() => drop(meshes.entry(kri.mesh.as_str()).or_default()),
+            _ if !kri.mesh().is_empty() => drop(meshes.entry(kri.mesh()).or_default()),
             _ => {}
         }
-        if kinds.contains(kri.kind.as_str()) {
-            written.insert((&kri.kind, &kri.mesh, &kri.name));
+        if kinds.contains(kri.kind()) {
+            written.insert((kri.kind(), kri.mesh(), kri.name()));
         }
     }
     let mut policies = Vec::new();
@@ -117,7 +118,7 @@ pub(crate) fn policies(resources: &[Arc<Resource>], settings: &Settings) -> Vec<
             let made = policy.of(mesh);
             policies.extend(made.filter(|made| {
                 let kri = &made.meta.kri;
-                !written.contains(&(&kri.kind, mesh, &kri.name))
+                !written.contains(&(kri.kind(), mesh, kri.name()))
             }));
         }
     }
@@ -141,14 +142,12 @@ impl DefaultPolicy {
         let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
         let meta = Meta {
             labels: BTreeMap::from(labels),
-            kri: Kri {
-                kind: kind.short.to_owned(),
-                mesh: mesh.to_owned(),
-                zone: String::new(),
-                namespace: String::new(),
-                name,
-                section: String::new(),
-            },
+            kri: Kri::new(Parts {
+                kind: kind.short,
+                mesh,
+                name: &name,
+                ..Parts::default()
+            }),
             format: Format::Universal,
             created: None,
             at: Location {

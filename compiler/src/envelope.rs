@@ -15,6 +15,7 @@ mod universal;
 use std::collections::BTreeSet;
 
 use mesh_bundle::Kri;
+use mesh_bundle::kri::Parts;
 use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
@@ -197,14 +198,14 @@ fn draft<'a>(
     };
     let labelled = label::read(reader, &computed, &written.labels_at);
     let meta = Meta {
-        kri: Kri {
-            kind: kind.short.to_owned(),
-            mesh,
-            zone: labelled.zone,
-            namespace: labelled.namespace,
-            name: labelled.name,
-            section: String::new(),
-        },
+        kri: Kri::new(Parts {
+            kind: kind.short,
+            mesh: &mesh,
+            zone: &labelled.zone,
+            namespace: &labelled.namespace,
+            name: &labelled.name,
+            section: "",
+        }),
         format,
         labels: labelled.labels,
         created: written.created,
@@ -252,9 +253,9 @@ pub(crate) fn duplicates(documents: &[&Judged], sound: &mut [bool], diagnostics:
             first.insert(&meta.kri, meta);
             continue;
         };
-        let Kri { name, mesh, .. } = &meta.kri;
+        let name = meta.kri.name();
         let kind = document.kind.name;
-        let message = match mesh.as_str() {
+        let message = match meta.kri.mesh() {
             "" => format!("there are two documents for the {kind} `{name}`"),
             mesh => format!("there are two documents for the {kind} `{name}` of mesh `{mesh}`"),
         };
@@ -275,16 +276,14 @@ pub(crate) fn meshes(documents: &[&Judged], sound: &[bool], diagnostics: &mut Di
     let named = documents
         .iter()
         .filter(|document| document.kind.name == "Mesh");
-    let mut names: BTreeSet<&str> = named
-        .map(|document| document.meta().kri.name.as_str())
-        .collect();
+    let mut names: BTreeSet<&str> = named.map(|document| document.meta().kri.name()).collect();
     if names.is_empty() {
         names.insert("default");
     }
     let sound = documents.iter().zip(sound).filter(|(_, sound)| **sound);
     for (document, _) in sound {
         let meta = document.meta();
-        let mesh = meta.kri.mesh.as_str();
+        let mesh = meta.kri.mesh();
         if document.kind.scope == Scope::Global || names.contains(mesh) {
             continue;
         }

@@ -142,7 +142,7 @@ pub enum NoFlow {
     #[error("there is no proxy `{0}`")]
     NoProxy(Box<Kri>),
     /// Its workload has no listener that leads there.
-    #[error("`{}` has no outbound to `{port}`", client.name)]
+    #[error("`{}` has no outbound to `{port}`", client.name())]
     NoOutbound {
         /// Who.
         client: Box<Kri>,

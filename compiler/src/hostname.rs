@@ -69,13 +69,13 @@ pub(crate) fn generators<'a>(
     let mut replaced = BTreeSet::new();
     let mut generators = Vec::new();
     for (meta, spec) in documents {
-        replaced.insert(meta.kri.name.as_str());
+        replaced.insert(meta.kri.name());
         let template = spec.template.as_deref().map(Template::parse);
         // What does not parse, or selects no kind, has been reported.
         let selected = spec.selector.as_ref().and_then(selected);
         if let (Some((kind, services)), Some(Ok(template))) = (selected, template) {
             generators.push(Generator {
-                name: meta.kri.name.clone(),
+                name: meta.kri.name().to_owned(),
                 kind,
                 labels: services.match_labels.clone(),
                 template,
@@ -175,7 +175,7 @@ pub(crate) fn assign(
             };
             match holders.get(&hostname) {
                 None => {
-                    let holder = (service.meta.kri.name.clone(), service.meta.at.clone());
+                    let holder = (service.meta.kri.name().to_owned(), service.meta.at.clone());
                     holders.insert(hostname.clone(), holder);
                     service.hostnames.push(hostname);
                 }
@@ -183,7 +183,7 @@ pub(crate) fn assign(
                 Some((name, at)) => {
                     let message = format!(
                         "`{}` does not get the hostname `{hostname}`, which `{name}` has already",
-                        service.meta.kri.name
+                        service.meta.kri.name()
                     );
                     let own = service.meta.at.clone();
                     let mut diagnostic = Diagnostic::new(Code::CONFLICTING_HOSTNAMES, own, message);
@@ -212,7 +212,7 @@ fn rendered(
         Ok(hostname) => format!("`{hostname}`, which is no DNS name"),
         Err(variable) => format!("nothing, since it has no `{variable}`"),
     };
-    let message = format!("`{}` makes of `{}` {problem}", generator.name, kri.name);
+    let message = format!("`{}` makes of `{}` {problem}", generator.name, kri.name());
     let at = generator
         .at
         .clone()
@@ -229,11 +229,14 @@ pub(crate) fn variable_of(service: &Meta, variable: &Variable) -> Option<String>
     match variable {
         Variable::Label(key) => labels.get(key).cloned(),
         Variable::Field(name) => match name.as_str() {
-            "DisplayName" => labels.get(DISPLAY_NAME).or(Some(&kri.name)).cloned(),
-            "Name" if kri.namespace.is_empty() => Some(kri.name.clone()),
-            "Name" => Some(format!("{}.{}", kri.name, kri.namespace)),
+            "DisplayName" => {
+                let given = labels.get(DISPLAY_NAME).map(String::as_str);
+                Some(given.unwrap_or(kri.name()).to_owned())
+            }
+            "Name" if kri.namespace().is_empty() => Some(kri.name().to_owned()),
+            "Name" => Some(format!("{}.{}", kri.name(), kri.namespace())),
             "Namespace" => labels.get(NAMESPACE).cloned(),
-            "Mesh" => Some(kri.mesh.clone()),
+            "Mesh" => Some(kri.mesh().to_owned()),
             "Zone" => labels.get("kuma.io/zone").cloned(),
             _ => None,
         },

@@ -57,7 +57,7 @@ impl Identity {
         let rendered = trust_domain.render(|variable| match variable {
             Variable::Label(key) => meta.labels.get(key).cloned(),
             Variable::Field(name) => match name.as_str() {
-                "Mesh" => Some(meta.kri.mesh.clone()),
+                "Mesh" => Some(meta.kri.mesh().to_owned()),
                 "Zone" => Some(zone().clone()),
                 _ => None,
             },
@@ -96,7 +96,7 @@ impl Identity {
     /// Is this proxy one of those that it is for?
     pub(crate) fn selects(&self, proxy: &Meta) -> bool {
         let carries = |labels| crate::policy::carries(&proxy.labels, labels);
-        self.meta.kri.mesh == proxy.kri.mesh && self.labels.as_ref().is_some_and(carries)
+        self.meta.kri.mesh() == proxy.kri.mesh() && self.labels.as_ref().is_some_and(carries)
     }
 
     /// The SPIFFE ID that it gives to a proxy.
@@ -156,7 +156,7 @@ impl Identity {
             None => return None,
         };
         Some(Issuer {
-            mesh: self.meta.kri.mesh.clone(),
+            mesh: self.meta.kri.mesh().to_owned(),
             trust_domain: self.trust_domain.clone(),
             ca,
             lifetime: self.lifetime(),
@@ -203,7 +203,12 @@ pub(crate) fn winner<'a>(identities: &'a [Identity], proxy: &Meta) -> Option<&'a
 /// Of several identities the one with the most label pairs, then the smallest name.
 pub(crate) fn best<'a>(identities: impl Iterator<Item = &'a Identity>) -> Option<&'a Identity> {
     let pairs = |identity: &Identity| identity.labels.as_ref().map_or(0, BTreeMap::len);
-    identities.min_by_key(|identity| (Reverse(pairs(identity)), identity.meta.kri.name.clone()))
+    identities.min_by_key(|identity| {
+        (
+            Reverse(pairs(identity)),
+            identity.meta.kri.name().to_owned(),
+        )
+    })
 }
 
 /// What a proxy is given; what keeps it from being somebody is reported.
@@ -224,7 +229,8 @@ pub(crate) fn given(
         Err(why) => {
             let message = format!(
                 "`{}` cannot get the identity `{}`: {why}",
-                instance.meta.kri.name, identity.meta.kri.name
+                instance.meta.kri.name(),
+                identity.meta.kri.name()
             );
             let at = instance.meta.at.clone();
             let mut diagnostic = Diagnostic::new(Code::IDENTITY_VARIABLE, at, message);

@@ -202,7 +202,7 @@ pub fn with_shadow(
             .as_object_mut()
             .map(|object| object.remove("overridden"));
     }
-    Ok(shadow::page(&kri.name, &old, &new))
+    Ok(shadow::page(kri.name(), &old, &new))
 }
 
 /// The answer to a question.
@@ -269,7 +269,7 @@ fn dataplanes<'a>(asked: &Asked<'a>, name: &str) -> Result<Dataplanes<'a>, NotSh
 /// The service and its port: `api:http`, or a KRI with a section.
 fn addressed(destination: &str) -> (String, String) {
     if let Ok(kri) = destination.parse::<Kri>() {
-        return (kri.without_section().to_string(), kri.section);
+        return (kri.without_section().to_string(), kri.section().to_owned());
     }
     let (service, port) = destination.split_once(':').unwrap_or((destination, ""));
     (service.to_owned(), port.to_owned())
@@ -303,7 +303,7 @@ fn config(bundle: &Bundle, kri: &Kri) -> Result<ProxyConfig, NotShown> {
         })
         .collect();
     ProxyConfig::assemble(resources).map_err(|reason| NotShown::Incomplete {
-        name: kri.name.clone(),
+        name: kri.name().to_owned(),
         reason: reason.to_string(),
     })
 }

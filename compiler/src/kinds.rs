@@ -161,8 +161,8 @@ pub(crate) struct Resource {
     pub(crate) meta: Meta,
     /// Its body.
     pub(crate) spec: Spec,
-    /// Its body as it was written, without nulls: what policies are merged on. Pointers into it are relative to
-    /// [`Meta::body`].
+    /// The body of a policy as it was written, without nulls: what is merged. Pointers into it are relative to
+    /// [`Meta::body`]. Null for any other kind, whose `spec` says all of it.
     pub(crate) body: Value,
 }
 

@@ -142,7 +142,7 @@ fn document(of: Compared<'_>, facts: &Facts, document: &Document, found: &mut Di
     fit::check(mesh, document, found);
     identities::check(mesh, &facts.known, document, found);
     let kinds = kinds::KINDS.iter();
-    let mut of_kind = kinds.filter(|kind| kind.short == document.meta.kri.kind);
+    let mut of_kind = kinds.filter(|kind| kind.short == document.meta.kri.kind());
     if !of_kind.any(|kind| kind.is_policy) {
         return;
     }

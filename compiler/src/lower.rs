@@ -217,7 +217,7 @@ fn proxy(
     };
     let proxy = Proxy {
         kri: instance.meta.kri.clone(),
-        zone: instance.meta.kri.zone.clone(),
+        zone: instance.meta.kri.zone().to_owned(),
         workload: instance.workload().map(str::to_owned),
         identity: identity::given(&mesh.identities, instance, lines, diagnostics),
         origin: lines.document(instance.meta),
@@ -231,7 +231,7 @@ fn proxy(
 /// The service ports that a proxy serves.
 fn endpoints(mesh: &MeshView, place: usize, instance: Instance<'_>) -> Vec<DeclaredEndpoint> {
     let mut endpoints = Vec::new();
-    if mesh.is_closed(&instance.meta.kri.zone) {
+    if mesh.is_closed(instance.meta.kri.zone()) {
         return endpoints;
     }
     let labels = instance.meta.labels.iter();

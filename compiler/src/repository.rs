@@ -140,7 +140,7 @@ impl Global {
         for resource in documents {
             let Meta { kri, at, .. } = &resource.meta;
             if matches!(&resource.spec, Spec::Zone(zone) if zone.enabled == Some(false)) {
-                closed.entry(kri.name.clone()).or_insert(at.clone());
+                closed.entry(kri.name().to_owned()).or_insert(at.clone());
             }
         }
         Self {
@@ -173,7 +173,7 @@ impl Global {
         for (zone, at) in &self.closed {
             let inside = |view: &MeshView| {
                 let mut instances = view.instances();
-                instances.any(|instance| instance.meta.kri.zone == *zone)
+                instances.any(|instance| instance.meta.kri.zone() == *zone)
             };
             if !views.clone().any(inside) {
                 let message =
@@ -225,7 +225,10 @@ impl MeshView {
                 return None;
             };
             let kri = &resource.meta.kri;
-            Some(((kri.mesh.clone(), kri.name.clone()), secret.data.clone()?))
+            Some((
+                (kri.mesh().to_owned(), kri.name().to_owned()),
+                secret.data.clone()?,
+            ))
         })
     }
 

@@ -119,8 +119,8 @@ impl<'a> Catalogue<'a> {
     ) -> Resolved<(&'a Service, &'a Port)> {
         let kind = backend.kind.as_ref().map_or("", |kind| kind.as_str());
         let mut labels = backend.labels.clone();
-        if labels.contains_key(DISPLAY_NAME) && !from.namespace.is_empty() {
-            let namespace = || from.namespace.clone();
+        if labels.contains_key(DISPLAY_NAME) && !from.namespace().is_empty() {
+            let namespace = || from.namespace().to_owned();
             labels.entry(NAMESPACE.to_owned()).or_insert_with(namespace);
         }
         let services = self.select(kind_of(kind), &labels)?;
@@ -146,13 +146,13 @@ impl<'a> Catalogue<'a> {
         let mut labels = backend.labels.clone();
         if let Some(name) = &backend.name {
             labels.insert(DISPLAY_NAME.to_owned(), name.clone());
-            if !from.kri.namespace.is_empty() {
-                labels.insert(NAMESPACE.to_owned(), from.kri.namespace.clone());
+            if !from.kri.namespace().is_empty() {
+                labels.insert(NAMESPACE.to_owned(), from.kri.namespace().to_owned());
             }
         }
         let mut services = self.select(kind_of(kind), &labels)?;
         if backend.name.is_some() && services.len() > 1 {
-            services.retain(|service| service.meta.kri.zone == from.kri.zone);
+            services.retain(|service| service.meta.kri.zone() == from.kri.zone());
         }
         let (service, others) = services
             .split_first()
@@ -240,7 +240,7 @@ fn the_only(service: &Service) -> Result<&Port, Unresolved> {
             let numbers: Vec<String> = ports.iter().map(|port| port.number.to_string()).collect();
             Err(Unresolved {
                 code: Code::AMBIGUOUS_REF,
-                message: format!("`{}` has {} ports", service.meta.kri.name, ports.len()),
+                message: format!("`{}` has {} ports", service.meta.kri.name(), ports.len()),
                 help: Some(format!(
                     "say which one with `port`: {}",
                     list(numbers.iter().map(String::as_str))
@@ -252,11 +252,7 @@ fn the_only(service: &Service) -> Result<&Port, Unresolved> {
 }
 
 fn no_port(services: &[&Service], section: &str) -> Unresolved {
-    let names = list(
-        services
-            .iter()
-            .map(|service| service.meta.kri.name.as_str()),
-    );
+    let names = list(services.iter().map(|service| service.meta.kri.name()));
     let mut unresolved = Unresolved::dangling(format!("{names} has no port `{section}`"));
     let ports: BTreeSet<String> = services
         .iter()
@@ -309,7 +305,7 @@ mod tests {
             };
             match catalogue.backend(&backend, &from) {
                 Ok(((service, port), None)) => {
-                    format!("{} {}", service.meta.kri.name, port.section)
+                    format!("{} {}", service.meta.kri.name(), port.section)
                 }
                 Ok((_, Some(remark))) => remark.message,
                 Err(unresolved) => unresolved.message,

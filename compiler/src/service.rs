@@ -7,6 +7,7 @@ mod document;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use mesh_bundle::kri::Parts;
 use mesh_bundle::resource::Protocol;
 use mesh_bundle::{Kri, Origin};
 
@@ -74,12 +75,14 @@ impl Service {
         let (own, other) = (&self.meta.kri, &instance.meta.kri);
         let selected = match &self.selector {
             Selector::Nobody | Selector::Services(_) | Selector::Outside(_) => false,
-            Selector::Name(name) => *name == other.name && own.namespace == other.namespace,
+            Selector::Name(name) => *name == other.name() && own.namespace() == other.namespace(),
             Selector::Labels(labels) => {
                 carries(&instance.meta.labels, labels) && instance.inbounds().next().is_some()
             }
         };
-        own.mesh == other.mesh && (own.zone.is_empty() || own.zone == other.zone) && selected
+        own.mesh() == other.mesh()
+            && (own.zone().is_empty() || own.zone() == other.zone())
+            && selected
     }
 
     /// What it is called in references.
@@ -209,19 +212,14 @@ pub(crate) fn generate<'a>(
     let mut workloads: BTreeMap<(&str, &str), Vec<Instance<'a>>> = BTreeMap::new();
     for instance in instances {
         if let Some(workload) = instance.workload().filter(|name| is_label(name)) {
-            let key = (instance.meta.kri.zone.as_str(), workload);
+            let key = (instance.meta.kri.zone(), workload);
             workloads.entry(key).or_default().push(*instance);
         }
     }
     let taken: BTreeSet<(&str, &str)> = documents
         .iter()
         .filter(|service| service.kind() == TargetKind::MeshService)
-        .map(|service| {
-            (
-                service.meta.kri.zone.as_str(),
-                service.meta.kri.name.as_str(),
-            )
-        })
+        .map(|service| (service.meta.kri.zone(), service.meta.kri.name()))
         .collect();
     let mut services = Vec::new();
     let mut disagreements = Vec::new();
@@ -248,12 +246,12 @@ pub(crate) fn generate<'a>(
 }
 
 fn generated(first: Instance<'_>, workload: &str, ports: Vec<Port>) -> Service {
-    let kri = Kri {
-        kind: "msvc".to_owned(),
-        name: workload.to_owned(),
-        section: String::new(),
-        ..first.meta.kri.clone()
-    };
+    let kri = Kri::new(Parts {
+        kind: "msvc",
+        name: workload,
+        section: "",
+        ..first.meta.kri.parts()
+    });
     // Everything that is computed for a document in the place of the Dataplane.
     let inherited = [
         "kuma.io/mesh",

@@ -137,9 +137,9 @@ mod tests {
                 labels: [(key.to_owned(), value.to_owned())].into(),
             };
             let told = match collectors.resolve(&reference) {
-                Ok((collector, None)) => collector.kri.name.clone(),
+                Ok((collector, None)) => collector.kri.name().to_owned(),
                 Ok((collector, Some(remark))) => {
-                    format!("{}; {}", collector.kri.name, remark.message)
+                    format!("{}; {}", collector.kri.name(), remark.message)
                 }
                 Err(nobody) => format!("{}; {}", nobody.message, nobody.help.unwrap()),
             };

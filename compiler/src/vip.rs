@@ -47,7 +47,7 @@ pub(crate) fn allocate(services: &mut [Service], diagnostics: &mut Diagnostics) 
             }
             Some(offset) => match taken.get(&(range, offset)) {
                 Some(holder) => {
-                    let message = format!("`{text}` is pinned by `{}` already", holder.name);
+                    let message = format!("`{text}` is pinned by `{}` already", holder.name());
                     diagnostics.push(Diagnostic::new(Code::VIP_COLLISION, at, message));
                 }
                 None => {
@@ -75,8 +75,8 @@ pub(crate) fn allocate(services: &mut [Service], diagnostics: &mut Diagnostics) 
             let message = format!(
                 "the virtual IP `{}` of `{}` is taken by `{}`, it gets `{found}`",
                 address(range, wanted),
-                service.meta.kri.name,
-                holder.name
+                service.meta.kri.name(),
+                holder.name()
             );
             let at = service.meta.at.clone();
             let mut diagnostic = Diagnostic::new(Code::VIP_COLLISION, at, message);

@@ -164,7 +164,7 @@ pub(crate) fn of_outbound(
         return None;
     }
     let mut record = Record::new(session, table, asked());
-    record.destination = Some(destination.destination.kri.name.as_str().into());
+    record.destination = Some(destination.destination.kri.name().into());
     Some(Log::new(own.to_vec(), record))
 }
 

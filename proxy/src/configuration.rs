@@ -38,10 +38,6 @@ pub(crate) fn rejected_at(key: Key, reason: impl Into<String>) -> Rejected {
 
 impl Configuration {
     /// Reads what was received for the proxy of that name. The digests are checked again: it may come from a file.
-    #[expect(
-        clippy::result_large_err,
-        reason = "one at a time, and rare: a box would only hide it"
-    )]
     pub(crate) fn read(received: Received, name: &ProxyName) -> Result<Self, Rejected> {
         let mut manifest = Manifest::default();
         let mut resources = BTreeMap::new();
@@ -71,7 +67,7 @@ impl Configuration {
 
     pub(crate) fn is_for(&self, name: &ProxyName) -> bool {
         let kri = &self.config.proxy.kri;
-        kri.mesh == name.mesh && kri.name == name.dataplane
+        kri.mesh() == name.mesh && kri.name() == name.dataplane
     }
 
     /// Who the proxy is to its peers. `None`: nobody, it speaks plaintext only.

@@ -91,10 +91,6 @@ pub(crate) struct DestinationTable {
     pub(crate) log: OnceLock<Vec<Arc<Outlet>>>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one in a destination, which is larger still"
-)]
 #[derive(Debug)]
 pub(crate) enum TrafficTable {
     Http {
@@ -184,10 +180,6 @@ impl Table {
     ///
     /// # Errors
     /// Whatever of it is not understood, with its place. Nothing of such a world is applied.
-    #[expect(
-        clippy::result_large_err,
-        reason = "once for each change of the configuration"
-    )]
     pub fn build(world: &World) -> Result<Self, Rejected> {
         build::table(world)
     }

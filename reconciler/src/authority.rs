@@ -275,7 +275,7 @@ fn choose(published: &Published, token: &Record, asked: Option<&str>) -> Result<
         return Err(Denied::Invalid("the token names no Dataplane".to_owned()));
     };
     let of_workload = |(kri, proxy): (&Kri, &crate::publish::PublishedProxy)| {
-        (kri.mesh == mesh && proxy.workload.as_ref() == Some(bound)).then(|| kri.clone())
+        (kri.mesh() == mesh && proxy.workload.as_ref() == Some(bound)).then(|| kri.clone())
     };
     let mut found = published.proxies.iter().filter_map(of_workload);
     match (found.next(), found.next()) {
@@ -304,7 +304,7 @@ fn only(published: &Published, mesh: &str, name: &str) -> Result<Kri, Denied> {
 
 /// What a proxy is called in its control certificate.
 fn control_id(proxy: &Kri) -> Result<SpiffeId, Denied> {
-    let Kri { mesh, name, .. } = proxy;
+    let (mesh, name) = (proxy.mesh(), proxy.name());
     let text = format!("{}{mesh}{}{name}", peer::MESH, peer::DATAPLANE);
     text.parse().map_err(|_| {
         Denied::Invalid(format!(

@@ -171,9 +171,9 @@ fn inventory(sources: &Sources) -> BTreeSet<Name> {
         .filter_map(|document| match &document.identity {
             Identity::Resource { kind, kri } => Some(Name {
                 kind: (*kind).to_owned(),
-                mesh: kri.mesh.clone(),
-                namespace: kri.namespace.clone(),
-                name: kri.name.clone(),
+                mesh: kri.mesh().to_owned(),
+                namespace: kri.namespace().to_owned(),
+                name: kri.name().to_owned(),
             }),
             Identity::Unknown | Identity::Foreign => None,
         })

@@ -116,7 +116,7 @@ impl Published {
         }
         let mut names: BTreeMap<_, Vec<Kri>> = BTreeMap::new();
         for kri in proxies.keys() {
-            let key = (kri.mesh.clone(), kri.name.clone());
+            let key = (kri.mesh().to_owned(), kri.name().to_owned());
             names.entry(key).or_default().push(kri.clone());
         }
         Ok(Self {
@@ -190,7 +190,7 @@ fn served<'a>(
     for digest in proxy.manifest.entries.values() {
         if let Some(Resource::Inbound(inbound)) = bundle.resources.get(digest).map(AsRef::as_ref) {
             let place = (inbound.address.as_str(), inbound.port);
-            sections.insert(place, inbound.kri.section.clone());
+            sections.insert(place, inbound.kri.section().to_owned());
         }
     }
     let zone = match resource(bundle, proxy, &Key::Proxy) {
@@ -259,11 +259,11 @@ impl<'a> Completion<'a> {
             Some(Resource::Trust(trust)) => trust.clone(),
             _ => Trust::default(),
         };
-        let Some(ours) = self.ours.get(&proxy.mesh) else {
+        let Some(ours) = self.ours.get(proxy.mesh()) else {
             return Ok((manifest.clone(), trust));
         };
         let mut manifest = manifest.clone();
-        let memo = (proxy.mesh.clone(), written);
+        let memo = (proxy.mesh().to_owned(), written);
         if let Some((digest, trust)) = self.done.get(&memo) {
             manifest.entries.insert(Key::Trust, *digest);
             return Ok((manifest, trust.clone()));

@@ -150,7 +150,7 @@ impl Registry {
         let mut inner = self.lock();
         inner
             .feeds
-            .retain(|kri, _| kri.mesh != mesh || kri.name != name);
+            .retain(|kri, _| kri.mesh() != mesh || kri.name() != name);
     }
 
     /// May this key be certified for this proxy? One that was certified for another one may not.

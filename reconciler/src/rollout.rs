@@ -305,7 +305,7 @@ impl Rollout {
         let proxies = &candidate.bundle.proxies;
         let proxy = proxies
             .iter()
-            .find(|(kri, _)| kri.mesh == key.0 && kri.name == key.1);
+            .find(|(kri, _)| kri.mesh() == key.0 && kri.name() == key.1);
         let workload = proxy.and_then(|(_, proxy)| proxy.workload.clone());
         if let Bound::Workload(bound) = &token.bound
             && workload.as_ref() != Some(bound)

@@ -20,7 +20,7 @@ pub(crate) struct Expected {
 /// For each of `running`, the endpoints that the others of `running` offer to it.
 pub(crate) fn expected(bundle: &Bundle, running: &[&str]) -> BTreeMap<String, Vec<Expected>> {
     let runs = |name: &str| running.contains(&name);
-    let members = bundle.proxies.iter().filter(|(kri, _)| runs(&kri.name));
+    let members = bundle.proxies.iter().filter(|(kri, _)| runs(kri.name()));
     let mut offers = Vec::new();
     for (_, proxy) in members.clone() {
         offers.extend(proxy.endpoints.iter().filter(|endpoint| endpoint.healthy));
@@ -39,7 +39,7 @@ pub(crate) fn expected(bundle: &Bundle, running: &[&str]) -> BTreeMap<String, Ve
                     port: offer.port,
                 })
             });
-            (kri.name.clone(), expected.collect())
+            (kri.name().to_owned(), expected.collect())
         })
         .collect()
 }

@@ -51,10 +51,6 @@ pub struct HealthCheck {
 }
 
 /// What is sent, and what has to come back.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one in a service port that is probed, a box would save nothing"
-)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Probe {

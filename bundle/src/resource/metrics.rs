@@ -78,10 +78,6 @@ pub struct Application {
 }
 
 /// Who gets metrics.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one or two in a proxy, a box would save nothing"
-)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "type",

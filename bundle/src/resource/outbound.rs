@@ -63,10 +63,6 @@ pub struct Destination {
 }
 
 /// How traffic for a destination is routed.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one in a destination, which is larger still"
-)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "type",

@@ -21,10 +21,6 @@ pub struct Tracing {
 }
 
 /// What takes spans.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one in a proxy, a box would save nothing"
-)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     tag = "type",

@@ -192,7 +192,7 @@ impl<'b> Node<'b> {
         let kept = || {
             self.bundle.issuers.values().any(|issuer| {
                 issuer.publish_trust
-                    && issuer.mesh == self.kri.mesh
+                    && issuer.mesh == self.kri.mesh()
                     && issuer.trust_domain == *domain
             })
         };

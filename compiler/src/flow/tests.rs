@@ -81,7 +81,7 @@ fn told(flow: &Flow<'_>) -> Vec<String> {
         let share = format!("{}/{of} {}", backend.weight, backend.origin);
         match end {
             End::Mesh { tls, arrivals, .. } => told.extend(arrivals.iter().map(|arrival| {
-                let name = &arrival.server.node.kri.name;
+                let name = &arrival.server.node.kri.name();
                 let (word, origin) = match arrival.entrance {
                     Entrance::Asked(admission) => {
                         let origin = admission.origin().map(ToString::to_string);

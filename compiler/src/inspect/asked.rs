@@ -157,7 +157,7 @@ impl<'a> Proxy<'a> {
 
 /// The kind of a document.
 pub(super) fn kind_of(document: &Resource) -> Option<&'static KindInfo> {
-    let short = document.meta.kri.kind.as_str();
+    let short = document.meta.kri.kind();
     kinds::KINDS
         .iter()
         .copied()
@@ -177,7 +177,7 @@ pub(super) fn one<'k, T>(
     };
     let named = |candidate: &Kri| match &kri {
         Some(kri) => kri == candidate,
-        None => candidate.name == plain && kind.is_none_or(|kind| candidate.kind == kind),
+        None => candidate.name() == plain && kind.is_none_or(|kind| candidate.kind() == kind),
     };
     let mut found = known.clone().filter(|(candidate, _)| named(candidate));
     match (found.next(), found.next()) {
@@ -189,7 +189,7 @@ pub(super) fn one<'k, T>(
             second: Box::new(second.clone()),
         }),
         (None, _) => {
-            let names = known.map(|(kri, _)| kri.name.as_str());
+            let names = known.map(|(kri, _)| kri.name());
             Err(NotShown::Unknown {
                 what,
                 name: name.to_owned(),

@@ -77,7 +77,9 @@ fn endpoints(page: &mut Page, bundle: &Bundle) {
             };
             let text = format!(
                 "{}:{} ({}{health})",
-                endpoint.address, endpoint.port, proxy.name
+                endpoint.address,
+                endpoint.port,
+                proxy.name()
             );
             services.entry(&endpoint.service).or_default().push(text);
         }

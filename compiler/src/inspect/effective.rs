@@ -98,7 +98,7 @@ impl Contribution {
     pub(super) fn words(&self) -> String {
         match self.place.line {
             Some(line) => format!("{}:{line}", self.place.file),
-            None => format!("{} {}", self.kri.name, self.place.file),
+            None => format!("{} {}", self.kri.name(), self.place.file),
         }
     }
 

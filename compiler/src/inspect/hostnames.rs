@@ -54,7 +54,7 @@ fn generators(asked: &Asked<'_>, service: &Service, hostname: &str) -> Vec<Contr
         let Spec::HostnameGenerator(generator) = &document.spec else {
             return None;
         };
-        let labels = generator.labels_for(&service.meta.kri.kind)?;
+        let labels = generator.labels_for(service.meta.kri.kind())?;
         let template = Template::parse(generator.template.as_deref()?).ok()?;
         let made = template.render(|variable| variable_of(&service.meta, variable));
         let makes =

@@ -116,7 +116,7 @@ pub fn answer(analysis: &Analysis, path: &str) -> Result<Answer, NotAnswered> {
     let asked = Path::parse(path)?;
     let meshes = analysis.meshes();
     let documents = meshes.iter().flat_map(|view| &view.documents);
-    let documents = documents.filter(|document| document.meta.kri.mesh == asked.mesh);
+    let documents = documents.filter(|document| document.meta.kri.mesh() == asked.mesh);
     let documents = documents.map(|document| (&document.meta.kri, document.as_ref()));
     let api = Api {
         asked: Asked {
@@ -190,11 +190,11 @@ impl<'a> Api<'a> {
         let view = views.find(|view| {
             view.documents
                 .iter()
-                .any(|document| document.meta.kri.mesh == self.mesh)
+                .any(|document| document.meta.kri.mesh() == self.mesh)
         });
         let mut documents = self.asked.analysis.resources.iter();
         let declared = documents.any(|document| {
-            matches!(document.spec, Spec::Mesh(_)) && document.meta.kri.name == self.mesh
+            matches!(document.spec, Spec::Mesh(_)) && document.meta.kri.name() == self.mesh
         });
         match declared || self.mesh == "default" {
             true => Ok(view),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use mesh_bundle::kri::Parts;
 use mesh_bundle::resource::{Destination, Protocol};
 use mesh_bundle::{Kri, Origin, ProxyConfig};
 use serde::Serialize;
@@ -97,14 +98,11 @@ fn rules(proxy: &Proxy<'_>) -> Vec<Target> {
 
 /// The mesh of a resource.
 fn mesh(of: &Kri) -> Kri {
-    Kri {
-        kind: "m".to_owned(),
-        mesh: String::new(),
-        zone: String::new(),
-        namespace: String::new(),
-        name: of.mesh.clone(),
-        section: String::new(),
-    }
+    Kri::new(Parts {
+        kind: "m",
+        name: of.mesh(),
+        ..Parts::default()
+    })
 }
 
 impl Answer for Outbounds<'_> {

@@ -60,7 +60,7 @@ impl Telling<'_> {
         let title = format!(
             "proxy {} (mesh {}, zone {})",
             words::name(&proxy.kri),
-            proxy.kri.mesh,
+            proxy.kri.mesh(),
             proxy.zone
         );
         self.page.noted(0, &title, &words::origin(&proxy.origin));
@@ -72,7 +72,7 @@ impl Telling<'_> {
             Some(identity) => {
                 let id = format!("identity    {}", identity.spiffe_id);
                 self.page.noted(1, &id, &words::origin(&identity.origin));
-                let issuer = &identity.issuer.name;
+                let issuer = identity.issuer.name();
                 let text = format!("certificate {} of {issuer}", identity.lifetime);
                 self.page.line(1, &text);
             }
@@ -214,9 +214,9 @@ impl Telling<'_> {
     }
 
     fn route(&mut self, index: usize, route: &HttpRoute, key: &Key) {
-        let name = match route.kri.kind.as_str() {
+        let name = match route.kri.kind() {
             "msvc" | "extsvc" | "mzsvc" => "else".to_owned(),
-            _ => format!("{} {}", words::name(&route.kri), route.kri.section),
+            _ => format!("{} {}", words::name(&route.kri), route.kri.section()),
         };
         let text = format!(
             "route {:<5} {} ({name})",

@@ -67,7 +67,7 @@ pub(super) fn port<'s>(service: &'s Service, section: &str) -> Result<&'s Port, 
             .or_else(|| service.ports.iter().find(number)),
     };
     found.ok_or_else(|| NotShown::NoPort {
-        service: service.meta.kri.name.clone(),
+        service: service.meta.kri.name().to_owned(),
         section: section.to_owned(),
         ports: service
             .ports

@@ -13,7 +13,7 @@ use serde_json::Value;
 /// A file and line; for a document that nobody wrote, its name.
 pub(super) fn origin(origin: &Origin) -> String {
     match origin.line {
-        0 => format!("{} {}", origin.resource.name, origin.file),
+        0 => format!("{} {}", origin.resource.name(), origin.file),
         _ => origin.to_string(),
     }
 }
@@ -25,14 +25,14 @@ pub(super) fn set_by(set_by: Option<&Origin>) -> String {
 
 /// A service port: `api:http`.
 pub(super) fn port(kri: &Kri) -> String {
-    format!("{}:{}", name(kri), kri.section)
+    format!("{}:{}", name(kri), kri.section())
 }
 
 /// A name, with its namespace where there is one.
 pub(super) fn name(kri: &Kri) -> String {
-    match kri.namespace.as_str() {
-        "" => kri.name.clone(),
-        namespace => format!("{}.{namespace}", kri.name),
+    match kri.namespace() {
+        "" => kri.name().to_owned(),
+        namespace => format!("{}.{namespace}", kri.name()),
     }
 }
 

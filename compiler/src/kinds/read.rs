@@ -48,7 +48,10 @@ pub(crate) fn read(
         Some(spec) => Ok(Resource {
             meta,
             spec,
-            body: body.unwrap_or(raw),
+            body: match kind.is_policy {
+                true => body.unwrap_or(raw),
+                false => Value::Null,
+            },
         }),
         None => Err(meta),
     }

@@ -54,9 +54,9 @@ fn parse(body: &serde_json::Value, check: &mut Check<'_>) -> Option<Spec> {
 
 impl Secret {
     fn check(&self, check: &mut Check<'_>) {
-        let name = &check.meta.kri.name;
+        let name = check.meta.kri.name();
         let root = Pointer::default();
-        if check.meta.kri.kind == GLOBAL.short {
+        if check.meta.kri.kind() == GLOBAL.short {
             check.not_implemented(&root, "nothing can refer to a secret of no mesh");
         } else if is_of_another_mesh(name) {
             let message =

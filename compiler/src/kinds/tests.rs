@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jsonschema::error::ValidationErrorKind;
 use mesh_bundle::Kri;
+use mesh_bundle::kri::Parts;
 
 use crate::diag::{Location, Severity};
 use crate::model::Format;
@@ -60,14 +61,12 @@ fn findings(text: &str) -> Findings {
             (Value::Object(fields), Pointer::default())
         };
         let meta = Meta {
-            kri: Kri {
-                kind: kind.short.to_owned(),
-                mesh: "default".to_owned(),
-                zone: String::new(),
-                namespace: String::new(),
-                name: "x".to_owned(),
-                section: String::new(),
-            },
+            kri: Kri::new(Parts {
+                kind: kind.short,
+                mesh: "default",
+                name: "x",
+                ..Parts::default()
+            }),
             format: Format::Universal,
             labels: BTreeMap::new(),
             created: None,

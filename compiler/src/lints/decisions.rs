@@ -29,11 +29,11 @@ impl Everywhere {
         let policies = mesh.policies.permission.policies.iter();
         for policy in policies.filter(|policy| is_for_all(policy)) {
             let kri = &policy.meta.kri;
-            let documents = mesh.of_kind(&kri.kind);
+            let documents = mesh.of_kind(kri.kind());
             let place = documents.binary_search_by(|document| document.meta.kri.cmp(kri));
             if let Some(document) = place.ok().and_then(|place| documents.get(place)) {
                 everywhere
-                    .entry(kri.zone.clone())
+                    .entry(kri.zone().to_owned())
                     .or_default()
                     .read(document);
             }
@@ -48,7 +48,7 @@ pub(super) fn check(everywhere: &Everywhere, resource: &Resource, diagnostics: &
     own.read(resource);
     for list in ["allow", "allowWithShadowDeny"] {
         for (at, entry) in entries(resource, list) {
-            let zones = ["", resource.meta.kri.zone.as_str()];
+            let zones = ["", resource.meta.kri.zone()];
             let everywhere = zones.iter().filter_map(|zone| everywhere.0.get(*zone));
             let mut denied = std::iter::once(&own).chain(everywhere);
             if let Some(by) = denied.find_map(|denied| denied.beats(entry)) {
@@ -65,7 +65,7 @@ pub(super) fn check(everywhere: &Everywhere, resource: &Resource, diagnostics: &
 fn is_for_all(policy: &Policy) -> bool {
     let whole = policy.target.kind == TargetKind::Mesh;
     // On Kubernetes a policy may be for one namespace only.
-    whole && policy.meta.kri.namespace.is_empty()
+    whole && policy.meta.kri.namespace().is_empty()
 }
 
 /// The entries of one list of all rules.

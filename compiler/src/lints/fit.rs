@@ -66,7 +66,7 @@ const RULES: [Part; 3] = [
 ];
 
 pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
-    let kind = resource.meta.kri.kind.as_str();
+    let kind = resource.meta.kri.kind();
     if TO.iter().any(|part| part.kind == kind) {
         sent(mesh, resource, diagnostics);
     }
@@ -130,7 +130,7 @@ fn judge(
     };
     let of_kind = parts
         .iter()
-        .filter(|part| part.kind == resource.meta.kri.kind);
+        .filter(|part| part.kind == resource.meta.kri.kind());
     for part in of_kind {
         let mut at = at.field("default");
         let mut conf = item.get("default");

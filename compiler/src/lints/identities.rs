@@ -84,7 +84,7 @@ fn without(resource: &Resource, at: &Pointer, diagnostics: &mut Diagnostics) {
     let message = match &resource.spec {
         Spec::MeshTls(_) => format!(
             "`{}` has no effect: no MeshIdentity selects the proxies that it is about, so they speak plaintext",
-            resource.meta.kri.name
+            resource.meta.kri.name()
         ),
         _ => "no connection ever matches: without a MeshIdentity the proxies see no certificate"
             .to_owned(),
@@ -100,7 +100,7 @@ fn trust_domains(mesh: &MeshView) -> Option<BTreeSet<String>> {
     let anywhere = mesh
         .identities
         .iter()
-        .any(|one| one.meta.kri.zone.is_empty());
+        .any(|one| one.meta.kri.zone().is_empty());
     if mesh.identities.is_empty() || anywhere {
         return None;
     }

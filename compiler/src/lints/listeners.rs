@@ -20,7 +20,7 @@ pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
         BTreeMap::new();
     for instance in mesh.instances() {
         for (address, port, what, at) in listeners(instance) {
-            let name = format!("{what} of `{}`", instance.meta.kri.name);
+            let name = format!("{what} of `{}`", instance.meta.kri.name());
             let key = (host(instance), address.clone(), port);
             let Some((other, holder, holder_at)) = taken.get(&key) else {
                 taken.insert(key, (instance, name, at));
@@ -70,14 +70,14 @@ pub(super) fn metrics(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
             let message = format!(
                 "the inbound `{}` of `{}` listens where `{}` lets the proxy answer for its metrics",
                 inbound.section(),
-                instance.meta.kri.name,
-                policy.name
+                instance.meta.kri.name(),
+                policy.name()
             );
             let at = instance.inbound_at(index);
             let mut diagnostic = Diagnostic::new(Code::PORT_CLASH, at, message);
             diagnostic.help(format!(
                 "give one of them another port: `{}` is a MeshMetric, with `prometheus.port`",
-                policy.name
+                policy.name()
             ));
             diagnostics.push(diagnostic);
         }

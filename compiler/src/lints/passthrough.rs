@@ -28,7 +28,7 @@ pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
         let at = policy.meta.within(&Pointer::default());
         let message = format!(
             "`{}` is about no proxy that captures the traffic of its workload",
-            policy.meta.kri.name
+            policy.meta.kri.name()
         );
         let mut diagnostic = Diagnostic::new(Code::NO_EFFECT, at, message);
         diagnostic.help("only what is captured can be kept in: `networking.transparentProxying`");

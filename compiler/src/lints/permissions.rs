@@ -60,7 +60,8 @@ fn without_identity(
     };
     let message = format!(
         "`{}` has no effect: no MeshIdentity selects `{}`, and without an identity everybody may call it",
-        policy.meta.kri.name, first.meta.kri.name
+        policy.meta.kri.name(),
+        first.meta.kri.name()
     );
     let at = policy.meta.at.clone();
     let mut diagnostic = Diagnostic::new(Code::PERMISSION_WITHOUT_IDENTITY, at, message);
@@ -87,7 +88,8 @@ fn permissive(
     };
     let message = format!(
         "`{}` does not hold for plaintext clients of the inbound `{section}` of `{}`, which is permissive",
-        policy.meta.kri.name, instance.meta.kri.name
+        policy.meta.kri.name(),
+        instance.meta.kri.name()
     );
     let at = policy.meta.at.clone();
     let mut diagnostic = Diagnostic::new(Code::PERMISSIVE_PERMISSION, at, message);
@@ -137,13 +139,13 @@ pub(super) fn denies_all(compared: Compared<'_>, diagnostics: &mut Diagnostics) 
         for (index, inbound) in instance.inbounds() {
             if given.closed.contains(&index) {
                 let section = inbound.section();
-                let name = format!("inbound `{section}` of `{}`", instance.meta.kri.name);
+                let name = format!("inbound `{section}` of `{}`", instance.meta.kri.name());
                 let key = identity.meta.kri.to_string();
                 let (_, list) = closed.entry(key).or_insert((identity, Vec::new()));
                 list.push((
                     name,
                     instance.inbound_at(index),
-                    instance.meta.kri.name.clone(),
+                    instance.meta.kri.name().to_owned(),
                 ));
             }
         }
@@ -161,7 +163,7 @@ pub(super) fn denies_all(compared: Compared<'_>, diagnostics: &mut Diagnostics) 
         let message = format!(
             "nobody may call {}: `{}` gives an identity, so all is denied that no MeshTrafficPermission allows",
             several(&names),
-            identity.meta.kri.name
+            identity.meta.kri.name()
         );
         let at = identity.meta.at.clone();
         let mut diagnostic = Diagnostic::new(Code::DENIES_ALL, at, message);

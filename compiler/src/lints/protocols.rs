@@ -39,10 +39,10 @@ fn port(mesh: &MeshView, service: &Service, port: &Port, diagnostics: &mut Diagn
             let message = format!(
                 "port `{}` of `{}` speaks {}, the inbound `{}` of `{}` that serves it {}",
                 port.section,
-                service.meta.kri.name,
+                service.meta.kri.name(),
                 port.protocol.as_str(),
                 inbound.section(),
-                instance.meta.kri.name,
+                instance.meta.kri.name(),
                 own.as_str()
             );
             let at = port.at.clone();
@@ -71,10 +71,10 @@ fn multi_zone(mesh: &MeshView, service: &Service, port: &Port, diagnostics: &mut
         let message = format!(
             "port `{}` of `{}` speaks {}, port `{}` of its member `{}` {}",
             port.section,
-            service.meta.kri.name,
+            service.meta.kri.name(),
             port.protocol.as_str(),
             serving.section,
-            member.meta.kri.name,
+            member.meta.kri.name(),
             serving.protocol.as_str()
         );
         let mut diagnostic = Diagnostic::new(Code::PROTOCOL_MISMATCH, port.at.clone(), message);
@@ -110,7 +110,7 @@ fn route(mesh: &MeshView, resource: &Resource, http: bool, diagnostics: &mut Dia
             let Some((service, port)) = odd.filter(|_| !fitting) else {
                 continue;
             };
-            let name = format!("port `{}` of `{}`", port.section, service.meta.kri.name);
+            let name = format!("port `{}` of `{}`", port.section, service.meta.kri.name());
             let message = match http {
                 true => format!("{name} speaks tcp, so this route has no effect on it"),
                 false => format!(
@@ -133,7 +133,7 @@ fn route(mesh: &MeshView, resource: &Resource, http: bool, diagnostics: &mut Dia
 pub(super) fn ports<'a>(mesh: &'a MeshView, towards: &Towards) -> Vec<(&'a Service, &'a Port)> {
     let (kri, section) = match towards {
         Towards::Service(kri) => (kri.clone(), None),
-        Towards::Port(kri) => (kri.without_section(), Some(kri.section.as_str())),
+        Towards::Port(kri) => (kri.without_section(), Some(kri.section())),
         Towards::Mesh | Towards::Route(_) => return Vec::new(),
     };
     let services = mesh.service(&kri).into_iter();

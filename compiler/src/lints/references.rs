@@ -120,7 +120,8 @@ fn reference(
             if http && !port.protocol.is_http() {
                 let message = format!(
                     "port `{}` of `{}` speaks tcp, requests cannot be sent to it",
-                    port.section, service.meta.kri.name
+                    port.section,
+                    service.meta.kri.name()
                 );
                 let mut diagnostic = Diagnostic::new(Code::PROTOCOL_MISMATCH, at.clone(), message);
                 diagnostic.severity = crate::diag::Severity::Error;

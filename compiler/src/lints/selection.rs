@@ -26,7 +26,7 @@ pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
         let selects = |instance: crate::service::Instance<'_>| identity.selects(instance.meta);
         if identity.is_for_somebody() && !mesh.instances().any(selects) {
             let at = Pointer::default().field("selector");
-            let message = format!("no Dataplane is selected by `{}`", identity.meta.kri.name);
+            let message = format!("no Dataplane is selected by `{}`", identity.meta.kri.name());
             diagnostics.push(nothing(identity.meta.within(&at), message));
         }
     }
@@ -74,7 +74,7 @@ pub(super) fn policy(mesh: &MeshView, policy: Selection<'_>, diagnostics: &mut D
 }
 
 fn service(mesh: &MeshView, service: &Service, diagnostics: &mut Diagnostics) {
-    let name = &service.meta.kri.name;
+    let name = service.meta.kri.name();
     if mesh.members(service).next().is_none() {
         let at = Pointer::default().field("selector");
         let at = service.meta.within(&at);
@@ -126,7 +126,7 @@ fn multi_zone(
     labels: &BTreeMap<String, String>,
     diagnostics: &mut Diagnostics,
 ) {
-    let name = &service.meta.kri.name;
+    let name = service.meta.kri.name();
     let members: Vec<&Service> = mesh.united(service).collect();
     let at = Pointer::default().field("selector");
     let at = service.meta.within(&at);
@@ -136,7 +136,7 @@ fn multi_zone(
         diagnostics.push(nothing(at, message));
         return;
     }
-    let zones: BTreeSet<&str> = members.iter().map(|m| m.meta.kri.zone.as_str()).collect();
+    let zones: BTreeSet<&str> = members.iter().map(|m| m.meta.kri.zone()).collect();
     if zones.len() > 1 {
         let zones = listed(zones, "and");
         let message = format!(

@@ -19,7 +19,7 @@ pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diag
             let at = resource.meta.within(&Pointer::default());
             let message = format!(
                 "`{}` has no address, and proxies are not to look for one",
-                resource.meta.kri.name
+                resource.meta.kri.name()
             );
             let mut diagnostic = Diagnostic::new(Code::NO_EFFECT, at, message);
             diagnostic.help("write `endpoint: {address: <host>}`");

@@ -58,7 +58,7 @@ fn collectors(mesh: &MeshView, diagnostics: &mut Diagnostics) {
         if !used.contains(&resource.meta.kri) {
             let message = format!(
                 "no MeshAccessLog, MeshMetric or MeshTrace refers to `{}`",
-                resource.meta.kri.name
+                resource.meta.kri.name()
             );
             let mut diagnostic = unused(resource, &Pointer::default(), message);
             diagnostic.help("refer to it by its labels in a `backendRef`, or remove it");

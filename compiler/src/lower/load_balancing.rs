@@ -166,13 +166,13 @@ fn affinity(tags: &[locality::AffinityTag], client: &Meta) -> Vec<AffinityTag> {
 
 /// The rules that hold for the zone of the client. One that leads to no zone stops none after it.
 fn failover(rules: &[locality::Failover], client: &Meta) -> Vec<FailoverRule> {
-    let own = &client.kri.zone;
+    let own = client.kri.zone();
     let names = |zones: Option<&Vec<String>>| -> BTreeSet<String> {
         zones.into_iter().flatten().cloned().collect()
     };
     let rule = |(index, rule): (usize, &locality::Failover)| {
         let from = rule.from.as_ref();
-        if from.is_some_and(|from| !from.zones.contains(own)) {
+        if from.is_some_and(|from| !from.zones.iter().any(|zone| zone == own)) {
             return None;
         }
         let to = rule.to.as_ref()?;

@@ -320,7 +320,7 @@ impl<'a> Sending<'a> {
         let Meta { kri, labels, .. } = self.of.instance.meta;
         let compared = self.of.mesh.compared.iter();
         let labels = compared.map(|key| labels.get(key).cloned());
-        std::iter::once(Some(kri.zone.clone()))
+        std::iter::once(Some(kri.zone().to_owned()))
             .chain(labels)
             .collect()
     }
@@ -328,7 +328,7 @@ impl<'a> Sending<'a> {
     fn make_cluster(&self, kri: &Kri, shared: &Shared) -> Option<Made> {
         let mesh = self.of.mesh;
         let service = mesh.service(&kri.without_section())?;
-        let port = service.section(&kri.section)?;
+        let port = service.section(kri.section())?;
         let mut notes = Notes::default();
         let lines = self.of.lines;
         let connect = Leaves {

@@ -54,7 +54,7 @@ fn findings(compiled: &Compiled) -> Vec<String> {
 fn config(compiled: &Compiled, name: &str) -> ProxyConfig {
     let bundle = &compiled.bundle;
     let mut proxies = bundle.proxies.iter();
-    let (_, proxy) = proxies.find(|(kri, _)| kri.name == name).unwrap();
+    let (_, proxy) = proxies.find(|(kri, _)| kri.name() == name).unwrap();
     let resource = |(key, digest): (&Key, &Digest)| {
         let resource = Resource::clone(&bundle.resources[digest]);
         (key.clone(), resource)
@@ -159,12 +159,20 @@ fn endpoints_are_what_serves_a_port_and_is_ready() {
         .bundle
         .proxies
         .iter()
-        .find(|(kri, _)| kri.name == "api-3")
+        .find(|(kri, _)| kri.name() == "api-3")
         .unwrap();
     let told: Vec<String> = proxy
         .endpoints
         .iter()
-        .map(|e| format!("{} {}:{} {}", e.service.name, e.address, e.port, e.healthy))
+        .map(|e| {
+            format!(
+                "{} {}:{} {}",
+                e.service.name(),
+                e.address,
+                e.port,
+                e.healthy
+            )
+        })
         .collect();
     assert_eq!(told, ["api 10.0.0.23:9080 false"]);
     let listeners: Vec<String> = config(&compiled, "api-3").inbounds.into_keys().collect();

@@ -82,7 +82,7 @@ impl Selection<'_> {
             TargetKind::Mesh => true,
             _ => carries(&proxy.labels, &self.target.labels),
         };
-        self.meta.kri.mesh == proxy.kri.mesh
+        self.meta.kri.mesh() == proxy.kri.mesh()
             && self.in_namespace(role(self.meta), proxy)
             && selected
     }

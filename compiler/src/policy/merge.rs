@@ -233,9 +233,9 @@ mod tests {
             let beat: Vec<_> = setting
                 .beat
                 .iter()
-                .map(|beaten| (beaten.by.resource.name.clone(), beaten.value.clone()))
+                .map(|beaten| (beaten.by.resource.name().to_owned(), beaten.value.clone()))
                 .collect();
-            (setting.by.resource.name.clone(), beat)
+            (setting.by.resource.name().to_owned(), beat)
         };
         let beaten = |name: &str, value: i32| (name.to_owned(), json!(value));
         assert_eq!(

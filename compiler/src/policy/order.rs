@@ -75,7 +75,7 @@ impl Strength {
                 role: role(meta),
                 item: item.map(|item| (item.kind, port(item))),
             },
-            name: Reverse(meta.kri.name.clone()),
+            name: Reverse(meta.kri.name().to_owned()),
             kri: Reverse(meta.kri.clone()),
             position: 0,
         }

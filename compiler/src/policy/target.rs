@@ -83,10 +83,10 @@ impl Target {
     /// namespace would configure the clients of equally named services of every other.
     pub(crate) fn confine(&mut self, policy: &Meta) {
         let producer = order::role(policy) == order::Role::Producer;
-        if producer && !policy.kri.namespace.is_empty() && self.kind != TargetKind::Mesh {
+        if producer && !policy.kri.namespace().is_empty() && self.kind != TargetKind::Mesh {
             self.labels
                 .entry(NAMESPACE.to_owned())
-                .or_insert_with(|| policy.kri.namespace.clone());
+                .or_insert_with(|| policy.kri.namespace().to_owned());
         }
     }
 }

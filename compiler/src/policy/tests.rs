@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use mesh_bundle::kri::Parts;
 use serde_json::{Value, json};
 
 use super::applies::Subject;
@@ -29,17 +30,15 @@ pub(crate) fn meta(kind: &str, name: &str, labels: &[(&str, &str)]) -> Meta {
     let pair = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
     let labels: BTreeMap<String, String> = labels.iter().map(pair).collect();
     Meta {
-        kri: Kri {
-            kind: kind.to_owned(),
-            mesh: "default".to_owned(),
-            zone: String::new(),
+        kri: Kri::new(Parts {
+            kind,
+            mesh: "default",
             namespace: labels
                 .get("k8s.kuma.io/namespace")
-                .cloned()
-                .unwrap_or_default(),
-            name: name.to_owned(),
-            section: String::new(),
-        },
+                .map_or("", String::as_str),
+            name,
+            ..Parts::default()
+        }),
         format: Format::Universal,
         labels,
         created: None,
@@ -337,7 +336,7 @@ fn sections_choose_inbounds() {
         .policies
         .iter()
         .filter(|policy| policy.applies(&subject))
-        .map(|policy| policy.meta.kri.name.as_str())
+        .map(|policy| policy.meta.kri.name())
         .collect();
     assert_eq!(applied, ["c", "a"]);
 }

@@ -56,11 +56,14 @@ impl Documents {
     fn count(&mut self, changes: &Changes) -> bool {
         let meshes = self.counts.len();
         for new in &changes.new {
-            *self.counts.entry(new.meta.kri.mesh.clone()).or_default() += 1;
+            *self
+                .counts
+                .entry(new.meta.kri.mesh().to_owned())
+                .or_default() += 1;
         }
         let with_new = self.counts.len();
         for gone in &changes.gone {
-            if let Some(count) = self.counts.get_mut(&gone.meta.kri.mesh) {
+            if let Some(count) = self.counts.get_mut(gone.meta.kri.mesh()) {
                 *count -= 1;
             }
         }
@@ -116,22 +119,25 @@ impl Changes {
     /// Is a document of this kind among them? By its short name.
     pub(crate) fn touch(&self, short: &str) -> bool {
         let mut all = self.gone.iter().chain(&self.new);
-        all.any(|resource| resource.meta.kri.kind == short)
+        all.any(|resource| resource.meta.kri.kind() == short)
     }
 
     fn by_mesh(self) -> BTreeMap<String, Self> {
         let mut by_mesh: BTreeMap<String, Self> = BTreeMap::new();
         for gone in self.gone {
-            let of = by_mesh.entry(gone.meta.kri.mesh.clone()).or_default();
+            let of = by_mesh.entry(gone.meta.kri.mesh().to_owned()).or_default();
             of.gone.push(gone);
         }
         for new in self.new {
-            let of = by_mesh.entry(new.meta.kri.mesh.clone()).or_default();
+            let of = by_mesh.entry(new.meta.kri.mesh().to_owned()).or_default();
             of.new.push(new);
         }
         for changes in by_mesh.values_mut() {
             for list in [&mut changes.gone, &mut changes.new] {
-                list.sort_by_cached_key(|r| (r.meta.kri.to_string(), r.meta.at.clone()));
+                list.sort_by(|a, b| {
+                    let (a, b) = (&a.meta, &b.meta);
+                    (&a.kri, &a.at).cmp(&(&b.kri, &b.at))
+                });
             }
         }
         by_mesh
@@ -166,7 +172,7 @@ pub(super) fn of_kind<'a>(documents: &'a [Arc<Resource>], short: &str) -> &'a [A
     // As KRIs are ordered, which go on with `_` after the kind.
     let text = |kind: &str| kind.bytes().chain([b'_']).collect::<Vec<u8>>();
     let wanted = text(short);
-    let order = |resource: &Arc<Resource>| text(&resource.meta.kri.kind).cmp(&wanted);
+    let order = |resource: &Arc<Resource>| text(resource.meta.kri.kind()).cmp(&wanted);
     let start = documents.partition_point(|resource| order(resource).is_lt());
     let rest = documents.get(start..).unwrap_or_default();
     let length = rest.partition_point(|resource| order(resource).is_eq());

@@ -177,7 +177,7 @@ impl MeshView {
     pub(super) fn is_another_frame(&self, changes: &Changes, around: Around<'_>) -> bool {
         fn routes(list: &[Arc<Resource>]) -> impl Iterator<Item = &Meta> {
             let metas = list.iter().map(|resource| &resource.meta);
-            metas.filter(|meta| meta.kri.kind == ROUTE)
+            metas.filter(|meta| meta.kri.kind() == ROUTE)
         }
         self.generators != around.generators
             || self.closed != *around.closed

@@ -53,7 +53,8 @@ impl Frame {
             let workload = odd.workload().unwrap_or_default();
             let message = format!(
                 "`{}` has other inbounds than `{}` of the same workload `{workload}`, whose ports the generated service has",
-                odd.meta.kri.name, first.meta.kri.name
+                odd.meta.kri.name(),
+                first.meta.kri.name()
             );
             let at = odd.meta.at.clone();
             let mut diagnostic = Diagnostic::new(Code::UNEQUAL_WORKLOAD, at, message);
@@ -64,8 +65,7 @@ impl Frame {
             diagnostics.push(diagnostic);
         }
         self.services.extend(generated);
-        self.services
-            .sort_by_cached_key(|service| service.meta.kri.to_string());
+        self.services.sort_by(|a, b| a.meta.kri.cmp(&b.meta.kri));
     }
 
     /// After the proxies of every service are known.
@@ -99,7 +99,7 @@ impl MeshView {
         self.members = Lookup::default();
         let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, instance) in self.dataplanes.iter().enumerate() {
-            let name = instance.meta.kri.name.as_str();
+            let name = instance.meta.kri.name();
             named.entry(name).or_default().push(index);
         }
         for (place, service) in frame.services.iter().enumerate() {

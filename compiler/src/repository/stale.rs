@@ -54,6 +54,6 @@ impl Stale {
 
 fn is_policy(document: &Resource) -> bool {
     let kinds = kinds::KINDS.iter();
-    let mut kinds = kinds.filter(|kind| kind.short == document.meta.kri.kind);
+    let mut kinds = kinds.filter(|kind| kind.short == document.meta.kri.kind());
     kinds.any(|kind| kind.is_policy)
 }

@@ -20,9 +20,9 @@ impl<'a> Catalogue<'a> {
         let mut labels = one.labels.clone();
         if let Some(name) = &one.name {
             labels.insert(DISPLAY_NAME.to_owned(), name.clone());
-            let own = Some(&from.kri.namespace).filter(|namespace| !namespace.is_empty());
-            if let Some(namespace) = one.namespace.as_ref().or(own) {
-                labels.insert(NAMESPACE.to_owned(), namespace.clone());
+            let own = Some(from.kri.namespace()).filter(|namespace| !namespace.is_empty());
+            if let Some(namespace) = one.namespace.as_deref().or(own) {
+                labels.insert(NAMESPACE.to_owned(), namespace.to_owned());
             }
         }
         let services = self.select(kind_of(kind), &labels)?;

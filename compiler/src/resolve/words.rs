@@ -50,7 +50,7 @@ pub(crate) fn several(kind: &str, chosen: &Meta, others: &[&Meta]) -> Option<Unr
         return None;
     }
     let related = others.iter().map(|other| {
-        let words = format!("`{}` carries the same labels", other.kri.name);
+        let words = format!("`{}` carries the same labels", other.kri.name());
         (other.at.clone(), words)
     });
     Some(Unresolved {
@@ -58,11 +58,11 @@ pub(crate) fn several(kind: &str, chosen: &Meta, others: &[&Meta]) -> Option<Unr
         message: format!(
             "{} {kind} carry these labels, `{}` is taken",
             others.len() + 1,
-            chosen.kri.name
+            chosen.kri.name()
         ),
         help: Some(format!(
             "name it: `labels: {{{DISPLAY_NAME}: {}}}`",
-            chosen.kri.name
+            chosen.kri.name()
         )),
         related: related.collect(),
     })

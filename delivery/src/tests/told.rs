@@ -16,11 +16,11 @@ pub(crate) fn told(message: &ToProxy) -> String {
             words.extend(update.last.then(|| "last".to_owned()));
         }
         ToProxy::Endpoints(change) => {
-            words.push(format!("endpoints {}", change.service.name));
+            words.push(format!("endpoints {}", change.service.name()));
             words.extend(change.complete.then(|| "complete".to_owned()));
             let upserts = change.upserts.iter();
-            words.extend(upserts.map(|endpoint| format!("+{}", endpoint.id.name)));
-            words.extend(change.removals.iter().map(|id| format!("-{}", id.name)));
+            words.extend(upserts.map(|endpoint| format!("+{}", endpoint.id.name())));
+            words.extend(change.removals.iter().map(|id| format!("-{}", id.name())));
             words.extend(change.tls_ready.then(|| "tls".to_owned()));
         }
         ToProxy::Certificate(_) => words.push("certificate".to_owned()),

@@ -1,10 +1,6 @@
 //! From a world to a table. What is not understood is refused, with its key and pointer.
 //!
 //! Never looks at the network: names are resolved where connections are made.
-#![expect(
-    clippy::result_large_err,
-    reason = "once for each change of the configuration"
-)]
 
 mod outside;
 
@@ -61,7 +57,7 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
 fn home(config: &ProxyConfig) -> Home {
     let mut inbounds = config.inbounds.values();
     Home {
-        mesh: config.proxy.kri.mesh.clone(),
+        mesh: config.proxy.kri.mesh().to_owned(),
         zone: config.proxy.zone.clone(),
         workload: config.proxy.workload.as_deref().map(Arc::from),
         address: inbounds.next().map(|(inbound, _)| inbound.address.clone()),

@@ -45,8 +45,8 @@ impl Standing {
 pub(super) fn status(report: &Report, proxies: &[Seen]) -> String {
     let served = report.revision.as_deref();
     let proxies = proxies.iter().map(|seen| Proxy {
-        name: &seen.name.name,
-        mesh: &seen.name.mesh,
+        name: seen.name.name(),
+        mesh: seen.name.mesh(),
         kri: &seen.name,
         state: seen.standing.as_str(),
         // What it holds is what this revision makes of it, whichever commit brought it there.

@@ -38,7 +38,7 @@ fn candidate(files: &[(&str, &str)]) -> Result<Candidate, String> {
 
 fn proxies(candidate: &Candidate) -> Vec<&str> {
     let proxies = candidate.bundle.proxies.keys();
-    proxies.map(|kri| kri.name.as_str()).collect()
+    proxies.map(|kri| kri.name()).collect()
 }
 
 #[test]

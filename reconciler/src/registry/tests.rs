@@ -79,7 +79,11 @@ impl Room {
         let feed = self.feed("web-1");
         let wanted = feed.borrow().clone().unwrap();
         let api = &wanted.endpoints()[&api()];
-        let names = api.endpoints.keys().map(|kri| kri.name.clone()).collect();
+        let names = api
+            .endpoints
+            .keys()
+            .map(|kri| kri.name().to_owned())
+            .collect();
         (names, api.tls_ready)
     }
 

@@ -78,7 +78,7 @@ fn table(matches: impl IntoIterator<Item = RequestMatch>) -> Result<RouteTable, 
 }
 
 fn index(table: &RouteTable, request: &Get) -> Option<usize> {
-    let section = &table.select(request)?.route.kri.section;
+    let section = &table.select(request)?.route.kri.section();
     section.strip_prefix("rule_")?.parse().ok()
 }
 

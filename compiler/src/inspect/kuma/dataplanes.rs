@@ -20,8 +20,9 @@ pub(super) fn of_policy(
 ) -> Result<Value, Refusal> {
     let view = api.mesh()?;
     let mut documents = api.documents.values();
-    let document = documents
-        .find(|document| document.meta.kri.kind == kind.short && api.goes_by(&document.meta, name));
+    let document = documents.find(|document| {
+        document.meta.kri.kind() == kind.short && api.goes_by(&document.meta, name)
+    });
     let (Some(view), Some(document)) = (view, document) else {
         return Err(Refusal::not_found("Could not retrieve policy"));
     };
@@ -39,8 +40,9 @@ pub(super) fn of_service(api: &Api<'_>, name: &str, page: &Page) -> Result<Value
     let view = api.mesh()?;
     let service = view.and_then(|view| {
         let mut services = view.services.iter();
-        let service = services
-            .find(|service| service.meta.kri.kind == "msvc" && api.goes_by(&service.meta, name))?;
+        let service = services.find(|service| {
+            service.meta.kri.kind() == "msvc" && api.goes_by(&service.meta, name)
+        })?;
         Some((view, service))
     });
     let Some((view, service)) = service else {

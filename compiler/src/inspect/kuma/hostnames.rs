@@ -34,7 +34,7 @@ pub(super) fn hostnames(api: &Api<'_>, kind: &str, name: &str) -> Result<Value, 
     let _ = api.mesh()?;
     let mut documents = api.documents.values();
     let service = documents
-        .find(|document| document.meta.kri.kind == *short && api.goes_by(&document.meta, name));
+        .find(|document| document.meta.kri.kind() == *short && api.goes_by(&document.meta, name));
     let Some(service) = service else {
         return Err(Refusal::not_found("could not retrieve service"));
     };
@@ -67,7 +67,7 @@ fn hostname(api: &Api<'_>, generator: &Resource, service: &Meta) -> Option<Strin
     let Spec::HostnameGenerator(spec) = &generator.spec else {
         return None;
     };
-    let wanted = spec.labels_for(&service.kri.kind)?;
+    let wanted = spec.labels_for(service.kri.kind())?;
     // A generator of all zones also meets the service where it has arrived from its own zone: there its origin is global.
     let synced = api.asked.analysis.settings.mode == Mode::Global
         && generator

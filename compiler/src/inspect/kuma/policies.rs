@@ -34,18 +34,18 @@ pub(super) fn of_route(proxy: &Proxy<'_>, outbound: &Kri, route: &Kri) -> Value 
 
 pub(super) fn of_inbound(proxy: &Proxy<'_>, inbound: &Kri) -> Result<Value, Refusal> {
     let known = |name: &str| proxy.sections.iter().any(|section| section.name == name);
-    if !known(&inbound.section) {
+    if !known(inbound.section()) {
         return Err(Refusal::not_found("Could not retrieve inbound"));
     }
     let subject = proxy.subject();
     let mut policies = Vec::new();
     for table in proxy.tables() {
-        let rules = proxy.received(table, &inbound.section);
+        let rules = proxy.received(table, inbound.section());
         if rules.is_empty() {
             continue;
         }
         // Policies are numbered in their order.
-        let applied = table.inbound(&subject, &inbound.section).rules;
+        let applied = table.inbound(&subject, inbound.section()).rules;
         let applied: BTreeSet<usize> = applied.iter().map(|rule| rule.policy).collect();
         let applied = applied
             .iter()
@@ -65,7 +65,7 @@ pub(super) fn of_inbound(proxy: &Proxy<'_>, inbound: &Kri) -> Result<Value, Refu
 
 /// What an outbound stands for.
 pub(super) fn towards(outbound: &Kri) -> Towards {
-    match outbound.section.is_empty() {
+    match outbound.section().is_empty() {
         true => Towards::Service(outbound.clone()),
         false => Towards::Port(outbound.clone()),
     }

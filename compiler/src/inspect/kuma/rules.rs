@@ -144,13 +144,14 @@ impl Api<'_> {
             }
             Towards::Service(kri) | Towards::Port(kri) | Towards::Route(kri) => kri,
         };
-        (self.named(&kri.without_section()), kri.section.clone())
+        (self.named(&kri.without_section()), kri.section().to_owned())
     }
 
     fn mesh_labels(&self) -> Value {
         let mut documents = self.asked.analysis.resources.iter();
-        let mesh = documents
-            .find(|document| document.meta.kri.kind == "m" && document.meta.kri.name == self.mesh);
+        let mesh = documents.find(|document| {
+            document.meta.kri.kind() == "m" && document.meta.kri.name() == self.mesh
+        });
         mesh.map_or_else(|| json!({}), |mesh| self.labels(&mesh.meta))
     }
 }

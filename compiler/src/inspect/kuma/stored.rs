@@ -33,13 +33,13 @@ impl Api<'_> {
         let name = match meta.format {
             Format::Universal => written(&["name"]),
             Format::Kubernetes => {
-                written(&["metadata", "name"]).map(|name| match meta.kri.namespace.as_str() {
+                written(&["metadata", "name"]).map(|name| match meta.kri.namespace() {
                     "" => name,
                     namespace => format!("{name}.{namespace}"),
                 })
             }
         };
-        name.unwrap_or_else(|| meta.kri.name.clone())
+        name.unwrap_or_else(|| meta.kri.name().to_owned())
     }
 
     /// The labels in the store.
@@ -57,15 +57,15 @@ impl Api<'_> {
 
     /// Is this its name in the store, or the one that people see?
     pub(super) fn goes_by(&self, meta: &Meta, name: &str) -> bool {
-        self.name(meta) == name || meta.kri.name == name
+        self.name(meta) == name || meta.kri.name() == name
     }
 
     /// What Kuma says of a resource wherever it mentions one.
     pub(super) fn meta(&self, meta: &Meta) -> Value {
-        let kind = KINDS.iter().find(|kind| kind.short == meta.kri.kind);
+        let kind = KINDS.iter().find(|kind| kind.short == meta.kri.kind());
         json!({
             "type": kind.map_or("", |kind| kind.name),
-            "mesh": meta.kri.mesh,
+            "mesh": meta.kri.mesh(),
             "name": self.name(meta),
             "labels": self.labels(meta),
         })

@@ -199,7 +199,7 @@ fn collector(collector: &Collector) -> String {
         EnvironmentMode::Required => " (environment required)",
         EnvironmentMode::Optional | EnvironmentMode::Disabled => "",
     };
-    let name = &collector.kri.name;
+    let name = collector.kri.name();
     format!("collector {name}, {protocol} {place}{environment}")
 }
 

@@ -15,7 +15,7 @@ fn sink(backend: &LogBackend) -> String {
     match &backend.sink {
         LogSink::File { path, .. } => format!("{path}@{line}"),
         LogSink::Tcp { address, .. } => format!("{address}@{line}"),
-        LogSink::OpenTelemetry { collector, .. } => format!("{}@{line}", collector.kri.name),
+        LogSink::OpenTelemetry { collector, .. } => format!("{}@{line}", collector.kri.name()),
     }
 }
 

@@ -83,7 +83,7 @@ fn the_parameters_of_a_weaker_policy_count_for_a_stronger_one_of_the_same_type()
         panic!("not a ring");
     };
     assert_eq!((min_size.value, max_size.value), (7, 70));
-    assert_eq!(min_size.origin.unwrap().resource.name, "weak");
+    assert_eq!(min_size.origin.unwrap().resource.name(), "weak");
     // What the stronger one says of another type is inactive.
     let compiled = story(&format!(
         "{weak}{}",
@@ -124,7 +124,7 @@ fn hashes_are_of_a_destination_or_of_a_route() {
             name: "q".to_owned()
         }
     );
-    assert_eq!(own.origin.as_ref().unwrap().resource.name, "of-route");
+    assert_eq!(own.origin.as_ref().unwrap().resource.name(), "of-route");
     assert_eq!(routes[1].hash_policies, None);
 }
 
@@ -166,7 +166,7 @@ fn affinity_is_weighed_by_place_and_compared_with_the_clients_own_labels() {
             .bundle
             .proxies
             .iter()
-            .find(|(kri, _)| kri.name == proxy)
+            .find(|(kri, _)| kri.name() == proxy)
             .unwrap();
         proxy.endpoints[0].labels.clone()
     };

@@ -17,7 +17,7 @@ fn reached(networking: &str, added: &str) -> (Vec<String>, Vec<String>) {
             assert_eq!(outbound.origin, destination.origin);
         }
         let kri = &outbound.destination;
-        format!("{} -> {}:{}", outbound.port, kri.name, kri.section)
+        format!("{} -> {}:{}", outbound.port, kri.name(), kri.section())
     });
     let mut told: Vec<String> = told.collect();
     told.sort();
@@ -98,7 +98,7 @@ fn proxies_share_what_they_capture() {
     let compiled = story(&capturing.concat());
     let mut manifests = compiled.bundle.proxies.iter().filter_map(|(kri, proxy)| {
         let entries = proxy.manifest.entries.clone();
-        ["a", "b"].contains(&kri.name.as_str()).then_some(entries)
+        ["a", "b"].contains(&kri.name()).then_some(entries)
     });
     let [mut a, mut b] = [manifests.next().unwrap(), manifests.next().unwrap()];
     assert_ne!(a.remove(&Key::Proxy), b.remove(&Key::Proxy));

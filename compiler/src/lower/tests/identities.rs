@@ -24,7 +24,10 @@ fn e10_the_most_pairs_win_then_the_smallest_name() {
         identity("mid-c", "{team: x}", ISSUING),
         identity("mid-b", "{app: web}", ISSUING)
     ));
-    let issuer = |proxy| config(&compiled, proxy).proxy.identity.unwrap().issuer.name;
+    let issuer = |proxy| {
+        let identity = config(&compiled, proxy).proxy.identity.unwrap();
+        identity.issuer.name().to_owned()
+    };
     assert_eq!([issuer("web-1"), issuer("api-1")], ["mid-b", "mid-a"]);
     assert_eq!(compiled.bundle.issuers.len(), 3);
 }

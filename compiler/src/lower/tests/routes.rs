@@ -21,10 +21,7 @@ fn told(routes: &[HttpRoute]) -> Vec<String> {
             Some(PathMatch::Regex(path)) => format!("~{path}"),
         };
         let backends = route.backends.iter().map(|backend| {
-            let cluster = backend
-                .cluster
-                .as_ref()
-                .map_or("?", |kri| kri.name.as_str());
+            let cluster = backend.cluster.as_ref().map_or("?", |kri| kri.name());
             format!("{cluster}*{}", backend.weight)
         });
         let backends: Vec<String> = backends.collect();

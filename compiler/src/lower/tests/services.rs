@@ -1,18 +1,20 @@
 //! Services of several zones and outside of the mesh: what they resolve to, and who is behind them.
 
+use mesh_bundle::kri::Parts;
+
 use super::*;
 
 /// What a proxy serves, as `service port address`.
 fn served(compiled: &Compiled, proxy: &str) -> Vec<String> {
     let mut proxies = compiled.bundle.proxies.iter();
-    let (_, proxy) = proxies.find(|(kri, _)| kri.name == proxy).unwrap();
+    let (_, proxy) = proxies.find(|(kri, _)| kri.name() == proxy).unwrap();
     let told = proxy.endpoints.iter().map(|endpoint| {
-        let Kri {
+        let Parts {
             kind,
             name,
             section,
             ..
-        } = &endpoint.service;
+        } = endpoint.service.parts();
         format!(
             "{kind} {name}:{section} {}:{}",
             endpoint.address, endpoint.port

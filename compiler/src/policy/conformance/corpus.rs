@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use mesh_bundle::Kri;
+use mesh_bundle::kri::Parts;
 use serde_json::{Map, Value};
 
 use crate::diag::{Location, Pointer};
@@ -100,21 +101,19 @@ pub(super) fn given(document: &Value, added: &[(&str, &str)]) -> Given {
     for (key, value) in own.into_iter().flatten() {
         labels.insert(key.clone(), value.as_str().unwrap().to_owned());
     }
-    let part = |key: &str| labels.get(key).cloned().unwrap_or_default();
+    let part = |key: &str| labels.get(key).map_or("", String::as_str);
     let global = part("kuma.io/origin") == "global";
-    let kri = Kri {
-        kind: crate::kinds::find(&kind)
-            .map_or("?", |kind| kind.short)
-            .to_owned(),
+    let kri = Kri::new(Parts {
+        kind: crate::kinds::find(&kind).map_or("?", |kind| kind.short),
         zone: match global {
-            true => String::new(),
+            true => "",
             false => part("kuma.io/zone"),
         },
         namespace: part("k8s.kuma.io/namespace"),
-        mesh,
+        mesh: &mesh,
         name: part("kuma.io/display-name"),
-        section: String::new(),
-    };
+        section: "",
+    });
     Given {
         kind,
         meta: Meta {

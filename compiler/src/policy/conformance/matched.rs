@@ -4,6 +4,9 @@
 
 use std::path::Path;
 
+use mesh_bundle::Kri;
+use mesh_bundle::kri::Parts;
+
 use crate::policy::applies::Subject;
 
 use super::corpus::{Given, documents, given, golden, sections, table, text, world};
@@ -47,8 +50,11 @@ fn applied(case: &Path, labels: &[(&str, &str)]) -> Result<(), String> {
     let asked = golden["items"][0]["type"].as_str().unwrap_or_default();
     let policies: Vec<&Given> = world.iter().filter(|given| given.kind == asked).collect();
     // One case has its proxy in another mesh than its policies, which the question does not look at.
-    let mesh = policies.first().map(|policy| policy.meta.kri.mesh.clone());
-    proxy.meta.kri.mesh = mesh.unwrap_or_default();
+    let mesh = policies.first().map(|policy| policy.meta.kri.mesh());
+    proxy.meta.kri = Kri::new(Parts {
+        mesh: mesh.unwrap_or_default(),
+        ..proxy.meta.kri.parts()
+    });
     let subject = Subject {
         meta: &proxy.meta,
         sections: &sections,

@@ -27,7 +27,7 @@ pub(super) fn rules(case: &Path) -> Result<(), String> {
     let world = world(case, "input.yaml", &labels(side));
     let matched: Vec<&Given> = world
         .iter()
-        .filter(|given| given.meta.kri.name.starts_with("matched-for-rules-"))
+        .filter(|given| given.meta.kri.name().starts_with("matched-for-rules-"))
         .collect();
     let routes = matched.iter().any(|given| given.kind == "MeshHTTPRoute");
     let table = table(&world, &matched);
@@ -58,8 +58,8 @@ fn found(table: &Table, routes: bool) -> Rules {
         };
         let covering = outbound.covering(towards);
         let origins = covering.iter().map(|item| {
-            let name = &table.policies[item.policy].meta.kri.name;
-            (name.clone(), item.strength.position)
+            let name = table.policies[item.policy].meta.kri.name();
+            (name.to_owned(), item.strength.position)
         });
         found.insert(
             kri,

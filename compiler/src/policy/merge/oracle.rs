@@ -85,12 +85,12 @@ proptest! {
         prop_assert_eq!(&found, &expected);
         for (place, setting) in &merged.settings {
             let by = |named: &str| named.parse::<usize>().expect("the number of a conf");
-            let mut weakest = by(&setting.by.resource.name);
+            let mut weakest = by(setting.by.resource.name());
             // An element of a list that grew stands at its own place in the conf that it came from.
             let own = at(&written[weakest], &setting.by.at.pointer);
             prop_assert_eq!(own, at(&found, place), "{}", place.dotted());
             for beaten in &setting.beat {
-                let number = by(&beaten.by.resource.name);
+                let number = by(beaten.by.resource.name());
                 prop_assert!(number < weakest, "{} beats {} at {}", weakest, number, place.dotted());
                 let own = at(&written[number], &beaten.by.at.pointer);
                 prop_assert_eq!(own, Some(&beaten.value), "{}", place.dotted());

@@ -261,7 +261,11 @@ impl Connected {
     pub(super) async fn endpoints(&mut self, condition: impl Fn(&[String], bool) -> bool) {
         loop {
             if let Event::Endpoints { endpoints, .. } = self.next().await.unwrap() {
-                let names: Vec<_> = endpoints.endpoints.keys().map(|k| k.name.clone()).collect();
+                let names: Vec<_> = endpoints
+                    .endpoints
+                    .keys()
+                    .map(|k| k.name().to_owned())
+                    .collect();
                 if condition(&names, endpoints.tls_ready) {
                     return;
                 }
