@@ -11,6 +11,7 @@ mod e2e {
     mod drain;
     mod enrolment;
     mod faults;
+    mod health_check;
     mod history;
     mod identity;
     mod load_balancing;

@@ -39,6 +39,10 @@ pub(crate) struct Balance {
     /// Below this share of healthy instances all are used, in millionths.
     panic: u64,
     healthy: Share,
+    /// Instances are judged by what becomes of requests.
+    judged: bool,
+    /// Instances are probed.
+    probed: bool,
 }
 
 /// A share of instances that are well, in millionths, and when it was counted.
@@ -97,7 +101,7 @@ impl Balance {
         let balancer = cluster.balancer.as_ref().map(|balancer| &balancer.value);
         // Proxies that start together shall not all begin with the first instance.
         let turn = usize::try_from(roll() >> 33).unwrap_or_default();
-        let panic = cluster.circuit_breaker.as_deref();
+        let breaker = cluster.circuit_breaker.as_deref();
         let mut end = 0;
         let levels = instances.chunk_by(|a, b| a.priority == b.priority);
         let levels = levels.map(|level| {
@@ -125,8 +129,12 @@ impl Balance {
             levels,
             threshold: u64::from(threshold).max(1),
             turn: AtomicUsize::new(turn),
-            panic: u64::from(panic.map_or(PANIC, |breaker| breaker.healthy_panic_threshold.value)),
+            panic: u64::from(
+                breaker.map_or(PANIC, |breaker| breaker.healthy_panic_threshold.value),
+            ),
             healthy: Share::default(),
+            judged: breaker.is_some_and(|breaker| breaker.detection().is_some()),
+            probed: cluster.health_check.is_some(),
         })
     }
 
@@ -135,9 +143,15 @@ impl Balance {
         instances.sort_by_key(|instance| (instance.priority, std::cmp::Reverse(instance.weight)));
     }
 
-    /// Are so few of them well that all are used?
+    /// Does it get no traffic, for its failures or for what probes have found?
+    pub(crate) fn leaves_out(&self, instance: &Instance) -> bool {
+        (self.judged && instance.is_ejected()) || (self.probed && instance.is_unhealthy())
+    }
+
+    /// Are so many left out that all are used?
     pub(crate) fn panics(&self, instances: &[Instance]) -> bool {
-        self.healthy.of(instances) < self.panic
+        let is_well = |one: &Instance| !self.leaves_out(one);
+        (self.judged || self.probed) && self.healthy.of(instances, is_well) < self.panic
     }
 
     /// Does it matter what a request is hashed to?
@@ -178,11 +192,12 @@ impl Balance {
         let [_, _, ..] = self.levels.as_slice() else {
             return self.levels.first();
         };
+        let is_well = |one: &Instance| !one.is_shunned() && !self.leaves_out(one);
         let mut left = WHOLE;
         let shares = self.levels.iter().map(|level| {
             let able = level
                 .healthy
-                .of(level.members(instances))
+                .of(level.members(instances), is_well)
                 .saturating_mul(WHOLE)
                 / self.threshold;
             let share = able.min(left);
@@ -264,14 +279,13 @@ impl Way {
 }
 
 impl Share {
-    /// Of those that could be reached when they were last tried, and are not left out.
-    fn of(&self, members: &[Instance]) -> u64 {
+    /// Of these, counted again when it is a while ago.
+    fn of(&self, members: &[Instance], is_well: impl Fn(&Instance) -> bool) -> u64 {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match *known {
             Some((at, share)) if at.elapsed() < COUNTED => share,
             _ => {
-                let well = |instance: &&Instance| !instance.is_shunned() && !instance.is_out();
-                let well = members.iter().filter(well).count();
+                let well = members.iter().filter(|one| is_well(one)).count();
                 let well = u64::try_from(well).unwrap_or(u64::MAX);
                 let all = u64::try_from(members.len()).unwrap_or(u64::MAX);
                 let share = well.saturating_mul(WHOLE).checked_div(all);

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, timeout};
 
+use crate::health_check;
 use crate::listener::{Listener, bind};
 use crate::metrics::{Direction, Metrics};
 use crate::shared::{Phase, Shared};
@@ -83,7 +84,8 @@ impl DataPlane {
                 bound.push((place.clone(), self.bind(&place.1, key).await?));
             }
         }
-        self.shared.swap(table);
+        self.shared.swap(Arc::clone(&table));
+        health_check::start(&self.shared, &table, &self.runtime);
         listeners.retain(|place, _| wanted.contains_key(place));
         for ((direction, bind), socket) in bound {
             let shared = Arc::clone(&self.shared);

@@ -21,6 +21,7 @@ mod control;
 mod dataplane;
 mod dice;
 mod enroll;
+mod health_check;
 mod http;
 mod http_admin;
 mod identity;

@@ -15,8 +15,8 @@ use std::time::Duration;
 use http::HeaderValue;
 use mesh_bundle::decide::RouteTable;
 use mesh_bundle::resource::{
-    ConnectionLimits, Destination, HashPolicy, Inbound, InboundPolicy, IndependentRule,
-    OutlierDetection, Protocol, RequestRetry, TcpRoute, Timeouts,
+    ConnectionLimits, Destination, HashPolicy, HealthCheck, Inbound, InboundPolicy,
+    IndependentRule, OutlierDetection, Protocol, RequestRetry, TcpRoute, Timeouts,
 };
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
@@ -29,7 +29,7 @@ use crate::tls::{ClientTls, Identity, OutsideTls, Trust};
 use crate::upstream::{Load, Pool};
 use crate::world::{Rejected, World};
 
-pub(crate) use filter::Step;
+pub(crate) use filter::{HeaderEdit, Step};
 
 /// Instances that one request may try.
 const MOST_INSTANCES: usize = 3;
@@ -142,6 +142,8 @@ pub(crate) struct ClusterTable {
     pub(crate) balance: Balance,
     /// By what instances are judged; `None`: they are not.
     pub(crate) detection: Option<Box<OutlierDetection>>,
+    /// How they are probed; `None`: they are not.
+    pub(crate) health_check: Option<Box<HealthCheck>>,
 }
 
 /// How the next hop is spoken to.
@@ -201,9 +203,12 @@ impl ClusterTable {
     /// The instances that a request may try, in this order: those that could not be reached a moment ago last, those that
     /// are left out not at all, unless so many are that all are used.
     pub(crate) fn in_turn(&self, hash: Option<u64>) -> impl Iterator<Item = &Instance> + Clone {
-        let judged = self.detection.is_some() && !self.balance.panics(&self.instances);
+        let panics = self.balance.panics(&self.instances);
+        let check = self.health_check.as_ref();
+        let none = panics && check.is_some_and(|check| check.fail_traffic_on_panic.value);
         let order = self.balance.order(&self.instances, hash);
-        let usable = order.filter(move |instance| !(judged && instance.is_out()));
+        let out = move |one: &Instance| none || (!panics && self.balance.leaves_out(one));
+        let usable = order.filter(move |instance| !out(instance));
         let well = usable.clone().filter(|instance| !instance.is_shunned());
         let rest = usable.filter(|instance| instance.is_shunned());
         well.chain(rest).take(MOST_INSTANCES)
@@ -232,8 +237,15 @@ impl Instance {
     }
 
     /// It is left out for its failures.
-    pub(crate) fn is_out(&self) -> bool {
-        self.pool.get().is_some_and(|pool| pool.is_out())
+    pub(crate) fn is_ejected(&self) -> bool {
+        self.pool.get().is_some_and(|pool| pool.health.is_out())
+    }
+
+    /// Probes have found that it is not well.
+    pub(crate) fn is_unhealthy(&self) -> bool {
+        self.pool
+            .get()
+            .is_some_and(|pool| pool.findings.is_unhealthy())
     }
 
     pub(crate) fn known_pool(&self) -> Option<&Arc<Pool>> {

@@ -103,6 +103,8 @@ pub(crate) struct Via<'a> {
     /// `None`: the workload.
     cluster: Option<&'a ClusterTable>,
     trying: Option<&'a Trying>,
+    /// It says nothing about traffic.
+    is_probe: bool,
 }
 
 impl<'a> Via<'a> {
@@ -115,6 +117,7 @@ impl<'a> Via<'a> {
             room: None,
             cluster: Some(cluster),
             trying: None,
+            is_probe: false,
         }
     }
 
@@ -127,6 +130,7 @@ impl<'a> Via<'a> {
             room: None,
             cluster: None,
             trying: None,
+            is_probe: false,
         }
     }
 
@@ -140,6 +144,15 @@ impl<'a> Via<'a> {
     pub(crate) fn noting(self, trying: &'a Trying) -> Self {
         let trying = Some(trying);
         Self { trying, ..self }
+    }
+
+    /// For what is no traffic: nobody is judged by it.
+    pub(crate) fn probing(self) -> Self {
+        Self {
+            cluster: None,
+            is_probe: true,
+            ..self
+        }
     }
 
     fn kind(&self) -> Result<Kind, Refusal> {
@@ -182,6 +195,15 @@ impl Upstreams {
                     .or_insert_with_key(|key| Arc::new(Pool::new(key.clone()))),
             )
         }))
+    }
+
+    /// The pool of an instance, where its cluster can be spoken to.
+    pub(crate) fn pool_of<'a>(
+        &self,
+        cluster: &ClusterTable,
+        instance: &'a Instance,
+    ) -> Option<&'a Arc<Pool>> {
+        self.pool(&Via::cluster(cluster), instance).ok()
     }
 
     /// What is under way to a cluster, found once for each table.
@@ -268,6 +290,9 @@ impl Upstreams {
         tls: Option<&ClientSide>,
     ) -> Result<Connected, Refusal> {
         let pool = self.pool(via, instance)?;
+        if !via.is_probe {
+            pool.findings.sent_traffic();
+        }
         let place = match via.room {
             None => None,
             Some(room) => Some(room.connection(false).ok_or(Refusal::Overflow)?),

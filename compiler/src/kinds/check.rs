@@ -78,14 +78,6 @@ impl<'a> Check<'a> {
         )
     }
 
-    /// A document of this kind is checked and compiled, and the data plane does nothing with what comes out.
-    pub(crate) fn carried(&mut self, kind: &str) {
-        let message = format!(
-            "a `{kind}` is carried in the bundle: this version of mesh-proxy does not act on it yet"
-        );
-        self.warn(Code::NOT_IMPLEMENTED, &Pointer::default(), message);
-    }
-
     /// The text, where the field is set to one that is not empty.
     pub(crate) fn required<'t>(
         &mut self,

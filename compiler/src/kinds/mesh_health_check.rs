@@ -28,7 +28,6 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshHealthCheck = read::typed(body, check)?;
         spec.check(check);
-        check.carried(KIND.name);
         Some(Spec::MeshHealthCheck(spec))
     },
 };
@@ -176,10 +175,14 @@ impl HealthConf {
         let percent = at.field("intervalJitterPercent");
         conf::between(self.interval_jitter_percent, (0, 100), &percent, check);
         let log = at.field("eventLogPath");
-        if let Some(path) = self.event_log_path.as_deref()
-            && !grammar::is_file_path(path)
-        {
-            check.invalid(&log, format!("`{path}` is not the path of a file"));
+        match self.event_log_path.as_deref() {
+            None => {}
+            Some(path) if grammar::is_file_path(path) => {
+                check.not_implemented(&log, "changes of health are in the log of the proxy");
+            }
+            Some(path) => {
+                check.invalid(&log, format!("`{path}` is not the path of a file"));
+            }
         }
         if let Some(tcp) = &self.tcp {
             tcp.check(&at.field("tcp"), check);
@@ -191,17 +194,18 @@ impl HealthConf {
     }
 
     fn check_later(&self, at: &Pointer, check: &mut Check<'_>) {
-        let later = [
-            ("initialJitter", self.initial_jitter.is_some()),
-            ("intervalJitter", self.interval_jitter.is_some()),
-            (
-                "intervalJitterPercent",
-                self.interval_jitter_percent.is_some(),
-            ),
-            ("grpc", self.grpc.is_some()),
-        ];
-        for (field, _) in later.into_iter().filter(|(_, set)| *set) {
-            check.not_implemented(&at.field(field), &format!("`{field}` is for later"));
+        if self.grpc.is_some() {
+            check.not_implemented(
+                &at.field("grpc"),
+                "the health protocol of gRPC is not spoken",
+            );
+        }
+        if self.reuse_connection == Some(false) {
+            let at = at.field("reuseConnection");
+            check.not_implemented(
+                &at,
+                "probes by HTTP go over the connections that requests use",
+            );
         }
     }
 }

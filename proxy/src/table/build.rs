@@ -161,6 +161,7 @@ fn compile_cluster(
         instances,
         limits: limits(cluster.circuit_breaker.as_deref()),
         detection: detection(cluster.circuit_breaker.as_deref()),
+        health_check: cluster.health_check.clone(),
         load: OnceLock::new(),
         balance,
     })

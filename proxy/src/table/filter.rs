@@ -65,7 +65,7 @@ impl Step {
 }
 
 impl HeaderEdit {
-    fn compile(edit: &HeaderModifier) -> Result<Self, String> {
+    pub(crate) fn compile(edit: &HeaderModifier) -> Result<Self, String> {
         let pair = |pair: &HeaderPair| Ok((name(&pair.name)?, value(&pair.value)?));
         let pairs = |list: &[HeaderPair]| list.iter().map(pair).collect::<Result<_, String>>();
         Ok(Self {

@@ -212,7 +212,7 @@ impl Judge<'_> {
     /// Under the lock of the cluster, so that two at once do not leave out more than may be.
     fn leave_out(&self, pool: &Pool, detector: &'static str) {
         let all = self.cluster.instances.len();
-        let out = self.cluster.instances.iter().filter(|one| one.is_out());
+        let out = self.cluster.instances.iter().filter(|one| one.is_ejected());
         let out = out.count();
         let percent = usize::from(self.detection.max_ejection_percent.value);
         let may = out == 0 || (out + 1).saturating_mul(100) <= all.saturating_mul(percent);

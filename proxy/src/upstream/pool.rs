@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::load::Count;
 use super::outlier::Health;
 use super::{Connected, Kind, Place, PoolKey, connect, dial};
+use crate::health_check::Findings;
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
 use crate::table::{Bind, Instance as Target};
@@ -42,7 +43,8 @@ pub(crate) struct Pool {
     tunnels: AtomicBool,
     open: AtomicUsize,
     requests: Arc<Count>,
-    pub(super) health: Health,
+    pub(crate) health: Health,
+    pub(crate) findings: Findings,
     failed: Mutex<Option<(Instant, Refusal)>>,
     retired: AtomicBool,
 }
@@ -152,6 +154,7 @@ impl Pool {
             open: AtomicUsize::new(0),
             requests: Arc::default(),
             health: Health::default(),
+            findings: Findings::default(),
             failed: Mutex::default(),
             retired: AtomicBool::new(false),
         }
@@ -175,11 +178,6 @@ impl Pool {
     /// How many there are.
     pub(crate) fn requests(&self) -> u32 {
         self.requests.now()
-    }
-
-    /// It is left out for its failures.
-    pub(crate) fn is_out(&self) -> bool {
-        self.health.is_out()
     }
 
     /// Where it leads.

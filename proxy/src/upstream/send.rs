@@ -80,6 +80,9 @@ async fn send_to(
         Ok(pool) => pool,
         Err(why) => return Err((why, Some(request))),
     };
+    if !via.is_probe {
+        pool.findings.sent_traffic();
+    }
     let judge = upstreams.judge(via);
     if let Some(judge) = judge {
         judge.begins(pool);

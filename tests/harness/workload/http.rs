@@ -2,7 +2,7 @@
 //!
 //! Never TLS: that is the proxy's.
 //!
-//! `/hold` is answered after a release · `/status/503` with that status · `/flaky/503/2` with that status the first two times · an upgrade to `websocket` is accepted and echoes bytes ·
+//! `/hold` is answered after a release · `/status/503` with that status · `/flaky/503/2` with that status the first two times · `/sick/NAME` with 503 where that is its name · an upgrade to `websocket` is accepted and echoes bytes ·
 //! a request of type `application/grpc` is echoed with trailers · everything else is answered with what was received, as JSON.
 
 use std::convert::Infallible;
@@ -77,6 +77,9 @@ async fn answer(
             .ok()
             .and_then(|status| StatusCode::from_u16(status).ok());
         *response.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
+    }
+    if path.strip_prefix("/sick/") == Some(&shared.name) {
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }
     if let Some((status, times)) = flaky(&path)
         && shared.asked(&path) <= times

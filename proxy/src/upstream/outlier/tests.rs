@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use mesh_bundle::Sourced;
-use mesh_bundle::resource::{Cluster, Protocol};
+use mesh_bundle::resource::{CircuitBreaker, Cluster, Protocol};
 
 use super::*;
 use crate::balance::Balance;
@@ -41,7 +41,11 @@ fn cluster(size: usize, detection: OutlierDetection) -> ClusterTable {
     let mut instances: Vec<Instance> = (0..size).map(instance).collect();
     Balance::arrange(&mut instances);
     let name = kri("kri_msvc_default___api_http");
-    let resource = Cluster::new(name.clone(), Protocol::Http, origin("api.yaml", 1));
+    let mut resource = Cluster::new(name.clone(), Protocol::Http, origin("api.yaml", 1));
+    resource.circuit_breaker = Some(Box::new(CircuitBreaker {
+        outlier_detection: Some(Box::new(detection.clone())),
+        ..CircuitBreaker::default()
+    }));
     ClusterTable {
         label: name.to_string().into(),
         kri: name,
@@ -54,6 +58,7 @@ fn cluster(size: usize, detection: OutlierDetection) -> ClusterTable {
         limits: mesh_bundle::resource::ConnectionLimits::default(),
         load: OnceLock::new(),
         detection: Some(Box::new(detection)),
+        health_check: None,
     }
 }
 
@@ -94,7 +99,7 @@ impl Story {
     }
 
     fn out(&self) -> Vec<usize> {
-        let out = |index: &usize| self.cluster.instances[*index].is_out();
+        let out = |index: &usize| self.cluster.instances[*index].is_ejected();
         (0..self.cluster.instances.len()).filter(out).collect()
     }
 }
