@@ -141,14 +141,19 @@ pub(crate) fn judge(
     let mut sound: Vec<bool> = documents.iter().map(|document| document.sound).collect();
     // As they are written for Kuma, the labels of two documents may say the same.
     let ours = settings.compat == Compat::Off;
-    if ours {
+    let named = memory.names.are_clear(&readings.files);
+    let found = diagnostics.list.len();
+    if ours && !named {
         envelope::duplicates(&documents, &mut sound, &mut diagnostics);
     }
     let gateways = gateways(readings, &mut sources, &mut diagnostics);
     // A Mesh may stand in what could not be read.
-    if ours && !gateways && !files.clone().any(|file| file.unread) {
+    let whole = ours && !gateways && !files.clone().any(|file| file.unread);
+    if whole && !named {
         envelope::meshes(&documents, &sound, &mut diagnostics);
     }
+    let clear = whole && diagnostics.list.len() == found;
+    memory.names.keep(&readings.files, clear);
     let mut resources = Vec::new();
     // What may be missing only because its document could not be read is not reported as missing.
     let mut complete = !diagnostics.has_errors();

@@ -166,8 +166,9 @@ fn proxies(
         };
         while before.next_if(other).is_some() {}
         let given = before.next_if(|given| Arc::ptr_eq(&given.dataplane, dataplane))?;
-        let same = !stale.contains(place) && given.serving == mesh.serving(place);
-        same.then_some(given)
+        let manifest = &given.share.as_ref()?.proxy.manifest;
+        let stale = stale.contains(mesh, place, manifest);
+        (!stale && given.serving == mesh.serving(place)).then_some(given)
     };
     let dataplanes = mesh.dataplanes.iter().enumerate();
     let mut given: Vec<Option<Arc<Given>>> = dataplanes.map(known).collect();

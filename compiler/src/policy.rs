@@ -10,6 +10,7 @@ pub(crate) mod merge;
 pub(crate) mod order;
 pub(crate) mod outbound;
 pub(crate) mod proxy_wide;
+mod renew;
 pub(crate) mod target;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use crate::diag::{Diagnostic, Location, Pointer};
 use crate::index::Selectors;
+use crate::kinds::Resource;
 use crate::lookup::Lookup;
 use crate::model::{Compat, Meta};
 
@@ -103,6 +105,15 @@ pub(crate) struct Written<'a> {
     pub(crate) meta: &'a Meta,
     /// The body as JSON: `spec`.
     pub(crate) body: &'a Value,
+}
+
+impl<'a> Written<'a> {
+    pub(crate) fn of(resource: &'a Resource) -> Self {
+        Self {
+            meta: &resource.meta,
+            body: &resource.body,
+        }
+    }
 }
 
 /// What becomes of policies with the label [`EFFECT`].
@@ -267,7 +278,10 @@ impl Table {
 }
 
 /// What each item of `to` refers to, and where it says so.
-fn references(written: Written<'_>, compat: Compat) -> impl Iterator<Item = (Location, Target)> {
+pub(crate) fn references(
+    written: Written<'_>,
+    compat: Compat,
+) -> impl Iterator<Item = (Location, Target)> {
     let items = list(written.body.get("to")).iter().enumerate();
     items.map(move |(index, item)| {
         let mut target = Target::read(item.get("targetRef"));

@@ -207,7 +207,7 @@ impl MeshView {
             stale.all = true;
             self.compared = compared;
         }
-        stale.select(self, changes);
+        stale.select(self, changes, around.settings.compat);
         stale
     }
 

@@ -116,6 +116,8 @@ pub struct SourceFile {
     lines: Box<[u32]>,
     /// In the order of the text.
     pub documents: Vec<Document>,
+    /// Something in it could be a comment for us.
+    pub(crate) is_addressed: bool,
 }
 
 /// Every file that was read.
@@ -268,6 +270,7 @@ impl SourceFile {
         let lines = std::iter::once(0).chain(breaks.map(|(at, _)| brief(at + 1)));
         let lines = lines.collect();
         Self {
+            is_addressed: text.contains("meshc:"),
             text,
             lines,
             documents: Vec::new(),

@@ -66,7 +66,7 @@ fn read(sources: &Sources) -> (Vec<Suppression<'_>>, Vec<Diagnostic>) {
     let mut suppressions = Vec::new();
     let mut flaws = Vec::new();
     for (path, file) in sources.files() {
-        if !file.text().contains("meshc:") {
+        if !file.is_addressed {
             continue;
         }
         let trees = sources.trees(path);

@@ -3,6 +3,8 @@
 //! Never keeps anything without what it was made of: whatever is not the same any more is made anew. A compilation that
 //! remembers nothing is one of a repository in which everything is new.
 
+mod names;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::repository::{Documents, Global, Lines, MeshView};
 use crate::source::Sources;
 
 use super::{Given, proxies};
+pub(crate) use names::Names;
 
 /// What comes out.
 #[derive(Debug, Default)]
@@ -49,6 +52,7 @@ pub(crate) struct Content {
 /// What was made of a repository the last time, under the same settings.
 #[derive(Debug, Default)]
 pub(crate) struct Memory {
+    pub(crate) names: Names,
     documents: Documents,
     /// Those of no mesh, in the order of their KRIs.
     global: Vec<Arc<kinds::Resource>>,
@@ -174,15 +178,18 @@ impl Mesh {
             }
         }
         for given in &self.given {
-            let kri = &given.dataplane.meta.kri;
             diagnostics.list.extend(given.findings.list.iter().cloned());
-            let notes = Arc::clone(&given.notes);
-            lowered.provenance.notes.insert(kri.clone(), notes);
-            if let Some(share) = &given.share {
-                let proxy = (share.digest, Arc::clone(&share.proxy));
-                lowered.content.proxies.insert(kri.clone(), proxy);
-            }
         }
+        // Each mesh comes in its order, which is the cheap way to fill a map.
+        let kri = |given: &Arc<Given>| given.dataplane.meta.kri.clone();
+        let notes = self.given.iter();
+        let notes = notes.map(|given| (kri(given), Arc::clone(&given.notes)));
+        lowered.provenance.notes.append(&mut notes.collect());
+        let proxies = self.given.iter().filter_map(|given| {
+            let share = given.share.as_ref()?;
+            Some((kri(given), (share.digest, Arc::clone(&share.proxy))))
+        });
+        lowered.content.proxies.append(&mut proxies.collect());
         let compared = Compared {
             mesh: &self.view,
             given: &self.given,

@@ -122,6 +122,16 @@ impl Changes {
         all.any(|resource| resource.meta.kri.kind() == short)
     }
 
+    /// The new documents of a kind, where each stands in the place of one of the same name and labels.
+    pub(super) fn instead(&self, short: &str) -> Option<&[Arc<Resource>]> {
+        let (gone, new) = (of_kind(&self.gone, short), of_kind(&self.new, short));
+        let alike = |(gone, new): (&Arc<Resource>, &Arc<Resource>)| {
+            let (old, new) = (&gone.meta, &new.meta);
+            old.kri == new.kri && old.labels == new.labels && old.created == new.created
+        };
+        (gone.len() == new.len() && gone.iter().zip(new).all(alike)).then_some(new)
+    }
+
     fn by_mesh(self) -> BTreeMap<String, Self> {
         let mut by_mesh: BTreeMap<String, Self> = BTreeMap::new();
         for gone in self.gone {

@@ -61,39 +61,32 @@ impl Policies {
         changes: &Changes,
         settings: &Settings,
     ) {
-        let mut wanted = Vec::new();
-        self.each(|kind, conf, table| {
-            let short = kinds::find(kind).map_or("", |kind| kind.short);
-            if anew || table.kind != kind || changes.touch(short) {
-                let compat = settings.compat;
-                wanted.push((Descriptor { kind, conf, compat }, short));
-            }
-        });
         let shadows = match settings.with_shadow {
             true => Shadows::Active,
             false => Shadows::Listed,
         };
-        let catalogue = frame.catalogue();
+        let read = |descriptor, documents| read(descriptor, shadows, documents, frame);
+        let mut wanted = Vec::new();
+        self.each(|kind, conf, table| {
+            let short = kinds::find(kind).map_or("", |kind| kind.short);
+            let compat = settings.compat;
+            let descriptor = Descriptor { kind, conf, compat };
+            let renewed = |table: &mut Arc<Table>| {
+                let new = changes.instead(short)?;
+                Some(Arc::get_mut(table)?.renew(read(descriptor, new)))
+            };
+            let another = anew || table.kind != kind;
+            if another || changes.touch(short) && renewed(table) != Some(true) {
+                wanted.push((descriptor, short));
+            }
+        });
         let made = parallel::map(&wanted, 1, |(descriptor, short)| {
-            let written = documents::of_kind(documents, short).iter();
-            let written = written.map(|resource| Written {
-                meta: &resource.meta,
-                body: &resource.body,
-            });
-            let mut findings = Vec::new();
-            let mut table = Table::read(*descriptor, shadows, written, |target, at, _| {
-                catalogue.towards(target).unwrap_or_else(|unresolved| {
-                    findings.push(unresolved.at(at.clone()));
-                    Vec::new()
-                })
-            });
-            table.findings = findings;
-            Arc::new(table)
+            read(*descriptor, documents::of_kind(documents, short))
         });
         let mut made = made.into_iter().peekable();
         self.each(|kind, _, table| {
             if let Some(new) = made.next_if(|new| new.kind == kind) {
-                *table = new;
+                *table = Arc::new(new);
             }
         });
     }
@@ -121,4 +114,23 @@ impl Policies {
         visit("MeshTLS", Default, &mut self.tls);
         visit("MeshTrace", Default, &mut self.trace);
     }
+}
+
+fn read(
+    descriptor: Descriptor,
+    shadows: Shadows,
+    documents: &[Arc<Resource>],
+    frame: &Frame,
+) -> Table {
+    let catalogue = frame.catalogue();
+    let written = documents.iter().map(|resource| Written::of(resource));
+    let mut findings = Vec::new();
+    let mut table = Table::read(descriptor, shadows, written, |target, at, _| {
+        catalogue.towards(target).unwrap_or_else(|unresolved| {
+            findings.push(unresolved.at(at.clone()));
+            Vec::new()
+        })
+    });
+    table.findings = findings;
+    table
 }

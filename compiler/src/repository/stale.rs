@@ -3,10 +3,18 @@
 //! Never certain that it is something else: a proxy that could have been affected is looked at again.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
 
-use crate::kinds::{self, Resource};
+use mesh_bundle::{Key, Kri, Manifest};
+use serde_json::Value;
+
+use crate::kinds::{self, Resource, Spec};
+use crate::model::Compat;
 use crate::policy::applies::Selection;
+use crate::policy::outbound::Towards;
 use crate::policy::target::{Target, TargetKind};
+use crate::policy::{Written, references};
 
 use super::{Changes, MeshView};
 
@@ -19,21 +27,50 @@ pub(crate) struct Stale {
     pub(crate) findings: bool,
     /// Their places among the Dataplanes, beside those whose own documents changed.
     places: BTreeSet<usize>,
+    /// Policies about services alone: stale is whom they select of those who send there.
+    towards: Vec<(Arc<Resource>, Target, BTreeSet<Kri>)>,
 }
 
 impl Stale {
-    pub(crate) fn contains(&self, place: usize) -> bool {
-        self.all || self.places.contains(&place)
+    /// Has the proxy at a place, which was given these resources, to be given others?
+    pub(crate) fn contains(&self, view: &MeshView, place: usize, given: &Manifest) -> bool {
+        let is_selected = |document: &Resource, target: &Target| {
+            let policy = Selection {
+                meta: &document.meta,
+                target,
+            };
+            let instance = view.instance(place);
+            instance.is_some_and(|instance| policy.reaches(instance.meta))
+        };
+        let mut towards = self.towards.iter();
+        self.all
+            || self.places.contains(&place)
+            || towards.any(|(document, target, services)| {
+                // What a route says is part of the destination that it is about, whatever the traffic then ends at.
+                let ends = matches!(
+                    document.spec,
+                    Spec::MeshHttpRoute(_) | Spec::MeshTcpRoute(_)
+                );
+                let sends = services
+                    .iter()
+                    .any(|service| sends_to(given, service, !ends));
+                sends && is_selected(document, target)
+            })
     }
 
-    /// Adds those that a policy selects, or did. What any policy says reaches only the proxies that it applies to.
-    pub(super) fn select(&mut self, view: &MeshView, changes: &Changes) {
+    /// Adds those that a policy selects, or did. What any policy says reaches only the proxies that it applies to, and what
+    /// it says of a service only those who send there.
+    pub(super) fn select(&mut self, view: &MeshView, changes: &Changes, compat: Compat) {
         if self.all {
             return;
         }
         let policies = changes.gone.iter().chain(&changes.new);
         for document in policies.filter(|document| is_policy(document)) {
             let target = Target::read(document.body.get("targetRef"));
+            if let Some(services) = services(view, document, compat) {
+                self.towards.push((Arc::clone(document), target, services));
+                continue;
+            }
             let policy = Selection {
                 meta: &document.meta,
                 target: &target,
@@ -56,4 +93,42 @@ fn is_policy(document: &Resource) -> bool {
     let kinds = kinds::KINDS.iter();
     let mut kinds = kinds.filter(|kind| kind.short == document.meta.kri.kind());
     kinds.any(|kind| kind.is_policy)
+}
+
+/// The services that a policy is about, where it is about nothing else.
+fn services(view: &MeshView, document: &Resource, compat: Compat) -> Option<BTreeSet<Kri>> {
+    let is_there = |name: &str| document.body.get(name).is_some_and(|part| !part.is_null());
+    if is_there("rules")
+        || is_there("default")
+        || !document.body.get("to").is_some_and(Value::is_array)
+    {
+        return None;
+    }
+    let mut services = BTreeSet::new();
+    for (_, target) in references(Written::of(document), compat) {
+        // What leads nowhere reaches nobody.
+        for towards in view.catalogue().towards(&target).unwrap_or_default() {
+            match towards {
+                Towards::Service(service) => services.insert(service),
+                Towards::Port(port) => services.insert(port.without_section()),
+                Towards::Mesh | Towards::Route(_) => return None,
+            };
+        }
+    }
+    Some(services)
+}
+
+/// Does traffic of a proxy go to a port of a service, or, where that counts, end there?
+fn sends_to(given: &Manifest, service: &Kri, ends: bool) -> bool {
+    let holds = |first: Key| {
+        let mut from = given
+            .entries
+            .range((Bound::Included(first), Bound::Unbounded));
+        // The ports of a service follow its own name.
+        from.next().is_some_and(|(key, _)| match key {
+            Key::Destination(port) | Key::Cluster(port) => port.without_section() == *service,
+            _ => false,
+        })
+    };
+    holds(Key::Destination(service.clone())) || ends && holds(Key::Cluster(service.clone()))
 }
