@@ -153,7 +153,7 @@ fn document(of: Compared<'_>, facts: &Facts, document: &Document, found: &mut Di
     };
     selection::policy(mesh, policy, found);
     let counts = of.settings.with_shadow || !is_shadow(&document.meta);
-    if counts && matches!(document.spec, Spec::MeshTrafficPermission(_)) {
+    if counts && matches!(document.spec, Spec::MeshTrafficPermission) {
         decisions::check(&facts.everywhere, document, found);
         permissions::check(of, policy, found);
     }

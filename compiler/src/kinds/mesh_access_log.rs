@@ -30,7 +30,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshAccessLog = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshAccessLog(spec))
+        Some(Spec::MeshAccessLog)
     },
 };
 

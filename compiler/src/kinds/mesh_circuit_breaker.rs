@@ -26,7 +26,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshCircuitBreaker = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshCircuitBreaker(spec))
+        Some(Spec::MeshCircuitBreaker)
     },
 };
 

@@ -27,7 +27,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshFaultInjection = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshFaultInjection(spec))
+        Some(Spec::MeshFaultInjection)
     },
 };
 

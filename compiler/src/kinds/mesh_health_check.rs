@@ -28,7 +28,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshHealthCheck = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshHealthCheck(spec))
+        Some(Spec::MeshHealthCheck)
     },
 };
 

@@ -29,7 +29,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshHttpRoute = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshHttpRoute(spec))
+        Some(Spec::MeshHttpRoute)
     },
 };
 

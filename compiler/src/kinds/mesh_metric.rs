@@ -28,7 +28,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshMetric = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshMetric(spec))
+        Some(Spec::MeshMetric)
     },
 };
 

@@ -27,7 +27,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshPassthrough = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshPassthrough(spec))
+        Some(Spec::MeshPassthrough)
     },
 };
 

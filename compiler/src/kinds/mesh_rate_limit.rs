@@ -29,7 +29,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshRateLimit = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshRateLimit(spec))
+        Some(Spec::MeshRateLimit)
     },
 };
 

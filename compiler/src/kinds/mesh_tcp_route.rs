@@ -25,7 +25,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshTcpRoute = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshTcpRoute(spec))
+        Some(Spec::MeshTcpRoute)
     },
 };
 

@@ -27,7 +27,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshTimeout = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshTimeout(spec))
+        Some(Spec::MeshTimeout)
     },
 };
 

@@ -27,7 +27,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshTrace = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshTrace(spec))
+        Some(Spec::MeshTrace)
     },
 };
 

@@ -26,7 +26,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshTrafficPermission = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshTrafficPermission(spec))
+        Some(Spec::MeshTrafficPermission)
     },
 };
 

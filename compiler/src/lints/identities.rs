@@ -45,7 +45,7 @@ pub(super) fn check(
     let ids = spiffe_ids(resource);
     let first = match &resource.spec {
         // A permission has a code of its own.
-        Spec::MeshTrafficPermission(_) => None,
+        Spec::MeshTrafficPermission => None,
         Spec::MeshTls(spec) if !spec.rules.is_empty() => Some(Pointer::default()),
         _ => ids.first().map(|(at, _)| at.clone()),
     };

@@ -22,8 +22,8 @@ pub(super) fn check(mesh: &MeshView, diagnostics: &mut Diagnostics) {
 /// Of one route.
 pub(super) fn document(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
     match &resource.spec {
-        Spec::MeshHttpRoute(_) => route(mesh, resource, true, diagnostics),
-        Spec::MeshTcpRoute(_) => route(mesh, resource, false, diagnostics),
+        Spec::MeshHttpRoute => route(mesh, resource, true, diagnostics),
+        Spec::MeshTcpRoute => route(mesh, resource, false, diagnostics),
         _ => {}
     }
 }

@@ -15,12 +15,12 @@ use crate::service::Instance;
 
 pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
     match &resource.spec {
-        Spec::MeshHttpRoute(_) => {
+        Spec::MeshHttpRoute => {
             for (at, conf) in rules::<HttpRuleConf>(resource) {
                 http_rule(mesh, resource, &at, &conf, diagnostics);
             }
         }
-        Spec::MeshTcpRoute(_) => {
+        Spec::MeshTcpRoute => {
             for (at, conf) in rules::<TcpRouteConf>(resource) {
                 let refs = conf.backend_refs.unwrap_or_default();
                 let at = at.field("backendRefs");

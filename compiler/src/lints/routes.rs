@@ -7,7 +7,7 @@ use crate::kinds::{Resource, Spec};
 use crate::lower::route::{hidden, read_matches};
 
 pub(super) fn check(resource: &Resource, diagnostics: &mut Diagnostics) {
-    let Spec::MeshHttpRoute(_) = &resource.spec else {
+    let Spec::MeshHttpRoute = &resource.spec else {
         return;
     };
     let items = resource

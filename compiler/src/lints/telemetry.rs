@@ -12,7 +12,7 @@ use crate::repository::MeshView;
 
 pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
     match &resource.spec {
-        Spec::MeshAccessLog(_) | Spec::MeshMetric(_) | Spec::MeshTrace(_) => {
+        Spec::MeshAccessLog | Spec::MeshMetric | Spec::MeshTrace => {
             document(mesh, resource, diagnostics);
         }
         Spec::MeshOpenTelemetryBackend(spec) if spec.is_nowhere() => {
