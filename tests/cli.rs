@@ -2,10 +2,16 @@
 //!
 //! Never waits without an end: every run has a deadline and a bound of memory, and exceeding one is a failure.
 
+mod about;
 mod build;
 mod check;
+mod config;
 mod explain;
 mod formats;
+mod graph;
 mod hostile;
+mod init;
 mod inspect;
+mod new;
+mod pipelines;
 mod run;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mesh_compiler::Compiled;
 use mesh_compiler::Severity;
-use mesh_compiler::diag::{Format, Paths, Report};
+use mesh_compiler::diag::{Format, Paths, Report, codes};
 use serde_json::Value;
 
 use crate::cases;
@@ -197,4 +197,17 @@ fn commands_of_pipelines_are_one_line_each() {
             .collect();
         assert_eq!(Value::Array(lines), json(&compiled, Format::Json), "{name}");
     }
+}
+
+#[test]
+fn what_is_said_to_be_mended_is_and_nothing_else() {
+    let all = cases::compiled();
+    let findings = all
+        .iter()
+        .flat_map(|(_, compiled)| &compiled.diagnostics.list);
+    let mended = findings.filter(|finding| finding.fix.is_some());
+    let mended: BTreeSet<_> = mended.map(|finding| finding.code.0).collect();
+    let said = codes().iter().filter(|info| info.is_fixable());
+    let said: BTreeSet<_> = said.map(|info| info.code.0).collect();
+    assert_eq!(mended, said);
 }

@@ -56,6 +56,9 @@ fn generated_schemas_are_current() {
         pretty(&mesh_compiler::union()),
     );
     hold(&directory(), &BTreeMap::from([union]), "mesh.schema.json");
+    let settings = pretty(&mesh_compiler::config::schema());
+    let settings = BTreeMap::from([("meshc.schema.json".to_owned(), settings)]);
+    hold(&directory(), &settings, "meshc.schema.json");
 }
 
 fn validator() -> Validator {

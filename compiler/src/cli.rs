@@ -5,28 +5,46 @@
 
 mod build;
 mod check;
+mod completions;
+mod config;
 mod explain;
 mod file;
 mod findings;
 mod fix;
+mod graph;
+mod init;
 mod inspect;
+mod man;
+mod new;
 mod open;
 mod output;
+mod rules;
+mod schema;
+mod settings;
+mod template;
+mod version;
 mod worktree;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
-use crate::model::{Compat, Given, Mode, Settings};
 use findings::FindingsArgs;
 use output::Output;
+use settings::SettingsArgs;
+
+/// What every verb promises.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing to say, or nothing at or above --fail-on
+  1  findings at or above --fail-on, or differences where they were asked for
+  2  meshc could not do its work: arguments, settings, input or output";
 
 /// Checks and compiles repositories of mesh configuration.
 #[derive(Debug, Parser)]
-#[command(name = "meshc", version, propagate_version = true)]
+#[command(name = "meshc", version, propagate_version = true, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -42,6 +60,24 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Say what a code such as `dangling-ref` means, and what to do about it.
     Explain(explain::Explain),
+    /// Draw who may call whom.
+    Graph(graph::Graph),
+    /// Make a repository to begin with, pipelines included.
+    Init(init::Init),
+    /// Write the YAML of a service, a permission, a route and the like.
+    New(new::New),
+    /// Show the settings that count, and who said them.
+    Config(config::Config),
+    /// List every code with what it weighs, and whether it can be mended.
+    Rules(rules::Rules),
+    /// Print the JSON Schema of documents, or of one kind.
+    Schema(schema::Schema),
+    /// Print what a shell needs to complete commands.
+    Completions(completions::Completions),
+    /// Print or write the manual pages.
+    Man(man::Man),
+    /// Say what this program is, and what it makes.
+    Version(version::Version),
 }
 
 /// What is compiled, and how findings are shown.
@@ -56,38 +92,6 @@ struct Common {
 
     #[command(flatten)]
     settings: SettingsArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Settings that a bundle depends on")]
-struct SettingsArgs {
-    /// Name of the local zone [default: `default`].
-    #[arg(long, value_name = "ZONE")]
-    zone: Option<String>,
-
-    /// Whether the repository speaks for one zone or for many.
-    #[arg(long, value_enum, default_value_t = ModeArg::Zone)]
-    mode: ModeArg,
-
-    /// Kubernetes namespace whose policies are for the whole mesh [default: `kuma-system`].
-    #[arg(long, value_name = "NAMESPACE")]
-    system_namespace: Option<String>,
-
-    /// Leave out the policies that every mesh has by default.
-    #[arg(long)]
-    no_default_policies: bool,
-
-    /// When it is, for what expires; no bundle depends on it.
-    #[arg(skip)]
-    now: Option<i64>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ModeArg {
-    /// Every resource is of the local zone.
-    Zone,
-    /// Resources without a zone label are of all zones.
-    Global,
 }
 
 /// How it went.
@@ -114,6 +118,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Build(build) => build.run(&mut output),
         Command::Inspect(inspect) => inspect.run(&mut output),
         Command::Explain(explain) => explain.run(&mut output),
+        Command::Graph(graph) => graph.run(&mut output),
+        Command::Init(init) => init.run(&mut output),
+        Command::New(new) => new.run(&mut output),
+        Command::Config(config) => config.run(&mut output),
+        Command::Rules(rules) => rules.run(&mut output),
+        Command::Schema(schema) => schema.run(&mut output),
+        Command::Completions(completions) => completions.run(&mut output),
+        Command::Man(man) => man.run(&mut output),
+        Command::Version(version) => version.run(&mut output),
     };
     match outcome {
         _ if output.closed() => ExitCode::SUCCESS,
@@ -123,50 +136,5 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             output.complain(&format!("error: {trouble:#}\n"));
             ExitCode::from(2)
         }
-    }
-}
-
-impl SettingsArgs {
-    fn settings(&self) -> Result<Settings, anyhow::Error> {
-        let label = |text: &str| {
-            let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-            !text.is_empty()
-                && text.len() <= 63
-                && text.chars().all(|c| edge(c) || c == '-')
-                && text.starts_with(edge)
-                && text.ends_with(edge)
-        };
-        let named = [
-            ("--zone", &self.zone),
-            ("--system-namespace", &self.system_namespace),
-        ];
-        for (flag, value) in named {
-            let value = value.as_deref().unwrap_or("default");
-            anyhow::ensure!(
-                label(value),
-                "`{value}` is no name for {flag}: use lower case letters, digits and `-`"
-            );
-        }
-        let assumed = Settings::default();
-        Ok(Settings {
-            given: Given {
-                zone: self.zone.is_some(),
-                system_namespace: self.system_namespace.is_some(),
-            },
-            zone: self.zone.clone().unwrap_or(assumed.zone),
-            mode: match self.mode {
-                ModeArg::Zone => Mode::Zone,
-                ModeArg::Global => Mode::Global,
-            },
-            system_namespace: self
-                .system_namespace
-                .clone()
-                .unwrap_or(assumed.system_namespace),
-            default_policies: !self.no_default_policies,
-            partial: false,
-            with_shadow: false,
-            now: self.now,
-            compat: Compat::Off,
-        })
     }
 }

@@ -24,8 +24,8 @@ use crate::source::Sources;
 
 pub use code::{CodeInfo, codes};
 pub use fix::{Change, Fix};
-pub(crate) use render::counted;
 pub use render::{Format, render, summary};
+pub(crate) use render::{counted, safe};
 pub use report::{Paths, Report};
 pub(crate) use secret::holds_secret;
 

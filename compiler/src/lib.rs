@@ -9,12 +9,14 @@
 mod analysis;
 pub mod cli;
 mod compile;
+pub mod config;
 mod defaults;
 pub mod diag;
 pub mod edit;
 mod envelope;
 pub mod fix;
 pub mod flow;
+pub mod graph;
 mod hostname;
 mod identity;
 mod incremental;

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use mesh_bundle::Digest;
 
+use crate::config;
+
 pub use dir::{DirWorld, FilesWorld};
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
@@ -27,10 +29,28 @@ pub trait World {
         None
     }
 
+    /// The settings of the repository: the nearest `meshc.toml`, from the directory of the documents up to the top of the
+    /// repository.
+    ///
+    /// # Errors
+    /// There is one, and it cannot be read; in words.
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        Ok(None)
+    }
+
     /// Itself, where several threads may read at once; `None` where one after the other has to do.
     fn shared(&self) -> Option<&(dyn World + Sync)> {
         None
     }
+}
+
+/// A `meshc.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigFile {
+    /// From the top of the repository, with `/`.
+    pub path: String,
+    /// What stands in it.
+    pub bytes: Vec<u8>,
 }
 
 /// Something in a repository.
@@ -90,6 +110,14 @@ impl World for MemoryWorld {
             .get(path)
             .cloned()
             .ok_or_else(|| "no such file".to_owned())
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        let file = self.files.get(config::FILE);
+        Ok(file.map(|bytes| ConfigFile {
+            path: config::FILE.to_owned(),
+            bytes: bytes.clone(),
+        }))
     }
 
     fn shared(&self) -> Option<&(dyn World + Sync)> {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mesh_compiler::model::Settings;
+use mesh_compiler::config::Said;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -51,7 +51,7 @@ pub struct Config {
     /// Between two looks at the repository.
     pub poll: Duration,
     /// What a bundle depends on beside the files.
-    pub settings: Settings,
+    pub settings: Vec<Said>,
 }
 
 /// Why meshd does not run.
@@ -136,7 +136,7 @@ impl Meshd {
         let rollout = Arc::new(Rollout::new(
             Arc::clone(&state),
             Arc::clone(&registry),
-            config.settings.clone(),
+            &config.settings,
         ));
         let status = Arc::new(Status::new());
         let tokens = Arc::new(Tokens::new(Arc::clone(&state)));

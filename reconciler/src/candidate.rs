@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use mesh_bundle::{Bundle, Digest};
+use mesh_compiler::config::{FILE, Said, settle};
 use mesh_compiler::diag::{Format, render, summary};
-use mesh_compiler::model::Settings;
+use mesh_compiler::model::{Given, Settings};
 use mesh_compiler::source::{Identity, Sources};
-use mesh_compiler::world::Entry;
+use mesh_compiler::world::{ConfigFile, Entry};
 use mesh_compiler::{Compiled, Compiler, MemoryWorld, Secrets, World, compile};
 
 /// In a path of the compiled world, and in nobody's repository.
@@ -28,6 +29,8 @@ pub(crate) struct Candidate {
     pub(crate) bundle: Bundle,
     /// Values that stand in documents.
     pub(crate) secrets: Secrets,
+    /// What it was compiled with: of the command line, and of the commit itself.
+    pub(crate) settings: Settings,
     /// What the compiler read.
     pub(crate) files: BTreeMap<String, Vec<u8>>,
     /// What stands in the files.
@@ -59,17 +62,19 @@ pub(crate) struct Name {
 }
 
 impl Candidate {
-    /// Compiles a commit.
+    /// Compiles a commit, with the settings that stand in it; what the command line says counts more.
     ///
     /// # Errors
-    /// The diagnostics, as `meshc check` prints them.
+    /// What is wrong with the settings, or the diagnostics, as `meshc check` prints them.
     pub(crate) fn compile(
         compiler: &mut Compiler,
         world: &dyn World,
         revision: String,
-        settings: &Settings,
+        said: &[Said],
     ) -> Result<Self, String> {
         let recorder = Recorder::new(world);
+        let settings = settings(&recorder, said)?;
+        let settings = &settings;
         let compiled = compiler.compile(&recorder, settings);
         if compiled.diagnostics.has_errors() {
             return Err(text(&compiled));
@@ -81,6 +86,7 @@ impl Candidate {
             warnings: (!compiled.diagnostics.list.is_empty()).then(|| text(&compiled)),
             bundle: compiled.bundle,
             secrets: compiled.secrets,
+            settings: settings.clone(),
             files: recorder.read.into_inner(),
             admitted: Documents::new(),
             left_out: BTreeMap::new(),
@@ -88,12 +94,7 @@ impl Candidate {
     }
 
     /// Adds the registered Dataplanes that fit beside those that were added before, the first ones first.
-    pub(crate) fn admit(
-        &mut self,
-        compiler: &mut Compiler,
-        registered: &Documents,
-        settings: &Settings,
-    ) {
+    pub(crate) fn admit(&mut self, compiler: &mut Compiler, registered: &Documents) {
         let all: Vec<_> = registered.keys().cloned().collect();
         let mut waiting = vec![all];
         // Halves of what does not fit as a whole: one misfit among thousands is found in a few steps.
@@ -106,7 +107,7 @@ impl Candidate {
                 .iter()
                 .filter_map(|key| Some((key.clone(), registered.get(key)?.clone())));
             documents.extend(added);
-            let compiled = compiler.compile(&self.world_with(&documents), settings);
+            let compiled = compiler.compile(&self.world_with(&documents), &self.settings);
             if !compiled.diagnostics.has_errors() {
                 self.bundle = compiled.bundle;
                 self.secrets = compiled.secrets;
@@ -127,6 +128,20 @@ impl Candidate {
         }
         MemoryWorld { files }
     }
+}
+
+/// What a commit is compiled with.
+fn settings(world: &dyn World, said: &[Said]) -> Result<Settings, String> {
+    let effective = settle(world, said.iter().cloned());
+    let effective = effective.map_err(|flaws| format!("{flaws}\n"))?;
+    Ok(Settings {
+        // meshd speaks for one zone, whether or not anybody has named it.
+        given: Given {
+            zone: true,
+            system_namespace: true,
+        },
+        ..effective.settings()
+    })
 }
 
 /// What one registered document is, before anything is known about whether it fits.
@@ -198,6 +213,16 @@ impl<'a> Recorder<'a> {
 impl World for Recorder<'_> {
     fn entries(&self) -> Vec<Entry> {
         self.inner.entries()
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        let found = self.inner.config()?;
+        if let Some(found) = &found {
+            // Wherever it stood: what is compiled again is the directory of the documents alone.
+            let name = FILE.to_owned();
+            self.read.borrow_mut().insert(name, found.bytes.clone());
+        }
+        Ok(found)
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use mesh_compiler::model::{Compat, Given, Mode, Settings};
+use mesh_compiler::config::{Origin, Said, key};
 use zeroize::Zeroizing;
 
 use crate::app::{self, Config, Failure};
@@ -76,19 +76,20 @@ pub struct Run {
     settings: SettingsArgs,
 }
 
-/// As for `meshc build`: with the same values, both make the same bundle.
+/// As for `meshc build`: with the same values, both make the same bundle. What they do not say stands in `meshc.toml` of the
+/// commit.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Settings that a bundle depends on")]
+#[command(next_help_heading = "Settings that a bundle depends on, over those of meshc.toml")]
 struct SettingsArgs {
-    /// Name of the local zone
-    #[arg(long, value_name = "ZONE", default_value = "default", value_parser = label)]
-    zone: String,
-    /// Whether the repository speaks for one zone or for many
-    #[arg(long, value_enum, default_value_t = ModeArg::Zone)]
-    mode: ModeArg,
-    /// Kubernetes namespace whose policies are for the whole mesh
-    #[arg(long, value_name = "NAMESPACE", default_value = "kuma-system", value_parser = label)]
-    system_namespace: String,
+    /// Name of the local zone [default: `default`]
+    #[arg(long, value_name = "ZONE", value_parser = label)]
+    zone: Option<String>,
+    /// Whether the repository speaks for one zone or for many [default: `zone`]
+    #[arg(long, value_enum)]
+    mode: Option<ModeArg>,
+    /// Kubernetes namespace whose policies are for the whole mesh [default: `kuma-system`]
+    #[arg(long, value_name = "NAMESPACE", value_parser = label)]
+    system_namespace: Option<String>,
     /// Leave out the policies that every mesh has by default
     #[arg(long)]
     no_default_policies: bool,
@@ -102,27 +103,27 @@ enum ModeArg {
     Global,
 }
 
-impl From<SettingsArgs> for Settings {
-    fn from(args: SettingsArgs) -> Self {
-        Self {
-            zone: args.zone,
-            mode: match args.mode {
-                ModeArg::Zone => Mode::Zone,
-                ModeArg::Global => Mode::Global,
-            },
-            system_namespace: args.system_namespace,
-            default_policies: !args.no_default_policies,
-            partial: false,
-            with_shadow: false,
-            // What is published does not depend on the time.
-            now: None,
-            // meshd speaks for one zone, whether or not anybody has named it.
-            given: Given {
-                zone: true,
-                system_namespace: true,
-            },
-            compat: Compat::Off,
-        }
+impl SettingsArgs {
+    fn said(self) -> Vec<Said> {
+        let mode = self.mode.map(|mode| match mode {
+            ModeArg::Zone => "zone".to_owned(),
+            ModeArg::Global => "global".to_owned(),
+        });
+        let defaults = self.no_default_policies.then(|| "false".to_owned());
+        let flags = [
+            ("zone", "zone", self.zone),
+            ("mode", "mode", mode),
+            (
+                "system-namespace",
+                "system-namespace",
+                self.system_namespace,
+            ),
+            ("default-policies", "no-default-policies", defaults),
+        ];
+        let said = |(name, flag, value): (&str, &'static str, Option<String>)| {
+            Some((key(name)?, value?, Origin::Flag(flag)))
+        };
+        flags.into_iter().filter_map(said).collect()
     }
 }
 
@@ -210,7 +211,7 @@ impl Run {
             listen: self.listen,
             admin: self.admin,
             poll: self.poll,
-            settings: self.settings.into(),
+            settings: self.settings.said(),
         }));
         // A fetch that hangs is not waited for.
         runtime.shutdown_background();

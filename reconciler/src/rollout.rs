@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use mesh_bundle::{Bundle, Digest};
+use mesh_compiler::config::Said;
 use mesh_compiler::model::Settings;
 use mesh_compiler::{Compiler, MemoryWorld, Secrets, World};
 use mesh_delivery::message::Denied;
@@ -32,7 +33,8 @@ const COMPILE_DEADLINE: Duration = Duration::from_mins(2);
 pub(crate) struct Rollout {
     state: Arc<StateDir>,
     registry: Arc<Registry>,
-    settings: Settings,
+    /// What the command line says; the rest stands in the commits.
+    said: Arc<[Said]>,
     /// Remembers what stands in the files of the last commit.
     compiler: Arc<Remembered>,
     /// One at a time compiles and publishes.
@@ -55,6 +57,7 @@ struct Good {
     revision: String,
     bundle: Arc<Bundle>,
     secrets: Secrets,
+    settings: Settings,
     files: Arc<BTreeMap<String, Vec<u8>>>,
     inventory: BTreeSet<Name>,
 }
@@ -83,7 +86,7 @@ impl Desk {
 }
 
 impl Rollout {
-    pub(crate) fn new(state: Arc<StateDir>, registry: Arc<Registry>, settings: Settings) -> Self {
+    pub(crate) fn new(state: Arc<StateDir>, registry: Arc<Registry>, said: &[Said]) -> Self {
         let documents = documents::read(&state);
         let desk = Desk {
             good: None,
@@ -92,7 +95,7 @@ impl Rollout {
         Self {
             state,
             registry,
-            settings,
+            said: said.into(),
             compiler: Arc::default(),
             desk: Mutex::new(desk),
         }
@@ -244,6 +247,7 @@ impl Rollout {
             bundle: Arc::new(candidate.bundle),
             secrets: candidate.secrets,
             files: Arc::new(candidate.files),
+            settings: candidate.settings,
             inventory: candidate.inventory,
         };
         self.serve(desk, good, authorities)
@@ -280,7 +284,7 @@ impl Rollout {
         let Some(good) = desk.good.clone() else {
             return Err(Denied::Unavailable("nothing is published yet".to_owned()));
         };
-        let name = candidate::identify(&document, &self.settings).map_err(Denied::Invalid)?;
+        let name = candidate::identify(&document, &good.settings).map_err(Denied::Invalid)?;
         documents::check(&name, token, asked)?;
         let key = (name.mesh.clone(), name.name.clone());
         let mut documents = desk.documents.clone();
@@ -337,19 +341,19 @@ impl Rollout {
         revision: String,
         documents: Vec<Documents>,
     ) -> Result<Candidate, Trouble> {
-        let (compiler, settings) = (Arc::clone(&self.compiler), self.settings.clone());
+        let (compiler, said) = (Arc::clone(&self.compiler), Arc::clone(&self.said));
         let about = revision.clone();
         let task = tokio::task::spawn_blocking(move || {
             let world = world()?;
             // What is remembered is only ever replaced as a whole.
             let mut compiler = compiler.lock().unwrap_or_else(PoisonError::into_inner);
-            let candidate = Candidate::compile(&mut compiler, &world, revision, &settings);
+            let candidate = Candidate::compile(&mut compiler, &world, revision, &said);
             let mut candidate = candidate.map_err(|text| {
                 let message = "the commit has errors, what was published before is served";
                 Trouble::stalled("CompileFailed", message).with_diagnostics(text)
             })?;
             for group in &documents {
-                candidate.admit(&mut compiler, group, &settings);
+                candidate.admit(&mut compiler, group);
             }
             Ok(candidate)
         });

@@ -40,7 +40,7 @@ fn what_cannot_be_read_is_no_finding() {
         .complains("a document is in a file that ends in");
     repo.meshc(&["check", "--zone", "East Side"])
         .exits(2)
-        .complains("is no name for --zone");
+        .complains("is no name for `zone`");
     repo.meshc(&["chekc"]).exits(2);
     repo.meshc(&["--help"]).exits(0).says("check");
 }

@@ -83,6 +83,11 @@ fn complaints(file: &File, help: impl Fn(&str, &str) -> Option<String>) -> Vec<S
             complain(&format!("has no `{subcommand}`"));
             continue;
         };
+        // A verb may have verbs of its own: `meshc config show`.
+        let inner = rest.and_then(<[String]>::first);
+        let inner = inner.filter(|_| text.contains("Commands:"));
+        let inner = inner.and_then(|word| help(&program, &format!("{subcommand} {word}")));
+        let text = text + &inner.unwrap_or_default();
         for word in rest.unwrap_or_default() {
             let flag = word.split('=').next().unwrap_or(word);
             if flag.starts_with("--") && !has_flag(&text, flag) {
@@ -107,7 +112,8 @@ fn ask(program: &str, subcommand: &str) -> Option<String> {
             .then_some(source);
     }
     let output = std::process::Command::new(mesh_tests::binary(program))
-        .args([subcommand, "--help"])
+        .args(subcommand.split(' '))
+        .arg("--help")
         .output()
         .expect("a program of ours starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -35,10 +35,11 @@ impl Build {
             );
         }
         let Common { path, settings, .. } = &self.common;
-        let opened = open::open(slice::from_ref(path), settings.settings()?)?;
+        let findings = &self.common.findings;
+        let opened = open::open_with(slice::from_ref(path), settings, findings.said())?;
         let mut compiled = opened.compiled();
-        let found = (&compiled.diagnostics, &compiled.sources);
-        let outcome = self.common.findings.complain(found, &opened, output)?;
+        let found = (&mut compiled.diagnostics, &compiled.sources);
+        let outcome = findings.complain(found, &opened, output)?;
         if outcome == Outcome::Findings {
             output.complain("nothing is written\n");
             return Ok(Outcome::Findings);

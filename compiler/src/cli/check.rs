@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 
 use super::open::Opened;
 use super::output::Output;
-use super::{Common, Outcome, SettingsArgs, fix as write, open};
+use super::{Common, Outcome, fix as write, open};
 use crate::Checked;
 use crate::diag::counted;
 use crate::fix::{Level, fix};
@@ -43,13 +43,14 @@ enum LevelArg {
 
 impl Check {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let Common { path, settings, .. } = &self.common;
-        let settings = &SettingsArgs {
-            now: Some(now()),
-            ..settings.clone()
-        };
+        let Common {
+            path,
+            settings,
+            findings,
+        } = &self.common;
         let paths: Vec<_> = std::iter::once(path).chain(&self.more).cloned().collect();
-        let opened = open::open(&paths, settings.settings()?)?;
+        let mut opened = open::open_with(&paths, settings, findings.said())?;
+        opened.settings.now = Some(now());
         if self.fix.is_none() && !self.diff {
             return self.tell(opened.checked(), &opened, output);
         }
@@ -78,11 +79,11 @@ impl Check {
 
     fn tell(
         &self,
-        checked: Checked,
+        mut checked: Checked,
         opened: &Opened,
         output: &mut Output,
     ) -> Result<Outcome, anyhow::Error> {
-        let found = (&checked.diagnostics, &checked.sources);
+        let found = (&mut checked.diagnostics, &checked.sources);
         let outcome = self.common.findings.tell(found, opened, output)?;
         // The process ends now, and gives everything back at once.
         std::mem::forget(checked);

@@ -5,29 +5,31 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
 use super::open::Opened;
 use super::output::Output;
 use super::{Outcome, file};
-use crate::diag::{Diagnostics, Format, Report, Severity, summary};
+use crate::config::Effective;
+use crate::diag::{Diagnostics, Format, Report, summary};
 use crate::source::Sources;
 
 /// How findings are told.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "How findings are told")]
 pub(super) struct FindingsArgs {
-    /// How findings are written.
-    #[arg(long, value_enum, default_value_t = FormatArg::Human)]
-    format: FormatArg,
+    /// How findings are written [default: `human`].
+    #[arg(long, value_enum)]
+    format: Option<FormatArg>,
 
     /// Write the findings into a file too, in a format of its own: `--report sarif=mesh.sarif`. May be given more than once.
     #[arg(long = "report", value_name = "FORMAT=FILE")]
     reports: Vec<ReportArg>,
 
-    /// The least that makes the run fail, with exit code 1.
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOnArg::Error)]
-    fail_on: FailOnArg,
+    /// The least that makes the run fail, with exit code 1 [default: `error`].
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<FailOnArg>,
 
     /// Fail for warnings too: short for `--fail-on warning`.
     #[arg(long, conflicts_with = "fail_on")]
@@ -114,76 +116,80 @@ impl FromStr for ReportArg {
 }
 
 impl FindingsArgs {
+    /// What the command line says of settings.
+    pub(super) fn said(&self) -> [(&'static str, Option<String>); 2] {
+        let format = self.format.and_then(|format| format.to_possible_value());
+        let format = format.map(|format| format.get_name().to_owned());
+        let fail_on = match self.fail_on {
+            Some(FailOnArg::Error) => Some("error"),
+            Some(FailOnArg::Warning) => Some("warning"),
+            None => self.deny_warnings.then_some("warning"),
+        };
+        [("format", format), ("fail-on", fail_on.map(str::to_owned))]
+    }
+
     /// Results on standard output, the reports in their files.
     pub(super) fn tell(
         &self,
-        (diagnostics, sources): (&Diagnostics, &Sources),
+        (diagnostics, sources): (&mut Diagnostics, &Sources),
         opened: &Opened,
         output: &mut Output,
     ) -> Result<Outcome, anyhow::Error> {
-        let text = self.written((diagnostics, sources), opened, output)?;
+        let (format, text) = self.written((diagnostics, sources), opened, output)?;
         output.tell(&text)?;
         let summary = summary(diagnostics, sources) + "\n";
-        match self.format {
+        match format {
             FormatArg::Human => output.tell(&summary)?,
             // Programs read the rest.
             _ => output.complain(&summary),
         }
-        Ok(self.judge(diagnostics))
+        Ok(judge(diagnostics, opened))
     }
 
     /// As [`Self::tell`], where standard output is for something else.
     pub(super) fn complain(
         &self,
-        (diagnostics, sources): (&Diagnostics, &Sources),
+        (diagnostics, sources): (&mut Diagnostics, &Sources),
         opened: &Opened,
         output: &mut Output,
     ) -> Result<Outcome, anyhow::Error> {
-        let text = self.written((diagnostics, sources), opened, output)?;
+        let (_, text) = self.written((diagnostics, sources), opened, output)?;
         output.complain(&text);
         output.complain(&(summary(diagnostics, sources) + "\n"));
-        Ok(self.judge(diagnostics))
+        Ok(judge(diagnostics, opened))
     }
 
-    /// Writes the reports, and gives what is to be shown.
+    /// Weighs the findings, writes the reports, and gives what is to be shown.
     fn written(
         &self,
-        (diagnostics, sources): (&Diagnostics, &Sources),
+        (diagnostics, sources): (&mut Diagnostics, &Sources),
         opened: &Opened,
         output: &mut Output,
-    ) -> Result<String, anyhow::Error> {
+    ) -> Result<(FormatArg, String), anyhow::Error> {
         let paths = opened.paths();
+        let Effective { lint, .. } = &opened.effective;
+        lint.apply(diagnostics, |file| paths.of(file));
         let report = Report {
             diagnostics,
             sources,
             paths: &paths,
-            fail_on: self.fail_on(),
+            fail_on: opened.effective.fail_on(),
         };
         for wanted in &self.reports {
             let format = wanted.format.format(false);
-            file::write(&wanted.file, report.render(format).as_bytes())?;
+            let mut text = report.render(format);
+            if wanted.format == FormatArg::Human {
+                text.push_str(&summary(diagnostics, sources));
+                text.push('\n');
+            }
+            file::write(&wanted.file, text.as_bytes())?;
             cut(&report, format, &wanted.file.to_string_lossy(), output);
         }
-        let format = self.format.format(self.is_colored());
+        let named = FormatArg::from_str(opened.effective.format(), false);
+        let named = named.map_err(|reason| anyhow!(reason))?;
+        let format = named.format(self.is_colored());
         cut(&report, format, "the output", output);
-        Ok(report.render(format))
-    }
-
-    fn judge(&self, diagnostics: &Diagnostics) -> Outcome {
-        let fail_on = self.fail_on();
-        let mut list = diagnostics.list.iter();
-        match list.any(|finding| finding.severity <= fail_on) {
-            true => Outcome::Findings,
-            false => Outcome::Clean,
-        }
-    }
-
-    fn fail_on(&self) -> Severity {
-        match self.fail_on {
-            FailOnArg::Error if self.deny_warnings => Severity::Warning,
-            FailOnArg::Error => Severity::Error,
-            FailOnArg::Warning => Severity::Warning,
-        }
+        Ok((named, report.render(format)))
     }
 
     fn is_colored(&self) -> bool {
@@ -194,6 +200,15 @@ impl FindingsArgs {
             ColorArg::Always => true,
             ColorArg::Never => false,
         }
+    }
+}
+
+fn judge(diagnostics: &Diagnostics, opened: &Opened) -> Outcome {
+    let fail_on = opened.effective.fail_on();
+    let mut list = diagnostics.list.iter();
+    match list.any(|finding| finding.severity <= fail_on) {
+        true => Outcome::Findings,
+        false => Outcome::Clean,
     }
 }
 

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::open::Opened;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
 use crate::Analysis;
 use crate::diag::{Format, render, summary};
 use crate::inspect::{self, Form, Query, kuma};
-use crate::model::{Compat, Settings};
+use crate::model::Compat;
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -156,7 +157,7 @@ impl Inspect {
     fn as_kuma(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let path = self.path.to_string_lossy();
         let directory = Path::new(self.proxy.as_deref().unwrap_or("."));
-        let analysis = open::analysed(directory, self.answer.settings()?)?;
+        let analysis = self.answer.opened(directory)?.analysed();
         let answer = kuma::answer(&analysis, &path)?;
         output.tell(&answer.text())?;
         match answer.refusal() {
@@ -166,10 +167,10 @@ impl Inspect {
     }
 
     fn with_shadow(&self, proxy: &str, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let mut settings = self.answer.settings()?;
-        let before = sound(&self.path, settings.clone(), output)?;
-        settings.with_shadow = true;
-        let after = sound(&self.path, settings, output)?;
+        let mut opened = self.answer.opened(&self.path)?;
+        let before = sound(&opened, output);
+        opened.settings.with_shadow = true;
+        let after = sound(&opened, output);
         let (Some(before), Some(after)) = (before, after) else {
             return Ok(Outcome::Findings);
         };
@@ -205,7 +206,7 @@ impl AnswerArgs {
         output: &mut Output,
         text: impl Fn(&Analysis, Form) -> Result<String, anyhow::Error>,
     ) -> Result<Outcome, anyhow::Error> {
-        let Some(analysis) = sound(path, self.settings()?, output)? else {
+        let Some(analysis) = sound(&self.opened(path)?, output) else {
             return Ok(Outcome::Findings);
         };
         output.tell(&text(&analysis, self.form())?)?;
@@ -219,28 +220,24 @@ impl AnswerArgs {
         }
     }
 
-    fn settings(&self) -> Result<Settings, anyhow::Error> {
-        let mut settings = self.settings.settings()?;
+    fn opened(&self, path: &Path) -> Result<Opened, anyhow::Error> {
+        let mut opened = open::open(&[path.to_path_buf()], &self.settings)?;
         if self.others == Some(OtherArg::Kuma) {
-            settings.compat = Compat::Kuma;
+            opened.settings.compat = Compat::Kuma;
         }
-        Ok(settings)
+        Ok(opened)
     }
 }
 
 /// The repository, where nothing is wrong with it.
-fn sound(
-    path: &Path,
-    settings: Settings,
-    output: &mut Output,
-) -> Result<Option<Analysis>, anyhow::Error> {
-    let analysis = open::analysed(path, settings)?;
+fn sound(opened: &Opened, output: &mut Output) -> Option<Analysis> {
+    let analysis = opened.analysed();
     let compiled = &analysis.compiled;
     if !compiled.diagnostics.has_errors() {
-        return Ok(Some(analysis));
+        return Some(analysis);
     }
     let (findings, sources) = (&compiled.diagnostics, &compiled.sources);
     output.complain(&render(Format::Human { color: false }, findings, sources));
     output.complain(&(summary(findings, sources) + "\n"));
-    Ok(None)
+    None
 }

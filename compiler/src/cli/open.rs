@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
-use super::worktree;
+use super::{SettingsArgs, worktree};
+use crate::config::Effective;
 use crate::diag::Paths;
 use crate::model::Settings;
 use crate::world::{DirWorld, FilesWorld, World};
@@ -15,6 +16,8 @@ use crate::{Analysis, Checked, Compiled, analyse, check, compile};
 /// A repository, or some documents that are judged on their own.
 pub(super) struct Opened {
     place: Place,
+    /// What counts for it.
+    pub(super) effective: Effective,
     pub(super) settings: Settings,
 }
 
@@ -23,26 +26,47 @@ enum Place {
     Files(FilesWorld),
 }
 
-/// Compiles the repository at a path, or the document at it, for questions.
-pub(super) fn analysed(path: &Path, settings: Settings) -> Result<Analysis, anyhow::Error> {
-    let opened = open(&[path.to_path_buf()], settings)?;
-    Ok(analyse(opened.world(), &opened.settings))
+/// Opens the repository at a path, or some documents on their own.
+pub(super) fn open(paths: &[PathBuf], settings: &SettingsArgs) -> Result<Opened, anyhow::Error> {
+    open_with(paths, settings, [])
 }
 
-/// Opens the repository at a path, or some documents on their own.
-pub(super) fn open(paths: &[PathBuf], mut settings: Settings) -> Result<Opened, anyhow::Error> {
+/// As [`open`], with more settings of the command line.
+pub(super) fn open_with(
+    paths: &[PathBuf],
+    settings: &SettingsArgs,
+    more: impl IntoIterator<Item = (&'static str, Option<String>)>,
+) -> Result<Opened, anyhow::Error> {
+    let place = place(paths)?;
+    let effective = settings.effective(place.world(), more)?;
+    let mut settings = effective.settings();
+    settings.partial = matches!(place, Place::Files(_));
+    Ok(Opened {
+        place,
+        effective,
+        settings,
+    })
+}
+
+fn place(paths: &[PathBuf]) -> Result<Place, anyhow::Error> {
     // A directory that cannot be entered shows itself when it is opened.
     if let [path] = paths
         && (path.is_dir() || !path.exists())
     {
         let world = DirWorld::open(path).map_err(|reason| unreadable(path, &reason))?;
-        let place = Place::Directory(world);
-        return Ok(Opened { place, settings });
+        return Ok(Place::Directory(world));
     }
-    settings.partial = true;
     let world = FilesWorld::open(paths).map_err(|(path, reason)| unreadable(&path, &reason))?;
-    let place = Place::Files(world);
-    Ok(Opened { place, settings })
+    Ok(Place::Files(world))
+}
+
+impl Place {
+    fn world(&self) -> &(dyn World + Sync) {
+        match self {
+            Self::Directory(world) => world,
+            Self::Files(world) => world,
+        }
+    }
 }
 
 impl Opened {
@@ -54,11 +78,13 @@ impl Opened {
         check(self.world(), &self.settings)
     }
 
+    /// For questions.
+    pub(super) fn analysed(&self) -> Analysis {
+        analyse(self.world(), &self.settings)
+    }
+
     pub(super) fn world(&self) -> &(dyn World + Sync) {
-        match &self.place {
-            Place::Directory(world) => world,
-            Place::Files(world) => world,
-        }
+        self.place.world()
     }
 
     /// What the files are called by those who look at the whole work tree.

@@ -4,7 +4,22 @@
 
 use serde_json::Value;
 
-use super::{Diagnostic, Pointer};
+use super::{Code, CodeInfo, Diagnostic, Pointer};
+
+/// Codes of which some finding can be mended, sorted.
+const FIXABLE: [Code; 11] = [
+    Code::HEADER_CASE,
+    Code::LEGACY,
+    Code::MISSING_FIELD,
+    Code::NO_EFFECT,
+    Code::PREFIX_BOUNDARY,
+    Code::READ_ONLY_FIELD,
+    Code::UNKNOWN_FIELD,
+    Code::UNQUOTED_FRACTION,
+    Code::UNUSED_SUPPRESSION,
+    Code::VIP_COLLISION,
+    Code::WRONG_TYPE,
+];
 
 /// Changes to the document of a finding after which it is not found again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +47,14 @@ pub enum Change {
     Insert(Pointer, String, Value),
     /// The comment of this number becomes another, or none.
     Comment(usize, Option<String>),
+}
+
+impl CodeInfo {
+    /// Is there anything that `meshc check --fix` can do about some findings of this code?
+    #[must_use]
+    pub fn is_fixable(&self) -> bool {
+        FIXABLE.contains(&self.code)
+    }
 }
 
 impl Diagnostic {

@@ -132,7 +132,7 @@ fn choose(diagnostics: &Diagnostics) -> Vec<&Diagnostic> {
 
 /// Text of a document, safe to show: control characters and those that turn the direction of text are written as
 /// escapes, and a long text is cut.
-pub(super) fn safe(text: &str) -> Cow<'_, str> {
+pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     let acts = |c: char| {
         c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
@@ -155,7 +155,9 @@ pub(super) fn safe(text: &str) -> Cow<'_, str> {
 }
 
 impl Severity {
-    pub(super) fn word(self) -> &'static str {
+    /// As people read it: `error`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",

@@ -14,7 +14,8 @@ use std::fs::{File, FileType, Metadata};
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 
-use super::{Entry, EntryKind, World};
+use super::{ConfigFile, Entry, EntryKind, World};
+use crate::config::FILE;
 
 /// More than this of one file is never read; the compiler refuses larger ones by their size.
 const MOST_BYTES: u64 = 2 * 1024 * 1024;
@@ -117,6 +118,17 @@ impl World for FilesWorld {
         let metadata = std::fs::metadata(path).map_err(|error| words(&error))?;
         bytes(path, &metadata)
     }
+
+    /// That of the first file: pre-commit names those of one repository.
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        let first = self.files.values().next();
+        let directory = first.and_then(|(path, _)| path.parent());
+        match directory {
+            Some(directory) if directory.as_os_str().is_empty() => config(Path::new(".")),
+            Some(directory) => config(directory),
+            None => Ok(None),
+        }
+    }
 }
 
 impl World for DirWorld {
@@ -174,9 +186,41 @@ impl World for DirWorld {
         bytes(&path, &metadata)
     }
 
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        config(&self.root)
+    }
+
     fn shared(&self) -> Option<&(dyn World + Sync)> {
         Some(self)
     }
+}
+
+/// The nearest settings from a directory up to the top of its work tree; outside of one, of the directory alone.
+fn config(directory: &Path) -> Result<Option<ConfigFile>, String> {
+    let directory = directory.canonicalize().map_err(|error| words(&error))?;
+    let top = directory
+        .ancestors()
+        .find(|above| above.join(".git").exists());
+    let top = top.unwrap_or(&directory);
+    let upwards = directory
+        .ancestors()
+        .take_while(|above| above.starts_with(top));
+    for above in upwards {
+        let file = above.join(FILE);
+        let metadata = match std::fs::symlink_metadata(&file) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(words(&error)),
+        };
+        let inside = file.strip_prefix(top).unwrap_or(&file);
+        let parts: Option<Vec<&str>> = inside.iter().map(|part| part.to_str()).collect();
+        let path = parts
+            .ok_or("the name of its directory is not UTF-8")?
+            .join("/");
+        let bytes = bytes(&file, &metadata)?;
+        return Ok(Some(ConfigFile { path, bytes }));
+    }
+    Ok(None)
 }
 
 fn is_document(name: &Path) -> bool {

@@ -32,7 +32,7 @@ fn candidate(files: &[(&str, &str)]) -> Result<Candidate, String> {
         &mut Compiler::default(),
         &world(files),
         "c3d1".to_owned(),
-        &Settings::default(),
+        &[],
     )
 }
 
@@ -62,13 +62,7 @@ fn what_is_read_and_what_it_holds() {
     let again = MemoryWorld {
         files: candidate.files.clone(),
     };
-    let again = Candidate::compile(
-        &mut Compiler::default(),
-        &again,
-        "x".to_owned(),
-        &Settings::default(),
-    )
-    .unwrap();
+    let again = Candidate::compile(&mut Compiler::default(), &again, "x".to_owned(), &[]).unwrap();
     assert_eq!(again.digest, candidate.digest);
 }
 
@@ -91,17 +85,13 @@ fn registered_dataplanes_join_and_misfits_stay_outside() {
         ("vm-5", 4),
         ("vm-6", 6),
     ]);
-    candidate.admit(&mut Compiler::default(), &registered, &Settings::default());
+    candidate.admit(&mut Compiler::default(), &registered);
     assert_eq!(proxies(&candidate), ["git-1", "vm-2", "vm-4", "vm-6"]);
     let outside: Vec<_> = candidate.left_out.keys().map(|(_, name)| name).collect();
     assert_eq!(outside, ["vm-3", "vm-5"]);
     assert_eq!(candidate.digest, digest, "what git makes stays what it is");
     // A newcomer does not push anybody out, whatever it is called.
-    candidate.admit(
-        &mut Compiler::default(),
-        &documents(&[("vm-1", 2)]),
-        &Settings::default(),
-    );
+    candidate.admit(&mut Compiler::default(), &documents(&[("vm-1", 2)]));
     assert_eq!(proxies(&candidate), ["git-1", "vm-2", "vm-4", "vm-6"]);
 }
 

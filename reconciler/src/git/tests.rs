@@ -1,4 +1,5 @@
 mod hostile;
+mod settings;
 
 use std::process::Command;
 use std::time::Duration;

@@ -6,10 +6,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
-use git2::{ObjectType, Odb, Oid, Repository, TreeEntry};
+use git2::{ObjectType, Odb, Oid, Repository, Tree, TreeEntry};
 use mesh_bundle::Digest;
 use mesh_compiler::World;
-use mesh_compiler::world::{Entry, EntryKind};
+use mesh_compiler::config::{FILE, MOST_BYTES};
+use mesh_compiler::world::{ConfigFile, Entry, EntryKind};
 
 use super::{Failure, damaged};
 
@@ -29,6 +30,7 @@ pub struct TreeWorld {
     repository: Repository,
     entries: Vec<Entry>,
     blobs: BTreeMap<String, Oid>,
+    config: Result<Option<ConfigFile>, String>,
 }
 
 impl std::fmt::Debug for TreeWorld {
@@ -46,6 +48,7 @@ impl TreeWorld {
         path: Option<&str>,
     ) -> Result<Self, Failure> {
         let mut listing = Listing::default();
+        let config;
         {
             let unreadable = |error| damaged(&format!("commit {commit}"), &error);
             let commit = repository.find_commit(commit).map_err(unreadable)?;
@@ -59,12 +62,14 @@ impl TreeWorld {
                 })?;
             }
             listing.add_all(&repository, root)?;
+            config = settings(&repository, &commit.tree().map_err(unreadable)?, path);
         }
         let Listing { entries, blobs, .. } = listing;
         Ok(Self {
             repository,
             entries,
             blobs,
+            config,
         })
     }
 }
@@ -84,10 +89,44 @@ impl World for TreeWorld {
         Ok(blob.content().to_vec())
     }
 
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        self.config.clone()
+    }
+
     fn version(&self, path: &str) -> Option<Digest> {
         let id = self.blobs.get(path)?;
         Some(Digest::of(id.as_bytes()))
     }
+}
+
+/// The nearest settings, from a directory of the commit up to its top.
+fn settings(
+    repository: &Repository,
+    top: &Tree<'_>,
+    directory: Option<&str>,
+) -> Result<Option<ConfigFile>, String> {
+    let directory = Path::new(directory.unwrap_or_default().trim_matches('/'));
+    for above in directory.ancestors() {
+        let file = above.join(FILE);
+        let Ok(entry) = top.get_path(&file) else {
+            continue;
+        };
+        if entry.kind() != Some(ObjectType::Blob) || entry.filemode() == 0o120_000 {
+            return Err("it is not a regular file".to_owned());
+        }
+        let trouble = |error: git2::Error| format!("object {}: {}", entry.id(), error.message());
+        let odb = repository.odb().map_err(trouble)?;
+        let (size, _) = odb.read_header(entry.id()).map_err(trouble)?;
+        if size as u64 > MOST_BYTES {
+            return Err(format!("it is larger than {MOST_BYTES} bytes"));
+        }
+        let blob = repository.find_blob(entry.id()).map_err(trouble)?;
+        return Ok(Some(ConfigFile {
+            path: file.to_string_lossy().into_owned(),
+            bytes: blob.content().to_vec(),
+        }));
+    }
+    Ok(None)
 }
 
 #[derive(Default)]

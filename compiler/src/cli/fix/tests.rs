@@ -4,9 +4,9 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{Replacement, write};
+use crate::cli::SettingsArgs;
 use crate::cli::open::{Opened, open};
 use crate::fix::{Fixed, Level, fix};
-use crate::model::Settings;
 
 const OLD: &str = "type: Mesh\nname: default\nstatus: {}\n";
 const MENDED: &str = "type: Mesh\nname: default\n";
@@ -17,7 +17,8 @@ fn mended() -> (TempDir, Opened, Fixed) {
     let directory = tempfile::tempdir().expect("a directory");
     fs::write(directory.path().join("a.yaml"), OLD).expect("a file");
     fs::write(directory.path().join("b.yaml"), OTHER).expect("a file");
-    let opened = open(&[directory.path().to_path_buf()], Settings::default()).expect("a world");
+    let opened =
+        open(&[directory.path().to_path_buf()], &SettingsArgs::default()).expect("a world");
     let fixed = fix(opened.world(), &opened.settings, Level::Safe);
     assert_eq!(fixed.files.len(), 2);
     (directory, opened, fixed)
@@ -71,7 +72,7 @@ fn a_byte_order_mark_stays() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("a.yaml");
     fs::write(&path, format!("\u{feff}{OLD}")).expect("a file");
-    let opened = open(std::slice::from_ref(&path), Settings::default()).expect("a world");
+    let opened = open(std::slice::from_ref(&path), &SettingsArgs::default()).expect("a world");
     let fixed = fix(opened.world(), &opened.settings, Level::Safe);
     write(&opened, &fixed).expect("it is written");
     assert_eq!(

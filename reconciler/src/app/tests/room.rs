@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::Kri;
-use mesh_compiler::model::Settings;
 use mesh_delivery::client::{ClientError, Session, enroll};
 use mesh_delivery::message::{Certificate, Enrollment, FromProxy, Received};
 use mesh_delivery::subscriber::Event;
@@ -103,7 +102,7 @@ impl Room {
             listen: "127.0.0.1:0".parse().unwrap(),
             admin: "127.0.0.1:0".parse().unwrap(),
             poll: Duration::from_secs(60),
-            settings: Settings::default(),
+            settings: Vec::new(),
         }
     }
 

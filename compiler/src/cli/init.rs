@@ -1,0 +1,132 @@
+//! `meshc init`: a repository to begin with, which passes `meshc check` and brings what judges it in a pipeline.
+//!
+//! Never writes over a file: where any of them exists, nothing is written.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::{Args, ValueEnum};
+
+use super::output::Output;
+use super::template::{fill, name};
+use super::{Outcome, file};
+use crate::config::schema;
+use crate::union;
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// The directory, which is made where it is missing.
+    #[arg(default_value = ".")]
+    directory: PathBuf,
+
+    /// The name of the mesh.
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = name)]
+    mesh: String,
+
+    /// Files for these pipelines.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "HOST", default_values = ["github", "gitlab"])]
+    ci: Vec<HostArg>,
+
+    /// List the files, and write nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum HostArg {
+    /// GitHub Actions.
+    Github,
+    /// GitLab CI.
+    Gitlab,
+    /// None.
+    None,
+}
+
+/// A file of every new repository.
+const FILES: [(&str, &str); 7] = [
+    (
+        "meshc.toml",
+        include_str!("../../templates/init/meshc.toml"),
+    ),
+    ("mesh.yaml", include_str!("../../templates/init/mesh.yaml")),
+    (
+        "policies/defaults.yaml",
+        include_str!("../../templates/init/defaults.yaml"),
+    ),
+    (
+        "services/hello.yaml",
+        include_str!("../../templates/init/hello.yaml"),
+    ),
+    (".gitignore", include_str!("../../templates/init/gitignore")),
+    (
+        ".pre-commit-config.yaml",
+        include_str!("../../templates/init/pre-commit.yaml"),
+    ),
+    (
+        ".vscode/settings.json",
+        include_str!("../../templates/init/vscode.json"),
+    ),
+];
+
+const GITHUB: (&str, &str) = (
+    ".github/workflows/mesh.yaml",
+    include_str!("../../templates/init/github.yaml"),
+);
+
+const GITLAB: (&str, &str) = (
+    ".gitlab-ci.yml",
+    include_str!("../../templates/init/gitlab.yaml"),
+);
+
+impl Init {
+    pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
+        let files = self.files();
+        let taken = |path: &&String| self.directory.join(path).symlink_metadata().is_ok();
+        let taken: Vec<_> = files.iter().map(|(path, _)| path).filter(taken).collect();
+        if let [first, rest @ ..] = taken.as_slice() {
+            let more = match rest.len() {
+                0 => String::new(),
+                more => format!(" and {more} more of its files"),
+            };
+            let directory = self.directory.display();
+            bail!("{directory} has {first}{more} already; nothing is written");
+        }
+        for (path, text) in &files {
+            if !self.dry_run {
+                write(&self.directory.join(path), text)?;
+            }
+            output.tell(&format!("{path}\n"))?;
+        }
+        let directory = self.directory.display();
+        output.complain(&match self.dry_run {
+            true => format!("would write {} files into {directory}\n", files.len()),
+            false => format!(
+                "wrote {} files; next: meshc check {directory}\n",
+                files.len()
+            ),
+        });
+        Ok(Outcome::Clean)
+    }
+
+    fn files(&self) -> Vec<(String, String)> {
+        let hosts = [(HostArg::Github, GITHUB), (HostArg::Gitlab, GITLAB)];
+        let hosts = hosts.into_iter().filter(|(host, _)| self.ci.contains(host));
+        let files = FILES.into_iter().chain(hosts.map(|(_, file)| file));
+        let values = [("mesh", self.mesh.as_str())];
+        let files = files.map(|(path, text)| (path.to_owned(), fill(text, &values)));
+        // Of this version: an editor needs no network, and says what this meshc says.
+        let schemas = [("mesh", union()), ("meshc", schema())];
+        let schemas = schemas
+            .map(|(of, schema)| (format!(".vscode/{of}.schema.json"), format!("{schema:#}\n")));
+        files.chain(schemas).collect()
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<(), anyhow::Error> {
+    if let Some(parent) = path.parent() {
+        std::fs::create_dir_all(parent)
+            .with_context(|| format!("cannot make {}", parent.display()))?;
+    }
+    file::write(path, text.as_bytes())
+}

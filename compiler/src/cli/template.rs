@@ -1,0 +1,20 @@
+//! Texts with places to fill in: `@name@`.
+//!
+//! Never lets a value be more than a value: what stands between the signs is judged by whoever asked for it.
+
+/// Fills in values by their names.
+pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
+    let mut text = template.to_owned();
+    for (name, value) in values {
+        text = text.replace(&format!("@{name}@"), value);
+    }
+    text
+}
+
+/// A name of a resource: as a label of DNS (RFC 1123).
+pub(super) fn name(text: &str) -> Result<String, String> {
+    match crate::config::is_label(text) {
+        true => Ok(text.to_owned()),
+        false => Err("use lower case letters, digits and `-`, at most 63".to_owned()),
+    }
+}

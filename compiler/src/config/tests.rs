@@ -1,0 +1,130 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::diag::{Code, Diagnostic, Diagnostics, Location, Severity};
+use crate::model::Mode;
+use crate::world::MemoryWorld;
+
+fn world(text: &str) -> MemoryWorld {
+    MemoryWorld {
+        files: BTreeMap::from([(FILE.to_owned(), text.as_bytes().to_vec())]),
+    }
+}
+
+fn flaws(text: &str) -> String {
+    let flaws = settle(&world(text), []).expect_err("a flaw");
+    flaws.to_string()
+}
+
+#[test]
+fn the_nearer_one_counts_and_is_named() {
+    let world = world("zone = \"east\"\nmode = \"global\"\ndefault-policies = false\n");
+    let zone = key("zone").expect("a key");
+    let said = |value: &str, origin| (zone, value.to_owned(), origin);
+    let flag = Origin::Flag("zone");
+    let variable = Origin::Environment("MESHC_ZONE");
+    let file = Origin::File {
+        path: FILE.to_owned(),
+        line: 1,
+    };
+    let none = settle(&world, []).expect("settings");
+    assert_eq!(none.get(zone), ("east", &file));
+    let one = settle(&world, [said("west", variable.clone())]).expect("settings");
+    assert_eq!(one.get(zone), ("west", &variable));
+    let two = [said("west", variable), said("north", flag.clone())];
+    let two = settle(&world, two).expect("settings");
+    assert_eq!(two.get(zone), ("north", &flag));
+    let settings = two.settings();
+    assert_eq!(
+        (settings.zone.as_str(), settings.mode),
+        ("north", Mode::Global)
+    );
+    assert!(!settings.default_policies && settings.given.zone && !settings.given.system_namespace);
+    let nothing = settle(&MemoryWorld::default(), []).expect("settings");
+    assert_eq!(nothing.settings(), crate::model::Settings::default());
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_with_its_place() {
+    let text = "zon = \"east\"\nmode = \"gobal\"\nzone = 3\n\n[lint]\nno-efect = \"off\"\nno-effect = \"loud\"\ndangling-ref = \"warning\"\nlint = \"off\"\n";
+    let expected = "\
+meshc.toml:1:1: there is no setting `zon`
+  help: did you mean `zone`?
+meshc.toml:2:8: `mode` cannot be `gobal`
+  help: did you mean `global`?
+meshc.toml:3:8: `zone` is a text, not a number
+meshc.toml:6:1: there is no code `no-efect`
+  help: did you mean `no-effect`?
+meshc.toml:7:13: `no-effect` is `\"off\"`, `\"warning\"` or `\"error\"`
+meshc.toml:8:16: `dangling-ref` is an error whatever a setting says
+  help: an error keeps a bundle from being made: mend what it is about
+meshc.toml:9:1: there is no code `lint`";
+    assert_eq!(flaws(text), expected);
+}
+
+#[test]
+fn what_is_no_toml_or_no_text_is_told() {
+    assert!(
+        flaws("zone = \n").starts_with("meshc.toml:1:"),
+        "{}",
+        flaws("zone = \n")
+    );
+    assert!(flaws("zone = \"a\"\nzone = \"b\"\n").starts_with("meshc.toml:2:1: "));
+    assert!(flaws("[lint.per-file]\n\"a[\" = {}\n").contains("is no pattern"));
+    assert!(flaws("lint = 3\n").contains("`lint` is a table"));
+    assert!(
+        flaws("zone = \"\u{1b}[31m\"\n")
+            .lines()
+            .all(|line| !line.contains('\u{1b}'))
+    );
+    assert!(flaws(&format!("# {}\n", "x".repeat(300_000))).contains("larger than"));
+    let raw = MemoryWorld {
+        files: BTreeMap::from([(FILE.to_owned(), vec![0xff])]),
+    };
+    let raw = settle(&raw, []).expect_err("a flaw").to_string();
+    assert_eq!(raw, "meshc.toml: it is not UTF-8");
+}
+
+#[test]
+fn a_level_weighs_warnings_and_never_an_error() {
+    let text = "[lint]\nno-effect = \"off\"\nunused-resource = \"error\"\n[lint.per-file]\n\"old/**\" = { unused-resource = \"off\", no-effect = \"warning\" }\n\"old/*.yaml\" = { unused-resource = \"warning\" }\n";
+    let effective = settle(&world(text), []).expect("settings");
+    let apply = |code: Code, file: &str, severity| {
+        let mut finding = Diagnostic::new(code, Location::of_file(file), "so");
+        finding.severity = severity;
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.push(finding);
+        effective.lint.apply(&mut diagnostics, str::to_owned);
+        let left = diagnostics.list.first().map(|finding| finding.severity);
+        assert_eq!(diagnostics.suppressed, usize::from(left.is_none()));
+        left
+    };
+    let (warning, error) = (Some(Severity::Warning), Some(Severity::Error));
+    let of_warning = |code, file| apply(code, file, Severity::Warning);
+    assert_eq!(of_warning(Code::NO_EFFECT, "a.yaml"), None);
+    assert_eq!(of_warning(Code::NO_EFFECT, "old/a.yaml"), warning);
+    assert_eq!(of_warning(Code::UNUSED_RESOURCE, "a.yaml"), error);
+    assert_eq!(of_warning(Code::UNUSED_RESOURCE, "old/deep/a.yaml"), None);
+    assert_eq!(of_warning(Code::UNUSED_RESOURCE, "old/a.yaml"), warning);
+    assert_eq!(of_warning(Code::SELECTS_NOTHING, "old/a.yaml"), warning);
+    assert_eq!(apply(Code::NO_EFFECT, "a.yaml", Severity::Error), error);
+}
+
+#[test]
+fn the_schema_takes_what_the_reader_takes() {
+    let validator = jsonschema::validator_for(&schema()).expect("a schema");
+    let judge = |value: serde_json::Value| validator.is_valid(&value);
+    assert!(judge(serde_json::json!({
+        "zone": "east", "mode": "global", "default-policies": false, "fail-on": "warning", "format": "sarif",
+        "lint": { "no-effect": "off", "dangling-ref": "error", "per-file": { "a/**": { "no-effect": "error" } } },
+    })));
+    for wrong in [
+        serde_json::json!({ "zon": "east" }),
+        serde_json::json!({ "zone": "East Side" }),
+        serde_json::json!({ "default-policies": "false" }),
+        serde_json::json!({ "lint": { "dangling-ref": "off" } }),
+        serde_json::json!({ "lint": { "per-file": { "a/**": { "nothing": "off" } } } }),
+    ] {
+        assert!(!judge(wrong.clone()), "{wrong}");
+    }
+}

@@ -1,0 +1,138 @@
+//! What meshc says of itself: rules, schemas, completions, manual pages, its version; and that all of it can be found.
+//!
+//! Never needs a repository.
+
+use mesh_compiler::diag::codes;
+use serde_json::Value;
+
+use super::run::Repo;
+
+#[test]
+fn rules_are_listed_for_people_programs_and_documents() {
+    let repo = Repo::new();
+    let human = repo.meshc(&["rules"]);
+    let markdown = repo.meshc(&["rules", "--format", "markdown"]);
+    let json = repo.meshc(&["rules", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.exits(0).stdout).expect("JSON");
+    assert_eq!(json.as_array().map(Vec::len), Some(codes().len()));
+    assert_eq!(human.exits(0).stdout.lines().count(), codes().len());
+    assert_eq!(markdown.exits(0).stdout.lines().count(), codes().len() + 2);
+    for (info, rule) in codes().iter().zip(json.as_array().expect("rules")) {
+        assert_eq!(rule["code"], info.code.0);
+        human.says(info.title);
+        markdown.says(&format!(
+            "| `{}` | {}",
+            info.code.0,
+            rule["severity"].as_str().expect("a text")
+        ));
+    }
+    human.says("header-case                 warning  fix  ");
+}
+
+#[test]
+fn schemas_of_documents_are_printed() {
+    let repo = Repo::new();
+    let union: Value =
+        serde_json::from_str(&repo.meshc(&["schema"]).exits(0).stdout).expect("JSON");
+    assert!(union["$schema"].is_string());
+    let kind = repo.meshc(&["schema", "MeshTimeout"]);
+    let kind: Value = serde_json::from_str(&kind.exits(0).stdout).expect("JSON");
+    assert!(jsonschema::validator_for(&kind).is_ok());
+    repo.meshc(&["schema", "MeshTimout"])
+        .exits(2)
+        .complains("did you mean `MeshTimeout`?");
+}
+
+#[test]
+fn shells_get_completions_that_they_can_read() {
+    let repo = Repo::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ran = repo.meshc(&["completions", shell]);
+        ran.exits(0).says("meshc").says("deny-warnings");
+    }
+    let ran = repo.meshc(&["completions", "bash"]);
+    let check = std::process::Command::new("bash")
+        .args(["-n", "-c", &ran.stdout])
+        .output();
+    assert!(check.expect("bash").status.success());
+    repo.meshc(&["completions", "tcsh"]).exits(2);
+}
+
+#[test]
+fn there_is_a_manual_page_for_every_verb() {
+    let repo = Repo::new();
+    repo.meshc(&["man"])
+        .exits(0)
+        .says(".TH MESHC 1")
+        .says("Exit codes");
+    repo.meshc(&["man", "share/man"]).exits(0);
+    let page = |name: &str| {
+        std::fs::read_to_string(repo.path(&format!("share/man/{name}.1"))).expect(name)
+    };
+    assert!(page("meshc-check").contains("fail\\-on"));
+    assert!(page("meshc-config-show").contains("meshc"));
+    for verb in verbs(&repo, &[]) {
+        page(&format!("meshc-{verb}"));
+    }
+}
+
+#[test]
+fn the_version_says_what_is_made() {
+    let repo = Repo::new();
+    let version = env!("CARGO_PKG_VERSION");
+    repo.meshc(&["version"])
+        .exits(0)
+        .says(&format!("meshc {version}\nbundle format "));
+    let json = repo.meshc(&["version", "--format", "json"]);
+    let json: Value = serde_json::from_str(&json.exits(0).stdout).expect("JSON");
+    assert_eq!(json["meshc"], version);
+}
+
+/// The subcommands that a help lists.
+fn verbs(repo: &Repo, path: &[&str]) -> Vec<String> {
+    let ran = repo.meshc(&[path, &["--help"]].concat());
+    let lines = ran.exits(0).stdout.lines().map(str::to_owned);
+    let lines = lines.skip_while(|line| line != "Commands:").skip(1);
+    let lines = lines.take_while(|line| !line.is_empty());
+    let words = lines.filter_map(|line| {
+        let line = line.strip_prefix("  ")?;
+        let verb = line.split_whitespace().next()?;
+        // A line that goes on is indented further.
+        (!line.starts_with(' ') && verb != "help").then(|| verb.to_owned())
+    });
+    words.collect()
+}
+
+#[test]
+fn everything_can_be_reached_from_the_help_in_two_steps() {
+    let repo = Repo::new();
+    let first = verbs(&repo, &[]);
+    for verb in [
+        "check",
+        "build",
+        "inspect",
+        "explain",
+        "config",
+        "rules",
+        "schema",
+        "init",
+        "new",
+        "completions",
+        "man",
+        "version",
+    ] {
+        assert!(
+            first.iter().any(|known| known == verb),
+            "no {verb} in {first:?}"
+        );
+    }
+    for verb in &first {
+        let help = repo.meshc(&[verb, "--help"]);
+        help.exits(0).says("Usage: meshc");
+        for second in verbs(&repo, &[verb]) {
+            repo.meshc(&[verb, &second, "--help"])
+                .exits(0)
+                .says("Usage: meshc");
+        }
+    }
+}

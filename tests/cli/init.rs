@@ -1,0 +1,161 @@
+//! `meshc init`: what it makes passes, works in a pipeline, and never takes the place of anything.
+//!
+//! Never starts a runner of a code host: the commands of its files are run as a runner would run them.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::run::{Ran, Repo, finish};
+
+fn made(arguments: &[&str]) -> Repo {
+    let repo = Repo::new();
+    repo.meshc(&[&["init", "mesh"], arguments].concat())
+        .exits(0);
+    repo
+}
+
+/// A file of YAML, wherever it is.
+pub(super) fn yaml(path: &Path) -> Value {
+    let text = std::fs::read_to_string(path).expect("a file");
+    serde_yaml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// A script of a pipeline, with `meshc` on its path.
+pub(super) fn script(directory: &Path, text: &str, environment: &[(&str, &str)]) -> Ran {
+    let meshc = mesh_tests::binary("meshc");
+    let path = std::env::var("PATH").expect("a path");
+    let path = format!("{}:{path}", meshc.parent().expect("a directory").display());
+    let mut command = Command::new("bash");
+    command
+        .args(["-e", "-o", "pipefail", "-c", text])
+        .current_dir(directory);
+    command.env("PATH", path).envs(environment.iter().copied());
+    finish(command)
+}
+
+#[test]
+fn what_is_made_has_no_finding() {
+    for arguments in [&[] as &[&str], &["--mesh", "shop", "--ci", "none"]] {
+        let repo = made(arguments);
+        repo.meshc(&["check", "mesh", "--fail-on", "warning"])
+            .exits(0)
+            .says("no problems in 10 documents");
+        repo.meshc(&["build", "mesh", "-o", "bundle"]).exits(0);
+        let shown = repo.meshc(&["config", "show", "mesh"]);
+        shown.exits(0).says("default-policies = false");
+        // Who calls is permitted.
+        let proxy = repo.meshc(&["inspect", "mesh", "hello-1"]);
+        proxy.exits(0).says("/workload/client");
+    }
+}
+
+#[test]
+fn the_policies_that_can_be_seen_are_the_ones_that_would_hold_without_them() {
+    let repo = made(&[]);
+    let outbounds = |flags: &[&str]| {
+        let ran = repo.meshc(&[&["inspect", "outbounds", "client-1", "mesh"], flags].concat());
+        let lines = ran.exits(0).stdout.lines().map(str::to_owned);
+        // Where a value is from differs, what it is does not.
+        let lines = lines.map(|line| line.split("  #").next().unwrap_or_default().to_owned());
+        lines.collect::<Vec<_>>()
+    };
+    let visible = outbounds(&["--format", "json"]);
+    std::fs::remove_file(repo.path("mesh/policies/defaults.yaml")).expect("removed");
+    let bare = outbounds(&["--format", "json"]);
+    repo.write("mesh/meshc.toml", "");
+    let built_in = outbounds(&["--format", "json"]);
+    let values = |lines: &[String]| {
+        let text = lines.join("\n");
+        let names = [
+            "requestTimeout",
+            "maxConnections",
+            "numRetries",
+            "idleTimeout",
+        ];
+        let number = |name: &&str| text.matches(*name).count();
+        names.iter().map(number).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&visible), values(&built_in));
+    assert_ne!(values(&visible), values(&bare));
+}
+
+#[test]
+fn nothing_is_written_over() {
+    let repo = Repo::with("mesh/.gitignore", "mine");
+    repo.meshc(&["init", "mesh"])
+        .exits(2)
+        .complains("mesh has .gitignore already; nothing is written");
+    assert!(!repo.path("mesh/mesh.yaml").exists());
+    let dry = Repo::new();
+    let ran = dry.meshc(&["init", "--dry-run"]);
+    ran.exits(0)
+        .says("mesh.yaml\n")
+        .complains("would write 11 files");
+    assert_eq!(
+        std::fs::read_dir(dry.root()).expect("a directory").count(),
+        0
+    );
+    dry.meshc(&["init", "--mesh", "My Mesh"]).exits(2);
+}
+
+#[test]
+fn the_files_of_pipelines_do_what_they_say() {
+    let repo = made(&[]);
+    let directory = repo.path("mesh");
+    let workflow = yaml(&directory.join(".github/workflows/mesh.yaml"));
+    let steps = workflow["jobs"]["check"]["steps"]
+        .as_array()
+        .expect("steps");
+    let run = |name: &str| {
+        let step = steps
+            .iter()
+            .find(|step| step["name"] == name)
+            .expect("a step");
+        let summary = directory.join("summary.md").display().to_string();
+        script(
+            &directory,
+            step["run"].as_str().expect("a script"),
+            &[("GITHUB_STEP_SUMMARY", &summary)],
+        )
+    };
+    run("have meshc").exits(0).says("meshc");
+    run("check").exits(0);
+    run("summary").exits(0);
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).expect("a file");
+    assert!(read("summary.md").contains("no problems in 10 documents"));
+    assert!(read("mesh.sarif").contains("\"version\": \"2.1.0\""));
+    let pipeline = yaml(&directory.join(".gitlab-ci.yml"));
+    let job = &pipeline["mesh"];
+    for line in job["script"].as_array().expect("lines") {
+        script(&directory, line.as_str().expect("a line"), &[]).exits(0);
+    }
+    for report in ["codequality", "junit"] {
+        let name = job["artifacts"]["reports"][report]
+            .as_str()
+            .expect("a name");
+        assert!(!read(name).is_empty());
+    }
+    let hooks = yaml(&directory.join(".pre-commit-config.yaml"));
+    let hook = &hooks["repos"][0]["hooks"][0];
+    let entry = hook["entry"].as_str().expect("a command");
+    // What pipelines wrote is no document.
+    script(&directory, entry, &[])
+        .exits(0)
+        .says("no problems in 10 documents");
+    repo.write("mesh/bad.yaml", "type: Mehs\n");
+    run("check").exits(1).says("::error file=bad.yaml,line=1");
+    run("summary").exits(0);
+    assert!(read("summary.md").contains("error[unknown-kind]"));
+    script(&directory, entry, &[]).exits(1);
+    let settings = read(".vscode/settings.json");
+    let settings: Value = serde_json::from_str(&settings).expect("JSON");
+    for schema in settings["yaml.schemas"]
+        .as_object()
+        .expect("schemas")
+        .keys()
+    {
+        let _: Value = serde_json::from_str(&read(schema)).expect("JSON");
+    }
+}
