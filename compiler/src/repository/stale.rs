@@ -47,10 +47,7 @@ impl Stale {
             || self.places.contains(&place)
             || towards.any(|(document, target, services)| {
                 // What a route says is part of the destination that it is about, whatever the traffic then ends at.
-                let ends = matches!(
-                    document.spec,
-                    Spec::MeshHttpRoute(_) | Spec::MeshTcpRoute(_)
-                );
+                let ends = matches!(document.spec, Spec::MeshHttpRoute | Spec::MeshTcpRoute);
                 let sends = services
                     .iter()
                     .any(|service| sends_to(given, service, !ends));
