@@ -23,6 +23,7 @@ mod schema;
 mod settings;
 mod template;
 mod version;
+mod test;
 mod worktree;
 
 use std::ffi::OsString;
@@ -58,6 +59,8 @@ enum Command {
     Build(build::Build),
     /// Show what proxies will do, and which line says so.
     Inspect(inspect::Inspect),
+    /// Ask the tests of a repository: who may reach what, where requests go, how long that may take.
+    Test(test::Test),
     /// Say what a code such as `dangling-ref` means, and what to do about it.
     Explain(explain::Explain),
     /// Draw who may call whom.
@@ -117,6 +120,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check.run(&mut output),
         Command::Build(build) => build.run(&mut output),
         Command::Inspect(inspect) => inspect.run(&mut output),
+        Command::Test(test) => test.run(&mut output),
         Command::Explain(explain) => explain.run(&mut output),
         Command::Graph(graph) => graph.run(&mut output),
         Command::Init(init) => init.run(&mut output),

@@ -24,6 +24,7 @@ use crate::source::Sources;
 
 pub use code::{CodeInfo, codes};
 pub use fix::{Change, Fix};
+pub(crate) use junit::escaped;
 pub use render::{Format, render, summary};
 pub(crate) use render::{counted, safe};
 pub use report::{Paths, Report};

@@ -28,6 +28,7 @@ pub(crate) mod mesh_rate_limit;
 pub(crate) mod mesh_retry;
 pub(crate) mod mesh_service;
 pub(crate) mod mesh_tcp_route;
+pub(crate) mod mesh_test;
 pub(crate) mod mesh_timeout;
 pub(crate) mod mesh_tls;
 pub(crate) mod mesh_trace;
@@ -152,6 +153,7 @@ pub(crate) enum Spec {
     Zone(zone::Zone),
     MeshZoneAddress(mesh_zone_address::MeshZoneAddress),
     Workload(workload::Workload),
+    MeshTest(Box<mesh_test::MeshTest>),
 }
 
 /// A document that was read, checked and typed.
@@ -191,7 +193,7 @@ const WHOLE_DESTINATIONS: &[TargetKind] = &[
 ];
 
 /// All kinds that this version reads.
-pub(crate) static KINDS: [&KindInfo; 29] = [
+pub(crate) static KINDS: [&KindInfo; 30] = [
     &mesh::KIND,
     &dataplane::KIND,
     &mesh_service::KIND,
@@ -221,6 +223,7 @@ pub(crate) static KINDS: [&KindInfo; 29] = [
     &zone::KIND,
     &mesh_zone_address::KIND,
     &workload::KIND,
+    &mesh_test::KIND,
 ];
 
 /// The kind of this name, where this version reads it.

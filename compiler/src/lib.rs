@@ -22,6 +22,7 @@ mod identity;
 mod incremental;
 mod index;
 pub mod inspect;
+pub mod intent;
 mod kinds;
 mod lints;
 mod lookup;

@@ -96,7 +96,7 @@ fn case(name: &str, path: &str, line: u32) -> String {
 }
 
 /// Control characters have been taken out where the text was made safe, line breaks are ours.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -82,27 +82,13 @@ impl Match {
 }
 
 impl SpiffeIdMatch {
+    /// Checks that it can be compared, and that it is what was meant.
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
-        if self.how.is_none() {
-            check
-                .missing(&at.field("type"))
-                .help("one of `Exact`, `Prefix`");
-        }
-        let value = self.value.as_deref().unwrap_or_default();
-        let id = match value.parse::<SpiffeId>() {
-            Ok(id) => id,
-            Err(error) => {
-                let message = format!("`{value}` is not a SPIFFE ID: {error}");
-                let finding = check.invalid(at, message);
-                finding.help(
-                    "a SPIFFE ID looks like `spiffe://default.default.mesh.local/workload/web`",
-                );
-                return;
-            }
-        };
+        let id = self.check_form(at, check);
         // `spiffe://td` ends where a trust domain does: it cannot reach into another one.
-        if self.how == Some(SpiffeIdMatchType::Prefix) && !id.path().is_empty() {
-            let message = format!("the prefix `{value}` also matches `{value}2`");
+        let id = id.filter(|id| !id.path().is_empty());
+        if let Some(id) = id.filter(|_| self.how == Some(SpiffeIdMatchType::Prefix)) {
+            let message = format!("the prefix `{id}` also matches `{id}2`");
             check
                 .warn(Code::PREFIX_BOUNDARY, &at.field("value"), message)
                 .help("use `Exact` where one workload is meant")
@@ -111,6 +97,27 @@ impl SpiffeIdMatch {
                     how.steps.pop();
                     vec![Change::Replace(how.field("type"), "Exact".into())]
                 });
+        }
+    }
+
+    /// Checks that it can be compared, and gives back what it is compared with.
+    pub(crate) fn check_form(&self, at: &Pointer, check: &mut Check<'_>) -> Option<SpiffeId> {
+        if self.how.is_none() {
+            check
+                .missing(&at.field("type"))
+                .help("one of `Exact`, `Prefix`");
+        }
+        let value = self.value.as_deref().unwrap_or_default();
+        match value.parse::<SpiffeId>() {
+            Ok(id) => Some(id),
+            Err(error) => {
+                let message = format!("`{value}` is not a SPIFFE ID: {error}");
+                let finding = check.invalid(at, message);
+                finding.help(
+                    "a SPIFFE ID looks like `spiffe://default.default.mesh.local/workload/web`",
+                );
+                None
+            }
         }
     }
 }

@@ -173,7 +173,8 @@ impl TimeoutRule {
 }
 
 impl TimeoutConf {
-    fn check(conf: Option<&Self>, at: &Pointer, check: &mut Check<'_>) {
+    /// Checks timeouts.
+    pub(crate) fn check(conf: Option<&Self>, at: &Pointer, check: &mut Check<'_>) {
         let empty = Self::default();
         let conf = conf.unwrap_or(&empty);
         if *conf == empty {

@@ -1,0 +1,119 @@
+//! `meshc test`: what a mesh is meant to do, asked of what it will do.
+//!
+//! Never asks a repository with errors: no proxy will ever have what it says.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::open;
+use super::output::Output;
+use super::{Outcome, SettingsArgs, file};
+use crate::analyse;
+use crate::diag::{Format, counted, render, summary};
+use crate::intent::{self, Form, Options};
+
+/// The arguments.
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// The directory that holds the documents, those of the kind `MeshTest` among them.
+    #[arg(default_value = ".")]
+    path: PathBuf,
+
+    /// Only tests of which the name, or that of the document, holds this text.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+
+    /// Tell which rules no test touches.
+    #[arg(long)]
+    coverage: bool,
+
+    /// Change rules one by one, and tell which change no test notices.
+    #[arg(long)]
+    mutate: bool,
+
+    /// Fail as well for rules that no test touches, and for changes that no test notices.
+    #[arg(long)]
+    strict: bool,
+
+    /// How results are written.
+    #[arg(long, value_enum, default_value_t = FormArg::Human)]
+    format: FormArg,
+
+    /// Write a JUnit report into a file too.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormArg {
+    /// A line for each test, and what does not hold.
+    Human,
+    /// One JSON object.
+    Json,
+    /// A report of tests in XML.
+    Junit,
+    /// The Test Anything Protocol.
+    Tap,
+}
+
+impl Test {
+    pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
+        let opened = open::open(std::slice::from_ref(&self.path), self.settings.settings()?)?;
+        let paths = opened.paths();
+        let analysis = analyse(opened.world(), &opened.settings);
+        let (findings, sources) = (&analysis.compiled.diagnostics, &analysis.compiled.sources);
+        if findings.has_errors() {
+            output.complain(&render(Format::Human { color: false }, findings, sources));
+            output.complain(&(summary(findings, sources) + "\n"));
+            return Ok(Outcome::Findings);
+        }
+        let options = Options {
+            filter: self.filter.clone(),
+            coverage: self.coverage,
+            mutate: self.mutate,
+        };
+        let report = intent::run(&analysis, &options);
+        let form = match self.format {
+            FormArg::Human => Form::Human,
+            FormArg::Json => Form::Json,
+            FormArg::Junit => Form::Junit,
+            FormArg::Tap => Form::Tap,
+        };
+        output.tell(&intent::render(form, &report, &paths))?;
+        if let Some(path) = &self.junit {
+            let text = intent::render(Form::Junit, &report, &paths);
+            file::write(path, text.as_bytes())?;
+        }
+        let questions: usize = report.results.iter().map(|result| result.questions).sum();
+        let (tests, failed) = (report.results.len(), report.failed());
+        output.complain(&format!(
+            "{}, {failed} failed, {}\n",
+            counted(tests, "test"),
+            counted(questions, "question")
+        ));
+        anyhow::ensure!(
+            tests > 0,
+            "there is nothing to ask: {}",
+            match &self.filter {
+                Some(text) => format!("no test is called `{text}`"),
+                None => "no document is of the kind `MeshTest`".to_owned(),
+            }
+        );
+        let untouched = report
+            .coverage
+            .is_some_and(|told| !told.untouched.is_empty());
+        let unnoticed = report
+            .mutations
+            .is_some_and(|told| !told.unnoticed.is_empty());
+        Ok(
+            match failed > 0 || (self.strict && (untouched || unnoticed)) {
+                true => Outcome::Findings,
+                false => Outcome::Clean,
+            },
+        )
+    }
+}
