@@ -15,3 +15,4 @@ mod inspect;
 mod new;
 mod pipelines;
 mod run;
+mod test;

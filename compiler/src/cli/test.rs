@@ -40,7 +40,7 @@ pub(super) struct Test {
     #[arg(long, value_enum, default_value_t = FormArg::Human)]
     format: FormArg,
 
-    /// Write a JUnit report into a file too.
+    /// Write a `JUnit` report into a file too.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
 

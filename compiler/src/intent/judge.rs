@@ -112,7 +112,7 @@ impl<'a, 'b> Judge<'a, 'b> {
                 Access::Allow => "may not reach",
                 Access::Deny => "may reach",
             };
-            let server = &arrival.server.node.kri.name;
+            let server = &arrival.server.node.kri.name();
             let message = format!("{who} {word} {} at `{server}`: {reason}", named(port));
             self.fail(message, origin(arrival).cloned().into_iter().collect());
         }
@@ -144,7 +144,7 @@ impl<'a, 'b> Judge<'a, 'b> {
                 Some((num, interval)) => format!("{num} in {interval}"),
                 None => "as many as come".to_owned(),
             };
-            let server = &arrival.server.node.kri.name;
+            let server = &arrival.server.node.kri.name();
             let message = format!(
                 "`{server}` takes {} from {who} at {}, not {}",
                 words(found),
@@ -176,7 +176,7 @@ impl<'a, 'b> Judge<'a, 'b> {
 
 /// A service port in a few words.
 fn named(port: &Kri) -> String {
-    format!("`{}:{}`", port.name, port.section)
+    format!("`{}:{}`", port.name(), port.section())
 }
 
 /// What decided it.

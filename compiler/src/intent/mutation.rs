@@ -5,6 +5,7 @@
 mod change;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mesh_bundle::resource::Resource;
 use mesh_bundle::{Bundle, Digest, Origin};
@@ -82,12 +83,12 @@ impl Mutations {
 }
 
 /// Changes a rule wherever it is, and gives back what was there; nothing where there is nothing to change.
-fn apply(bundle: &mut Bundle, rule: &Rule) -> Vec<(Digest, Resource)> {
+fn apply(bundle: &mut Bundle, rule: &Rule) -> Vec<(Digest, Arc<Resource>)> {
     let mut before = Vec::new();
     for place in &rule.places {
         if let Some(resource) = bundle.resources.get_mut(place) {
-            let own = resource.clone();
-            if change::change(resource, rule) {
+            let own = Arc::clone(resource);
+            if change::change(Arc::make_mut(resource), rule) {
                 before.push((*place, own));
             }
         }

@@ -120,7 +120,7 @@ impl Plan {
     /// Forgets all but the tests of which a name holds this.
     pub(super) fn keep(&mut self, text: &str) {
         self.tests
-            .retain(|test| test.name.contains(text) || test.document.name.contains(text));
+            .retain(|test| test.name.contains(text) || test.document.name().contains(text));
     }
 
     /// The results, and what each of the tests touched, where that is wanted.
@@ -161,7 +161,7 @@ impl Planned {
 
 /// What plans of one mesh are made with.
 struct Planner<'a> {
-    mesh: &'a MeshView<'a>,
+    mesh: &'a MeshView,
     flows: &'a Flows<'a>,
     everybody: &'a [Caller],
     lines: Lines<'a>,

@@ -204,6 +204,6 @@ impl<'b> Lines<'b> {
 
 /// What a policy says; the rest follows from the service.
 fn of_policy<'b>(route: &Kri, origin: &'b Origin) -> Option<&'b Origin> {
-    let policy = ["mhttpr", "mtcpr"].contains(&route.kind.as_str());
+    let policy = ["mhttpr", "mtcpr"].contains(&route.kind());
     policy.then_some(origin)
 }

@@ -23,7 +23,7 @@ impl Judge<'_, '_> {
         let timeout = &self.test.wanted.timeout;
         if let Some(http) = &timeout.http {
             for arrival in &arrivals {
-                let server = format!("`{}` towards {who}", arrival.server.node.kri.name);
+                let server = format!("`{}` towards {who}", arrival.server.node.kri.name());
                 let request = http.request_timeout.map(|span| span.0);
                 self.limit(&server, "requestTimeout", request, arrival.limits.request);
                 let idle = http.stream_idle_timeout.map(|span| span.0);
@@ -47,7 +47,7 @@ impl Judge<'_, '_> {
             let mode = server.policy.tls.origin.as_ref();
             self.decided(mode);
             if (plain.reach() == Reach::No) != wanted {
-                let server = &server.node.kri.name;
+                let server = &server.node.kri.name();
                 let takes = if wanted { "takes" } else { "does not take" };
                 let message = format!("`{server}` {takes} plaintext at {}", named(port));
                 return self.fail(message, mode.cloned().into_iter().collect());

@@ -14,7 +14,7 @@ use super::{Judge, named, nothing};
 
 impl<'b> Judge<'_, 'b> {
     pub(super) fn ask_proxy(&mut self, proxy: &Kri, port: &Kri) {
-        let who = format!("`{}`", proxy.name);
+        let who = format!("`{}`", proxy.name());
         let asked = &self.test.asked;
         match self.flows.follow(proxy, port, asked) {
             Ok(flow) => self.judge(&who, port, &flow),
@@ -24,7 +24,7 @@ impl<'b> Judge<'_, 'b> {
 
     /// There is no way through the proxy.
     fn without_flow(&mut self, proxy: &Kri, port: &Kri, why: &NoFlow) {
-        let who = format!("`{}`", proxy.name);
+        let who = format!("`{}`", proxy.name());
         let wanted = &self.test.wanted;
         let asks_more = wanted.encrypted.is_some()
             || wanted.route.is_some()
@@ -261,7 +261,7 @@ impl<'b> Judge<'_, 'b> {
                 .position(|part| cluster.is_some_and(|cluster| part.ports.contains(cluster)));
             match place.and_then(|place| found.get_mut(place)) {
                 Some(found) => {
-                    *found = found.saturating_add(parts_per_million(share.backend, share.of))
+                    *found = found.saturating_add(parts_per_million(share.backend, share.of));
                 }
                 None => {
                     let message = format!(

@@ -54,7 +54,9 @@ fn of_inbound(policy: &mut InboundPolicy, rule: &Rule) -> bool {
             return own
                 .into_iter()
                 .chain(peers)
-                .fold(false, |any, time| longer(time, &rule.origin) || any);
+                .filter_map(|time| longer(time, &rule.origin).then_some(()))
+                .count()
+                > 0;
         }
         What::Rate => return more(&mut policy.rate_limits, &rule.origin),
         What::Route | What::Backend | What::Retries => None,
@@ -102,9 +104,9 @@ fn of_destination(destination: &mut Destination, rule: &Rule) -> bool {
                 routes(&mut destination.traffic).filter_map(|route| route.timeouts.as_mut());
             std::iter::once(&mut destination.timeouts)
                 .chain(of_routes)
-                .fold(false, |any, timeouts| {
-                    all_longer(timeouts, &rule.origin) || any
-                })
+                .filter_map(|timeouts| all_longer(timeouts, &rule.origin).then_some(()))
+                .count()
+                > 0
         }
         What::Retries => {
             let of_routes =
@@ -113,9 +115,9 @@ fn of_destination(destination: &mut Destination, rule: &Rule) -> bool {
                 .retry
                 .iter_mut()
                 .chain(of_routes)
-                .fold(false, |any, retry| {
-                    tried_once_more(retry, &rule.origin) || any
-                })
+                .filter_map(|retry| tried_once_more(retry, &rule.origin).then_some(()))
+                .count()
+                > 0
         }
         What::Route => without_route(&mut destination.traffic, &own, &rule.origin),
         What::Backend => {
@@ -125,9 +127,11 @@ fn of_destination(destination: &mut Destination, rule: &Rule) -> bool {
                 }
                 Traffic::Tcp { route } => vec![&mut route.backends],
             };
-            lists.into_iter().fold(false, |any, list| {
-                without_backend(list, &rule.origin) || any
-            })
+            lists
+                .into_iter()
+                .filter_map(|list| without_backend(list, &rule.origin).then_some(()))
+                .count()
+                > 0
         }
         _ => false,
     }
@@ -199,7 +203,9 @@ fn all_longer(timeouts: &mut Timeouts, origin: &Origin) -> bool {
         &mut timeouts.request_headers,
     ];
     all.into_iter()
-        .fold(false, |any, time| longer(time, origin) || any)
+        .filter_map(|time| longer(time, origin).then_some(()))
+        .count()
+        > 0
 }
 
 fn longer(time: &mut Sourced<Duration>, origin: &Origin) -> bool {

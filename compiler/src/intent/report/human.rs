@@ -42,7 +42,7 @@ fn test(text: &mut String, result: &TestResult, paths: &Paths) {
         true => "ok  ",
         false => "FAIL",
     };
-    let document = &result.document.name;
+    let document = &result.document.name();
     let _ = writeln!(text, "{word} {}: {}", safe(document), safe(&result.name));
     if result.failures.is_empty() {
         return;

@@ -17,24 +17,24 @@ pub(super) fn render(report: &Report, paths: &Paths) -> String {
         })
     };
     let results = report.results.iter().map(|result| test(result, &place));
-    let mut all = json!({
-        "tests": report.results.len(),
-        "failed": report.failed(),
-        "results": results.collect::<Vec<_>>(),
-    });
-    if let Some(coverage) = &report.coverage {
+    let coverage = report.coverage.as_ref().map(|coverage| {
         let untouched = coverage.untouched.iter();
         let untouched = untouched.map(|rule| json!({"what": rule.what, "at": place(&rule.at)}));
-        all["coverage"] =
-            json!({"rules": coverage.rules, "untouched": untouched.collect::<Vec<_>>()});
-    }
-    if let Some(mutations) = &report.mutations {
+        json!({"rules": coverage.rules, "untouched": untouched.collect::<Vec<_>>()})
+    });
+    let mutations = report.mutations.as_ref().map(|mutations| {
         let unnoticed = mutations.unnoticed.iter();
         let unnoticed =
             unnoticed.map(|change| json!({"change": change.change, "at": place(&change.at)}));
-        all["mutations"] =
-            json!({"changes": mutations.changes, "unnoticed": unnoticed.collect::<Vec<_>>()});
-    }
+        json!({"changes": mutations.changes, "unnoticed": unnoticed.collect::<Vec<_>>()})
+    });
+    let all = json!({
+        "tests": report.results.len(),
+        "failed": report.failed(),
+        "results": results.collect::<Vec<_>>(),
+        "coverage": coverage,
+        "mutations": mutations,
+    });
     let mut text = serde_json::to_string_pretty(&all).unwrap_or_default();
     text.push('\n');
     text

@@ -20,7 +20,7 @@ pub(super) fn render(report: &Report, paths: &Paths) -> String {
         let failed = results.iter().filter(|result| !result.failures.is_empty());
         body.push_str(&format!(
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" errors=\"0\" skipped=\"0\">\n",
-            escaped(&document.name),
+            escaped(document.name()),
             results.len(),
             failed.count()
         ));
@@ -40,7 +40,7 @@ fn case(result: &TestResult, paths: &Paths) -> String {
     let tag = format!(
         "testcase name=\"{}\" classname=\"{}\" file=\"{}\" line=\"{}\"",
         escaped(&safe(&result.name)),
-        escaped(&result.document.name),
+        escaped(result.document.name()),
         escaped(&safe(&paths.of(&result.at.file))),
         result.at.line
     );

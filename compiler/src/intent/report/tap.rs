@@ -15,7 +15,7 @@ pub(super) fn render(report: &Report, paths: &Paths) -> String {
             true => "ok",
             false => "not ok",
         };
-        let name = format!("{}: {}", result.document.name, safe(&result.name));
+        let name = format!("{}: {}", result.document.name(), safe(&result.name));
         let name = name.replace('\\', "\\\\").replace('#', "\\#");
         let _ = writeln!(text, "{word} {} - {name}", index.saturating_add(1));
         if result.failures.is_empty() {

@@ -1,0 +1,92 @@
+//! `meshc test`: exit codes, reports, and the commands of the guide.
+//!
+//! Never judges an answer: that is for the compiler's own tests.
+
+use std::path::Path;
+
+use super::run::Repo;
+
+/// The shop, with one more document.
+fn shop(added: &str) -> Repo {
+    let repo = Repo::new();
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut open = vec![top.join("examples/shop")];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(&directory).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(&top).expect("below the top");
+            let name = name.to_str().expect("a name in UTF-8");
+            repo.write(name, std::fs::read(&path).expect("a file"));
+        }
+    }
+    if !added.is_empty() {
+        repo.write("examples/shop/added.yaml", added);
+    }
+    repo
+}
+
+/// Commands that the guide shows, each without `meshc` before it.
+fn guide() -> Vec<Vec<String>> {
+    let text = include_str!("../../docs/guide/testing.md");
+    let lines = text.lines().filter_map(|line| line.strip_prefix("meshc "));
+    let words = |line: &str| {
+        let command = line.split('#').next().unwrap_or_default();
+        command.split_whitespace().map(str::to_owned).collect()
+    };
+    lines.map(words).collect()
+}
+
+#[test]
+fn the_tests_of_the_shop_hold_and_the_guide_shows_how_to_ask() {
+    let repo = shop("");
+    let commands = guide();
+    assert!(commands.len() >= 3, "{commands:?}");
+    for command in commands {
+        let arguments: Vec<&str> = command.iter().map(String::as_str).collect();
+        repo.meshc(&arguments)
+            .exits(0)
+            .complains("5 tests, 0 failed");
+    }
+    let strict = [
+        "test",
+        "examples/shop",
+        "--coverage",
+        "--mutate",
+        "--strict",
+    ];
+    repo.meshc(&strict).exits(0).says("0 of 6 rules");
+}
+
+#[test]
+fn what_does_not_hold_fails_and_is_reported_in_a_file() {
+    let repo = shop(
+        "type: MeshTest\nname: more\nspec:\n  tests:\n    - from: {kind: Dataplane, labels: {app: outsider}}\n      to: {kind: MeshService, labels: {kuma.io/display-name: db}}\n      expect: {access: Allow}\n",
+    );
+    let report = repo.path("report.xml");
+    let report = report.to_str().expect("a name in UTF-8");
+    let ran = repo.meshc(&["test", "examples/shop", "--junit", report]);
+    ran.exits(1)
+        .says("FAIL more: allow app=outsider to db")
+        .says("`outsider-1` has no outbound to");
+    let report = std::fs::read_to_string(report).expect("the report");
+    assert!(report.contains("failures=\"1\""), "{report}");
+    repo.meshc(&["test", "examples/shop", "--filter", "the API reaches"])
+        .exits(0)
+        .complains("1 test, 0 failed");
+}
+
+#[test]
+fn without_a_test_there_is_nothing_to_ask() {
+    let repo = Repo::with("a.yaml", "type: Mesh\nname: default\n");
+    repo.meshc(&["test"])
+        .exits(2)
+        .complains("no document is of the kind `MeshTest`");
+    let repo = Repo::with("a.yaml", "type: MeshTest\nname: t\nspec: {testss: []}\n");
+    repo.meshc(&["test"])
+        .exits(1)
+        .complains("did you mean `tests`?");
+}
