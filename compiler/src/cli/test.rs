@@ -9,7 +9,6 @@ use clap::{Args, ValueEnum};
 use super::open;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, file};
-use crate::analyse;
 use crate::diag::{Format, counted, render, summary};
 use crate::intent::{self, Form, Options};
 
@@ -62,9 +61,9 @@ enum FormArg {
 
 impl Test {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let opened = open::open(std::slice::from_ref(&self.path), self.settings.settings()?)?;
+        let opened = open::open(std::slice::from_ref(&self.path), &self.settings)?;
         let paths = opened.paths();
-        let analysis = analyse(opened.world(), &opened.settings);
+        let analysis = opened.analysed();
         let (findings, sources) = (&analysis.compiled.diagnostics, &analysis.compiled.sources);
         if findings.has_errors() {
             output.complain(&render(Format::Human { color: false }, findings, sources));
