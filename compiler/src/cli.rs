@@ -22,8 +22,8 @@ mod rules;
 mod schema;
 mod settings;
 mod template;
-mod version;
 mod test;
+mod version;
 mod worktree;
 
 use std::ffi::OsString;
