@@ -6,6 +6,7 @@ mod about;
 mod build;
 mod check;
 mod config;
+mod diff;
 mod explain;
 mod formats;
 mod graph;

@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod completions;
 mod config;
+mod diff;
 mod explain;
 mod file;
 mod findings;
@@ -59,6 +60,8 @@ enum Command {
     Build(build::Build),
     /// Show what proxies will do, and which line says so.
     Inspect(inspect::Inspect),
+    /// Say what a change means: who can reach what now, what is limited otherwise, whose configuration it is.
+    Diff(diff::Diff),
     /// Ask the tests of a repository: who may reach what, where requests go, how long that may take.
     Test(test::Test),
     /// Say what a code such as `dangling-ref` means, and what to do about it.
@@ -120,6 +123,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Check(check) => check.run(&mut output),
         Command::Build(build) => build.run(&mut output),
         Command::Inspect(inspect) => inspect.run(&mut output),
+        Command::Diff(diff) => diff.run(&mut output),
         Command::Test(test) => test.run(&mut output),
         Command::Explain(explain) => explain.run(&mut output),
         Command::Graph(graph) => graph.run(&mut output),

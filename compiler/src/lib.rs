@@ -12,6 +12,7 @@ mod compile;
 pub mod config;
 mod defaults;
 pub mod diag;
+pub mod diff;
 pub mod edit;
 mod envelope;
 pub mod fix;

@@ -3,6 +3,7 @@
 //! The compiler itself does no I/O; what cannot be opened at all is an error of whoever makes the world.
 
 mod dir;
+mod git;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use mesh_bundle::Digest;
 use crate::config;
 
 pub use dir::{DirWorld, FilesWorld};
+pub use git::{GitWorld, History};
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
 pub trait World {

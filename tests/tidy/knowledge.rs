@@ -15,7 +15,7 @@ const KNOWN: [Known; 5] = [
     Known {
         library: &["git2"],
         inside: "",
-        only: &["reconciler/src/git"],
+        only: &["reconciler/src/git", "compiler/src/world/git"],
     },
     Known {
         library: &["rcgen"],

@@ -60,15 +60,20 @@ pub enum PermissionList {
 }
 
 impl<'b> Flows<'b> {
-    /// Asks one inbound about anybody: `None` is a peer that comes without mesh TLS.
+    /// Asks one inbound whether anybody may come in: `None` is a peer that comes without mesh TLS.
+    #[must_use]
+    pub fn entrance(&self, server: &Server<'b>, peer: Option<&Peer<'_>>) -> Entrance<'b> {
+        match peer.and_then(|peer| peer.identity) {
+            Some(id) if !server.node.believes(id) => Entrance::ClientUnknown,
+            _ => Entrance::Asked(admit(server.policy, peer)),
+        }
+    }
+
+    /// Asks one inbound about anybody: may it come in, and what limits it.
     #[must_use]
     pub fn arrival(&self, server: &Server<'b>, peer: Option<&Peer<'b>>) -> Arrival<'b> {
-        let Server { node, policy, .. } = *server;
-        let unknown = |id| !node.believes(id);
-        let entrance = match peer.and_then(|peer| peer.identity) {
-            Some(id) if unknown(id) => Entrance::ClientUnknown,
-            _ => Entrance::Asked(admit(policy, peer)),
-        };
+        let policy = server.policy;
+        let entrance = self.entrance(server, peer);
         let nobody = Peer::default();
         let asked = peer.unwrap_or(&nobody);
         Arrival {
@@ -84,9 +89,9 @@ impl<'b> Flows<'b> {
 
     /// How much of the traffic of a peer the servers of a service port would take, were it sent to them.
     #[must_use]
-    pub fn access(&self, servers: &[Server<'b>], peer: Option<&Peer<'b>>) -> Reach {
+    pub fn access(&self, servers: &[Server<'b>], peer: Option<&Peer<'_>>) -> Reach {
         let taking = servers.iter().filter(|server| server.endpoint.healthy);
-        Reach::of(taking.map(|server| self.arrival(server, peer).reach()))
+        Reach::of(taking.map(|server| self.entrance(server, peer).reach()))
     }
 }
 
@@ -113,8 +118,16 @@ impl Arrival<'_> {
     /// Is it served?
     #[must_use]
     pub fn reach(&self) -> Reach {
-        match self.entrance {
-            Entrance::Asked(admission) if admission.admits() => Reach::Yes,
+        self.entrance.reach()
+    }
+}
+
+impl Entrance<'_> {
+    /// Is the peer served?
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        match self {
+            Self::Asked(admission) if admission.admits() => Reach::Yes,
             _ => Reach::No,
         }
     }

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mesh_bundle::decide::{BadPath, Request, normalise};
+use mesh_bundle::decide::{BadPath, Request, RouteTable, normalise};
 
 /// A request as a client writes it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +50,12 @@ impl Asked {
         let name = name.to_ascii_lowercase();
         self.headers.insert(name, value.to_owned());
         self
+    }
+
+    /// The place of the route that the request takes; `None` where there is none.
+    #[must_use]
+    pub fn position(&self, table: &RouteTable) -> Option<usize> {
+        self.normal(|normal| table.position(&normal)).ok().flatten()
     }
 
     /// Calls `ask` with the request as routes look at it.

@@ -125,7 +125,7 @@ impl<'b> Flows<'b> {
     ///
     /// # Errors
     /// A pattern that is none, which a bundle without errors does not hold.
-    pub(super) fn routes(
+    pub(crate) fn routes(
         &self,
         digest: Digest,
         destination: &Destination,

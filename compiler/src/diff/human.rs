@@ -1,0 +1,39 @@
+//! A difference on a page.
+//!
+//! Never longer than what is different in kind: see `grouped`.
+
+use super::Difference;
+use super::grouped::{self, Line};
+
+/// For people; one line where nothing is different.
+#[must_use]
+pub fn human(difference: &Difference) -> String {
+    let mut page = String::new();
+    if difference.is_empty() {
+        page.push_str("no change in meaning\n");
+    }
+    let chapters = [
+        ("who reaches what", grouped::edges(difference)),
+        ("outside of the mesh", grouped::outside(difference)),
+        ("settings", grouped::settings(difference)),
+    ];
+    for (title, lines) in chapters {
+        if !lines.is_empty() {
+            page.push_str(&format!("{title}\n"));
+            lines.iter().for_each(|line| add(&mut page, line));
+            page.push('\n');
+        }
+    }
+    if let Some(line) = grouped::configurations(difference) {
+        page.push_str(&format!("proxies\n  {line}\n"));
+    }
+    page
+}
+
+fn add(page: &mut String, Line { sign, text, place }: &Line) {
+    let place = match place.is_empty() {
+        true => String::new(),
+        false => format!("  ({place})"),
+    };
+    page.push_str(&format!("  {sign} {text}{place}\n"));
+}

@@ -1,0 +1,181 @@
+//! Two values, leaf by leaf: what changed, from what, to what, and which lines say so.
+//!
+//! Never compares lists by place: an element is the same one as before if it is about the same.
+
+use std::collections::BTreeMap;
+
+use mesh_bundle::Origin;
+use serde_json::{Map, Value};
+
+use super::meaning::{strip, text};
+use super::words;
+
+/// One value that is different.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Leaf {
+    /// `timeouts.request`
+    pub(super) path: String,
+    /// As people write it; `None`: it was not there.
+    pub(super) before: Option<String>,
+    pub(super) after: Option<String>,
+    /// What set it; `None` for what is built in or not there.
+    pub(super) origins: (Option<Origin>, Option<Origin>),
+}
+
+/// Lists that are tried in their order.
+const ORDERED: [&str; 5] = ["routes", "filters", "matches", "peers", "peerTimeouts"];
+
+/// The leaves that differ.
+pub(super) fn leaves(before: &Value, after: &Value) -> Vec<Leaf> {
+    let mut walk = Walk { leaves: Vec::new() };
+    walk.values("", (Some(before), Some(after)), (None, None));
+    walk.leaves
+}
+
+type Pair<'v> = (Option<&'v Value>, Option<&'v Value>);
+/// Elements by what they are about.
+type Named = [(String, Value)];
+type Origins = (Option<Origin>, Option<Origin>);
+
+struct Walk {
+    leaves: Vec<Leaf>,
+}
+
+impl Walk {
+    fn values(&mut self, path: &str, pair: Pair<'_>, above: Origins) {
+        let origins = (origin(pair.0, above.0), origin(pair.1, above.1));
+        match pair {
+            (Some(Value::Object(old)), Some(Value::Object(new))) if !is_leaf(old) => {
+                self.objects(path, (old, new), &origins);
+            }
+            (Some(Value::Array(old)), Some(Value::Array(new))) => {
+                self.lists(path, (old, new), &origins);
+            }
+            _ => self.leaf(path, pair, origins),
+        }
+    }
+
+    fn leaf(&mut self, path: &str, (old, new): Pair<'_>, origins: Origins) {
+        let said = |value: Option<&Value>| {
+            let mut value = value?.clone();
+            strip(&mut value);
+            (!value.is_null()).then(|| words::value(path, &value))
+        };
+        let (before, after) = (said(old), said(new));
+        if before != after {
+            self.leaves.push(Leaf {
+                path: path.to_owned(),
+                before,
+                after,
+                origins,
+            });
+        }
+    }
+
+    fn objects(
+        &mut self,
+        path: &str,
+        (old, new): (&Map<String, Value>, &Map<String, Value>),
+        origins: &Origins,
+    ) {
+        let mut keys: Vec<&String> = old.keys().chain(new.keys()).collect();
+        keys.sort();
+        keys.dedup();
+        for key in keys.into_iter().filter(|key| *key != "origin") {
+            // Where a value stands beside its origin, it is the value that has a name.
+            let inner = match (path, key.as_str()) {
+                ("", key) => key.to_owned(),
+                (path, "value") => path.to_owned(),
+                (path, key) => format!("{path}.{key}"),
+            };
+            self.values(&inner, (old.get(key), new.get(key)), origins.clone());
+        }
+    }
+
+    fn lists(&mut self, path: &str, (old, new): (&[Value], &[Value]), origins: &Origins) {
+        let (old, new) = (named(old), named(new));
+        let is_ordered = path
+            .rsplit('.')
+            .next()
+            .is_some_and(|last| ORDERED.contains(&last));
+        if is_ordered {
+            self.order(path, (&old, &new), origins);
+        }
+        let by_name = |list: &'_ [(String, Value)]| -> BTreeMap<String, Value> {
+            list.iter().cloned().collect()
+        };
+        let (old, new) = (by_name(&old), by_name(&new));
+        let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let inner = format!("{path}[{name}]");
+            self.values(&inner, (old.get(name), new.get(name)), origins.clone());
+        }
+    }
+
+    /// What is in both, in another order.
+    fn order(&mut self, path: &str, (old, new): (&Named, &Named), origins: &Origins) {
+        let common = |own: &Named, others: &Named| -> Vec<String> {
+            let names = own.iter().map(|(name, _)| name);
+            let known = |name: &&String| others.iter().any(|(other, _)| other == *name);
+            names.filter(known).cloned().collect()
+        };
+        let (before, after) = (common(old, new), common(new, old));
+        if before != after {
+            self.leaves.push(Leaf {
+                path: format!("{path}.order"),
+                before: Some(before.join(", ")),
+                after: Some(after.join(", ")),
+                origins: origins.clone(),
+            });
+        }
+    }
+}
+
+/// Small things that are said in one word, such as how something is matched.
+fn is_leaf(object: &Map<String, Value>) -> bool {
+    let keys = object.keys().map(String::as_str).collect::<Vec<_>>();
+    matches!(
+        keys.as_slice(),
+        ["type", "value"] | ["content", "type"] | ["name", "type"]
+    )
+}
+
+/// Elements by what they are about; those that are about the same are counted.
+fn named(list: &[Value]) -> Vec<(String, Value)> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    list.iter()
+        .map(|value| {
+            let name = words::element(value).unwrap_or_else(|| {
+                let mut plain = value.clone();
+                strip(&mut plain);
+                plain.as_str().map_or_else(|| text(&plain), str::to_owned)
+            });
+            let count = seen.entry(name.clone()).or_default();
+            *count += 1;
+            let name = match *count {
+                1 => name,
+                again => format!("{name} #{again}"),
+            };
+            (name, value.clone())
+        })
+        .collect()
+}
+
+/// The origin that stands beside a value, or above it.
+fn origin(value: Option<&Value>, above: Option<Origin>) -> Option<Origin> {
+    let own = value?.get("origin");
+    let own = own.and_then(|own| serde_json::from_value(own.clone()).ok());
+    // A value that could have an origin beside it, and has none, is built in.
+    let is_built_in = || {
+        value
+            .and_then(Value::as_object)
+            .is_some_and(|map| map.len() == 1 && map.contains_key("value"))
+    };
+    match own {
+        Some(own) => Some(own),
+        None if is_built_in() => None,
+        None => above,
+    }
+}

@@ -1,0 +1,102 @@
+//! A difference as one comment of a pull request.
+//!
+//! Never longer than hosts take: a graph of too many arrows is left out, and said to be.
+
+use std::collections::BTreeMap;
+
+use super::Difference;
+use super::grouped::{self, Line};
+
+/// Hosts refuse comments of more than 65,536 characters; people stop reading much earlier.
+const LINES: usize = 100;
+/// More arrows are no picture.
+const ARROWS: usize = 50;
+
+/// By the first line a bot finds the comment that it wrote before, and replaces it.
+#[must_use]
+pub fn markdown(difference: &Difference) -> String {
+    let mut page = "<!-- meshc diff -->\n## What this change means for the mesh\n\n".to_owned();
+    if difference.is_empty() {
+        page.push_str("Nothing: no change in meaning.\n");
+    }
+    let chapters = [
+        ("Who reaches what", grouped::edges(difference)),
+        ("Outside of the mesh", grouped::outside(difference)),
+        ("Settings", grouped::settings(difference)),
+    ];
+    for (place, (title, lines)) in chapters.into_iter().enumerate() {
+        if lines.is_empty() {
+            continue;
+        }
+        page.push_str(&format!("### {title}\n\n"));
+        if place == 0 {
+            page.push_str(&graph(difference));
+        }
+        page.push_str("| | what | where |\n|---|---|---|\n");
+        for Line { sign, text, place } in lines.iter().take(LINES) {
+            page.push_str(&format!(
+                "| `{sign}` | {} | {} |\n",
+                cell(text),
+                cell(place)
+            ));
+        }
+        if let Some(more) = lines.len().checked_sub(LINES).filter(|more| *more > 0) {
+            page.push_str(&format!("\n{more} more lines are not shown.\n"));
+        }
+        page.push('\n');
+    }
+    if let Some(line) = grouped::configurations(difference) {
+        page.push_str(&format!("**Proxies:** {}\n", cell(&line)));
+    }
+    page
+}
+
+/// Names of people may hold what means something in a table.
+fn cell(text: &str) -> String {
+    let mut cell = String::new();
+    for c in text.chars() {
+        match c {
+            '|' | '*' | '_' | '`' | '<' | '[' | '\\' | '@' => {
+                cell.push('\\');
+                cell.push(c);
+            }
+            '\n' | '\r' => cell.push(' '),
+            c => cell.push(c),
+        }
+    }
+    cell
+}
+
+fn graph(difference: &Difference) -> String {
+    let arrows = grouped::arrows(difference);
+    if arrows.len() > ARROWS {
+        return format!("{} edges change: too many for a graph.\n\n", arrows.len());
+    }
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for arrow in &arrows {
+        for name in [&arrow.from, &arrow.to] {
+            let next = names.len();
+            names.entry(name).or_insert(next);
+        }
+    }
+    let mut graph = "```mermaid\nflowchart LR\n".to_owned();
+    for (name, number) in &names {
+        let label: String = name.chars().filter(|c| !"\"`<>".contains(*c)).collect();
+        graph.push_str(&format!("  n{number}[\"{label}\"]\n"));
+    }
+    for arrow in &arrows {
+        let number = |name: &str| names.get(name).copied().unwrap_or_default();
+        let line = match arrow.sign {
+            '+' => "-->|opened|",
+            '-' => "-.->|closed|",
+            _ => "-->|changed|",
+        };
+        graph.push_str(&format!(
+            "  n{} {line} n{}\n",
+            number(&arrow.from),
+            number(&arrow.to)
+        ));
+    }
+    graph.push_str("```\n\n");
+    graph
+}

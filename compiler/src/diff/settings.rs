@@ -1,0 +1,202 @@
+//! Every value that is different, whoever has it.
+//!
+//! Never compares one pair of resources twice: thousands of proxies share them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_bundle::{Digest, Key, Kri, Resource};
+use serde_json::Value;
+
+use super::leaf::{Leaf, leaves};
+use super::meaning::with_origins;
+use super::proxies::differing_keys;
+use super::{Setting, Sides, Subject};
+use crate::flow::{Flows, Server};
+
+/// What a value is about, and the two resources that hold it.
+type Compared = (Subject, Option<Digest>, Option<Digest>);
+
+/// By subject, path, value before and value after.
+type Merged = BTreeMap<(Subject, String, Option<String>, Option<String>), Setting>;
+
+pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting> {
+    let mut compared: BTreeMap<Compared, BTreeSet<Kri>> = BTreeMap::new();
+    for new in sides.after.nodes() {
+        let Some(old) = sides.before.node(new.kri) else {
+            continue;
+        };
+        for (key, was, is) in differing_keys(old, new) {
+            let Some(subject) = subject(key, was.is_some() && is.is_some()) else {
+                continue;
+            };
+            let same = was
+                .zip(is)
+                .is_some_and(|(was, is)| sides.meanings.same(was, is));
+            if !same {
+                let whose = compared.entry((subject, was, is)).or_default();
+                whose.insert(new.kri.clone());
+            }
+        }
+    }
+    let mut merged = Merged::new();
+    for ((subject, was, is), proxies) in compared {
+        let old = was.and_then(|digest| {
+            sides
+                .before
+                .bundle()
+                .resources
+                .get(&digest)
+                .map(|own| &**own)
+        });
+        let new = is.and_then(|digest| {
+            sides
+                .after
+                .bundle()
+                .resources
+                .get(&digest)
+                .map(|own| &**own)
+        });
+        for leaf in leaves(&shown(old), &shown(new)) {
+            add(&mut merged, subject.clone(), leaf, &proxies);
+        }
+    }
+    issuers(sides, &mut merged);
+    for port in ports {
+        for leaf in served(sides, port) {
+            add(
+                &mut merged,
+                Subject::To(port.clone()),
+                leaf,
+                &BTreeSet::new(),
+            );
+        }
+    }
+    merged.into_values().collect()
+}
+
+fn add(merged: &mut Merged, subject: Subject, leaf: Leaf, proxies: &BTreeSet<Kri>) {
+    let key = (
+        subject.clone(),
+        leaf.path.clone(),
+        leaf.before.clone(),
+        leaf.after.clone(),
+    );
+    let known = merged.entry(key).or_insert_with(|| Setting {
+        subject,
+        path: leaf.path,
+        before: leaf.before,
+        after: leaf.after,
+        before_origin: leaf.origins.0,
+        after_origin: leaf.origins.1,
+        proxies: BTreeSet::new(),
+    });
+    known.proxies.extend(proxies.iter().cloned());
+}
+
+/// What an entry of a manifest is about. Of one that came or went, `None` where another entry says it.
+fn subject(key: &Key, in_both: bool) -> Option<Subject> {
+    Some(match key {
+        Key::Destination(port) | Key::Cluster(port) if in_both => Subject::To(port.clone()),
+        Key::InboundPolicy(section) if in_both => Subject::At(section.clone()),
+        Key::Destination(_) | Key::Cluster(_) | Key::InboundPolicy(_) => return None,
+        Key::Inbound(section) => Subject::At(section.clone()),
+        Key::Outbound(address) => Subject::Listener(address.clone()),
+        Key::Trust => Subject::Trust,
+        Key::Proxy | Key::Metrics | Key::Tracing | Key::Passthrough => Subject::Proxy,
+    })
+}
+
+/// A resource as it is compared; where there is none, nothing.
+fn shown(resource: Option<&Resource>) -> Value {
+    let Some(resource) = resource else {
+        return Value::Null;
+    };
+    let mut value = with_origins(resource);
+    let kind = match resource {
+        Resource::Metrics(_) => Some("metrics"),
+        Resource::Tracing(_) => Some("tracing"),
+        Resource::Passthrough(_) => Some("passthrough"),
+        _ => None,
+    };
+    if let Some(map) = value.as_object_mut() {
+        map.remove("type");
+        map.remove("kri");
+    }
+    match kind {
+        Some(kind) => Value::Object([(kind.to_owned(), value)].into_iter().collect()),
+        None => value,
+    }
+}
+
+fn issuers(sides: &Sides<'_>, merged: &mut Merged) {
+    let (before, after) = (
+        &sides.before.bundle().issuers,
+        &sides.after.bundle().issuers,
+    );
+    let names: BTreeSet<&Kri> = before.keys().chain(after.keys()).collect();
+    for name in names {
+        let value = |issuer: Option<&mesh_bundle::Issuer>| {
+            issuer.map_or(Value::Null, |issuer| {
+                serde_json::to_value(issuer).unwrap_or_default()
+            })
+        };
+        for leaf in leaves(&value(before.get(name)), &value(after.get(name))) {
+            add(
+                merged,
+                Subject::Issuer(name.clone()),
+                leaf,
+                &BTreeSet::new(),
+            );
+        }
+    }
+}
+
+/// Who serves a port, and how it is spoken to.
+fn served(sides: &Sides<'_>, port: &Kri) -> Vec<Leaf> {
+    let mut found = Vec::new();
+    let leaf = |path: &str, before, after| Leaf {
+        path: path.to_owned(),
+        before,
+        after,
+        origins: (None, None),
+    };
+    let words = |server: &Server<'_>| {
+        let endpoint = server.endpoint;
+        let health = if endpoint.healthy { "" } else { " (not ready)" };
+        let name = server.node.kri.name();
+        let labels = endpoint
+            .labels
+            .iter()
+            .map(|(key, value)| format!(" {key}={value}"));
+        let labels: String = labels.collect();
+        format!(
+            "{name} {}:{}{labels}{health}",
+            endpoint.address, endpoint.port
+        )
+    };
+    let named =
+        |flows: &Flows<'_>| -> BTreeSet<String> { flows.servers(port).iter().map(words).collect() };
+    let (old, new) = (named(&sides.before), named(&sides.after));
+    found.extend(
+        (&old - &new)
+            .into_iter()
+            .map(|name| leaf("server", Some(name), None)),
+    );
+    found.extend(
+        (&new - &old)
+            .into_iter()
+            .map(|name| leaf("server", None, Some(name))),
+    );
+    if old.is_empty() || new.is_empty() {
+        return found;
+    }
+    let spoken = |flows: &Flows<'_>| match flows.is_tls_ready(port) {
+        true => Some("mTLS".to_owned()),
+        false => Some("plaintext".to_owned()),
+    };
+    let (old, new) = (spoken(&sides.before), spoken(&sides.after));
+    if old != new {
+        found.push(leaf("transport", old, new));
+    }
+    found
+}

@@ -1,0 +1,124 @@
+//! `meshc diff`, in a git repository of the shop.
+//!
+//! Never reads the git configuration of whoever runs the tests.
+
+use std::process::Command;
+
+use super::run::Repo;
+
+const PERMISSION: &str = include_str!("../../examples/shop/api/permission.yaml");
+
+fn git(repo: &Repo, arguments: &[&str]) {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=Mesh", "-c", "user.email=mesh@example.test"]);
+    command.args(arguments).current_dir(repo.root());
+    command.env("GIT_CONFIG_GLOBAL", "/dev/null");
+    let output = command.output().expect("git runs");
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// The shop as the only commit of `main`.
+fn shop() -> Repo {
+    let repo = Repo::new();
+    repo.write("mesh.yaml", include_str!("../../examples/shop/mesh.yaml"));
+    repo.write(
+        "web.yaml",
+        include_str!("../../examples/shop/web/dataplane.yaml"),
+    );
+    repo.write(
+        "services.yaml",
+        include_str!("../../examples/shop/api/services.yaml"),
+    );
+    repo.write(
+        "api.yaml",
+        include_str!("../../examples/shop/api/dataplanes.yaml"),
+    );
+    repo.write("db.yaml", include_str!("../../examples/shop/db/db.yaml"));
+    repo.write(
+        "outsider.yaml",
+        include_str!("../../examples/shop/outsider/dataplane.yaml"),
+    );
+    repo.write(
+        "timeouts.yaml",
+        include_str!("../../examples/shop/api/timeouts.yaml"),
+    );
+    repo.write("permission.yaml", PERMISSION);
+    git(&repo, &["init", "--quiet", "--initial-branch=main"]);
+    git(&repo, &["add", "."]);
+    git(&repo, &["commit", "--quiet", "--message", "The shop"]);
+    repo
+}
+
+#[test]
+fn a_file_that_moves_is_no_change_in_meaning() {
+    let repo = shop();
+    repo.meshc(&["diff", "--exit-code"]).exits(0);
+    std::fs::remove_file(repo.path("permission.yaml")).expect("it is there");
+    repo.write("teams/api/who.yaml", format!("# Moved.\n{PERMISSION}"));
+    let ran = repo.meshc(&["diff", "--exit-code"]);
+    assert_eq!(ran.exits(0).stdout, "no change in meaning\n");
+}
+
+#[test]
+fn who_reaches_what_is_told_with_the_line() {
+    let repo = shop();
+    repo.write(
+        "permission.yaml",
+        PERMISSION.replace("workload/web", "workload/outsider"),
+    );
+    repo.write(
+        "timeouts.yaml",
+        include_str!("../../examples/shop/api/timeouts.yaml").replace("3s", "5s"),
+    );
+    let ran = repo.meshc(&["diff", "--exit-code"]);
+    for line in [
+        "  + outsider -> api:http: all requests no -> yes  (permission.yaml:13)\n",
+        "  - web -> api:http: all requests yes -> no  (permission.yaml:12)\n",
+        "  ~ timeouts.request 3s -> 5s: outsider-1, web-1 to api:http  (timeouts.yaml:13)\n",
+    ] {
+        assert!(ran.exits(1).stdout.contains(line), "{line}{}", ran.stdout);
+    }
+    let comment = repo.meshc(&["diff", "--format", "markdown"]);
+    let comment = &comment.exits(0).stdout;
+    assert!(comment.starts_with("<!-- meshc diff -->\n"), "{comment}");
+    assert!(comment.contains("-->|opened|"), "{comment}");
+    let json = repo.meshc(&["diff", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.exits(0).stdout).expect("JSON");
+    assert_eq!(json["proxies"]["changed"].as_array().map(Vec::len), Some(4));
+    // The same between two revisions.
+    git(
+        &repo,
+        &["commit", "--quiet", "--all", "--message", "Let others in"],
+    );
+    let between = repo.meshc(&["diff", "HEAD~1..HEAD"]);
+    assert_eq!(between.exits(0).stdout, ran.stdout);
+    let against = repo.meshc(&["diff", "--against", "HEAD~1", "."]);
+    assert_eq!(against.exits(0).stdout, ran.stdout);
+}
+
+#[test]
+fn settings_are_those_of_each_revision() {
+    let repo = shop();
+    repo.write("meshc.toml", "zone = \"east\"\n");
+    git(&repo, &["add", "."]);
+    git(&repo, &["commit", "--quiet", "--message", "A zone"]);
+    repo.meshc(&["diff", "--exit-code"]).exits(0);
+    repo.meshc(&["diff", "--exit-code", "HEAD~1..HEAD"]).exits(1);
+}
+
+#[test]
+fn what_cannot_be_compared_is_said() {
+    let repo = shop();
+    repo.meshc(&["diff", "nope..HEAD"])
+        .exits(2)
+        .complains("there is no revision `nope`");
+    repo.write("broken.yaml", "type: Mehs\n");
+    repo.meshc(&["diff"])
+        .exits(2)
+        .complains("the work tree has errors");
+    let outside = Repo::with("a.yaml", "type: Mesh\nname: default\n");
+    outside
+        .meshc(&["diff"])
+        .exits(2)
+        .complains("is in no git repository");
+}
