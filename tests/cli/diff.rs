@@ -103,7 +103,8 @@ fn settings_are_those_of_each_revision() {
     git(&repo, &["add", "."]);
     git(&repo, &["commit", "--quiet", "--message", "A zone"]);
     repo.meshc(&["diff", "--exit-code"]).exits(0);
-    repo.meshc(&["diff", "--exit-code", "HEAD~1..HEAD"]).exits(1);
+    repo.meshc(&["diff", "--exit-code", "HEAD~1..HEAD"])
+        .exits(1);
 }
 
 #[test]
