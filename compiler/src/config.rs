@@ -1,6 +1,6 @@
 //! Settings: what `meshc.toml`, the environment and the command line say, and which of them counts.
 //!
-//! Never reads a file or the environment itself: the file comes from the [`World`], the same for meshc and meshd, so that
+//! Never reads a file or the environment itself: the file comes from the [`World`](crate::World), the same for meshc and meshd, so that
 //! both make the same bundle of a commit; the rest is given.
 
 mod effective;
