@@ -243,4 +243,4 @@ impl End<'_> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -9,7 +9,7 @@ use crate::compile::{Compiled, compile};
 use crate::model::Settings;
 use crate::world::MemoryWorld;
 
-const SHOP: &[(&str, &str)] = &[
+pub(crate) const SHOP: &[(&str, &str)] = &[
     (
         "mesh.yaml",
         include_str!("../../../examples/shop/mesh.yaml"),

@@ -7,44 +7,9 @@ use mesh_bundle::Digest;
 use super::*;
 use crate::compile::analyse;
 use crate::diag::Paths;
+use crate::flow::tests::SHOP;
 use crate::model::Settings;
 use crate::world::MemoryWorld;
-
-const SHOP: &[(&str, &str)] = &[
-    (
-        "mesh.yaml",
-        include_str!("../../../examples/shop/mesh.yaml"),
-    ),
-    (
-        "web.yaml",
-        include_str!("../../../examples/shop/web/dataplane.yaml"),
-    ),
-    (
-        "outsider.yaml",
-        include_str!("../../../examples/shop/outsider/dataplane.yaml"),
-    ),
-    (
-        "services.yaml",
-        include_str!("../../../examples/shop/api/services.yaml"),
-    ),
-    (
-        "dataplanes.yaml",
-        include_str!("../../../examples/shop/api/dataplanes.yaml"),
-    ),
-    (
-        "canary.yaml",
-        include_str!("../../../examples/shop/api/canary.yaml"),
-    ),
-    (
-        "timeouts.yaml",
-        include_str!("../../../examples/shop/api/timeouts.yaml"),
-    ),
-    (
-        "permission.yaml",
-        include_str!("../../../examples/shop/api/permission.yaml"),
-    ),
-    ("db.yaml", include_str!("../../../examples/shop/db/db.yaml")),
-];
 
 const ID: &str = "spiffe://default.default.mesh.local/workload";
 
