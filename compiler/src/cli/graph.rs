@@ -8,7 +8,6 @@ use clap::{Args, ValueEnum};
 
 use super::output::Output;
 use super::{Outcome, SettingsArgs, file, open};
-use crate::diag::{Format, render, summary};
 use crate::flow::Flows;
 use crate::graph::{Graph as Drawn, GraphFormat};
 
@@ -50,14 +49,10 @@ enum FormatArg {
 impl Graph {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let opened = open::open(std::slice::from_ref(&self.path), &self.settings)?;
-        let compiled = opened.compiled();
-        let (findings, sources) = (&compiled.diagnostics, &compiled.sources);
-        if findings.has_errors() {
-            output.complain(&render(Format::Human { color: false }, findings, sources));
-            output.complain(&(summary(findings, sources) + "\n"));
+        let Some(analysis) = opened.sound(output) else {
             return Ok(Outcome::Findings);
-        }
-        let flows = Flows::new(&compiled.bundle);
+        };
+        let flows = Flows::new(&analysis.compiled.bundle);
         let graph = Drawn::new(&flows, self.about.as_deref())?;
         let text = graph.render(match self.format {
             FormatArg::Svg => GraphFormat::Svg,

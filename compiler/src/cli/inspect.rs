@@ -11,7 +11,6 @@ use super::open::Opened;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
 use crate::Analysis;
-use crate::diag::{Format, render, summary};
 use crate::inspect::{self, Form, Query, kuma};
 use crate::model::Compat;
 
@@ -168,9 +167,9 @@ impl Inspect {
 
     fn with_shadow(&self, proxy: &str, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let mut opened = self.answer.opened(&self.path)?;
-        let before = sound(&opened, output);
+        let before = opened.sound(output);
         opened.settings.with_shadow = true;
-        let after = sound(&opened, output);
+        let after = opened.sound(output);
         let (Some(before), Some(after)) = (before, after) else {
             return Ok(Outcome::Findings);
         };
@@ -206,7 +205,7 @@ impl AnswerArgs {
         output: &mut Output,
         text: impl Fn(&Analysis, Form) -> Result<String, anyhow::Error>,
     ) -> Result<Outcome, anyhow::Error> {
-        let Some(analysis) = sound(&self.opened(path)?, output) else {
+        let Some(analysis) = self.opened(path)?.sound(output) else {
             return Ok(Outcome::Findings);
         };
         output.tell(&text(&analysis, self.form())?)?;
@@ -227,17 +226,4 @@ impl AnswerArgs {
         }
         Ok(opened)
     }
-}
-
-/// The repository, where nothing is wrong with it.
-fn sound(opened: &Opened, output: &mut Output) -> Option<Analysis> {
-    let analysis = opened.analysed();
-    let compiled = &analysis.compiled;
-    if !compiled.diagnostics.has_errors() {
-        return Some(analysis);
-    }
-    let (findings, sources) = (&compiled.diagnostics, &compiled.sources);
-    output.complain(&render(Format::Human { color: false }, findings, sources));
-    output.complain(&(summary(findings, sources) + "\n"));
-    None
 }

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 
+use super::output::Output;
 use super::{SettingsArgs, worktree};
 use crate::config::Effective;
-use crate::diag::Paths;
+use crate::diag::{Format, Paths, render, summary};
 use crate::model::Settings;
 use crate::world::{DirWorld, FilesWorld, World};
 use crate::{Analysis, Checked, Compiled, analyse, check, compile};
@@ -81,6 +82,19 @@ impl Opened {
     /// For questions.
     pub(super) fn analysed(&self) -> Analysis {
         analyse(self.world(), &self.settings)
+    }
+
+    /// For questions, which only a repository without errors gets answered: no proxy will ever have another. Tells the
+    /// findings otherwise.
+    pub(super) fn sound(&self, output: &mut Output) -> Option<Analysis> {
+        let analysis = self.analysed();
+        let (findings, sources) = (&analysis.compiled.diagnostics, &analysis.compiled.sources);
+        if !findings.has_errors() {
+            return Some(analysis);
+        }
+        output.complain(&render(Format::Human { color: false }, findings, sources));
+        output.complain(&(summary(findings, sources) + "\n"));
+        None
     }
 
     pub(super) fn world(&self) -> &(dyn World + Sync) {

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use super::open;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, file};
-use crate::diag::{Format, counted, render, summary};
+use crate::diag::counted;
 use crate::intent::{self, Form, Options};
 
 /// The arguments.
@@ -63,13 +63,9 @@ impl Test {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let opened = open::open(std::slice::from_ref(&self.path), &self.settings)?;
         let paths = opened.paths();
-        let analysis = opened.analysed();
-        let (findings, sources) = (&analysis.compiled.diagnostics, &analysis.compiled.sources);
-        if findings.has_errors() {
-            output.complain(&render(Format::Human { color: false }, findings, sources));
-            output.complain(&(summary(findings, sources) + "\n"));
+        let Some(analysis) = opened.sound(output) else {
             return Ok(Outcome::Findings);
-        }
+        };
         let options = Options {
             filter: self.filter.clone(),
             coverage: self.coverage,
