@@ -4,6 +4,7 @@
 //! skipped in silence; one that could be meant for the mesh never is.
 
 mod core_secret;
+mod foreign;
 mod kind;
 mod kubernetes;
 mod label;
@@ -90,7 +91,7 @@ pub(crate) fn read<'a>(
         .findings
         .iter()
         .any(|finding| finding.at.pointer.steps.len() < 2);
-    if kubernetes::is_foreign(root) && !ambiguous {
+    if foreign::is_foreign(root, &at.file) && !ambiguous {
         return Outcome::Foreign;
     }
     diagnostics.list.extend(document.findings.iter().cloned());

@@ -162,3 +162,49 @@ fn thousands_of_findings_are_told_up_to_a_bound_that_is_said() {
     let all: Value = serde_json::from_str(&all).expect("JSON");
     assert_eq!(all.as_array().map(Vec::len), Some(900));
 }
+
+#[test]
+fn what_is_written_into_a_repository_is_no_document_of_it() {
+    let repo = repo();
+    let before = repo.meshc(&["check", "deploy/mesh", "--format", "concise"]);
+    before.exits(1);
+    for format in ["json", "sarif", "gitlab", "rdjson"] {
+        let report = format!("{format}=deploy/mesh/{format}.json");
+        repo.meshc(&["check", "deploy/mesh", "--report", &report])
+            .exits(1);
+    }
+    for (number, words) in [
+        &["rules", "--format", "json"][..],
+        &["config", "show", "--format", "json"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let answer = repo.meshc(words);
+        repo.write(
+            &format!("deploy/mesh/answer-{number}.json"),
+            &answer.exits(0).stdout,
+        );
+    }
+    let after = repo.meshc(&["check", "deploy/mesh", "--format", "concise"]);
+    assert_eq!(after.exits(1).stdout, before.stdout);
+    assert_eq!(after.stderr, before.stderr);
+
+    let shop = Repo::with("mesh.yaml", "type: Mesh\nname: default\n");
+    shop.write("dp.yaml", "type: Dataplane\nname: web-1\nmesh: default\nnetworking: {address: 127.0.0.1, inbound: [{name: http, port: 80, servicePort: 8080}]}\n");
+    shop.meshc(&["build", "-o", "bundle.json"]).exits(0);
+    for (number, words) in [
+        &["graph", "--format", "json"][..],
+        &["inspect", ".", "--format", "json"],
+        &["inspect", ".", "web-1", "--format", "json"],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let answer = shop.meshc(words);
+        shop.write(&format!("answer-{number}.json"), &answer.exits(0).stdout);
+    }
+    shop.meshc(&["check"])
+        .exits(0)
+        .says("no problems in 2 documents");
+}

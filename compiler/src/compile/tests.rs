@@ -49,6 +49,53 @@ fn documents_of_other_tools_are_skipped() {
 }
 
 #[test]
+fn json_that_has_nothing_of_a_document_is_skipped() {
+    let of = |name: &str, text: &str| {
+        let world = MemoryWorld {
+            files: BTreeMap::from([(name.to_owned(), text.as_bytes().to_vec())]),
+        };
+        let found = compile(&world, &Settings::default()).diagnostics.list;
+        found.iter().map(|one| one.code.0).collect::<Vec<_>>()
+    };
+    let cases: [(&str, &str, &[&str]); 9] = [
+        // What meshc writes: a bundle, reports, answers.
+        (
+            "b.json",
+            r#"{"digest": "sha256:1", "format": 1, "proxies": {}}"#,
+            &[],
+        ),
+        (
+            "r.json",
+            r#"{"$schema": "s", "version": "2.1.0", "runs": []}"#,
+            &[],
+        ),
+        (
+            "r.json",
+            r#"[{"code": "dangling-ref", "message": "m"}]"#,
+            &[],
+        ),
+        ("r.json", "[]", &[]),
+        // What a person may have meant for the mesh.
+        ("d.json", r#"{"name": "web"}"#, &["missing-field"]),
+        ("d.json", r#"{"tpye": "Mesh"}"#, &["missing-field"]),
+        (
+            "d.json",
+            r#"[{"type": "Mesh", "name": "default"}]"#,
+            &["wrong-type"],
+        ),
+        ("d.json", "1", &["wrong-type"]),
+        (
+            "d.yaml",
+            "digest: sha256:1\nformat: 1\nproxies: {}\n",
+            &["missing-field"],
+        ),
+    ];
+    for (name, text, codes) in cases {
+        assert_eq!(of(name, text), codes, "{name}: {text}");
+    }
+}
+
+#[test]
 fn the_order_of_files_has_no_influence() {
     let one = "type: Mesh\nname: default\n".as_bytes().to_vec();
     let two = "type: MeshTimeout\nname: t\nspec: {to: [{targetRef: {kind: Mesh}, default: {connectionTimeout: 1s}}]}\n".as_bytes().to_vec();
