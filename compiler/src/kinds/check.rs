@@ -138,10 +138,7 @@ impl<'a> Check<'a> {
         at: &Pointer,
         message: String,
     ) -> &mut Diagnostic {
-        let near = |refused: &Pointer| {
-            refused.steps.starts_with(&at.steps) || at.steps.starts_with(&refused.steps)
-        };
-        let heard = !self.refused.iter().any(near);
+        let heard = !self.refused.iter().any(|refused| near(refused, at));
         let into = if heard {
             &mut self.found
         } else {
@@ -152,4 +149,15 @@ impl<'a> Check<'a> {
             ..Diagnostic::new(code, self.meta.within(at), message)
         })
     }
+}
+
+/// Whether one place holds the other. Some findings are about a place beside `default` that stands below it (quirk Q-01).
+fn near(one: &Pointer, other: &Pointer) -> bool {
+    let steps = |at: &'_ Pointer| -> Vec<Step> {
+        let steps = at.steps.iter();
+        let named = steps.filter(|step| !matches!(step, Step::Field(name) if name == "default"));
+        named.cloned().collect()
+    };
+    let (one, other) = (steps(one), steps(other));
+    one.starts_with(&other) || other.starts_with(&one)
 }
