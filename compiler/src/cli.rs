@@ -15,6 +15,7 @@ mod fix;
 mod graph;
 mod init;
 mod inspect;
+mod lsp;
 mod man;
 mod new;
 mod open;
@@ -72,6 +73,8 @@ enum Command {
     Init(init::Init),
     /// Write the YAML of a service, a permission, a route and the like.
     New(new::New),
+    /// Answer editors over standard input and output (Language Server Protocol).
+    Lsp(lsp::Lsp),
     /// Show the settings that count, and who said them.
     Config(config::Config),
     /// List every code with what it weighs, and whether it can be mended.
@@ -129,6 +132,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Graph(graph) => graph.run(&mut output),
         Command::Init(init) => init.run(&mut output),
         Command::New(new) => new.run(&mut output),
+        Command::Lsp(lsp) => lsp.run(&mut output),
         Command::Config(config) => config.run(&mut output),
         Command::Rules(rules) => rules.run(&mut output),
         Command::Schema(schema) => schema.run(&mut output),

@@ -3,8 +3,8 @@
 //! Never answers anything else than [`compile`](crate::compile) does of the same files: what is kept is a function of the path, the bytes and
 //! the settings alone. Never keeps anything of files that are gone.
 
-use crate::Compiled;
-use crate::compile::judge;
+use crate::analysis::Analysis;
+use crate::compile::{Compiled, Judgement, judge};
 use crate::lower::{Memory, Purpose};
 use crate::model::Settings;
 use crate::reading::{Known, Readings};
@@ -23,6 +23,17 @@ pub struct Compiler {
 impl Compiler {
     /// Compiles a repository, faster where most of it is as it was the last time.
     pub fn compile(&mut self, world: &dyn World, settings: &Settings) -> Compiled {
+        self.judge(world, settings).compiled()
+    }
+
+    /// The same, with what it was compiled from, for questions.
+    pub(crate) fn analyse(&mut self, world: &dyn World, settings: &Settings) -> Analysis {
+        let mut judgement = self.judge(world, settings);
+        let resources = std::mem::take(&mut judgement.resources);
+        Analysis::new(judgement.compiled(), resources, settings)
+    }
+
+    fn judge(&mut self, world: &dyn World, settings: &Settings) -> Judgement {
         // The time says nothing about what stands in a file.
         let timeless = Settings {
             now: None,
@@ -36,7 +47,7 @@ impl Compiler {
         let readings = Readings::of(world, settings, Some(&self.files));
         let judgement = judge(&readings, settings, Purpose::Bundle, &mut self.memory);
         self.files = readings.known();
-        judgement.compiled()
+        judgement
     }
 }
 

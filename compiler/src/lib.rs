@@ -28,6 +28,7 @@ mod kinds;
 mod lints;
 mod lookup;
 mod lower;
+pub mod lsp;
 pub mod model;
 mod parallel;
 mod policy;

@@ -11,7 +11,7 @@ struct Known {
     only: &'static [&'static str],
 }
 
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 6] = [
     Known {
         library: &["git2"],
         inside: "",
@@ -31,6 +31,11 @@ const KNOWN: [Known; 5] = [
         library: &["tonic", "prost", "tonic_prost"],
         inside: "",
         only: &["delivery/src"],
+    },
+    Known {
+        library: &["gen_lsp_types", "lsp_server"],
+        inside: "",
+        only: &["compiler/src/lsp"],
     },
     Known {
         library: &["granit_parser"],

@@ -96,7 +96,7 @@ impl Check {
     clippy::disallowed_methods,
     reason = "the only clock of meshc: findings may say what expires, no bundle depends on it"
 )]
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = since.unwrap_or_default().as_secs();
     i64::try_from(seconds).unwrap_or(i64::MAX)

@@ -43,6 +43,14 @@ impl SettingsArgs {
         world: &dyn World,
         more: impl IntoIterator<Item = (&'static str, Option<String>)>,
     ) -> Result<Effective, anyhow::Error> {
+        Ok(settle(world, self.said(more)?)?)
+    }
+
+    /// What the environment and the command line say.
+    pub(super) fn said(
+        &self,
+        more: impl IntoIterator<Item = (&'static str, Option<String>)>,
+    ) -> Result<Vec<Said>, anyhow::Error> {
         let mode = self.mode.map(|mode| match mode {
             ModeArg::Zone => "zone".to_owned(),
             ModeArg::Global => "global".to_owned(),
@@ -64,7 +72,7 @@ impl SettingsArgs {
             let said: Said = (key(name)?, value?, Origin::Flag(flag));
             Some(said)
         });
-        Ok(settle(world, environment()?.into_iter().chain(flags))?)
+        Ok(environment()?.into_iter().chain(flags).collect())
     }
 }
 

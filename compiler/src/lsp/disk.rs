@@ -1,0 +1,183 @@
+//! What the disk has, read once; and over it what is open in the editor.
+//!
+//! Never reads a file twice that nobody says has changed: compiling after a keystroke costs no look at the disk.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use mesh_bundle::Digest;
+
+use super::buffer::Buffer;
+use crate::parallel::{self, SMALL};
+use crate::world::{ConfigFile, DirWorld, Entry, EntryKind, World};
+
+/// As large as a repository may be; the compiler reads no more.
+const MOST_BYTES: u64 = 64 * 1024 * 1024;
+
+/// A directory as it was when somebody looked last.
+#[derive(Debug)]
+pub(super) struct Disk {
+    directory: DirWorld,
+    files: BTreeMap<String, File>,
+    config: Result<Option<ConfigFile>, String>,
+}
+
+#[derive(Debug)]
+struct File {
+    kind: EntryKind,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Kept(Digest, Vec<u8>),
+    /// Too much to be kept: it is read when it is asked for.
+    Left,
+    Unreadable(String),
+}
+
+/// Which files may be others now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Changed {
+    /// These, and whatever came or went.
+    Files(BTreeSet<String>),
+    /// Any.
+    All,
+}
+
+/// The documents as they are in the editor: what is not open is as the disk has it.
+#[derive(Debug)]
+pub(super) struct Layers<'a> {
+    /// `None`: the open documents are all that there is.
+    pub(super) disk: Option<&'a Disk>,
+    /// By the names of their files.
+    pub(super) buffers: &'a BTreeMap<String, Buffer>,
+    /// The text of the settings, where these are open.
+    pub(super) config: Option<ConfigFile>,
+}
+
+impl Disk {
+    /// Reads a directory.
+    pub(super) fn open(root: &Path) -> Result<Self, String> {
+        let mut disk = Self {
+            directory: DirWorld::open(root)?,
+            files: BTreeMap::new(),
+            config: Ok(None),
+        };
+        disk.look(&Changed::All);
+        Ok(disk)
+    }
+
+    /// Looks again.
+    pub(super) fn look(&mut self, changed: &Changed) {
+        let is_changed = |path: &str| match changed {
+            Changed::All => true,
+            Changed::Files(files) => files.contains(path),
+        };
+        let mut before = std::mem::take(&mut self.files);
+        let (mut missing, mut bytes) = (Vec::new(), 0_u64);
+        for Entry { path, kind } in self.directory.entries() {
+            let known = before.remove(&path);
+            match known.filter(|known| known.kind == kind && !is_changed(&path)) {
+                Some(known) => {
+                    bytes = bytes.saturating_add(known.kept());
+                    self.files.insert(path, known);
+                }
+                None => missing.push((path, kind)),
+            }
+        }
+        let mut wanted = Vec::new();
+        for (path, kind) in missing {
+            match kind {
+                EntryKind::File { size } if bytes.saturating_add(size) <= MOST_BYTES => {
+                    bytes = bytes.saturating_add(size);
+                    wanted.push((path, kind));
+                }
+                kind => {
+                    let content = Content::Left;
+                    self.files.insert(path, File { kind, content });
+                }
+            }
+        }
+        let directory = &self.directory;
+        let read = parallel::map(&wanted, SMALL, |(path, _)| match directory.read(path) {
+            Ok(bytes) => Content::Kept(Digest::of(&bytes), bytes),
+            Err(reason) => Content::Unreadable(reason),
+        });
+        let read = wanted.into_iter().zip(read);
+        let files = read.map(|((path, kind), content)| (path, File { kind, content }));
+        self.files.extend(files);
+        self.config = self.directory.config();
+    }
+
+    /// Where a file is.
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path(name)
+    }
+
+    /// The settings as the disk has them.
+    pub(super) fn config(&self) -> Option<&ConfigFile> {
+        self.config.as_ref().ok()?.as_ref()
+    }
+}
+
+impl File {
+    fn kept(&self) -> u64 {
+        match &self.content {
+            Content::Kept(_, bytes) => bytes.len() as u64,
+            Content::Left | Content::Unreadable(_) => 0,
+        }
+    }
+}
+
+impl World for Layers<'_> {
+    fn entries(&self) -> Vec<Entry> {
+        let files = self.disk.iter().flat_map(|disk| &disk.files);
+        let closed = files.filter(|(path, _)| !self.buffers.contains_key(*path));
+        let closed = closed.map(|(path, file)| Entry {
+            path: path.clone(),
+            kind: file.kind.clone(),
+        });
+        let open = self.buffers.iter().map(|(path, buffer)| Entry {
+            path: path.clone(),
+            kind: EntryKind::File {
+                size: buffer.text().len() as u64,
+            },
+        });
+        closed.chain(open).collect()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        if let Some(buffer) = self.buffers.get(path) {
+            return Ok(buffer.text().as_bytes().to_vec());
+        }
+        let disk = self.disk.ok_or("no such file")?;
+        match &disk.files.get(path).ok_or("no such file")?.content {
+            Content::Kept(_, bytes) => Ok(bytes.clone()),
+            Content::Left => disk.directory.read(path),
+            Content::Unreadable(reason) => Err(reason.clone()),
+        }
+    }
+
+    fn version(&self, path: &str) -> Option<Digest> {
+        if let Some(buffer) = self.buffers.get(path) {
+            return Some(buffer.digest());
+        }
+        match &self.disk?.files.get(path)?.content {
+            Content::Kept(digest, _) => Some(*digest),
+            Content::Left | Content::Unreadable(_) => None,
+        }
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        match (&self.config, self.disk) {
+            (Some(config), _) => Ok(Some(config.clone())),
+            (None, Some(disk)) => disk.config.clone(),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        Some(self)
+    }
+}

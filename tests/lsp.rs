@@ -1,0 +1,7 @@
+//! `meshc lsp` as an editor meets it: the real program, over its standard input and output.
+//!
+//! Never sleeps: every wait is for a message.
+
+mod diagnostics;
+mod life;
+mod project;
