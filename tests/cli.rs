@@ -16,4 +16,7 @@ mod inspect;
 mod new;
 mod pipelines;
 mod run;
+mod since;
+mod stdin;
 mod test;
+mod watch;

@@ -23,9 +23,11 @@ mod output;
 mod rules;
 mod schema;
 mod settings;
+mod since;
 mod template;
 mod test;
 mod version;
+mod watch;
 mod worktree;
 
 use std::ffi::OsString;

@@ -8,7 +8,7 @@ use crate::compile::{Checked, check};
 use crate::edit::{Edit, Editor};
 use crate::model::Settings;
 use crate::source::broken;
-use crate::world::{Entry, EntryKind, World};
+use crate::world::{Overlay, World};
 
 /// Rounds after which whatever is left stays: a fix may bring another to light, but not forever.
 const MOST_ROUNDS: usize = 10;
@@ -35,19 +35,11 @@ pub struct Fixed {
     pub checked: Checked,
 }
 
-/// Some files of a world, changed.
-struct Changed<'a> {
-    world: &'a (dyn World + Sync),
-    files: BTreeMap<String, String>,
-}
-
 /// Applies fixes to a repository, and says what is left.
 #[must_use]
 pub fn fix(world: &(dyn World + Sync), settings: &Settings, level: Level) -> Fixed {
-    let mut changed = Changed {
-        world,
-        files: BTreeMap::new(),
-    };
+    let mut changed = Overlay::new(world);
+    let mut texts = BTreeMap::new();
     let mut applied = 0;
     let mut checked = check(world, settings);
     let mut before = BTreeMap::new();
@@ -63,11 +55,15 @@ pub fn fix(world: &(dyn World + Sync), settings: &Settings, level: Level) -> Fix
                 .entry(path.clone())
                 .or_insert_with(|| text.to_owned());
         }
-        changed.files.extend(files);
+        let bytes = files
+            .iter()
+            .map(|(path, text)| (path.clone(), text.clone().into_bytes()));
+        changed.files.extend(bytes);
+        texts.extend(files);
         checked = check(&changed, settings);
     }
     Fixed {
-        files: changed.files,
+        files: texts,
         before,
         applied,
         checked,
@@ -149,31 +145,6 @@ fn applied(text: &str, fixes: &[Vec<Edit>]) -> String {
     }
     new.push_str(text.get(at..).unwrap_or_default());
     new
-}
-
-impl World for Changed<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries = self.world.entries();
-        for entry in &mut entries {
-            if let Some(text) = self.files.get(&entry.path) {
-                entry.kind = EntryKind::File {
-                    size: text.len() as u64,
-                };
-            }
-        }
-        entries
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        match self.files.get(path) {
-            Some(text) => Ok(text.clone().into_bytes()),
-            None => self.world.read(path),
-        }
-    }
-
-    fn shared(&self) -> Option<&(dyn World + Sync)> {
-        self.world.shared().map(|_| self as _)
-    }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod words;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use limit::{FileLimits, Limits, Refusal, unreadable};
@@ -326,6 +327,12 @@ pub(crate) fn broken(text: &str) -> usize {
     let documents = parse::documents("", text, &mut FileLimits::default());
     let broken = |document: &&Parsed| !document.findings.is_empty();
     documents.iter().filter(broken).count()
+}
+
+/// Is it called like a document?
+pub(crate) fn has_extension(name: &Path) -> bool {
+    let extension = name.extension().and_then(|extension| extension.to_str());
+    matches!(extension, Some("json" | "yaml" | "yml"))
 }
 
 /// Extension of a document, and no hidden directory or file on the way.

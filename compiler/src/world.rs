@@ -4,6 +4,7 @@
 
 mod dir;
 mod git;
+mod overlay;
 
 use std::collections::BTreeMap;
 
@@ -11,8 +12,10 @@ use mesh_bundle::Digest;
 
 use crate::config;
 
+pub(crate) use dir::MOST_BYTES;
 pub use dir::{DirWorld, FilesWorld};
 pub use git::{GitWorld, History};
+pub use overlay::Overlay;
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
 pub trait World {
@@ -43,6 +46,28 @@ pub trait World {
     /// Itself, where several threads may read at once; `None` where one after the other has to do.
     fn shared(&self) -> Option<&(dyn World + Sync)> {
         None
+    }
+}
+
+impl<W: World + ?Sized> World for &W {
+    fn entries(&self) -> Vec<Entry> {
+        (**self).entries()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        (**self).read(path)
+    }
+
+    fn version(&self, path: &str) -> Option<Digest> {
+        (**self).version(path)
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        (**self).config()
+    }
+
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        (**self).shared()
     }
 }
 

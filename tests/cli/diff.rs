@@ -2,20 +2,9 @@
 //!
 //! Never reads the git configuration of whoever runs the tests.
 
-use std::process::Command;
-
 use super::run::Repo;
 
 const PERMISSION: &str = include_str!("../../examples/shop/api/permission.yaml");
-
-fn git(repo: &Repo, arguments: &[&str]) {
-    let mut command = Command::new("git");
-    command.args(["-c", "user.name=Mesh", "-c", "user.email=mesh@example.test"]);
-    command.args(arguments).current_dir(repo.root());
-    command.env("GIT_CONFIG_GLOBAL", "/dev/null");
-    let output = command.output().expect("git runs");
-    assert!(output.status.success(), "{output:?}");
-}
 
 /// The shop as the only commit of `main`.
 fn shop() -> Repo {
@@ -43,10 +32,7 @@ fn shop() -> Repo {
         include_str!("../../examples/shop/api/timeouts.yaml"),
     );
     repo.write("permission.yaml", PERMISSION);
-    git(&repo, &["init", "--quiet", "--initial-branch=main"]);
-    git(&repo, &["add", "."]);
-    git(&repo, &["commit", "--quiet", "--message", "The shop"]);
-    repo
+    repo.committed()
 }
 
 #[test]
@@ -86,10 +72,7 @@ fn who_reaches_what_is_told_with_the_line() {
     let json: serde_json::Value = serde_json::from_str(&json.exits(0).stdout).expect("JSON");
     assert_eq!(json["proxies"]["changed"].as_array().map(Vec::len), Some(4));
     // The same between two revisions.
-    git(
-        &repo,
-        &["commit", "--quiet", "--all", "--message", "Let others in"],
-    );
+    repo.git(&["commit", "--quiet", "--all", "--message", "Let others in"]);
     let between = repo.meshc(&["diff", "HEAD~1..HEAD"]);
     assert_eq!(between.exits(0).stdout, ran.stdout);
     let against = repo.meshc(&["diff", "--against", "HEAD~1", "."]);
@@ -100,8 +83,8 @@ fn who_reaches_what_is_told_with_the_line() {
 fn settings_are_those_of_each_revision() {
     let repo = shop();
     repo.write("meshc.toml", "zone = \"east\"\n");
-    git(&repo, &["add", "."]);
-    git(&repo, &["commit", "--quiet", "--message", "A zone"]);
+    repo.git(&["add", "."]);
+    repo.git(&["commit", "--quiet", "--message", "A zone"]);
     repo.meshc(&["diff", "--exit-code"]).exits(0);
     repo.meshc(&["diff", "--exit-code", "HEAD~1..HEAD"])
         .exits(1);

@@ -66,6 +66,33 @@ impl Repo {
         finish(command)
     }
 
+    /// As [`Self::meshc`], with a text on standard input.
+    pub(super) fn meshc_reading(&self, arguments: &[&str], text: &str) -> Ran {
+        self.write(".stdin", text);
+        let mut command = limited();
+        command.args(arguments).current_dir(self.directory.path());
+        let stdin = std::fs::File::open(self.path(".stdin")).expect("what was written");
+        finish_reading(command, stdin.into())
+    }
+
+    /// Runs `git`, as nobody in particular.
+    pub(super) fn git(&self, arguments: &[&str]) {
+        let mut command = Command::new("git");
+        command.args(["-c", "user.name=Mesh", "-c", "user.email=mesh@example.test"]);
+        command.args(arguments).current_dir(self.root());
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null");
+        let output = command.output().expect("git runs");
+        assert!(output.status.success(), "{output:?}");
+    }
+
+    /// Everything that is there, as the only commit of `main`.
+    pub(super) fn committed(self) -> Self {
+        self.git(&["init", "--quiet", "--initial-branch=main"]);
+        self.git(&["add", "."]);
+        self.git(&["commit", "--quiet", "--message", "All of it"]);
+        self
+    }
+
     pub(super) fn root(&self) -> &Path {
         self.directory.path()
     }
@@ -101,8 +128,12 @@ pub(super) fn limited() -> Command {
 }
 
 /// Waits until the process ends, or its deadline.
-pub(super) fn finish(mut command: Command) -> Ran {
-    command.stdin(Stdio::null());
+pub(super) fn finish(command: Command) -> Ran {
+    finish_reading(command, Stdio::null())
+}
+
+fn finish_reading(mut command: Command, stdin: Stdio) -> Ran {
+    command.stdin(stdin);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("meshc starts");
     let (sender, receiver) = mpsc::channel();

@@ -10,7 +10,8 @@ use super::tree::top;
 
 /// git2 is not here: it is built without TLS and SSH, and `compiler/src/world/git.rs` only reads objects.
 /// Runtimes, sockets, TLS and what speaks over them; each also as the beginning of a name, `hyper-util`.
-const NETWORK: [&str; 23] = [
+/// Nor is mio, which waits for the files that `notify` watches: it has sockets only where its feature `net` is on.
+const NETWORK: [&str; 22] = [
     "async-io",
     "async-std",
     "attohttpc",
@@ -22,7 +23,6 @@ const NETWORK: [&str; 23] = [
     "hickory",
     "hyper",
     "isahc",
-    "mio",
     "native-tls",
     "openssl",
     "polling",
@@ -52,19 +52,25 @@ fn ends(rest: &str) -> bool {
     rest.is_empty() || rest.starts_with('-')
 }
 
-/// The crates that are linked into `meshc`, as cargo resolves them.
+/// The crates that are linked into `meshc`, as cargo resolves them; mio with sockets counts as one that has nothing else.
 fn linked() -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut tree = Command::new(cargo);
     tree.args(["tree", "--package", "mesh-compiler", "--edges", "normal"]);
-    tree.args(["--prefix", "none", "--format", "{p}", "--locked"]);
+    tree.args(["--prefix", "none", "--format", "{p}|{f}", "--locked"]);
     let output = tree.current_dir(top()).output().expect("cargo tree runs");
     assert!(output.status.success(), "{output:?}");
     let text = String::from_utf8(output.stdout).expect("text");
-    let names = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().next());
-    names.map(str::to_owned).collect()
+    let names = text.lines().filter_map(|line| {
+        let (package, features) = line.split_once('|')?;
+        let name = package.split_whitespace().next()?;
+        let sockets = features.split(',').any(|feature| feature == "net");
+        Some(match (name, sockets) {
+            ("mio", true) => "socket2".to_owned(),
+            _ => name.to_owned(),
+        })
+    });
+    names.collect()
 }
 
 #[test]

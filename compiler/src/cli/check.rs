@@ -1,28 +1,47 @@
-//! `meshc check`: findings, and with `--fix` what mends them.
+//! `meshc check`: findings, and with `--fix` what mends them; of a repository, some files, or what an editor holds; once, or
+//! after each change.
 //!
 //! Never writes anything but the documents that `--fix` mends.
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context as _, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use super::open::Opened;
+use super::open::{Opened, Piped};
 use super::output::Output;
+use super::since::Since;
+use super::watch::{self, Watch};
 use super::{Common, Outcome, fix as write, open};
-use crate::Checked;
+use crate::Compiler;
 use crate::diag::counted;
 use crate::fix::{Level, fix};
+use crate::world::MOST_BYTES;
 
 /// The arguments.
 #[derive(Debug, Args)]
+#[command(after_long_help = EXAMPLES)]
 pub(super) struct Check {
     #[command(flatten)]
     common: Common,
 
-    /// More files, where the first path is a file too.
+    /// More files, where the first path is a file too; `-` is a document on standard input.
     #[arg(value_name = "FILE")]
     more: Vec<PathBuf>,
+
+    /// The file of the repository that `-` stands for, whether it is there or not: the rest is read from the directory.
+    #[arg(long, value_name = "FILE")]
+    stdin_path: Option<PathBuf>,
+
+    /// Tell only what touches files that have changed since the branch left this revision; everything is compiled.
+    #[arg(long, value_name = "REVISION")]
+    since: Option<String>,
+
+    /// Check again whenever a file changes, until Ctrl-C.
+    #[arg(long, conflicts_with_all = ["fix", "diff", "stdin_path"])]
+    watch: bool,
 
     /// Mend what can be mended, and say what is left: `safe` fixes keep the meaning, `unsafe` ones are all.
     #[arg(long, value_enum, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "safe")]
@@ -32,6 +51,15 @@ pub(super) struct Check {
     #[arg(long)]
     diff: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  meshc check                                   the repository in this directory
+  meshc check --since main --format github      what a pull request touches, beside its lines
+  meshc check --report sarif=mesh.sarif         for people, and for code scanning
+  meshc check --fix                             mend what keeps its meaning
+  meshc check - --stdin-path web/route.yaml     what an editor has not saved yet
+  meshc check --watch                           again after each change";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LevelArg {
@@ -43,22 +71,70 @@ enum LevelArg {
 
 impl Check {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let Common {
-            path,
-            settings,
-            findings,
-        } = &self.common;
-        let paths: Vec<_> = std::iter::once(path).chain(&self.more).cloned().collect();
-        let mut opened = open::open_with(&paths, settings, findings.said())?;
-        opened.settings.now = Some(now());
-        if self.fix.is_none() && !self.diff {
-            return self.tell(opened.checked(), &opened, output);
+        if self.watch {
+            return self.watch(output);
         }
+        let opened = self.open()?;
+        if self.fix.is_none() && !self.diff {
+            let mut checked = opened.checked();
+            let found = (&mut checked.diagnostics, &checked.sources);
+            let outcome = self.common.findings.tell(found, &opened, output)?;
+            // The process ends now, and gives everything back at once.
+            std::mem::forget(checked);
+            return Ok(outcome);
+        }
+        self.mend(&opened, output)
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        let paths = std::iter::once(&self.common.path).chain(&self.more);
+        paths.cloned().collect()
+    }
+
+    fn open(&self) -> Result<Opened, anyhow::Error> {
+        let Common {
+            settings, findings, ..
+        } = &self.common;
+        let mut paths = self.paths();
+        let given = paths.len();
+        paths.retain(|path| path != Path::new("-"));
+        let mut opened = match (given - paths.len(), &self.stdin_path) {
+            (0, None) => open::open_with(&paths, settings, findings.said())?,
+            (0, Some(path)) => bail!(
+                "--stdin-path {} says what is read from standard input: give `-` too",
+                path.display()
+            ),
+            (1, path) => {
+                let directory = match (paths.as_slice(), path) {
+                    ([], _) => Path::new("."),
+                    ([directory], Some(_)) => directory,
+                    _ => bail!("`-` is judged alone, or with --stdin-path in one directory"),
+                };
+                let piped = Piped {
+                    path: path.clone(),
+                    bytes: piped()?,
+                };
+                open::open_piped(directory, piped, settings, findings.said())?
+            }
+            _ => bail!("`-` can be read once"),
+        };
+        opened.settings.now = Some(now());
+        if let Some(revision) = &self.since {
+            opened.since = Some(Since::find(revision, &opened)?);
+        }
+        Ok(opened)
+    }
+
+    fn mend(&self, opened: &Opened, output: &mut Output) -> Result<Outcome, anyhow::Error> {
+        ensure!(
+            self.diff || opened.piped().next().is_none(),
+            "what is read from standard input cannot be written: `--diff` shows what `--fix` would change"
+        );
         let level = match self.fix {
             Some(LevelArg::Unsafe) => Level::Unsafe,
             Some(LevelArg::Safe) | None => Level::Safe,
         };
-        let fixed = fix(opened.world(), &opened.settings, level);
+        let mut fixed = fix(opened.world(), &opened.settings, level);
         let count = |verb: &str| {
             let findings = counted(fixed.applied, "finding");
             let files = counted(fixed.files.len(), "file");
@@ -72,23 +148,58 @@ impl Check {
                 false => Outcome::Findings,
             });
         }
-        write::write(&opened, &fixed)?;
+        write::write(opened, &fixed)?;
         output.complain(&count("mended"));
-        self.tell(fixed.checked, &opened, output)
+        let found = (&mut fixed.checked.diagnostics, &fixed.checked.sources);
+        self.common.findings.tell(found, opened, output)
     }
 
-    fn tell(
-        &self,
-        mut checked: Checked,
-        opened: &Opened,
-        output: &mut Output,
-    ) -> Result<Outcome, anyhow::Error> {
-        let found = (&mut checked.diagnostics, &checked.sources);
-        let outcome = self.common.findings.tell(found, opened, output)?;
-        // The process ends now, and gives everything back at once.
-        std::mem::forget(checked);
-        Ok(outcome)
+    /// One page after the other. Only what cannot be read at the beginning ends it.
+    fn watch(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
+        let findings = &self.common.findings;
+        let paths = self.paths();
+        ensure!(
+            !paths.iter().any(|path| path == Path::new("-")),
+            "standard input cannot be watched"
+        );
+        self.open()?;
+        let watch = Watch::start(&paths, &findings.files())?;
+        // What is known of files that have not changed.
+        let mut compiler = Compiler::default();
+        let mut people = true;
+        loop {
+            let told = self.open().and_then(|opened| {
+                people = matches!(opened.effective.format(), "human" | "concise");
+                let mut compiled = compiler.compile(opened.world(), &opened.settings);
+                let found = (&mut compiled.diagnostics, &compiled.sources);
+                findings.tell(found, &opened, output)
+            });
+            if let Err(trouble) = told {
+                output.complain(&format!("error: {trouble:#}\n"));
+            }
+            if output.closed() {
+                return Ok(Outcome::Clean);
+            }
+            output.complain("watching for changes; Ctrl-C ends it\n");
+            watch.changed()?;
+            match people {
+                true => output.tell(watch::separator())?,
+                // Programs read the rest.
+                false => output.complain(watch::separator()),
+            }
+        }
     }
+}
+
+/// What stands on standard input. More than a document may have need not be read: its size refuses it.
+fn piped() -> Result<Vec<u8>, anyhow::Error> {
+    let mut bytes = Vec::new();
+    let stdin = std::io::stdin().lock();
+    stdin
+        .take(MOST_BYTES)
+        .read_to_end(&mut bytes)
+        .context("cannot read standard input")?;
+    Ok(bytes)
 }
 
 /// Seconds since 1970.

@@ -128,6 +128,12 @@ impl FindingsArgs {
         [("format", format), ("fail-on", fail_on.map(str::to_owned))]
     }
 
+    /// The files that reports are written into.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let reports = self.reports.iter();
+        reports.map(|report| report.file.clone()).collect()
+    }
+
     /// Results on standard output, the reports in their files.
     pub(super) fn tell(
         &self,
@@ -169,6 +175,11 @@ impl FindingsArgs {
         let paths = opened.paths();
         let Effective { lint, .. } = &opened.effective;
         lint.apply(diagnostics, |file| paths.of(file));
+        if let Some(since) = &opened.since
+            && let Some(left_out) = since.retain(diagnostics, &paths)
+        {
+            output.complain(&left_out);
+        }
         let report = Report {
             diagnostics,
             sources,

@@ -7,25 +7,38 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 
 use super::output::Output;
+use super::since::Since;
 use super::{SettingsArgs, worktree};
 use crate::config::Effective;
 use crate::diag::{Format, Paths, render, summary};
 use crate::model::Settings;
-use crate::world::{DirWorld, FilesWorld, World};
+use crate::world::{ConfigFile, DirWorld, Entry, FilesWorld, Overlay, World};
 use crate::{Analysis, Checked, Compiled, analyse, check, compile};
 
 /// A repository, or some documents that are judged on their own.
 pub(super) struct Opened {
-    place: Place,
+    world: Overlay<Place>,
     /// What counts for it.
     pub(super) effective: Effective,
     pub(super) settings: Settings,
+    /// Which findings are told; all, without it.
+    pub(super) since: Option<Since>,
 }
 
 enum Place {
     Directory(DirWorld),
     Files(FilesWorld),
 }
+
+/// A document that is not read from where it stands.
+pub(super) struct Piped {
+    /// Which one; without it, it is judged on its own.
+    pub(super) path: Option<PathBuf>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What a document without a place is called.
+const NAMELESS: &str = "stdin.yaml";
 
 /// Opens the repository at a path, or some documents on their own.
 pub(super) fn open(paths: &[PathBuf], settings: &SettingsArgs) -> Result<Opened, anyhow::Error> {
@@ -38,14 +51,42 @@ pub(super) fn open_with(
     settings: &SettingsArgs,
     more: impl IntoIterator<Item = (&'static str, Option<String>)>,
 ) -> Result<Opened, anyhow::Error> {
-    let place = place(paths)?;
-    let effective = settings.effective(place.world(), more)?;
+    opened(Overlay::new(place(paths)?), settings, more)
+}
+
+/// As [`open_with`], with a document that stands for its file in the directory, or for itself.
+pub(super) fn open_piped(
+    directory: &Path,
+    piped: Piped,
+    settings: &SettingsArgs,
+    more: impl IntoIterator<Item = (&'static str, Option<String>)>,
+) -> Result<Opened, anyhow::Error> {
+    let (place, name) = match piped.path {
+        None => (place(&[])?, NAMELESS.to_owned()),
+        Some(path) => {
+            let world = DirWorld::open(directory).map_err(|why| unreadable(directory, &why))?;
+            let name = world.name(&path).map_err(|why| unreadable(&path, &why))?;
+            (Place::Directory(world), name)
+        }
+    };
+    let mut world = Overlay::new(place);
+    world.files.insert(name, piped.bytes);
+    opened(world, settings, more)
+}
+
+fn opened(
+    world: Overlay<Place>,
+    settings: &SettingsArgs,
+    more: impl IntoIterator<Item = (&'static str, Option<String>)>,
+) -> Result<Opened, anyhow::Error> {
+    let effective = settings.effective(&world, more)?;
     let mut settings = effective.settings();
-    settings.partial = matches!(place, Place::Files(_));
+    settings.partial = matches!(world.under, Place::Files(_));
     Ok(Opened {
-        place,
+        world,
         effective,
         settings,
+        since: None,
     })
 }
 
@@ -67,6 +108,24 @@ impl Place {
             Self::Directory(world) => world,
             Self::Files(world) => world,
         }
+    }
+}
+
+impl World for Place {
+    fn entries(&self) -> Vec<Entry> {
+        self.world().entries()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.world().read(path)
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        self.world().config()
+    }
+
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        self.world().shared()
     }
 }
 
@@ -98,12 +157,12 @@ impl Opened {
     }
 
     pub(super) fn world(&self) -> &(dyn World + Sync) {
-        self.place.world()
+        &self.world
     }
 
     /// What the files are called by those who look at the whole work tree.
     pub(super) fn paths(&self) -> Paths {
-        match &self.place {
+        match &self.world.under {
             Place::Directory(world) => {
                 Paths::under(&worktree::name(&world.path("")).unwrap_or_default())
             }
@@ -117,9 +176,28 @@ impl Opened {
         }
     }
 
+    /// The directory of the documents, or of the first one.
+    pub(super) fn start(&self) -> PathBuf {
+        let here = || PathBuf::from(".");
+        match &self.world.under {
+            Place::Directory(world) => world.path(""),
+            Place::Files(world) => {
+                let first = world.names().next().and_then(|name| world.path(name));
+                let directory = first.and_then(|path| path.parent().map(Path::to_path_buf));
+                let directory = directory.filter(|path| !path.as_os_str().is_empty());
+                directory.unwrap_or_else(here)
+            }
+        }
+    }
+
+    /// The documents that were not read from where they stand.
+    pub(super) fn piped(&self) -> impl Iterator<Item = &str> {
+        self.world.files.keys().map(String::as_str)
+    }
+
     /// Where a file is.
     pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
-        match &self.place {
+        match &self.world.under {
             Place::Directory(world) => Some(world.path(name)),
             Place::Files(world) => world.path(name),
         }

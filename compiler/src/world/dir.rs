@@ -16,12 +16,15 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{ConfigFile, Entry, EntryKind, World};
 use crate::config::FILE;
+use crate::source::has_extension;
 
 /// More than this of one file is never read; the compiler refuses larger ones by their size.
-const MOST_BYTES: u64 = 2 * 1024 * 1024;
+pub(crate) const MOST_BYTES: u64 = 2 * 1024 * 1024;
 
 /// More documents than this are not listed: the compiler refuses a tenth of it.
 const MOST_ENTRIES: usize = 200_000;
+
+const NO_DOCUMENT: &str = "a document is in a file that ends in .yaml, .yml or .json";
 
 /// A directory.
 #[derive(Debug, Clone)]
@@ -53,6 +56,30 @@ impl DirWorld {
     /// Where a file is.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.root.join(name)
+    }
+
+    /// What a document would be called that may not be there yet.
+    ///
+    /// # Errors
+    /// It is not in this directory, or no document; in words.
+    pub(crate) fn name(&self, path: &Path) -> Result<String, String> {
+        let root = self.root.canonicalize().map_err(|error| words(&error))?;
+        let path = std::path::absolute(path).map_err(|error| words(&error))?;
+        let mut above = path.ancestors();
+        let real = above.find_map(|above| Some((above, above.canonicalize().ok()?)));
+        let (there, real) = real.ok_or("no such file or directory")?;
+        let rest = path.strip_prefix(there).unwrap_or(Path::new(""));
+        let whole = real.join(rest);
+        let inside = whole
+            .strip_prefix(&root)
+            .map_err(|_| format!("it is not in {}", self.root.display()))?;
+        let parts: Option<Vec<&str>> = inside.iter().map(OsStr::to_str).collect();
+        let parts = parts.ok_or("its name is not UTF-8")?;
+        let hidden = parts.iter().any(|part| part.starts_with('.'));
+        if hidden || !has_extension(inside) {
+            return Err(NO_DOCUMENT.to_owned());
+        }
+        Ok(parts.join("/"))
     }
 }
 
@@ -92,8 +119,8 @@ fn document(path: &Path) -> Result<(String, u64), String> {
         return Err(format!("it is a {}", noun(metadata.file_type())));
     }
     let hidden = |part: &OsStr| part.as_encoded_bytes().starts_with(b".");
-    if !is_document(path) || path.file_name().is_none_or(hidden) {
-        return Err("a document is in a file that ends in .yaml, .yml or .json".to_owned());
+    if !has_extension(path) || path.file_name().is_none_or(hidden) {
+        return Err(NO_DOCUMENT.to_owned());
     }
     // As it was given, but for what would hide it: the compiler skips hidden directories, and whoever names a file in one
     // means it.
@@ -126,7 +153,8 @@ impl World for FilesWorld {
         match directory {
             Some(directory) if directory.as_os_str().is_empty() => config(Path::new(".")),
             Some(directory) => config(directory),
-            None => Ok(None),
+            // What is read from a pipe is as good as here.
+            None => config(Path::new(".")),
         }
     }
 }
@@ -155,7 +183,7 @@ impl World for DirWorld {
                     continue;
                 }
                 let kind = item.file_type();
-                if kind.as_ref().is_ok_and(FileType::is_file) && !is_document(Path::new(&name)) {
+                if kind.as_ref().is_ok_and(FileType::is_file) && !has_extension(Path::new(&name)) {
                     continue;
                 }
                 let path = format!("{prefix}{}", name.to_string_lossy());
@@ -221,11 +249,6 @@ fn config(directory: &Path) -> Result<Option<ConfigFile>, String> {
         return Ok(Some(ConfigFile { path, bytes }));
     }
     Ok(None)
-}
-
-fn is_document(name: &Path) -> bool {
-    let extension = name.extension().and_then(|extension| extension.to_str());
-    matches!(extension, Some("json" | "yaml" | "yml"))
 }
 
 fn entry(path: &str, kind: EntryKind) -> Entry {

@@ -2,10 +2,10 @@
 //!
 //! Never touches the network, a work tree or a hook; never follows a link; never reads an object that is too large.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use git2::{ObjectType, Oid, Repository, Tree};
+use git2::{DiffOptions, ObjectType, Oid, Repository, Tree};
 use mesh_bundle::Digest;
 
 use super::{ConfigFile, Entry, EntryKind, World};
@@ -87,9 +87,51 @@ impl History {
     /// # Errors
     /// In words.
     pub fn merge_base(&self, revision: &str) -> Result<GitWorld<'_>, String> {
+        self.world(self.base(revision)?)
+    }
+
+    /// The files of the directory, called as from the top of the work tree, that are not what they were where the branch at hand left another one:
+    /// changed, new, or taken away.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn changed_since(&self, revision: &str) -> Result<BTreeSet<String>, String> {
+        let said = |error: git2::Error| error.message().to_owned();
+        let base = self.repository.find_commit(self.base(revision)?);
+        let tree = base.and_then(|commit| commit.tree()).map_err(said)?;
+        let mut options = DiffOptions::new();
+        // What git ignores is read all the same.
+        options
+            .include_untracked(true)
+            .recurse_untracked_dirs(true)
+            .include_ignored(true)
+            .recurse_ignored_dirs(true)
+            .skip_binary_check(true);
+        if !self.inside.is_empty() {
+            options.disable_pathspec_match(true).pathspec(&self.inside);
+        }
+        let diff = self
+            .repository
+            .diff_tree_to_workdir_with_index(Some(&tree), Some(&mut options));
+        let mut changed = BTreeSet::new();
+        for delta in diff.map_err(said)?.deltas() {
+            for file in [delta.old_file(), delta.new_file()] {
+                if let Some(path) = file.path_bytes() {
+                    changed.insert(String::from_utf8_lossy(path).into_owned());
+                }
+            }
+        }
+        Ok(changed)
+    }
+
+    fn base(&self, revision: &str) -> Result<Oid, String> {
         let (one, other) = (self.commit(revision)?, self.commit("HEAD")?);
         let base = self.repository.merge_base(one, other);
-        self.world(base.map_err(|_| format!("`{revision}` and HEAD have no common commit"))?)
+        base.map_err(|_| {
+            format!(
+                "`{revision}` and HEAD have no common commit: a shallow clone has to fetch more of the history"
+            )
+        })
     }
 
     fn commit(&self, revision: &str) -> Result<Oid, String> {

@@ -1,0 +1,205 @@
+//! `meshc check --watch`: waits for files to change.
+//!
+//! Never reads a file and never decides anything: a wake-up is only a reason to look, and many wake-ups are one. Never
+//! takes part in how the process ends: Ctrl-C does, as it does with every other program.
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use notify::event::{CreateKind, ModifyKind, RemoveKind};
+use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
+
+use super::worktree;
+use crate::config;
+use crate::source::has_extension;
+
+/// Editors write a file in several steps, and `git switch` many files.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// Somebody who writes without a pause sees something too.
+const MOST_EVENTS: usize = 10_000;
+
+/// What a terminal forgets before a page: what it shows, what has been scrolled away, and where it writes.
+const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
+
+/// The files that a check reads.
+pub(super) struct Watch {
+    changes: Receiver<()>,
+    /// Held for as long as events are wanted.
+    _watcher: RecommendedWatcher,
+}
+
+impl Watch {
+    /// Begins to watch. What is written to `ours` is no change.
+    pub(super) fn start(paths: &[PathBuf], ours: &[PathBuf]) -> Result<Self, anyhow::Error> {
+        let (sender, changes) = channel();
+        let whole = matches!(paths, [path] if path.is_dir());
+        let mut roots = Vec::new();
+        for path in paths {
+            let path = path
+                .canonicalize()
+                .with_context(|| format!("cannot watch {}", path.display()))?;
+            let directory = if whole {
+                Some(path.as_path())
+            } else {
+                path.parent()
+            };
+            roots.extend(directory.map(Path::to_path_buf));
+        }
+        let ours = ours.iter().filter_map(|path| real(path)).collect();
+        let watched = Watched {
+            roots: roots.clone(),
+            ours,
+            sender,
+        };
+        let mut watcher = notify::recommended_watcher(move |event| watched.noticed(&event))
+            .context("cannot watch files")?;
+        let mode = if whole {
+            RecursiveMode::Recursive
+        } else {
+            RecursiveMode::NonRecursive
+        };
+        for root in &roots {
+            watch(&mut watcher, root, mode)?;
+        }
+        // The settings may stand further up.
+        if let Some(root) = roots.first()
+            && let Some(top) = worktree::top(root)
+        {
+            for above in root
+                .ancestors()
+                .skip(1)
+                .take_while(|above| above.starts_with(&top))
+            {
+                watch(&mut watcher, above, RecursiveMode::NonRecursive)?;
+            }
+        }
+        Ok(Self {
+            changes,
+            _watcher: watcher,
+        })
+    }
+
+    /// Waits until something has changed and nothing changes any more.
+    pub(super) fn changed(&self) -> Result<(), anyhow::Error> {
+        let gone = || anyhow!("the system watches no longer");
+        self.changes.recv().map_err(|_| gone())?;
+        for _ in 0..MOST_EVENTS {
+            match self.changes.recv_timeout(QUIET) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What stands between two pages.
+pub(super) fn separator() -> &'static str {
+    match std::io::stdout().is_terminal() {
+        true => CLEAR,
+        false => "\n---- changed ----\n",
+    }
+}
+
+fn watch(
+    watcher: &mut RecommendedWatcher,
+    directory: &Path,
+    mode: RecursiveMode,
+) -> Result<(), anyhow::Error> {
+    let watched = watcher.watch(directory, mode);
+    watched.with_context(|| format!("cannot watch {}", directory.display()))
+}
+
+/// Where a file is, or will be.
+fn real(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let directory = path.parent()?.canonicalize().ok()?;
+    Some(directory.join(path.file_name()?))
+}
+
+struct Watched {
+    roots: Vec<PathBuf>,
+    ours: Vec<PathBuf>,
+    sender: Sender<()>,
+}
+
+impl Watched {
+    fn noticed(&self, event: &notify::Result<Event>) {
+        let relevant = match event {
+            Ok(event) => event
+                .paths
+                .iter()
+                .any(|path| self.concerns(event.kind, path)),
+            // Events were lost: look.
+            Err(_) => true,
+        };
+        if relevant {
+            // Who waited has gone.
+            let _ = self.sender.send(());
+        }
+    }
+
+    fn concerns(&self, kind: EventKind, path: &Path) -> bool {
+        if matches!(kind, EventKind::Access(_)) || self.ours.iter().any(|ours| ours == path) {
+            return false;
+        }
+        if path.file_name().is_some_and(|name| name == config::FILE) {
+            return true;
+        }
+        let mut roots = self.roots.iter();
+        let Some(inside) = roots.find_map(|root| path.strip_prefix(root).ok()) else {
+            return false;
+        };
+        let mut parts = inside.iter();
+        if parts.any(|part| part.as_encoded_bytes().starts_with(b".")) {
+            return false;
+        }
+        // Directories come and go with everything in them.
+        let directory = matches!(
+            kind,
+            EventKind::Create(CreateKind::Folder)
+                | EventKind::Remove(RemoveKind::Folder)
+                | EventKind::Modify(ModifyKind::Name(_))
+        );
+        directory || has_extension(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, DataChange, RenameMode};
+
+    use super::*;
+
+    #[test]
+    fn only_what_a_check_reads_is_a_change() {
+        let watched = Watched {
+            roots: vec![PathBuf::from("/top/mesh")],
+            ours: vec![PathBuf::from("/top/mesh/findings.json")],
+            sender: channel().0,
+        };
+        let written = EventKind::Modify(ModifyKind::Data(DataChange::Content));
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::Both));
+        let read = EventKind::Access(AccessKind::Read);
+        let cases = [
+            (written, "/top/mesh/a/b.yaml", true),
+            (written, "/top/meshc.toml", true),
+            (written, "/top/other.yaml", false),
+            (written, "/top/mesh/.git/a.yaml", false),
+            (written, "/top/mesh/README.md", false),
+            (written, "/top/mesh/findings.json", false),
+            (renamed, "/top/mesh/findings.json", false),
+            (renamed, "/top/mesh/v1.2", true),
+            (read, "/top/mesh/a/b.yaml", false),
+        ];
+        for (kind, path, expected) in cases {
+            let found = watched.concerns(kind, Path::new(path));
+            assert_eq!(found, expected, "{kind:?} {path}");
+        }
+    }
+}
