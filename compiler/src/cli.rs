@@ -67,7 +67,7 @@ enum Command {
     Diff(diff::Diff),
     /// Ask the tests of a repository: who may reach what, where requests go, how long that may take.
     Test(test::Test),
-    /// Say what a code such as `dangling-ref` means, and what to do about it.
+    /// Say why a request is allowed, denied or routed so; or what a code such as `dangling-ref` means.
     Explain(explain::Explain),
     /// Draw who may call whom.
     Graph(graph::Graph),

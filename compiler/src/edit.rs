@@ -4,6 +4,7 @@
 //! what is taken out: then there is no edit.
 
 mod place;
+mod without;
 
 use serde_json::{Value, json};
 
@@ -12,6 +13,8 @@ use crate::source::{Document, Layout, MappingEntry, Node, NodeKind, Sources, Spa
 use crate::yaml;
 
 use place::Place;
+
+pub use without::{Without, without};
 
 /// Bytes of a file, and what stands there instead.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -141,6 +141,16 @@ impl Identity {
             .map_err(|why| format!("`{text}` is no SPIFFE ID: {why}"))
     }
 
+    /// Why a proxy that both select gets the other one.
+    pub(crate) fn loses(&self, winner: &Self) -> &'static str {
+        let pairs = |identity: &Self| identity.labels.as_ref().map_or(0, BTreeMap::len);
+        match self.bundled {
+            None => "it only announces names",
+            Some(_) if pairs(self) < pairs(winner) => "another selects it by more labels",
+            Some(_) => "another comes before it by name",
+        }
+    }
+
     /// How meshd issues its certificates; `None` where it only announces names.
     pub(crate) fn issuer(&self, lines: Lines<'_>, inline: &mut Inline) -> Option<Issuer> {
         let bundled = self.bundled.as_ref()?;

@@ -8,6 +8,7 @@ mod bundle;
 mod circuit_breaker;
 mod dataplanes;
 mod effective;
+mod explain;
 mod health_check;
 mod hostnames;
 mod identity;
@@ -40,6 +41,8 @@ use crate::similar::{listed, nearest};
 use asked::{Asked, Proxy};
 use dataplanes::Dataplanes;
 use page::Page;
+
+pub use explain::{Question, explain};
 
 /// For whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,6 +117,17 @@ pub enum NotShown {
         /// What there is.
         ports: Vec<String>,
     },
+    /// A name may mean several things.
+    #[error("`{name}` means more than one thing: say {}", listed(.ways.iter().map(String::as_str), "or"))]
+    Several {
+        /// What was asked for.
+        name: String,
+        /// Ways to say which.
+        ways: Vec<String>,
+    },
+    /// No proxy would look at what was asked for.
+    #[error("{0}")]
+    NoAnswer(String),
     /// The bundle does not hold what its manifest names: a defect of the compiler.
     #[error("the configuration of `{name}` is incomplete: {reason}")]
     Incomplete {

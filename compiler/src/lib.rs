@@ -9,6 +9,7 @@
 mod analysis;
 pub mod cli;
 mod compile;
+mod compose;
 pub mod config;
 mod defaults;
 pub mod diag;

@@ -1,6 +1,6 @@
-//! `meshc explain`: the pages of the codes.
+//! `meshc explain`: the pages of the codes, and why requests are allowed, denied or routed as they are.
 //!
-//! Never needs a repository.
+//! Never judges what is decided: the compiler has tests of that.
 
 use mesh_compiler::diag::codes;
 
@@ -23,4 +23,135 @@ fn an_unknown_code_is_named_with_the_nearest() {
     let repo = Repo::new();
     let ran = repo.meshc(&["explain", "danglin-ref"]);
     ran.exits(2).complains("did you mean `dangling-ref`?");
+}
+
+/// The shop in parts, so that a test can change one.
+fn shop() -> Repo {
+    let repo = Repo::new();
+    for (path, text) in [
+        ("mesh.yaml", include_str!("../../examples/shop/mesh.yaml")),
+        (
+            "web.yaml",
+            include_str!("../../examples/shop/web/dataplane.yaml"),
+        ),
+        (
+            "outsider.yaml",
+            include_str!("../../examples/shop/outsider/dataplane.yaml"),
+        ),
+        (
+            "services.yaml",
+            include_str!("../../examples/shop/api/services.yaml"),
+        ),
+        (
+            "api.yaml",
+            include_str!("../../examples/shop/api/dataplanes.yaml"),
+        ),
+        (
+            "canary.yaml",
+            include_str!("../../examples/shop/api/canary.yaml"),
+        ),
+        (
+            "permission.yaml",
+            include_str!("../../examples/shop/api/permission.yaml"),
+        ),
+        ("db.yaml", include_str!("../../examples/shop/db/db.yaml")),
+    ] {
+        repo.write(path, text);
+    }
+    repo
+}
+
+#[test]
+fn a_request_is_explained_whether_it_is_allowed_or_denied() {
+    let repo = shop();
+    let allowed = repo.meshc(&["explain", "--from", "web", "--to", "api", "GET", "/orders"]);
+    allowed
+        .exits(0)
+        .says("web-1 to api:http, GET /orders: allowed")
+        .says("permission.yaml:13")
+        .says("90 %      to api-v1:http")
+        .says("without     this line: denied");
+    let denied = repo.meshc(&[
+        "explain", "--from", "outsider", "--to", "api", "GET", "/orders",
+    ]);
+    denied
+        .exits(0)
+        .says("outsider-1 to api:http, GET /orders: denied")
+        .says("with        this document: allowed");
+    // What is proposed does what is said of it.
+    let json = repo.meshc(&[
+        "explain", "--from", "outsider", "--to", "api", "--format", "json",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&json.exits(0).stdout).expect("JSON");
+    let yaml = json["answers"][0]["changes"][0]["with"].as_str();
+    repo.write("proposed.yaml", yaml.expect("a document"));
+    repo.meshc(&["explain", "--from", "outsider", "--to", "api"])
+        .exits(0)
+        .says("outsider-1 to api:http, GET /: allowed");
+}
+
+#[test]
+fn connections_are_asked_about_without_a_request() {
+    let repo = shop();
+    repo.meshc(&["explain", "--from", "api", "--to", "db:sql"])
+        .exits(0)
+        .says("api-1, api-2 to db:sql: allowed");
+    repo.meshc(&[
+        "explain", "--from", "api", "--to", "db", "--port", "5432", "--mesh", "default",
+    ])
+    .exits(0)
+    .says("api-1, api-2 to db:sql: allowed");
+}
+
+#[test]
+fn what_is_proposed_is_what_new_writes() {
+    let repo = shop();
+    std::fs::remove_file(repo.path("permission.yaml")).expect("it is there");
+    let json = repo.meshc(&[
+        "explain", "--from", "web", "--to", "api", "--format", "json",
+    ]);
+    let json: serde_json::Value = serde_json::from_str(&json.exits(0).stdout).expect("JSON");
+    let new = repo.meshc(&["new", "permission", "api", "--from", "web"]);
+    assert_eq!(
+        json["answers"][0]["changes"][0]["with"],
+        new.exits(0).stdout.as_str()
+    );
+}
+
+#[test]
+fn what_cannot_be_answered_is_said() {
+    let repo = shop();
+    for (arguments, why) in [
+        (&["--from", "wbe", "--to", "api"][..], "did you mean `web`?"),
+        (&["--from", "web", "--to", "apy"], "did you mean `api`?"),
+        (&["--from", "web"], "--to"),
+        (
+            &["--from", "web", "--to", "api", "orders"],
+            "such as `GET /orders`",
+        ),
+        (
+            &["--from", "web", "--to", "api", "GET", "orders"],
+            "one begins with `/`",
+        ),
+        (
+            &["--from", "web", "--to", "api", "--header", "x"],
+            "name: value",
+        ),
+        (
+            &["--from", "web", "--to", "api", "--mesh", "defualt"],
+            "did you mean `default`?",
+        ),
+        (&["--from", "web", "--to", "api", "GET", "/a%2"], "path"),
+        (&["GET", "/orders"], "--from and --to"),
+    ] {
+        let all: Vec<&str> = std::iter::once("explain")
+            .chain(arguments.iter().copied())
+            .collect();
+        repo.meshc(&all).exits(2).complains(why);
+    }
+    repo.write("broken.yaml", "type: Mehs\nname: x\n");
+    repo.meshc(&["explain", "--from", "web", "--to", "api"])
+        .exits(2)
+        .complains("unknown-kind")
+        .complains("a repository with errors");
 }

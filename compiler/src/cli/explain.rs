@@ -1,30 +1,110 @@
-//! `meshc explain`: the page of a code.
+//! `meshc explain`: the page of a code; or why a request is allowed, denied or routed as it is.
 //!
-//! Never reads a repository.
+//! Never says what a repository with errors would do: no proxy will ever have it.
 
-use anyhow::bail;
-use clap::Args;
+use std::path::PathBuf;
 
-use super::Outcome;
+use anyhow::{anyhow, bail, ensure};
+use clap::{Args, ValueEnum};
+
 use super::output::Output;
+use super::{Outcome, SettingsArgs, open};
 use crate::diag::codes;
+use crate::flow::Asked;
+use crate::inspect::{self, Form, Question};
 use crate::similar;
 
 /// The arguments.
 #[derive(Debug, Args)]
+#[command(override_usage = "meshc explain [CODE]
+       meshc explain --from <WHO> --to <WHAT> [METHOD PATH] [OPTIONS]")]
 pub(super) struct Explain {
-    /// The code, as it stands in brackets: `dangling-ref`. Without one, all of them are listed.
-    code: Option<String>,
+    /// A code, as it stands in brackets: `dangling-ref`. With `--from` and `--to`, the method and the path of a request:
+    /// `GET /orders`. Without both, all codes are listed, or a connection is asked about.
+    #[arg(value_name = "CODE | METHOD PATH", num_args = 0..=2)]
+    words: Vec<String>,
+
+    #[command(flatten)]
+    way: WayArgs,
+
+    /// The directory that holds the documents.
+    #[arg(
+        short = 'C',
+        long,
+        value_name = "DIRECTORY",
+        default_value = ".",
+        requires = "from"
+    )]
+    path: PathBuf,
+
+    /// For people or for programs.
+    #[arg(long, value_enum, default_value_t = FormArg::Human, requires = "from")]
+    format: FormArg,
+
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// From whom to what.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "A request or connection")]
+struct WayArgs {
+    /// Who sends it: a workload, a Dataplane, a service, a SPIFFE ID or a KRI; `Dataplane/web`, `Workload/web` and the like
+    /// where a name means several things.
+    #[arg(long, value_name = "WHO", requires = "to")]
+    from: Option<String>,
+
+    /// Where to: a service, its port (`api:http`) or hostname, a workload, a Dataplane or a KRI.
+    #[arg(long, value_name = "WHAT", requires = "from")]
+    to: Option<String>,
+
+    /// The name or number of the port, where the service has several.
+    #[arg(long, value_name = "PORT", requires = "from")]
+    port: Option<String>,
+
+    /// A header of the request. May be given more than once.
+    #[arg(long = "header", value_name = "NAME: VALUE", requires = "from", value_parser = header)]
+    headers: Vec<(String, String)>,
+
+    /// Only this mesh.
+    #[arg(long, value_name = "NAME", requires = "from")]
+    mesh: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FormArg {
+    /// A page.
+    Human,
+    /// JSON.
+    Json,
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text
+        .split_once(':')
+        .ok_or("write it as `name: value`, such as `x-user: 7`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 impl Explain {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let Some(code) = self.code.as_deref() else {
-            let rows = codes()
-                .iter()
-                .map(|info| format!("{:24}{}\n", info.code.0, info.title));
-            output.tell(&rows.collect::<String>())?;
-            return Ok(Outcome::Clean);
+        match (&self.way.from, &self.way.to) {
+            (Some(from), Some(to)) => self.request(from, to, output),
+            _ => self.code(output),
+        }
+    }
+
+    fn code(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
+        let code = match self.words.as_slice() {
+            [] => {
+                let rows = codes()
+                    .iter()
+                    .map(|info| format!("{:24}{}\n", info.code.0, info.title));
+                output.tell(&rows.collect::<String>())?;
+                return Ok(Outcome::Clean);
+            }
+            [code] => code,
+            _ => bail!("a request needs --from and --to: who sends it, and where to"),
         };
         if let Some(info) = codes().iter().find(|info| info.code.0 == code) {
             output.tell(info.page)?;
@@ -34,5 +114,47 @@ impl Explain {
             Some(near) => bail!("there is no code `{code}`; did you mean `{near}`?"),
             None => bail!("there is no code `{code}`; `meshc explain` lists all"),
         }
+    }
+
+    fn request(&self, from: &str, to: &str, output: &mut Output) -> Result<Outcome, anyhow::Error> {
+        let question = Question {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            port: self.way.port.clone(),
+            mesh: self.way.mesh.clone(),
+            request: self.asked()?,
+        };
+        let opened = open::open(std::slice::from_ref(&self.path), &self.settings)?;
+        // Whether it is allowed or denied, the question is answered; findings leave it open.
+        let analysis = opened.sound(output).ok_or_else(|| {
+            anyhow!("a repository with errors does nothing that could be explained")
+        })?;
+        let form = match self.format {
+            FormArg::Human => Form::Human,
+            FormArg::Json => Form::Json,
+        };
+        let text = inspect::explain(&analysis, opened.world(), &question, form)?;
+        output.tell(&text)?;
+        Ok(Outcome::Clean)
+    }
+
+    fn asked(&self) -> Result<Option<Asked>, anyhow::Error> {
+        let request = match self.words.as_slice() {
+            [] if self.way.headers.is_empty() => return Ok(None),
+            [] => Asked::new("GET", "/"),
+            [target] if target.starts_with('/') => Asked::new("GET", target),
+            [method, target] => {
+                ensure!(
+                    target.starts_with('/'),
+                    "`{target}` is no path: one begins with `/`"
+                );
+                Asked::new(method, target)
+            }
+            _ => bail!("a request is a method and a path, such as `GET /orders`"),
+        };
+        let headers = self.way.headers.iter();
+        Ok(Some(headers.fold(request, |asked, (name, value)| {
+            asked.with(name, value)
+        })))
     }
 }

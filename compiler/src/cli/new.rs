@@ -12,6 +12,7 @@ use super::output::Output;
 use super::template::{fill, name};
 use super::{Outcome, file};
 use crate::check;
+use crate::compose;
 use crate::diag::{Format, render};
 use crate::model::Settings;
 use crate::world::MemoryWorld;
@@ -242,20 +243,11 @@ impl Permission {
             Some(domain) => domain.clone(),
             None => format!("{mesh}.{}.mesh.local", self.zone),
         };
-        let clients = self.clients.iter().map(|client| {
-            let id = format!("spiffe://{domain}/workload/{client}");
-            let id = serde_json::Value::from(id);
-            format!("          - spiffeID:\n              type: Exact\n              value: {id}")
-        });
-        let clients: Vec<_> = clients.collect();
+        let clients = self.clients.iter();
+        let clients = clients.map(|client| format!("spiffe://{domain}/workload/{client}"));
+        let clients: Vec<String> = clients.collect();
         let name = format!("{}-clients", self.app);
-        let values = [
-            ("mesh", mesh.as_str()),
-            ("name", &name),
-            ("app", &self.app),
-            ("clients", &clients.join("\n")),
-        ];
-        fill(include_str!("../../templates/new/permission.yaml"), &values)
+        compose::permission(mesh, &name, &[("app", &self.app)], &clients)
     }
 }
 

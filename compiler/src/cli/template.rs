@@ -1,15 +1,8 @@
-//! Texts with places to fill in: `@name@`.
+//! What the arguments of templates have to look like.
 //!
 //! Never lets a value be more than a value: what stands between the signs is judged by whoever asked for it.
 
-/// Fills in values by their names.
-pub(super) fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    let mut text = template.to_owned();
-    for (name, value) in values {
-        text = text.replace(&format!("@{name}@"), value);
-    }
-    text
-}
+pub(super) use crate::compose::fill;
 
 /// A name of a resource: as a label of DNS (RFC 1123).
 pub(super) fn name(text: &str) -> Result<String, String> {

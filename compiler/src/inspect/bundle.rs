@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use mesh_bundle::{Bundle, CaSource, Issuer, Kri, ValueSource};
 
 use super::page::Page;
-use super::words;
 
 pub(super) fn render(bundle: &Bundle) -> String {
     let mut page = Page::default();
@@ -15,22 +14,19 @@ pub(super) fn render(bundle: &Bundle) -> String {
     page.line(1, &format!("format {}", bundle.format));
     for (kri, issuer) in &bundle.issuers {
         page.gap();
-        page.noted(0, &format!("issuer {kri}"), &words::origin(&issuer.origin));
+        page.noted(0, &format!("issuer {kri}"), &issuer.origin);
         issuer_lines(&mut page, issuer);
     }
     for (kri, proxy) in &bundle.proxies {
         page.gap();
         let title = format!("proxy {kri}");
-        page.noted(
-            0,
-            &title,
-            &format!("root {}", proxy.manifest.root().short()),
-        );
+        let root = format!("root {}", proxy.manifest.root().short());
+        page.noted(0, &title, root.as_str());
         if let Some(workload) = &proxy.workload {
             page.line(1, &format!("workload {workload}"));
         }
         for (key, digest) in &proxy.manifest.entries {
-            page.noted(1, &key.to_string(), &digest.short());
+            page.noted(1, &key.to_string(), digest.short().as_str());
         }
     }
     endpoints(&mut page, bundle);

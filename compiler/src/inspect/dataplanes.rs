@@ -101,7 +101,7 @@ impl Answer for Dataplanes<'_> {
                 true => name,
                 false => format!("{name}: {}", selected.inbounds.join(", ")),
             };
-            page.noted(1, &text, &selected.dataplane.words());
+            page.noted(1, &text, &selected.dataplane);
         }
         if self.dataplanes.is_empty() {
             page.line(1, "none");

@@ -15,7 +15,7 @@ use crate::policy::{Source, Table, inbound};
 
 use super::asked::Proxy;
 use super::matches;
-use super::page::Page;
+use super::page::{Note, Page};
 use super::words;
 
 /// What holds of one kind of policy.
@@ -93,12 +93,19 @@ impl From<Origin> for Contribution {
     }
 }
 
+impl From<&Contribution> for Note {
+    fn from(by: &Contribution) -> Self {
+        Self::from(&by.origin())
+    }
+}
+
 impl Contribution {
-    /// As people read it.
-    pub(super) fn words(&self) -> String {
-        match self.place.line {
-            Some(line) => format!("{}:{line}", self.place.file),
-            None => format!("{} {}", self.kri.name(), self.place.file),
+    /// As a bundle has it.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            resource: self.kri.clone(),
+            file: self.place.file.clone(),
+            line: self.place.line.unwrap_or(0),
         }
     }
 
@@ -243,7 +250,7 @@ impl Effective {
         let written =
             |origin: &Contribution| self.values.iter().any(|leaf| leaf.origin.kri == origin.kri);
         for origin in self.origins.iter().filter(|origin| !written(origin)) {
-            page.noted(depth + 1, "(nothing is left of)", &origin.words());
+            page.noted(depth + 1, "(nothing is left of)", origin);
         }
     }
 }
@@ -252,10 +259,10 @@ pub(super) fn show_values(page: &mut Page, depth: usize, values: &[Leaf]) {
     for leaf in values {
         let path = leaf.path.trim_start_matches('/').replace('/', ".");
         let text = format!("{path}  {}", words::json(&leaf.value));
-        page.noted(depth, &text, &leaf.origin.words());
+        page.noted(depth, &text, &leaf.origin);
         for beaten in &leaf.overridden {
             let text = format!("not {}", words::json(&beaten.value));
-            page.noted(depth + 1, &text, &beaten.origin.words());
+            page.noted(depth + 1, &text, &beaten.origin);
         }
     }
 }

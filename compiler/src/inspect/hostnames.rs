@@ -13,7 +13,7 @@ use crate::template::Template;
 
 use super::asked::Asked;
 use super::effective::Contribution;
-use super::page::Page;
+use super::page::{Note, Page};
 use super::{Answer, words};
 
 /// The answer.
@@ -48,7 +48,11 @@ impl<'a> Hostnames<'a> {
 }
 
 /// The documents that make this name of a service.
-fn generators(asked: &Asked<'_>, service: &Service, hostname: &str) -> Vec<Contribution> {
+pub(super) fn generators(
+    asked: &Asked<'_>,
+    service: &Service,
+    hostname: &str,
+) -> Vec<Contribution> {
     let documents = asked.analysis.resources.iter();
     let making = documents.filter_map(|document| {
         let Spec::HostnameGenerator(generator) = &document.spec else {
@@ -72,12 +76,11 @@ impl Answer for Hostnames<'_> {
             generators,
         } in &self.hostnames
         {
-            let by: Vec<String> = generators.iter().map(Contribution::words).collect();
-            let by = match by.is_empty() {
-                true => "built in".to_owned(),
-                false => by.join(", "),
+            let by = match generators.is_empty() {
+                true => Note::from("built in"),
+                false => Note::Lines(generators.iter().map(Contribution::origin).collect()),
             };
-            page.noted(1, hostname, &by);
+            page.noted(1, hostname, by);
         }
         if self.hostnames.is_empty() {
             page.line(1, "none: no HostnameGenerator selects it");

@@ -65,7 +65,7 @@ impl Answer for Identity<'_> {
     fn show(&self, page: &mut Page) {
         page.line(0, &format!("identity of {}", words::name(self.proxy)));
         match (&self.spiffe_id, &self.identity) {
-            (Some(id), Some(by)) => page.noted(1, &id.to_string(), &by.words()),
+            (Some(id), Some(by)) => page.noted(1, &id.to_string(), by),
             _ => page.noted(1, "none: plaintext only", "no MeshIdentity gives it one"),
         }
         let others = self
@@ -77,7 +77,7 @@ impl Answer for Identity<'_> {
         }
         for (domain, by) in &self.trust {
             for by in by {
-                page.noted(1, &format!("believes {domain}"), &by.words());
+                page.noted(1, &format!("believes {domain}"), by);
             }
         }
     }

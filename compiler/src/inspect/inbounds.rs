@@ -2,7 +2,7 @@
 //!
 //! Never merges rules that do not merge: what a kind makes of its rules is for the page of the proxy.
 
-use mesh_bundle::{Kri, ProxyConfig};
+use mesh_bundle::{Kri, Origin, ProxyConfig};
 use serde::Serialize;
 
 use crate::lower::inbound::words as tls_words;
@@ -29,7 +29,7 @@ struct Inbound {
     tls: String,
     policies: Vec<OfKind>,
     #[serde(skip)]
-    origin: String,
+    origin: Origin,
 }
 
 /// The rules of one kind.
@@ -56,7 +56,7 @@ impl<'a> Inbounds<'a> {
                     tls_words(policy.tls.value).to_owned()
                 }),
                 policies: proxy.tables().into_iter().filter_map(of_kind).collect(),
-                origin: words::origin(&proxy.lines.within(proxy.instance.meta, &section.at)),
+                origin: proxy.lines.within(proxy.instance.meta, &section.at),
                 section: section.clone(),
             }
         };
@@ -92,7 +92,7 @@ impl Answer for Inbounds<'_> {
                 for rule in &of_kind.rules {
                     let peer = rule.peer.as_ref();
                     let whom = peer.map_or("everybody".to_owned(), words::json);
-                    page.noted(2, &format!("for {whom}"), &rule.origin.words());
+                    page.noted(2, &format!("for {whom}"), &rule.origin);
                     show_conf(page, 3, "", &rule.conf);
                 }
             }

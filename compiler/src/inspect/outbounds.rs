@@ -118,7 +118,7 @@ impl Answer for Outbounds<'_> {
                 words::port(&outbound.kri),
                 outbound.protocol.as_str()
             );
-            page.noted(0, &title, &words::origin(&outbound.origin));
+            page.noted(0, &title, &outbound.origin);
             for hostname in &outbound.hostnames {
                 page.line(1, &format!("{hostname}:{}", outbound.port));
             }

@@ -84,7 +84,7 @@ impl Answer for Policies<'_> {
             page.gap();
             page.line(0, of_kind.kind);
             for document in &of_kind.documents {
-                page.noted(1, &words::name(&document.kri), &document.words());
+                page.noted(1, &words::name(&document.kri), document);
             }
             for (inbound, policies) in &of_kind.inbounds {
                 let names: Vec<String> = policies.iter().map(words::name).collect();

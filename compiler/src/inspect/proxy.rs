@@ -7,42 +7,42 @@ mod balancing;
 mod external;
 mod fault;
 mod rate_limit;
+mod timeouts;
 mod wide;
 
 use std::fmt::Display;
 
 use mesh_bundle::resource::{
     Cluster, Destination, HttpRoute, Inbound, InboundPolicy, Outbound, Permissions, Protocol,
-    Timeouts, Traffic, WeightedBackend,
+    Proxy, TcpRoute, TlsMode, Traffic, Trust, WeightedBackend,
 };
-use mesh_bundle::{Duration, Key, ProxyConfig, Sourced};
+use mesh_bundle::{Key, Kri, ProxyConfig, Sourced};
 
 use crate::lower::inbound::words as tls_words;
-use crate::lower::leaf::words as timeout_words;
 use crate::provenance::Provenance;
 
-use super::page::Page;
+use super::page::{Note, Page};
 use super::words;
+
+pub(super) use timeouts::rows;
 
 /// What a page is made of.
 pub(super) struct Telling<'a> {
-    config: &'a ProxyConfig,
+    proxy: &'a Kri,
     provenance: &'a Provenance,
     pub(super) page: Page,
 }
 
 pub(super) fn render(config: &ProxyConfig, provenance: &Provenance) -> String {
-    let mut telling = Telling {
-        config,
-        provenance,
-        page: Page::default(),
-    };
-    telling.proxy();
+    let mut telling = Telling::about(&config.proxy.kri, provenance, Page::default());
+    telling.proxy(&config.proxy, &config.trust);
     for (name, (inbound, policy)) in &config.inbounds {
         telling.inbound(name, inbound, policy);
     }
     for outbound in config.outbounds.values() {
-        telling.outbound(outbound);
+        let destination = config.destinations.get(&outbound.destination);
+        telling.page.gap();
+        telling.outbound(outbound, destination);
     }
     for destination in config.destinations.values() {
         telling.destination(destination);
@@ -50,20 +50,42 @@ pub(super) fn render(config: &ProxyConfig, provenance: &Provenance) -> String {
     for cluster in config.clusters.values() {
         telling.cluster(cluster);
     }
-    telling.wide();
+    telling.wide(&config.wide);
     telling.page.finish()
 }
 
+impl<'a> Telling<'a> {
+    /// Goes on with a page, about one proxy.
+    pub(super) fn about(proxy: &'a Kri, provenance: &'a Provenance, page: Page) -> Self {
+        Self {
+            proxy,
+            provenance,
+            page,
+        }
+    }
+}
+
 impl Telling<'_> {
-    fn proxy(&mut self) {
-        let proxy = &self.config.proxy;
+    fn proxy(&mut self, proxy: &Proxy, trust: &Trust) {
+        self.identity(proxy);
+        for (domain, anchors) in &trust.anchors {
+            let text = format!(
+                "trusts      {domain}, {} CA of MeshTrust documents",
+                anchors.len()
+            );
+            self.page.line(1, &text);
+        }
+    }
+
+    /// Who it is.
+    pub(super) fn identity(&mut self, proxy: &Proxy) {
         let title = format!(
             "proxy {} (mesh {}, zone {})",
             words::name(&proxy.kri),
             proxy.kri.mesh(),
             proxy.zone
         );
-        self.page.noted(0, &title, &words::origin(&proxy.origin));
+        self.page.noted(0, &title, &proxy.origin);
         match &proxy.identity {
             None => {
                 let nobody = "identity    none: plaintext only";
@@ -71,18 +93,11 @@ impl Telling<'_> {
             }
             Some(identity) => {
                 let id = format!("identity    {}", identity.spiffe_id);
-                self.page.noted(1, &id, &words::origin(&identity.origin));
+                self.page.noted(1, &id, &identity.origin);
                 let issuer = identity.issuer.name();
                 let text = format!("certificate {} of {issuer}", identity.lifetime);
                 self.page.line(1, &text);
             }
-        }
-        for (domain, anchors) in &self.config.trust.anchors {
-            let text = format!(
-                "trusts      {domain}, {} CA of MeshTrust documents",
-                anchors.len()
-            );
-            self.page.line(1, &text);
         }
     }
 
@@ -96,15 +111,9 @@ impl Telling<'_> {
             inbound.workload_port,
             inbound.protocol.as_str()
         );
-        self.page.noted(0, &title, &words::origin(&inbound.origin));
+        self.page.noted(0, &title, &inbound.origin);
         let key = Key::InboundPolicy(name.to_owned());
-        let tls = policy.tls.map_ref(|mode| tls_words(*mode));
-        match &self.config.proxy.identity {
-            Some(_) => self.value(1, "tls", &tls, &key, "tls"),
-            None => self
-                .page
-                .noted(1, "tls         disabled", "the proxy has no identity"),
-        }
+        self.mode(policy, &key);
         match &policy.permissions {
             Some(permissions) => self.permissions(permissions),
             None => self
@@ -142,6 +151,20 @@ impl Telling<'_> {
         }
     }
 
+    /// Which transport an inbound accepts.
+    pub(super) fn mode(&mut self, policy: &InboundPolicy, key: &Key) {
+        match policy.tls.value {
+            TlsMode::Disabled => {
+                self.page
+                    .noted(1, "tls         disabled", "the proxy has no identity");
+            }
+            mode => {
+                let tls = policy.tls.map_ref(|_| tls_words(mode));
+                self.value(1, "tls", &tls, key, "tls");
+            }
+        }
+    }
+
     fn permissions(&mut self, permissions: &Permissions) {
         for (word, rules) in [
             ("deny", &permissions.deny),
@@ -150,17 +173,16 @@ impl Telling<'_> {
         ] {
             for rule in rules {
                 let text = format!("{word:<11} {}", words::peer(&rule.peer));
-                self.page.noted(1, &text, &words::origin(&rule.origin));
+                self.page.noted(1, &text, &rule.origin);
             }
         }
-        let origin = words::origin(&permissions.unmatched);
-        self.page.noted(1, "deny        everybody else", &origin);
+        let unmatched = &permissions.unmatched;
+        self.page.noted(1, "deny        everybody else", unmatched);
     }
 
-    fn outbound(&mut self, outbound: &Outbound) {
-        self.page.gap();
+    /// A listener, and where it leads.
+    pub(super) fn outbound(&mut self, outbound: &Outbound, destination: Option<&Destination>) {
         let address = std::net::SocketAddr::new(outbound.address, outbound.port);
-        let destination = self.config.destinations.get(&outbound.destination);
         let number = destination.map_or_else(String::new, |d| format!(" (port {})", d.port));
         let captured = match outbound.captured {
             true => ", captured",
@@ -170,7 +192,7 @@ impl Telling<'_> {
             "outbound {address} -> {}{number}{captured}",
             words::port(&outbound.destination)
         );
-        self.page.noted(0, &title, &words::origin(&outbound.origin));
+        self.page.noted(0, &title, &outbound.origin);
     }
 
     fn destination(&mut self, destination: &Destination) {
@@ -180,8 +202,7 @@ impl Telling<'_> {
             words::port(&destination.kri),
             destination.protocol.as_str()
         );
-        self.page
-            .noted(0, &title, &words::origin(&destination.origin));
+        self.page.noted(0, &title, &destination.origin);
         let vip = destination.vip.map(|vip| vip.to_string());
         for host in destination.hostnames.iter().chain(&vip) {
             self.page
@@ -195,9 +216,7 @@ impl Telling<'_> {
                 }
             }
             Traffic::Tcp { route } => {
-                let text = format!("connections {}", words::name(&route.kri));
-                self.page.noted(1, &text, &words::origin(&route.origin));
-                self.split(2, &route.backends);
+                self.connections(route);
             }
         }
         let protocol = match &destination.traffic {
@@ -213,17 +232,17 @@ impl Telling<'_> {
         }
     }
 
-    fn route(&mut self, index: usize, route: &HttpRoute, key: &Key) {
-        let name = match route.kri.kind() {
-            "msvc" | "extsvc" | "mzsvc" => "else".to_owned(),
-            _ => format!("{} {}", words::name(&route.kri), route.kri.section()),
-        };
-        let text = format!(
-            "route {:<5} {} ({name})",
-            index + 1,
-            words::request(&route.matches)
-        );
-        self.page.noted(1, &text, &words::origin(&route.origin));
+    /// Where connections go.
+    pub(super) fn connections(&mut self, route: &TcpRoute) {
+        let text = format!("connections {}", words::name(&route.kri));
+        self.page.noted(1, &text, &route.origin);
+        self.split(2, &route.backends);
+    }
+
+    /// One rule: what requests look like that take it, and what becomes of them.
+    pub(super) fn route(&mut self, index: usize, route: &HttpRoute, key: &Key) {
+        let text = format!("route {:<5} {}", index + 1, rule(route));
+        self.page.noted(1, &text, &route.origin);
         for line in route.filters.iter().flat_map(words::filter) {
             self.page.line(2, &line);
         }
@@ -252,8 +271,7 @@ impl Telling<'_> {
                 .as_ref()
                 .map_or("nobody (500)".to_owned(), words::port);
             let text = format!("{share:<9} to {to}");
-            self.page
-                .noted(depth, &text, &words::origin(&backend.origin));
+            self.page.noted(depth, &text, &backend.origin);
         }
     }
 
@@ -264,7 +282,7 @@ impl Telling<'_> {
             words::port(&cluster.kri),
             cluster.protocol.as_str()
         );
-        self.page.noted(0, &title, &words::origin(&cluster.origin));
+        self.page.noted(0, &title, &cluster.origin);
         for id in &cluster.identities {
             self.page.line(1, &format!("server      {id}"));
         }
@@ -292,32 +310,6 @@ impl Telling<'_> {
         }
     }
 
-    fn timeouts(
-        &mut self,
-        timeouts: &Timeouts,
-        protocol: Protocol,
-        connect: Option<&str>,
-        key: &Key,
-        place: &str,
-    ) {
-        for (name, field, value) in rows(timeouts, protocol, connect) {
-            self.timeout(1, name, value, key, &format!("{place}/{field}"));
-        }
-    }
-
-    /// A timeout, what set it, and what that overrode.
-    fn timeout(
-        &mut self,
-        depth: usize,
-        name: &str,
-        value: &Sourced<Duration>,
-        key: &Key,
-        place: &str,
-    ) {
-        let value = value.map_ref(|span| timeout_words(*span));
-        self.value(depth, name, &value, key, place);
-    }
-
     /// A value, what set it, and what that overrode.
     pub(super) fn value<T: Display>(
         &mut self,
@@ -329,50 +321,19 @@ impl Telling<'_> {
     ) {
         let text = format!("{name:<11} {}", value.value);
         self.page
-            .noted(depth, &text, &words::set_by(value.origin.as_ref()));
-        let proxy = &self.config.proxy.kri;
-        for overridden in self.provenance.of(proxy, key, place) {
+            .noted(depth, &text, Note::of(value.origin.as_ref()));
+        for overridden in self.provenance.of(self.proxy, key, place) {
             let text = format!("{:<11} instead of {}", "", overridden.value);
-            self.page
-                .noted(depth, &text, &words::origin(&overridden.origin));
+            self.page.noted(depth, &text, &overridden.origin);
         }
     }
 }
 
-/// The timeouts that have a meaning for a protocol; those that are off by nature only where a policy sets them.
-fn rows<'a>(
-    timeouts: &'a Timeouts,
-    protocol: Protocol,
-    connect: Option<&str>,
-) -> Vec<(&'static str, &'static str, &'a Sourced<Duration>)> {
-    let set = |value: &Sourced<Duration>| value.origin.is_some() && !value.value.is_zero();
-    let http = protocol.is_http();
-    let all = [
-        (connect.is_some(), "connect", "connect", &timeouts.connect),
-        (true, "idle", "idle", &timeouts.idle),
-        (http, "request", "request", &timeouts.request),
-        (http, "stream idle", "streamIdle", &timeouts.stream_idle),
-        (
-            http && set(&timeouts.max_stream),
-            "max stream",
-            "maxStream",
-            &timeouts.max_stream,
-        ),
-        (
-            http && set(&timeouts.max_connection),
-            "max conn",
-            "maxConnection",
-            &timeouts.max_connection,
-        ),
-        (
-            http && set(&timeouts.request_headers),
-            "headers",
-            "requestHeaders",
-            &timeouts.request_headers,
-        ),
-    ];
-    all.into_iter()
-        .filter(|(shown, ..)| *shown)
-        .map(|(_, name, field, value)| (name, field, value))
-        .collect()
+/// A rule in a few words.
+pub(super) fn rule(route: &HttpRoute) -> String {
+    let name = match route.kri.kind() {
+        "msvc" | "extsvc" | "mzsvc" => "else".to_owned(),
+        _ => format!("{} {}", words::name(&route.kri), route.kri.section()),
+    };
+    format!("{} ({name})", words::request(&route.matches))
 }

@@ -159,7 +159,7 @@ impl Answer for Routes<'_> {
         page.line(0, &title);
         for route in &self.routes {
             page.gap();
-            page.noted(0, &route.words, &route.origin.words());
+            page.noted(0, &route.words, &route.origin);
             show_values(page, 1, &route.values);
             for policy in &route.policies {
                 policy.show(page, 1);

@@ -47,7 +47,7 @@ pub(super) fn page(proxy: &str, before: &Value, after: &Value) -> String {
         page.line(1, &place.join("/"));
         for (sign, told) in [("-", &change.before), ("+", &change.after)] {
             if let Some(told) = told {
-                page.noted(2, &format!("{sign} {}", told.value), &told.origin);
+                page.noted(2, &format!("{sign} {}", told.value), told.origin.as_str());
             }
         }
     }

@@ -18,11 +18,6 @@ pub(super) fn origin(origin: &Origin) -> String {
     }
 }
 
-/// What set a value.
-pub(super) fn set_by(set_by: Option<&Origin>) -> String {
-    set_by.map_or_else(|| "built in".to_owned(), origin)
-}
-
 /// A service port: `api:http`.
 pub(super) fn port(kri: &Kri) -> String {
     format!("{}:{}", name(kri), kri.section())

@@ -15,7 +15,7 @@ impl Telling<'_> {
             for backend in &rule.acts {
                 let whom = words::whom(rule.peer.as_ref());
                 let text = format!("log         {}, for {whom}", sink(&backend.sink));
-                self.page.noted(1, &text, &words::origin(&backend.origin));
+                self.page.noted(1, &text, &backend.origin);
             }
         }
     }

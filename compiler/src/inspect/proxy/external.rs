@@ -11,7 +11,7 @@ use mesh_bundle::resource::external::{
 use super::Telling;
 
 impl Telling<'_> {
-    pub(super) fn external(&mut self, external: &External) {
+    pub(in crate::inspect) fn external(&mut self, external: &External) {
         for endpoint in &external.endpoints {
             let priority = match endpoint.priority {
                 0 => String::new(),

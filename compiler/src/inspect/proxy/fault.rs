@@ -11,11 +11,16 @@ use super::Telling;
 impl Telling<'_> {
     pub(super) fn faults(&mut self, rules: &[IndependentRule<Fault>]) {
         for rule in rules {
-            for fault in &rule.acts {
-                let whom = words::whom(rule.peer.as_ref());
-                let text = format!("fault       {}, for {whom}", parts(fault));
-                self.page.noted(1, &text, &words::origin(&fault.origin));
-            }
+            self.fault(rule);
+        }
+    }
+
+    /// What one rule does.
+    pub(in crate::inspect) fn fault(&mut self, rule: &IndependentRule<Fault>) {
+        for fault in &rule.acts {
+            let whom = words::whom(rule.peer.as_ref());
+            let text = format!("fault       {}, for {whom}", parts(fault));
+            self.page.noted(1, &text, &fault.origin);
         }
     }
 }

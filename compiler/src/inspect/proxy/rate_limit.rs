@@ -29,16 +29,34 @@ impl Telling<'_> {
         place: &str,
     ) {
         if let Some(tcp) = tcp {
-            let place = format!("{place}/tcp");
-            self.rate(
-                "connections",
-                (&tcp.disabled, &tcp.rate),
-                depth,
-                key,
-                &place,
-            );
+            self.connection_limit(tcp, depth, key, place);
         }
-        let Some(http) = http else { return };
+        if let Some(http) = http {
+            self.request_limit(http, depth, key, place);
+        }
+    }
+
+    /// How many connections. `place` is that of the limits in the resource.
+    pub(in crate::inspect) fn connection_limit(
+        &mut self,
+        tcp: &TcpRateLimit,
+        depth: usize,
+        key: &Key,
+        place: &str,
+    ) {
+        let place = format!("{place}/tcp");
+        let parts = (&tcp.disabled, &tcp.rate);
+        self.rate("connections", parts, depth, key, &place);
+    }
+
+    /// How many requests. `place` is that of the limits in the resource.
+    pub(in crate::inspect) fn request_limit(
+        &mut self,
+        http: &HttpRateLimit,
+        depth: usize,
+        key: &Key,
+        place: &str,
+    ) {
         let place = format!("{place}/http");
         self.rate("requests", (&http.disabled, &http.rate), depth, key, &place);
         if http.limit().is_none() {

@@ -8,22 +8,21 @@ use mesh_bundle::resource::{
     PassthroughMode, PassthroughProtocol, Profile, PrometheusEndpoint, Tag, TagValue, Tracing,
     TracingBackend,
 };
-use mesh_bundle::{Key, Sourced};
+use mesh_bundle::{Key, ProxyWide, Sourced};
 
 use crate::inspect::words;
 
 use super::Telling;
 
 impl Telling<'_> {
-    pub(super) fn wide(&mut self) {
-        let config = self.config;
-        if let Some(metrics) = &config.wide.metrics {
+    pub(super) fn wide(&mut self, wide: &ProxyWide) {
+        if let Some(metrics) = &wide.metrics {
             self.metrics(metrics);
         }
-        if let Some(tracing) = &config.wide.tracing {
+        if let Some(tracing) = &wide.tracing {
             self.tracing(tracing);
         }
-        if let Some(passthrough) = &config.wide.passthrough {
+        if let Some(passthrough) = &wide.passthrough {
             self.passthrough(passthrough);
         }
     }
@@ -96,7 +95,7 @@ impl Telling<'_> {
         self.value(1, "may leave", &mode, &Key::Passthrough, "mode");
         for (index, entry) in passthrough.matches.iter().enumerate() {
             let text = format!("{:<11} {}", index + 1, leaving(entry));
-            self.page.noted(1, &text, &words::origin(&entry.origin));
+            self.page.noted(1, &text, &entry.origin);
         }
     }
 
