@@ -2,6 +2,8 @@
 //!
 //! Never sleeps: every wait is for a message.
 
+mod cases;
 mod diagnostics;
+mod edits;
 mod life;
 mod project;

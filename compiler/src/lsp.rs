@@ -6,16 +6,27 @@
 //! One thread reads messages, one does all else: what comes in while it compiles waits in a queue that has a bound, and
 //! only the newest text of a document is compiled.
 
+mod action;
 mod buffer;
+mod callers;
 mod client;
+mod completion;
+mod cursor;
+mod definition;
 mod diagnostics;
 mod disk;
 mod documents;
 mod folder;
 mod frame;
+mod hover;
+mod lens;
 mod meaning;
+mod page;
 mod position;
+mod question;
 mod queue;
+mod reference;
+mod schema;
 mod server;
 mod uri;
 

@@ -12,11 +12,12 @@ mod union;
 
 use crate::kinds::{Body, KINDS, KindInfo, Scope};
 
+pub(crate) use document::READ_ONLY;
 pub use document::schemas;
 pub use field::Field;
 pub use union::union;
 
-use remark::Remark;
+pub(crate) use remark::Remark;
 
 /// What there is to know of a kind.
 #[derive(Debug, Clone, PartialEq, Eq)]

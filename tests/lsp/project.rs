@@ -52,6 +52,10 @@ impl Project {
         write(self.directory.path(), name, text);
     }
 
+    pub(super) fn root(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub(super) fn uri(&self, name: &str) -> String {
         uri(self.directory.path(), name)
     }

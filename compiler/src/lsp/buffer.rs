@@ -2,10 +2,11 @@
 //!
 //! Never looks at the disk, and never at what the text means.
 
-use gen_lsp_types::{TextDocumentContentChangeEvent, TextDocumentItem};
+use gen_lsp_types::{Position, Range, TextDocumentContentChangeEvent, TextDocumentItem};
 use mesh_bundle::Digest;
 
 use super::position::{Encoding, Lines};
+use crate::source::Span;
 
 /// An open document.
 #[derive(Debug, Clone)]
@@ -65,6 +66,21 @@ impl Buffer {
     /// What names its bytes.
     pub(super) fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// Which byte is meant.
+    pub(super) fn offset(&self, position: Position, encoding: Encoding) -> usize {
+        self.lines.offset(&self.text, position, encoding)
+    }
+
+    /// Which bytes are meant.
+    pub(super) fn span(&self, range: Range, encoding: Encoding) -> Span {
+        self.lines.span(&self.text, range, encoding)
+    }
+
+    /// Where a span of the newest text is.
+    pub(super) fn range(&self, span: Span, encoding: Encoding) -> Range {
+        self.lines.range(&self.text, span, encoding)
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Client {
     pub(super) folders: Vec<PathBuf>,
     /// It watches files when it is asked to.
     pub(super) watches: bool,
+    /// It shows Markdown.
+    pub(super) markdown: bool,
 }
 
 impl Client {
@@ -31,7 +33,10 @@ impl Client {
             .filter_map(Value::as_str)
             .collect();
         let watches = capability("workspace/didChangeWatchedFiles/dynamicRegistration");
+        let formats = capability("textDocument/hover/contentFormat").and_then(Value::as_array);
+        let mut formats = formats.into_iter().flatten();
         Self {
+            markdown: formats.any(|format| format == "markdown"),
             encoding: Encoding::agreed(&offered),
             folders: folders(params),
             watches: watches.and_then(Value::as_bool).unwrap_or_default(),
@@ -45,6 +50,12 @@ impl Client {
             "capabilities": {
                 "positionEncoding": self.encoding.kind(),
                 "textDocumentSync": {"openClose": true, "change": 2, "save": {"includeText": false}},
+                "hoverProvider": true,
+                "definitionProvider": true,
+                "referencesProvider": true,
+                "completionProvider": {"triggerCharacters": [" ", ":", "{", ","]},
+                "codeActionProvider": {"codeActionKinds": ["quickfix", "source.fixAll"]},
+                "codeLensProvider": {"resolveProvider": true},
                 "workspace": {"workspaceFolders": {"supported": true, "changeNotifications": true}},
             },
         })

@@ -12,7 +12,7 @@ use gen_lsp_types::{
 use super::folder::Folder;
 use super::position::{Encoding, Lines};
 use crate::config::Flaw;
-use crate::diag::{self, Severity};
+use crate::diag::{self, Severity, safe};
 use crate::source::{Sources, Span};
 
 /// Of one file: no editor shows more, and a client is told all of them at each keystroke.
@@ -135,7 +135,7 @@ pub(super) fn diagnostic(
             uri: folder.uri(&at.file).into(),
             range: ranges.of(at),
         },
-        message: words.clone(),
+        message: safe(words).into_owned(),
     });
     let related: Vec<_> = related.collect();
     Diagnostic {
@@ -175,8 +175,8 @@ fn flawed(flaw: &Flaw) -> Diagnostic {
 
 fn message(words: &str, help: Option<&str>) -> String {
     match help {
-        Some(help) => format!("{words}\nhelp: {help}"),
-        None => words.to_owned(),
+        Some(help) => format!("{}\nhelp: {}", safe(words), safe(help)),
+        None => safe(words).into_owned(),
     }
 }
 

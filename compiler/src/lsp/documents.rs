@@ -245,6 +245,16 @@ impl Documents {
         news
     }
 
+    /// The folder that a document is open in, and what it is called there.
+    pub(super) fn find(&self, uri: &str) -> Option<(&Folder, &str)> {
+        let mut folders = self.folders.iter().chain(self.alone.values());
+        folders.find_map(|folder| {
+            let mut open = folder.buffers.iter();
+            let (name, _) = open.find(|(_, buffer)| buffer.uri == uri)?;
+            Some((folder, name.as_str()))
+        })
+    }
+
     fn all(&mut self) -> impl Iterator<Item = &mut Folder> {
         self.folders.iter_mut().chain(self.alone.values_mut())
     }

@@ -34,6 +34,8 @@ pub(super) struct Folder {
     pub(super) flaws: Vec<Flaw>,
     /// What the newest texts mean; `None` where they are not compiled yet.
     current: Option<Meaning>,
+    /// What it meant when every document could be read, where that is not so now.
+    before: Option<Meaning>,
     /// What the client was told, by the URI of the file: the version, and the findings.
     pub(super) told: BTreeMap<String, (Option<i32>, Vec<gen_lsp_types::Diagnostic>)>,
 }
@@ -67,6 +69,7 @@ impl Folder {
             effective: Effective::default(),
             flaws: Vec::new(),
             current: None,
+            before: None,
             told: BTreeMap::new(),
         }
     }
@@ -131,7 +134,9 @@ impl Folder {
 
     /// Says that a text has changed.
     pub(super) fn touch(&mut self) {
-        self.current = None;
+        if let Some(meaning) = self.current.take().filter(Meaning::is_whole) {
+            self.before = Some(meaning);
+        }
     }
 
     /// Looks at the disk again.
@@ -179,12 +184,22 @@ impl Folder {
         let findings = &mut analysis.compiled.diagnostics;
         let paths = &self.paths;
         self.effective.lint.apply(findings, |file| paths.of(file));
-        self.current = Some(Meaning { analysis });
+        let meaning = Meaning::new(analysis);
+        if meaning.is_whole() {
+            self.before = None;
+        }
+        self.current = Some(meaning);
     }
 
     /// What the newest texts mean, where they are compiled.
     pub(super) fn current(&self) -> Option<&Meaning> {
         self.current.as_ref()
+    }
+
+    /// The last meaning in which every document could be read; else the newest.
+    pub(super) fn meaning(&self) -> Option<&Meaning> {
+        let whole = self.current.as_ref().filter(|meaning| meaning.is_whole());
+        whole.or(self.before.as_ref()).or(self.current.as_ref())
     }
 
     /// The settings as they are in the editor.

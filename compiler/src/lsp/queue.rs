@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use lsp_server::{Message, Notification, RequestId};
+use serde_json::Value;
 
 use super::frame::{self, Incoming};
 
@@ -69,6 +70,14 @@ impl Queue {
         })
     }
 
+    /// Is a newer text of this document on its way?
+    pub(super) fn is_superseded(&self, uri: &str) -> bool {
+        self.notifications("textDocument/didChange").any(|changed| {
+            let changed = changed.params.pointer("/textDocument/uri");
+            changed.and_then(Value::as_str) == Some(uri)
+        })
+    }
+
     fn notifications(&self, method: &str) -> impl Iterator<Item = &Notification> {
         let waiting = self.waiting.iter();
         waiting.filter_map(move |incoming| match incoming {
@@ -85,13 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_taken_back_is_known_before_it_is_its_turn() {
+    fn what_is_taken_back_or_out_of_date_is_known_before_it_is_its_turn() {
         let (sender, channel) = sync_channel(8);
         for message in [
             json!({"id": 1, "method": "a"}),
             json!({"id": "1", "method": "a"}),
             json!({"method": "$/cancelRequest", "params": {"id": "1"}}),
             json!({"method": "$/cancelRequest"}),
+            json!({"method": "textDocument/didChange", "params": {"textDocument": {"uri": "a"}}}),
         ] {
             let message = serde_json::from_value(message).unwrap();
             sender.send(Incoming::Message(message)).unwrap();
@@ -104,7 +114,9 @@ mod tests {
         assert!(!queue.is_empty());
         assert!(!queue.is_cancelled(&1.into()));
         assert!(queue.is_cancelled(&"1".to_owned().into()));
+        assert!(queue.is_superseded("a"));
+        assert!(!queue.is_superseded("b"));
         let taken = std::iter::from_fn(|| queue.next());
-        assert_eq!(taken.count(), 4);
+        assert_eq!(taken.count(), 5);
     }
 }

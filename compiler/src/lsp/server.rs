@@ -6,12 +6,20 @@ use std::io::{self, BufRead, Write};
 
 use lsp_server::{ErrorCode, Message, Notification, Request, Response, ResponseError};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::action::actions;
 use super::client::Client;
+use super::completion::completion;
+use super::definition::{definition, references};
 use super::documents::Documents;
 use super::frame::{self, Incoming};
+use super::hover::hover;
+use super::lens::{lenses, resolve};
+use super::question::Question;
 use super::queue::Queue;
+use super::schema;
 use super::{Ended, Options};
 
 /// A server.
@@ -80,6 +88,12 @@ impl<W: Write> Server<'_, W> {
             }
             Incoming::Message(Message::Request(request)) => {
                 let id = request.id.clone();
+                if needs_meaning(&request.method)
+                    && self.documents.are_stale()
+                    && !queue.is_superseded(&document(&request.params))
+                {
+                    self.settle()?;
+                }
                 let response_result = match queue.is_cancelled(&id) {
                     true => Err(error(ErrorCode::RequestCanceled, "cancelled by the client")),
                     false => self.answer(request, queue),
@@ -142,14 +156,43 @@ impl<W: Write> Server<'_, W> {
 
     /// A question about documents.
     fn ask(&mut self, method: &str, params: Value, queue: &Queue) -> Result<Value, ResponseError> {
-        let _ = (params, queue);
-        let message = format!("meshc does not know the method `{method}`");
-        Err(error(ErrorCode::MethodNotFound, &message))
+        let uri = document(&params);
+        let completes = method == "textDocument/completion";
+        if !completes && queue.is_superseded(&uri) {
+            return Err(error(
+                ErrorCode::ContentModified,
+                "the text is another by now",
+            ));
+        }
+        let asked = Asked {
+            documents: &self.documents,
+            client: &self.client,
+            uri: &uri,
+            params,
+        };
+        match method {
+            "textDocument/hover" => asked.of(|asked, params| hover(asked, &params)),
+            "textDocument/definition" => asked.of(|asked, params| definition(asked, &params)),
+            "textDocument/references" => asked.of(|asked, params| references(asked, &params)),
+            "textDocument/completion" => asked.of(|asked, params| completion(asked, &params)),
+            "textDocument/codeAction" => asked.of(|asked, params| actions(asked, &params)),
+            "textDocument/codeLens" => asked.of(|asked, params| lenses(asked, &params)),
+            "codeLens/resolve" => asked.of(|asked, params| resolve(asked, &params)),
+            _ => {
+                let message = format!("meshc does not know the method `{method}`");
+                Err(error(ErrorCode::MethodNotFound, &message))
+            }
+        }
     }
 
     /// Opens what the editor has opened, once it has the answer to `initialize`.
     fn begin(&mut self) -> io::Result<()> {
         let folders = std::mem::take(&mut self.client.folders);
+        if !folders.is_empty() {
+            // Whoever asks before that waits for it.
+            let builder = std::thread::Builder::new().name("schemas".to_owned());
+            drop(builder.spawn(schema::prepare));
+        }
         for folder in folders {
             if let Err(reason) = self.documents.add(&folder, self.options) {
                 self.show(&reason)?;
@@ -216,6 +259,53 @@ impl<W: Write> Server<'_, W> {
             params: serde_json::to_value(params)?,
         };
         Message::from(notification).write(&mut self.output)
+    }
+}
+
+/// Is it answered from what the newest texts mean? What can be written next depends on what was there before.
+fn needs_meaning(method: &str) -> bool {
+    let of_documents = method.starts_with("textDocument/") || method.starts_with("codeLens/");
+    of_documents && method != "textDocument/completion"
+}
+
+/// Which document a question is about.
+fn document(params: &Value) -> String {
+    let uri = ["/textDocument/uri", "/data/uri"].map(|path| params.pointer(path));
+    let uri = uri.into_iter().flatten().find_map(Value::as_str);
+    uri.unwrap_or_default().to_owned()
+}
+
+/// A question about an open document, before anybody has looked at what exactly is asked.
+struct Asked<'a> {
+    documents: &'a Documents,
+    client: &'a Client,
+    uri: &'a str,
+    params: Value,
+}
+
+impl Asked<'_> {
+    /// The answer; `null` where there is none, or where the document is not open.
+    fn of<P: DeserializeOwned, R: Serialize>(
+        self,
+        answer: impl FnOnce(&Question<'_>, P) -> Option<R>,
+    ) -> Result<Value, ResponseError> {
+        let params = serde_json::from_value(self.params)
+            .map_err(|reason| error(ErrorCode::InvalidParams, &reason.to_string()))?;
+        let Some((folder, name)) = self.documents.find(self.uri) else {
+            return Ok(Value::Null);
+        };
+        let Some(buffer) = folder.buffers.get(name) else {
+            return Ok(Value::Null);
+        };
+        let question = Question {
+            folder,
+            name,
+            buffer,
+            client: self.client,
+        };
+        let answer = answer(&question, params);
+        serde_json::to_value(answer)
+            .map_err(|reason| error(ErrorCode::InternalError, &reason.to_string()))
     }
 }
 

@@ -99,8 +99,11 @@ fn closed(
     schema
 }
 
+/// What ends the description of a field that nobody writes.
+pub(crate) const READ_ONLY: &str = "Written by tools.";
+
 fn read_only(what: &str) -> Value {
-    json!({"description": format!("{what} Written by tools.")})
+    json!({"description": format!("{what} {READ_ONLY}")})
 }
 
 fn mesh() -> Value {

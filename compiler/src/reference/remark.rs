@@ -4,20 +4,20 @@
 
 /// A doc comment, taken apart.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Remark {
+pub(crate) struct Remark {
     /// All other sentences, on one line.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// It must be set.
-    pub(super) required: bool,
+    pub(crate) required: bool,
     /// What is filled in, as it was written.
-    pub(super) default: Option<String>,
+    pub(crate) default: Option<String>,
     /// What a proxy does where no policy sets it, as it was written.
-    pub(super) built_in: Option<String>,
+    pub(crate) built_in: Option<String>,
 }
 
 impl Remark {
     /// Takes a description apart.
-    pub(super) fn read(description: &str) -> Self {
+    pub(crate) fn read(description: &str) -> Self {
         let mut remark = Self::default();
         let mut rest: Vec<&str> = Vec::new();
         for sentence in sentences(description) {
