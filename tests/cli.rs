@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod diff;
 mod explain;
+mod fmt;
 mod formats;
 mod graph;
 mod hostile;

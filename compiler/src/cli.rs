@@ -11,7 +11,7 @@ mod diff;
 mod explain;
 mod file;
 mod findings;
-mod fix;
+mod fmt;
 mod graph;
 mod init;
 mod inspect;
@@ -20,6 +20,7 @@ mod man;
 mod new;
 mod open;
 mod output;
+mod rewrite;
 mod rules;
 mod schema;
 mod settings;
@@ -59,6 +60,8 @@ struct Cli {
 enum Command {
     /// Say what is wrong with a repository of mesh documents.
     Check(check::Check),
+    /// Write documents in one way: indentation, order of the first keys, quotes, blank lines.
+    Fmt(fmt::Fmt),
     /// Compile a repository to a bundle.
     Build(build::Build),
     /// Show what proxies will do, and which line says so.
@@ -126,6 +129,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut output = Output::default();
     let outcome = match &cli.command {
         Command::Check(check) => check.run(&mut output),
+        Command::Fmt(fmt) => fmt.run(&mut output),
         Command::Build(build) => build.run(&mut output),
         Command::Inspect(inspect) => inspect.run(&mut output),
         Command::Diff(diff) => diff.run(&mut output),

@@ -28,7 +28,7 @@ pub(crate) use junit::escaped;
 pub use render::{Format, render, summary};
 pub(crate) use render::{counted, safe};
 pub use report::{Paths, Report};
-pub(crate) use secret::holds_secret;
+pub(crate) use secret::{holds_secret, is_secret_text};
 
 /// How bad it is. An error keeps a bundle from being published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

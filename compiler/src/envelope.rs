@@ -30,6 +30,11 @@ pub(crate) use reader::quoted;
 
 use reader::Reader;
 
+/// Does its `apiVersion` say that another tool reads it?
+pub(crate) fn is_foreign(root: &Node) -> bool {
+    kubernetes::is_foreign(root)
+}
+
 /// A document whose envelope has been read.
 #[derive(Debug)]
 pub(crate) struct Draft<'a> {

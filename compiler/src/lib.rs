@@ -18,6 +18,7 @@ pub mod edit;
 mod envelope;
 pub mod fix;
 pub mod flow;
+pub mod format;
 pub mod graph;
 mod hostname;
 mod identity;

@@ -9,7 +9,7 @@ mod key;
 mod limit;
 mod node;
 mod outline;
-mod parse;
+pub(crate) mod parse;
 mod plain;
 mod scalar;
 mod words;
@@ -313,6 +313,14 @@ impl SourceFile {
     }
 }
 
+/// The text of a file, where it can be read at all.
+pub(crate) fn text(bytes: Vec<u8>) -> Result<String, String> {
+    match bytes::text(bytes) {
+        (text, None) => Ok(text),
+        (_, Some(flaw)) => Err(flaw.message),
+    }
+}
+
 /// The trees of the documents in a text; `None` for one that is empty or broken.
 pub(crate) fn trees(text: &str) -> Vec<Option<Node>> {
     let documents = parse::documents("", text, &mut FileLimits::default());
@@ -320,6 +328,13 @@ pub(crate) fn trees(text: &str) -> Vec<Option<Node>> {
         .into_iter()
         .map(|document| document.root)
         .collect()
+}
+
+/// The document in a text that has one, and nothing that YAML cannot be.
+pub(crate) fn alone(text: &str) -> Option<Parsed> {
+    let mut documents = parse::documents("", text, &mut FileLimits::default());
+    let document = documents.pop()?;
+    (documents.is_empty() && document.findings.is_empty()).then_some(document)
 }
 
 /// How many documents in a text are not what YAML can be.

@@ -57,6 +57,7 @@ fn everything_that_is_made_passes_beside_the_rest() {
             .exits(0);
         let written = std::fs::read_to_string(repo.path(&file)).expect("a file");
         assert_eq!(written, printed.stdout);
+        repo.meshc(&["fmt", "--check", &file]).exits(0);
         assert!(
             written.starts_with("# ") && !written.contains('@'),
             "{written}"

@@ -107,6 +107,10 @@ fn the_hooks_of_pre_commit_run() {
         }
         let files = regex::Regex::new(text(hook, "files")).expect("a pattern");
         assert!(files.is_match("api/permission.yaml") && !files.is_match("src/main.rs"));
-        script(&repo.path("clone"), text(hook, "entry"), &[]).exits(0);
+        let mut command = text(hook, "entry").to_owned();
+        if hook["pass_filenames"] != false {
+            command.push_str(" api/permission.yaml mesh.yaml");
+        }
+        script(&repo.path("clone"), &command, &[]).exits(0);
     }
 }

@@ -3,22 +3,21 @@
 //!
 //! Never writes anything but the documents that `--fix` mends.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
-use super::open::{Opened, Piped};
+use super::open::Opened;
 use super::output::Output;
+use super::rewrite::{self, Rewritten};
 use super::since::Since;
 use super::watch::{self, Watch};
-use super::{Common, Outcome, fix as write, open};
+use super::{Common, Outcome, open};
 use crate::Compiler;
-use crate::diag::counted;
+use crate::diag::{counted, holds_secret};
 use crate::fix::{Level, fix};
-use crate::world::MOST_BYTES;
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -95,29 +94,8 @@ impl Check {
         let Common {
             settings, findings, ..
         } = &self.common;
-        let mut paths = self.paths();
-        let given = paths.len();
-        paths.retain(|path| path != Path::new("-"));
-        let mut opened = match (given - paths.len(), &self.stdin_path) {
-            (0, None) => open::open_with(&paths, settings, findings.said())?,
-            (0, Some(path)) => bail!(
-                "--stdin-path {} says what is read from standard input: give `-` too",
-                path.display()
-            ),
-            (1, path) => {
-                let directory = match (paths.as_slice(), path) {
-                    ([], _) => Path::new("."),
-                    ([directory], Some(_)) => directory,
-                    _ => bail!("`-` is judged alone, or with --stdin-path in one directory"),
-                };
-                let piped = Piped {
-                    path: path.clone(),
-                    bytes: piped()?,
-                };
-                open::open_piped(directory, piped, settings, findings.said())?
-            }
-            _ => bail!("`-` can be read once"),
-        };
+        let (paths, stdin) = (self.paths(), self.stdin_path.as_deref());
+        let mut opened = open::open_given(&paths, stdin, settings, findings.said())?;
         opened.settings.now = Some(now());
         if let Some(revision) = &self.since {
             opened.since = Some(Since::find(revision, &opened)?);
@@ -140,15 +118,20 @@ impl Check {
             let files = counted(fixed.files.len(), "file");
             format!("{verb} {findings} in {files}\n")
         };
+        let files = Rewritten {
+            before: &fixed.before,
+            after: &fixed.files,
+        };
         if self.diff {
-            write::show(&fixed, output)?;
+            let secret = |name: &str| holds_secret(&fixed.checked.sources, name);
+            rewrite::show(files, secret, output)?;
             output.complain(&count("would mend"));
             return Ok(match fixed.files.is_empty() {
                 true => Outcome::Clean,
                 false => Outcome::Findings,
             });
         }
-        write::write(opened, &fixed)?;
+        rewrite::write(opened, files)?;
         output.complain(&count("mended"));
         let found = (&mut fixed.checked.diagnostics, &fixed.checked.sources);
         self.common.findings.tell(found, opened, output)
@@ -189,17 +172,6 @@ impl Check {
             }
         }
     }
-}
-
-/// What stands on standard input. More than a document may have need not be read: its size refuses it.
-fn piped() -> Result<Vec<u8>, anyhow::Error> {
-    let mut bytes = Vec::new();
-    let stdin = std::io::stdin().lock();
-    stdin
-        .take(MOST_BYTES)
-        .read_to_end(&mut bytes)
-        .context("cannot read standard input")?;
-    Ok(bytes)
 }
 
 /// Seconds since 1970.

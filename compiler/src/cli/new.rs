@@ -14,6 +14,7 @@ use super::{Outcome, file};
 use crate::check;
 use crate::compose;
 use crate::diag::{Format, render};
+use crate::format::format;
 use crate::model::Settings;
 use crate::world::MemoryWorld;
 
@@ -189,6 +190,8 @@ impl New {
         if let Some(findings) = refused(&text) {
             bail!("this cannot be:\n{}", findings.trim_end());
         }
+        // What came from the arguments stands in quotes so far.
+        let text = format(&text).text;
         match &place.output {
             Some(path) if !place.dry_run => {
                 if path.symlink_metadata().is_ok() {

@@ -2,9 +2,10 @@
 //!
 //! Never mistakes a repository that cannot be read for an empty one.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow, bail};
 
 use super::output::Output;
 use super::since::Since;
@@ -12,7 +13,7 @@ use super::{SettingsArgs, worktree};
 use crate::config::Effective;
 use crate::diag::{Format, Paths, render, summary};
 use crate::model::Settings;
-use crate::world::{ConfigFile, DirWorld, Entry, FilesWorld, Overlay, World};
+use crate::world::{ConfigFile, DirWorld, Entry, FilesWorld, MOST_BYTES, Overlay, World};
 use crate::{Analysis, Checked, Compiled, analyse, check, compile};
 
 /// A repository, or some documents that are judged on their own.
@@ -28,13 +29,6 @@ pub(super) struct Opened {
 enum Place {
     Directory(DirWorld),
     Files(FilesWorld),
-}
-
-/// A document that is not read from where it stands.
-pub(super) struct Piped {
-    /// Which one; without it, it is judged on its own.
-    pub(super) path: Option<PathBuf>,
-    pub(super) bytes: Vec<u8>,
 }
 
 /// What a document without a place is called.
@@ -54,24 +48,53 @@ pub(super) fn open_with(
     opened(Overlay::new(place(paths)?), settings, more)
 }
 
-/// As [`open_with`], with a document that stands for its file in the directory, or for itself.
-pub(super) fn open_piped(
-    directory: &Path,
-    piped: Piped,
+/// As [`open_with`], where one of the paths may be `-`: a document that stands for a file in the directory, or for itself.
+pub(super) fn open_given(
+    paths: &[PathBuf],
+    stdin_path: Option<&Path>,
     settings: &SettingsArgs,
     more: impl IntoIterator<Item = (&'static str, Option<String>)>,
 ) -> Result<Opened, anyhow::Error> {
-    let (place, name) = match piped.path {
+    let is_pipe = |path: &&PathBuf| path.as_path() == Path::new("-");
+    let pipes = paths.iter().filter(is_pipe).count();
+    let paths: Vec<PathBuf> = paths
+        .iter()
+        .filter(|path| !is_pipe(path))
+        .cloned()
+        .collect();
+    let world = match (pipes, stdin_path, paths.as_slice()) {
+        (0, None, paths) => return open_with(paths, settings, more),
+        (0, Some(path), _) => bail!(
+            "--stdin-path {} says what is read from standard input: give `-` too",
+            path.display()
+        ),
+        (1, path, []) => piped(Path::new("."), path)?,
+        (1, Some(path), [directory]) => piped(directory, Some(path))?,
+        (1, ..) => bail!("`-` is judged alone, or with --stdin-path in one directory"),
+        _ => bail!("`-` can be read once"),
+    };
+    opened(world, settings, more)
+}
+
+fn piped(directory: &Path, path: Option<&Path>) -> Result<Overlay<Place>, anyhow::Error> {
+    let (place, name) = match path {
         None => (place(&[])?, NAMELESS.to_owned()),
         Some(path) => {
             let world = DirWorld::open(directory).map_err(|why| unreadable(directory, &why))?;
-            let name = world.name(&path).map_err(|why| unreadable(&path, &why))?;
+            let name = world.name(path).map_err(|why| unreadable(path, &why))?;
             (Place::Directory(world), name)
         }
     };
+    let mut bytes = Vec::new();
+    let stdin = std::io::stdin().lock();
+    // More than a document may have need not be read: its size refuses it.
+    stdin
+        .take(MOST_BYTES)
+        .read_to_end(&mut bytes)
+        .context("cannot read standard input")?;
     let mut world = Overlay::new(place);
-    world.files.insert(name, piped.bytes);
-    opened(world, settings, more)
+    world.files.insert(name, bytes);
+    Ok(world)
 }
 
 fn opened(

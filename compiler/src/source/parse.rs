@@ -35,7 +35,7 @@ pub(super) fn plain(file: &str, text: &str, limits: &mut FileLimits) -> Option<P
 }
 
 /// The documents of any file.
-pub(super) fn all(file: &str, text: &str, limits: &mut FileLimits) -> Vec<Parsed> {
+pub(crate) fn all(file: &str, text: &str, limits: &mut FileLimits) -> Vec<Parsed> {
     let options = granit_parser::options! {
         flow_nesting_limit: limit::DEPTH,
         block_nesting_limit: limit::DEPTH,

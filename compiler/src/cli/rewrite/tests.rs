@@ -3,7 +3,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::{Replacement, write};
+use super::{Replacement, Rewritten, write};
 use crate::cli::SettingsArgs;
 use crate::cli::open::{Opened, open};
 use crate::fix::{Fixed, Level, fix};
@@ -24,6 +24,13 @@ fn mended() -> (TempDir, Opened, Fixed) {
     (directory, opened, fixed)
 }
 
+fn files(fixed: &Fixed) -> Rewritten<'_> {
+    Rewritten {
+        before: &fixed.before,
+        after: &fixed.files,
+    }
+}
+
 fn read(directory: &Path, name: &str) -> String {
     fs::read_to_string(directory.join(name)).expect("a file")
 }
@@ -37,7 +44,7 @@ fn a_file_that_changes_while_it_is_fixed_is_refused() {
     let (directory, opened, fixed) = mended();
     let newer = format!("{OTHER}# somebody was faster\n");
     fs::write(directory.path().join("b.yaml"), &newer).expect("a file");
-    let error = write(&opened, &fixed).expect_err("it is refused");
+    let error = write(&opened, files(&fixed)).expect_err("it is refused");
     let error = format!("{error:#}");
     assert!(error.contains("b.yaml: it has changed since"), "{error}");
     assert_eq!(read(directory.path(), "b.yaml"), newer);
@@ -49,7 +56,7 @@ fn a_file_that_changes_while_it_is_fixed_is_refused() {
 fn a_file_that_goes_away_while_it_is_fixed_is_not_made_again() {
     let (directory, opened, fixed) = mended();
     fs::remove_file(directory.path().join("b.yaml")).expect("a file");
-    write(&opened, &fixed).expect_err("it is refused");
+    write(&opened, files(&fixed)).expect_err("it is refused");
     assert_eq!(read(directory.path(), "a.yaml"), OLD);
     assert_eq!(count(directory.path()), 1);
 }
@@ -74,7 +81,7 @@ fn a_byte_order_mark_stays() {
     fs::write(&path, format!("\u{feff}{OLD}")).expect("a file");
     let opened = open(std::slice::from_ref(&path), &SettingsArgs::default()).expect("a world");
     let fixed = fix(opened.world(), &opened.settings, Level::Safe);
-    write(&opened, &fixed).expect("it is written");
+    write(&opened, files(&fixed)).expect("it is written");
     assert_eq!(
         read(directory.path(), "a.yaml"),
         format!("\u{feff}{MENDED}")

@@ -1,13 +1,14 @@
-//! `meshc check --fix`: writes what fixes make of the documents, or prints the difference.
+//! What fixes and `fmt` make of documents: written into their files, or printed as a difference.
 //!
 //! Never writes through a link, outside of what was read, or over a file that has changed since: each file is replaced as a
 //! whole, or stays as it was.
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "this is the place where meshc check may write"
+    reason = "this is the place where meshc may write documents"
 )]
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -17,22 +18,40 @@ use similar::TextDiff;
 
 use super::open::Opened;
 use super::output::Output;
-use crate::diag::holds_secret;
-use crate::fix::Fixed;
+
+/// Files by their names, as they were and as they shall be.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rewritten<'a> {
+    pub(super) before: &'a BTreeMap<String, String>,
+    pub(super) after: &'a BTreeMap<String, String>,
+}
+
+impl<'a> Rewritten<'a> {
+    fn files(self) -> impl Iterator<Item = (&'a str, &'a str, &'a str)> {
+        let before = |name: &str| self.before.get(name).map(String::as_str);
+        let files = self.after.iter();
+        files.map(move |(name, after)| {
+            (
+                name.as_str(),
+                before(name).unwrap_or_default(),
+                after.as_str(),
+            )
+        })
+    }
+}
 
 /// Prints what would be written, as a unified diff. What stands beside a change may be a secret.
-pub(super) fn show(fixed: &Fixed, output: &mut Output) -> Result<(), anyhow::Error> {
-    for (name, text) in &fixed.files {
-        if holds_secret(&fixed.checked.sources, name) {
+pub(super) fn show(
+    files: Rewritten<'_>,
+    holds_secret: impl Fn(&str) -> bool,
+    output: &mut Output,
+) -> Result<(), anyhow::Error> {
+    for (name, before, after) in files.files() {
+        if holds_secret(name) {
             output.complain(&format!("{name} holds a Secret, and is not shown\n"));
             continue;
         }
-        let old = fixed
-            .before
-            .get(name)
-            .map(String::as_str)
-            .unwrap_or_default();
-        let diff = TextDiff::from_lines(old, text.as_str());
+        let diff = TextDiff::from_lines(before, after);
         let (from, to) = (format!("a/{name}"), format!("b/{name}"));
         output.tell(&diff.unified_diff().header(&from, &to).to_string())?;
     }
@@ -40,25 +59,20 @@ pub(super) fn show(fixed: &Fixed, output: &mut Output) -> Result<(), anyhow::Err
 }
 
 /// Writes the files. Nothing is written where any of them cannot be.
-pub(super) fn write(opened: &Opened, fixed: &Fixed) -> Result<(), anyhow::Error> {
+pub(super) fn write(opened: &Opened, files: Rewritten<'_>) -> Result<(), anyhow::Error> {
     let mut ready = Vec::new();
-    for (name, text) in &fixed.files {
+    for (name, before, after) in files.files() {
         let path = opened
             .path(name)
             .ok_or_else(|| anyhow!("{name} is not a file that was read"))?;
-        let before = fixed
-            .before
-            .get(name)
-            .map(String::as_str)
-            .unwrap_or_default();
         let replaced =
-            no_link(&path, name).and_then(|()| Replacement::prepare(&path, before, text));
-        ready.push(replaced.with_context(|| cannot_fix(&path))?);
+            no_link(&path, name).and_then(|()| Replacement::prepare(&path, before, after));
+        ready.push(replaced.with_context(|| cannot_write(&path))?);
     }
     // As late as can be: writing the new files took a while.
     for replacement in &ready {
         let same = replacement.is_as_read();
-        same.with_context(|| cannot_fix(&replacement.old))?;
+        same.with_context(|| cannot_write(&replacement.old))?;
     }
     for replacement in ready {
         replacement.commit()?;
@@ -66,8 +80,8 @@ pub(super) fn write(opened: &Opened, fixed: &Fixed) -> Result<(), anyhow::Error>
     Ok(())
 }
 
-fn cannot_fix(path: &Path) -> String {
-    format!("cannot fix {}", path.display())
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
 }
 
 /// Below the directory that was given, nothing on the way to a file may be a link.
