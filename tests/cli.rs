@@ -7,6 +7,7 @@ mod build;
 mod check;
 mod config;
 mod diff;
+mod examples;
 mod explain;
 mod fmt;
 mod formats;

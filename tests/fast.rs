@@ -15,6 +15,8 @@ mod formats;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod lsp;
 #[cfg(test)]
 mod protocol;

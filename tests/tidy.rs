@@ -10,7 +10,7 @@ mod knowledge;
 mod links;
 mod network;
 mod shape;
-mod tree;
+pub(crate) mod tree;
 
 /// Fails with every complaint at once, one a line.
 fn assert_tidy(complaints: &[String]) {

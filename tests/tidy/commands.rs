@@ -1,6 +1,7 @@
 //! Commands in the documents name subcommands and flags that exist.
 //!
-//! Never runs the commands themselves; it asks each program for its help. What they do is for the end-to-end tests.
+//! Never runs the commands themselves; it asks each program for its help. Those that need no servers are run by
+//! `tests/guide.rs`, what the others do is for the end-to-end tests.
 
 use super::assert_tidy;
 use super::tree::{File, files, has_word, top};
@@ -21,7 +22,7 @@ fn shown(file: &File) -> Vec<Shown> {
     for (number, line) in (1..).zip(file.text.lines()) {
         let line = line.trim();
         if let Some(language) = line.strip_prefix("```") {
-            fenced = language == "sh";
+            fenced = language.split(' ').next() == Some("sh");
             continue;
         }
         if !fenced {

@@ -44,7 +44,7 @@ enum HostArg {
 }
 
 /// A file of every new repository.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     (
         "meshc.toml",
         include_str!("../../templates/init/meshc.toml"),
@@ -57,6 +57,10 @@ const FILES: [(&str, &str); 7] = [
     (
         "services/hello.yaml",
         include_str!("../../templates/init/hello.yaml"),
+    ),
+    (
+        "tests/hello.yaml",
+        include_str!("../../templates/init/tests.yaml"),
     ),
     (".gitignore", include_str!("../../templates/init/gitignore")),
     (

@@ -177,6 +177,9 @@ impl<'a> Reader<'a> {
         value: &Node,
         (frame, end): (Frame, usize),
     ) -> Result<Item, Why> {
+        if key.is_empty() {
+            self.not_behind_dash(at.start)?;
+        }
         let (mut before, mut note) = self.above(at.start)?;
         let blank = self.blank_before(at.start);
         if !value.is_null() {
@@ -198,7 +201,7 @@ impl<'a> Reader<'a> {
         if let Value::Mapping(items, _) | Value::Sequence(items, _) = &mut read
             && let Some(first) = items.first_mut().filter(|_| key.is_empty())
         {
-            // To say it of more than before is no matter of layout.
+            // As above.
             if first
                 .before
                 .iter()
@@ -242,6 +245,23 @@ impl<'a> Reader<'a> {
             }
         }
         Ok((comments, note))
+    }
+
+    /// A comment behind a dash will stand above the item. Where it says something to meshc, it would say it of more than
+    /// before, which is no matter of layout.
+    fn not_behind_dash(&self, item: usize) -> Result<(), Why> {
+        let before = self.comments.iter().take_while(|one| one.start < item);
+        let Some(last) = before.last() else {
+            return Ok(());
+        };
+        let between = Span {
+            start: last.end,
+            end: item,
+        };
+        match self.raw(*last).contains("meshc:") && !self.raw(between).contains('-') {
+            true => Err(Why::Comment),
+            false => Ok(()),
+        }
     }
 
     fn own_lines(&mut self, at: usize) -> Result<Vec<Comment>, Why> {
