@@ -18,6 +18,8 @@ usage: cargo xtask <command>
   gen              rewrite what is generated and committed: schemas, protocol types, pages of the kinds, snapshots
   bench compile [SIZE...]
                    what `meshc check` costs for generated repositories of 1,000, 10,000 and 50,000 resources
+  bench proxy [ROW...] [--repeat N] [--seconds N] [--against BINARY] [--no-peers]
+                   what two proxies cost for each request, beside Envoy, nginx and HAProxy in the same run
 ";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         ["test", "--fast"] => test(false),
         ["gen"] => generate(),
         ["bench", "compile", sizes @ ..] => bench::compile(sizes),
+        ["bench", "proxy", words @ ..] => bench::proxy::proxy(words),
         ["help" | "--help" | "-h"] => {
             tell(USAGE);
             return ExitCode::SUCCESS;
