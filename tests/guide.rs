@@ -67,6 +67,36 @@ fn what_people_are_told_to_type_works() {
 }
 
 #[test]
+fn the_examples_of_every_help_work() {
+    let mut complaints = Vec::new();
+    let mut ran = 0;
+    let help = Scratch::of_the_shop().run("meshc --help", false).text;
+    let verbs = help
+        .lines()
+        .filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    let is_verb = |verb: &&str| verb.starts_with(|first: char| first.is_ascii_lowercase());
+    for verb in verbs.filter(is_verb) {
+        let scratch = Scratch::of_the_shop();
+        let help = scratch.run(&format!("meshc {verb} --help"), false);
+        let examples = help.text.lines().skip_while(|line| *line != "Examples:");
+        for line in examples.skip(1).take_while(|line| !line.is_empty()) {
+            let command = line.trim_start().split("   ").next().unwrap_or_default();
+            // It ends with Ctrl-C: `tests/cli/watch.rs`.
+            if command.ends_with("--watch") {
+                continue;
+            }
+            ran += 1;
+            let done = scratch.run(command, false);
+            if done.code != Some(0) {
+                complaints.push(format!("{command}: {done:#?}"));
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+    assert!(ran > 15, "only {ran} examples");
+}
+
+#[test]
 fn what_is_recorded_is_what_happens() {
     let write = std::env::var_os("MESH_GENERATE").is_some();
     let mut stale = Vec::new();

@@ -13,6 +13,7 @@ mod file;
 mod findings;
 mod fmt;
 mod graph;
+mod help;
 mod init;
 mod inspect;
 mod lsp;
@@ -35,22 +36,15 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches as _, Parser, Subcommand};
 
 use findings::FindingsArgs;
 use output::Output;
 use settings::SettingsArgs;
 
-/// What every verb promises.
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  nothing to say, or nothing at or above --fail-on
-  1  findings at or above --fail-on, or differences where they were asked for
-  2  meshc could not do its work: arguments, settings, input or output";
-
 /// Checks and compiles repositories of mesh configuration.
 #[derive(Debug, Parser)]
-#[command(name = "meshc", version, propagate_version = true, after_help = EXIT_CODES)]
+#[command(name = "meshc", version, propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -61,14 +55,17 @@ enum Command {
     /// Say what is wrong with a repository of mesh documents.
     Check(check::Check),
     /// Write documents in one way: indentation, order of the first keys, quotes, blank lines.
+    ///
+    /// Documents of other tools and JSON stay as they are. What cannot be written anew for certain (anchors, tags, templates)
+    /// stays too, and is named.
     Fmt(fmt::Fmt),
     /// Compile a repository to a bundle.
     Build(build::Build),
     /// Show what proxies will do, and which line says so.
     Inspect(inspect::Inspect),
-    /// Say what a change means: who can reach what now, what is limited otherwise, whose configuration it is.
+    /// Say what a change means: who can reach what, which values change, whose configuration it is.
     Diff(diff::Diff),
-    /// Ask the tests of a repository: who may reach what, where requests go, how long that may take.
+    /// Ask the tests of a repository: who may reach what, where requests go.
     Test(test::Test),
     /// Say why a request is allowed, denied or routed so; or what a code such as `dangling-ref` means.
     Explain(explain::Explain),
@@ -98,7 +95,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct Common {
     /// The directory that holds the documents; or one file, which is then judged on its own.
-    #[arg(default_value = ".")]
+    #[arg(default_value = ".", index = 1)]
     path: PathBuf,
 
     #[command(flatten)]
@@ -118,7 +115,8 @@ enum Outcome {
 /// Runs `meshc`.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let cli = match Cli::try_parse_from(arguments) {
+    let matches = help::command().try_get_matches_from(arguments);
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Nobody is left to tell when this fails.

@@ -88,19 +88,37 @@ fn the_version_says_what_is_made() {
     assert_eq!(json["meshc"], version);
 }
 
-/// The subcommands that a help lists.
+/// What the bundle depends on beside documents, whichever verb is asked.
+const SETTINGS: [&str; 4] = [
+    "--zone",
+    "--mode",
+    "--system-namespace",
+    "--no-default-policies",
+];
+
+/// The subcommands that a help lists, under whatever heading.
 fn verbs(repo: &Repo, path: &[&str]) -> Vec<String> {
     let ran = repo.meshc(&[path, &["--help"]].concat());
     let lines = ran.exits(0).stdout.lines().map(str::to_owned);
-    let lines = lines.skip_while(|line| line != "Commands:").skip(1);
-    let lines = lines.take_while(|line| !line.is_empty());
+    let lines = lines.take_while(|line| line != "Options:");
     let words = lines.filter_map(|line| {
         let line = line.strip_prefix("  ")?;
         let verb = line.split_whitespace().next()?;
-        // A line that goes on is indented further.
-        (!line.starts_with(' ') && verb != "help").then(|| verb.to_owned())
+        // A line that goes on is indented further, and arguments are written large.
+        let listed = line.starts_with(|first: char| first.is_ascii_lowercase());
+        (listed && verb != "help").then(|| verb.to_owned())
     });
     words.collect()
+}
+
+/// Flags under the heading of settings that are none.
+fn strange(help: &str) -> Vec<&str> {
+    let settings = help.split("Settings that a bundle depends on:").nth(1);
+    let settings = settings.unwrap_or_default().lines();
+    let flags = settings.filter_map(|line| line.trim_start().split([' ', '=', '[']).next());
+    flags
+        .filter(|flag| flag.starts_with("--") && !SETTINGS.contains(flag))
+        .collect()
 }
 
 #[test]
@@ -109,6 +127,11 @@ fn everything_can_be_reached_from_the_help_in_two_steps() {
     let first = verbs(&repo, &[]);
     for verb in [
         "check",
+        "fmt",
+        "test",
+        "diff",
+        "graph",
+        "lsp",
         "build",
         "inspect",
         "explain",
@@ -129,6 +152,9 @@ fn everything_can_be_reached_from_the_help_in_two_steps() {
     for verb in &first {
         let help = repo.meshc(&[verb, "--help"]);
         help.exits(0).says("Usage: meshc");
+        let same = repo.meshc(&["help", verb]);
+        assert_eq!(same.exits(0).stdout, help.stdout);
+        assert_eq!(strange(&help.stdout), Vec::<&str>::new(), "{verb}");
         for second in verbs(&repo, &[verb]) {
             repo.meshc(&[verb, &second, "--help"])
                 .exits(0)

@@ -4,7 +4,7 @@
 //! Never reads the git configuration, the home or the clock of whoever runs the tests.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -60,7 +60,7 @@ impl Scratch {
         shell
             .args(["60", "sh", "-euc"])
             .arg(format!("exec 2>&1\n{script}"));
-        shell.current_dir(directory);
+        shell.current_dir(directory).stdin(Stdio::null());
         shell.env("PATH", format!("{programs}:{path}"));
         shell.env("HOME", self.directory.path().join("home"));
         shell.env("GIT_CONFIG_GLOBAL", "/dev/null");

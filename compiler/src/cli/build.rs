@@ -14,9 +14,6 @@ use super::{Common, Outcome, file, open};
 /// The arguments.
 #[derive(Debug, Args)]
 pub(super) struct Build {
-    #[command(flatten)]
-    common: Common,
-
     /// The file to write; `-` is standard output.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -24,6 +21,9 @@ pub(super) struct Build {
     /// The commit that the documents are of, noted in the bundle. Its digest does not depend on it.
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
+
+    #[command(flatten)]
+    common: Common,
 }
 
 impl Build {

@@ -21,13 +21,9 @@ use crate::fix::{Level, fix};
 
 /// The arguments.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
 pub(super) struct Check {
-    #[command(flatten)]
-    common: Common,
-
     /// More files, where the first path is a file too; `-` is a document on standard input.
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", index = 2)]
     more: Vec<PathBuf>,
 
     /// The file of the repository that `-` stands for, whether it is there or not: the rest is read from the directory.
@@ -49,16 +45,10 @@ pub(super) struct Check {
     /// Print what `--fix` would change, and write nothing.
     #[arg(long)]
     diff: bool,
-}
 
-const EXAMPLES: &str = "\
-Examples:
-  meshc check                                   the repository in this directory
-  meshc check --since main --format github      what a pull request touches, beside its lines
-  meshc check --report sarif=mesh.sarif         for people, and for code scanning
-  meshc check --fix                             mend what keeps its meaning
-  meshc check - --stdin-path web/route.yaml     what an editor has not saved yet
-  meshc check --watch                           again after each change";
+    #[command(flatten)]
+    common: Common,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum LevelArg {

@@ -17,7 +17,6 @@ use crate::source::{Limits, could_be_document, text};
 
 /// The arguments.
 #[derive(Debug, Args)]
-#[command(after_long_help = EXAMPLES)]
 pub(super) struct Fmt {
     /// The directory that holds the documents, or files; `-` is a document on standard input, printed as it should be.
     #[arg(default_value = ".", value_name = "PATH")]
@@ -35,16 +34,6 @@ pub(super) struct Fmt {
     #[arg(long)]
     diff: bool,
 }
-
-const EXAMPLES: &str = "\
-Documents of other tools and JSON stay as they are. What cannot be written anew for certain (anchors, tags, templates) stays
-too, and is named.
-
-Examples:
-  meshc fmt                       every document below this directory
-  meshc fmt --check               for a pipeline: exit code 1 where a file would change
-  meshc fmt --diff web/           what would change
-  meshc fmt - <route.yaml         for an editor";
 
 impl Fmt {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {

@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Args, Command};
 use clap_mangen::Man as Page;
 
 use super::output::Output;
-use super::{Cli, Outcome, file};
+use super::{Outcome, file, help};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -20,7 +20,7 @@ pub(super) struct Man {
 
 impl Man {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let mut command = Cli::command();
+        let mut command = help::command();
         command.build();
         let Some(directory) = &self.directory else {
             output.bytes(&page(&command, "meshc")?)?;
