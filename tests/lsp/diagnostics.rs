@@ -195,3 +195,32 @@ fn several_folders_are_several_repositories() {
     editor.change(&open, 2, &MESH.1.replace("name", "nam"));
     assert_ne!(editor.diagnostics(&open, 2).len(), 0);
 }
+
+#[test]
+fn what_cannot_be_read_now_means_to_others_what_it_meant() {
+    let mut project = Project::new(&[MESH, SERVICE, TIMEOUT]);
+    project.show(TIMEOUT.0, TIMEOUT.1).findings(TIMEOUT.0);
+    let broken = SERVICE.1.replace("ports: [", "ports: [[");
+    let found = project.show(SERVICE.0, &broken).findings(SERVICE.0);
+    assert!(found[0].contains("error[yaml-syntax]"), "{found:?}");
+    // That may be why a service is missing.
+    assert_eq!(project.told(TIMEOUT.0), [""; 0]);
+    let place = json!({"line": 5, "character": 51});
+    let document = json!({"uri": project.uri(TIMEOUT.0)});
+    let asked = json!({"textDocument": document, "position": place});
+    let uri = project.uri(SERVICE.0);
+    let found = project.editor.request("textDocument/definition", &asked);
+    assert_eq!(found[0]["uri"], uri.as_str(), "{found}");
+    let found = project.editor.request("textDocument/completion", &asked);
+    assert_eq!(found["items"][0]["label"], "api", "{found}");
+}
+
+#[test]
+fn settings_of_another_directory_do_not_count() {
+    let below = ("below/meshc.toml", "zone = 5\n");
+    let mut project = Project::new(&[MESH, below]);
+    assert_eq!(project.show(MESH.0, MESH.1).findings(MESH.0), [""; 0]);
+    project.show(below.0, below.1);
+    project.show(MESH.0, MESH.1).findings(MESH.0);
+    assert_eq!(project.editor.troubled(), [""; 0]);
+}

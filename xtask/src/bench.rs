@@ -1,5 +1,5 @@
 //! `cargo xtask bench compile`: what `meshc check` costs, measured on the process that users start, and what compiling
-//! again costs after a commit of one file.
+//! again costs after a commit of one file; and `cargo xtask bench lsp`: what an editor waits for.
 //!
 //! Never a test: it prints whether the goals hold, and fails for none, since machines differ.
 
@@ -27,6 +27,8 @@ const HELD: f64 = 150.0;
 /// Milliseconds that compiling it again may take, where few proxies are affected and where more are.
 const FEW: f64 = 10.0;
 const ALL: f64 = 300.0;
+/// Milliseconds that an answer to an editor may take.
+const KEYSTROKE: f64 = 50.0;
 /// What counts as few.
 const FEW_PROXIES: usize = 100;
 /// How much dearer one resource of the largest repository may be than one of the smallest: more is not linear.
@@ -96,19 +98,11 @@ pub(crate) fn compile(sizes: &[&str]) -> Result<(), String> {
 
 /// Compiles again after commits of one file, in one process as meshd does.
 fn recompile(repository: &Path, size: usize) -> Result<(), String> {
-    let repository = fs::canonicalize(repository)
-        .map_err(|error| format!("error: no {}: {error}", repository.display()))?;
-    let mut bench = cargo(&["bench", "--quiet", "--locked", "--package", "mesh-compiler"]);
-    bench.args(["--bench", "recompile", "--"]).arg(repository);
-    let output = bench.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|error| format!("error: cargo does not start: {error}"))?;
-    if !output.status.success() {
-        return Err("error: compiling again failed".to_owned());
-    }
+    let lines = measured("recompile", repository)?;
     tell(&format!(
         "\n| {size} resources, after a commit of | proxies affected | wall ms min / median / max | goal |\n|---|---|---|---|\n"
     ));
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
+    for line in lines.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
         if let [what, proxies, least, median, most] = fields.as_slice() {
             let few = proxies
@@ -122,6 +116,48 @@ fn recompile(repository: &Path, size: usize) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What an editor waits for after a keystroke.
+pub(crate) fn keystroke(size: Option<&str>) -> Result<(), String> {
+    let size = size.map_or(Ok(JUDGED), read)?;
+    let repository = target().join("bench").join(format!("{size}"));
+    generate(&repository, size)
+        .map_err(|error| format!("error: cannot write {}: {error}", repository.display()))?;
+    let lines = measured("keystroke", &repository)?;
+    tell(&format!(
+        "| {size} resources | wall ms min / median / max | goal |\n|---|---|---|\n"
+    ));
+    for line in lines.lines() {
+        if let [what, least, median, most] = line.split('\t').collect::<Vec<_>>().as_slice() {
+            let goal = match what.contains("first time") {
+                true => String::new(),
+                false => {
+                    let verdict = verdict(median.parse().unwrap_or(f64::MAX), KEYSTROKE);
+                    format!("{KEYSTROKE} ms: {verdict}")
+                }
+            };
+            tell(&format!(
+                "| {what} | {least} / {median} / {most} | {goal} |\n"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What a benchmark of the compiler prints about a repository.
+fn measured(bench: &str, repository: &Path) -> Result<String, String> {
+    let repository = fs::canonicalize(repository)
+        .map_err(|error| format!("error: no {}: {error}", repository.display()))?;
+    let arguments = ["bench", "--quiet", "--locked", "--package", "mesh-compiler"];
+    let mut command = cargo(&arguments);
+    command.args(["--bench", bench, "--"]).arg(repository);
+    let output = command.stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("error: cargo does not start: {error}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(format!("error: the benchmark {bench} failed")),
+    }
 }
 
 fn verdict(figure: f64, goal: f64) -> &'static str {

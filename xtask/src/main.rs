@@ -20,6 +20,7 @@ usage: cargo xtask <command>
                    what `meshc check` costs for generated repositories of 1,000, 10,000 and 50,000 resources
   bench proxy [ROW...] [--repeat N] [--seconds N] [--against BINARY] [--no-peers]
                    what two proxies cost for each request, beside Envoy, nginx and HAProxy in the same run
+  bench lsp [SIZE] how long `meshc lsp` takes after a keystroke, in a generated repository of 10,000 resources
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
         ["gen"] => generate(),
         ["bench", "compile", sizes @ ..] => bench::compile(sizes),
         ["bench", "proxy", words @ ..] => bench::proxy::proxy(words),
+        ["bench", "lsp"] => bench::keystroke(None),
+        ["bench", "lsp", size] => bench::keystroke(Some(size)),
         ["help" | "--help" | "-h"] => {
             tell(USAGE);
             return ExitCode::SUCCESS;

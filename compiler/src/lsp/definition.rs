@@ -30,7 +30,11 @@ pub(super) fn definition(
     let own = question.resource(&spot);
     let targets = reference.targets(question.meaning()?, &mesh, own);
     let mut seen = BTreeSet::new();
-    let targets = targets.iter().map(|referred| referred.meta);
+    // A policy that every mesh has by default is in no file.
+    let targets = targets
+        .iter()
+        .filter(|referred| referred.service.is_some() || !referred.meta.virtual_document)
+        .map(|referred| referred.meta);
     let targets = targets.filter(|meta| seen.insert(super::question::named(meta)));
     Some(
         targets

@@ -28,7 +28,7 @@ const SOURCE: &str = "meshc";
 pub(super) struct Ranges<'a> {
     sources: &'a Sources,
     encoding: Encoding,
-    lines: BTreeMap<&'a str, (&'a str, Lines)>,
+    lines: BTreeMap<String, (&'a str, Lines)>,
 }
 
 impl<'a> Ranges<'a> {
@@ -51,17 +51,10 @@ impl<'a> Ranges<'a> {
         if let Some((text, lines)) = self.lines.get(file) {
             return lines.range(text, span, self.encoding);
         }
-        let Some((file, source)) = self
-            .sources
-            .files()
-            .find_map(|(name, source)| (name == file).then_some((name, source)))
-        else {
-            return Range::default();
-        };
-        let text = source.text();
+        let text = self.sources.text(file).unwrap_or_default();
         let lines = Lines::of(text);
         let range = lines.range(text, span, self.encoding);
-        self.lines.insert(file, (text, lines));
+        self.lines.insert(file.to_owned(), (text, lines));
         range
     }
 }
@@ -129,7 +122,11 @@ pub(super) fn diagnostic(
     folder: &Folder,
     ranges: &mut Ranges<'_>,
 ) -> Diagnostic {
-    let related = finding.related.iter().take(MOST_RELATED);
+    // What the compiler has made itself is in no file.
+    let written = |at: &diag::Location| ranges.sources.text(&at.file).is_some();
+    let related = finding.related.iter().filter(|(at, _)| written(at));
+    let related: Vec<_> = related.take(MOST_RELATED).collect();
+    let related = related.into_iter();
     let related = related.map(|(at, words)| DiagnosticRelatedInformation {
         location: Location {
             uri: folder.uri(&at.file).into(),

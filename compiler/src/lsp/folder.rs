@@ -20,6 +20,8 @@ use crate::world::ConfigFile;
 pub(super) struct Folder {
     /// The directory of the documents; `None`: there is one document, which is judged alone.
     pub(super) root: Option<PathBuf>,
+    /// The same, without links on the way.
+    absolute: PathBuf,
     /// From which the names of settings and patterns count.
     top: PathBuf,
     paths: Paths,
@@ -50,7 +52,8 @@ impl Folder {
         Ok(Self {
             disk: Some(Disk::open(root)?),
             paths: Paths::under(&inside.unwrap_or_default()),
-            top: top.unwrap_or(absolute),
+            top: top.unwrap_or_else(|| absolute.clone()),
+            absolute,
             root: Some(root.to_path_buf()),
             ..Self::alone()
         })
@@ -60,6 +63,7 @@ impl Folder {
     pub(super) fn alone() -> Self {
         Self {
             root: None,
+            absolute: PathBuf::new(),
             top: PathBuf::new(),
             paths: Paths::default(),
             disk: None,
@@ -79,19 +83,21 @@ impl Folder {
         let Some(root) = &self.root else {
             return path.file_name()?.to_str().map(str::to_owned);
         };
-        let inside = path.strip_prefix(root).ok()?;
+        let inside = path.strip_prefix(root);
+        let inside = inside.or_else(|_| path.strip_prefix(&self.absolute)).ok()?;
         let parts: Option<Vec<&str>> = inside.iter().map(|part| part.to_str()).collect();
         Some(parts?.join("/"))
     }
 
-    /// Is this the file of its settings?
+    /// Is this a file of settings that count for it, if none is nearer?
     pub(super) fn has_settings_at(&self, path: &Path) -> bool {
+        let directory = path.parent().map(|directory| directory.canonicalize());
+        let (Some(Ok(directory)), Some(_)) = (directory, &self.root) else {
+            return false;
+        };
         path.file_name().is_some_and(|name| name == FILE)
-            && path.parent().is_some_and(|directory| {
-                self.root
-                    .as_ref()
-                    .is_some_and(|root| root.starts_with(directory))
-            })
+            && self.absolute.starts_with(&directory)
+            && directory.starts_with(&self.top)
     }
 
     /// The URI of a file, as the client writes it where it is open.

@@ -88,13 +88,15 @@ impl<W: Write> Server<'_, W> {
             }
             Incoming::Message(Message::Request(request)) => {
                 let id = request.id.clone();
+                let cancelled = queue.is_cancelled(&id);
                 if needs_meaning(&request.method)
                     && self.documents.are_stale()
+                    && !cancelled
                     && !queue.is_superseded(&document(&request.params))
                 {
                     self.settle()?;
                 }
-                let response_result = match queue.is_cancelled(&id) {
+                let response_result = match cancelled {
                     true => Err(error(ErrorCode::RequestCanceled, "cancelled by the client")),
                     false => self.answer(request, queue),
                 };

