@@ -11,6 +11,7 @@ mod examples;
 mod explain;
 mod fmt;
 mod formats;
+mod gates;
 mod graph;
 mod hostile;
 mod init;

@@ -5,6 +5,7 @@
 
 mod effective;
 mod file;
+mod gates;
 mod key;
 mod lint;
 mod schema;
@@ -12,6 +13,7 @@ mod schema;
 use std::fmt;
 
 pub use effective::{Effective, Origin, Said, settle};
+pub use gates::{Gates, Names, Owner, TRAILER, Told};
 pub(crate) use key::is_label;
 pub use key::{KEYS, Key, Values, key};
 pub use lint::{Level, Lint};

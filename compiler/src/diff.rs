@@ -4,6 +4,7 @@
 //! a difference out: what is no edge and no destination outside is a setting, whatever it is called.
 
 mod edges;
+pub mod gates;
 mod grouped;
 mod human;
 mod json;
@@ -79,6 +80,8 @@ pub struct Outside {
     pub destination: String,
     /// Whose traffic may go there now, and could not before.
     pub opened: BTreeSet<Kri>,
+    /// Who may go there now, though no proxy with the same identity could before.
+    pub newly: BTreeSet<Caller>,
     /// Whose traffic could, and may not now.
     pub closed: BTreeSet<Kri>,
     /// The document.

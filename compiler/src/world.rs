@@ -14,7 +14,7 @@ use crate::config;
 
 pub(crate) use dir::MOST_BYTES;
 pub use dir::{DirWorld, FilesWorld};
-pub use git::{GitWorld, History};
+pub use git::{ByObject, Commit, GitWorld, History, Past};
 pub use overlay::Overlay;
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
@@ -50,6 +50,28 @@ pub trait World {
 }
 
 impl<W: World + ?Sized> World for &W {
+    fn entries(&self) -> Vec<Entry> {
+        (**self).entries()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        (**self).read(path)
+    }
+
+    fn version(&self, path: &str) -> Option<Digest> {
+        (**self).version(path)
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        (**self).config()
+    }
+
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        (**self).shared()
+    }
+}
+
+impl<W: World + ?Sized> World for Box<W> {
     fn entries(&self) -> Vec<Entry> {
         (**self).entries()
     }

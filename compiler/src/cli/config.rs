@@ -69,7 +69,9 @@ fn human(effective: &Effective) -> String {
     let lines: Vec<_> = effective
         .lines()
         .map(|(name, value, origin)| {
-            let plain = ["true", "false"].contains(&value.as_str());
+            let plain = ["true", "false"].contains(&value.as_str())
+                || value.starts_with('[')
+                || value.parse::<u32>().is_ok();
             let value = if plain { value } else { format!("{value:?}") };
             (format!("{name} = {value}"), origin)
         })

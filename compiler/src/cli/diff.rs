@@ -8,10 +8,12 @@ use anyhow::{anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use super::output::Output;
-use super::{Outcome, SettingsArgs, open};
+use super::{Outcome, SettingsArgs};
+use crate::config::Effective;
+use crate::diff::gates::{self, Change, Side, Verdict};
 use crate::diff::{self, Difference};
 use crate::model::Settings;
-use crate::world::{History, World};
+use crate::world::{ByObject, DirWorld, History, World};
 use crate::{Compiled, Compiler};
 
 /// The arguments.
@@ -31,9 +33,13 @@ pub(super) struct Diff {
     #[arg(long, value_enum, default_value_t = FormArg::Human)]
     format: FormArg,
 
-    /// Exit with 1 where something is different.
+    /// Exit with 1 where something is different. A broken gate does so in any case.
     #[arg(long)]
     exit_code: bool,
+
+    /// Do not ask the gates of `meshc.toml`.
+    #[arg(long)]
+    no_gates: bool,
 
     #[command(flatten)]
     settings: SettingsArgs,
@@ -49,22 +55,99 @@ enum FormArg {
     Markdown,
 }
 
+/// Two sides that are compared.
+struct Compared {
+    difference: Difference,
+    /// Where there are gates, and they are asked.
+    verdict: Option<Verdict>,
+}
+
+/// One side, opened and compiled.
+struct Opened<'h> {
+    world: Box<dyn World + Sync + 'h>,
+    effective: Effective,
+    settings: Settings,
+    compiled: Compiled,
+}
+
 impl Diff {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let difference = self.difference()?;
+        let Compared {
+            difference,
+            verdict,
+        } = self.compared()?;
         let text = match self.format {
-            FormArg::Human => diff::human(&difference),
-            FormArg::Json => format!("{:#}\n", diff::json(&difference)),
-            FormArg::Markdown => diff::markdown(&difference),
+            FormArg::Human => diff::human(&difference, verdict.as_ref()),
+            FormArg::Json => {
+                let whole = diff::json(&difference, verdict.as_ref());
+                format!("{whole:#}\n")
+            }
+            FormArg::Markdown => diff::markdown(&difference, verdict.as_ref()),
         };
         output.tell(&text)?;
-        Ok(match self.exit_code && !difference.is_empty() {
+        let broken = verdict.is_some_and(|verdict| !verdict.broken.is_empty());
+        Ok(match broken || (self.exit_code && !difference.is_empty()) {
             true => Outcome::Findings,
             false => Outcome::Clean,
         })
     }
 
-    fn difference(&self) -> Result<Difference, anyhow::Error> {
+    fn compared(&self) -> Result<Compared, anyhow::Error> {
+        let (range, path) = self.places()?;
+        let history = History::open(&path)
+            .map_err(|why| anyhow!("{} is in no git repository: {why}", path.display()))?;
+        let at = |revision: &str| history.at(revision).map_err(|why| anyhow!(why));
+        // Files that are equal on both sides are read once.
+        let mut compiler = Compiler::default();
+        let mut open = |world, name: &str| self.open(&mut compiler, world, name);
+        let (before, after, between) = match range {
+            Some((old, new)) => {
+                let before = open(Box::new(at(old)?), old)?;
+                let after = open(Box::new(at(new)?), new)?;
+                (before, after, (old.to_owned(), new))
+            }
+            None => {
+                let old = match &self.against {
+                    Some(revision) => at(revision)?,
+                    None => history
+                        .merge_base("main")
+                        .map_err(|why| anyhow!("{why}: say with --against what to compare with"))?,
+                };
+                let id = old.id.clone();
+                let name: String = id.chars().take(12).collect();
+                let before = open(Box::new(old), &name)?;
+                let tree = DirWorld::open(&path)
+                    .map_err(|why| anyhow!("cannot read {}: {why}", path.display()))?;
+                let after = open(Box::new(ByObject(tree)), "the work tree")?;
+                (before, after, (id, "HEAD"))
+            }
+        };
+        let difference = diff::diff(&before.compiled.bundle, &after.compiled.bundle);
+        // A change cannot lift the gates that it has to pass; the first ones hold at once.
+        let gates = before.effective.gates.as_ref();
+        let gates = gates.or(after.effective.gates.as_ref());
+        let verdict = match gates.filter(|_| !self.no_gates && !difference.is_empty()) {
+            Some(gates) => {
+                let commits = history.between(&between.0, between.1);
+                let change = Change {
+                    before: before.side(),
+                    after: after.side(),
+                    difference: &difference,
+                    commits: &commits.map_err(|why| anyhow!(why))?,
+                    directory: &history.name(""),
+                };
+                Some(gates::judge(gates, &change, &mut compiler))
+            }
+            None => None,
+        };
+        Ok(Compared {
+            difference,
+            verdict,
+        })
+    }
+
+    /// The two revisions, if they are said, and the directory.
+    fn places(&self) -> Result<(Option<(&str, &str)>, PathBuf), anyhow::Error> {
         // A directory that is there is no range, whatever it is called.
         let range = self.range.as_deref();
         let range = range.filter(|text| !Path::new(text).exists());
@@ -75,51 +158,46 @@ impl Diff {
             (None, _, Some(_)) => return Err(anyhow!("one directory is compared at a time")),
         };
         let path = path.unwrap_or_else(|| PathBuf::from("."));
-        let history = History::open(&path)
-            .map_err(|why| anyhow!("{} is in no git repository: {why}", path.display()))?;
-        let at = |revision: &str| history.at(revision).map_err(|why| anyhow!(why));
-        // Files that are equal on both sides are read once.
-        let mut compiler = Compiler::default();
-        // Each side is compiled as it says itself.
-        let mut compiled = |world: &dyn World, name: &str| {
-            let settings = self.settings.effective(world, [])?.settings();
-            sound(&mut compiler, world, &settings, name)
+        let Some(range) = range else {
+            return Ok((None, path));
         };
-        let (before, after) = match range {
-            Some(range) => {
-                ensure!(
-                    self.against.is_none(),
-                    "`{range}` says both sides: leave out --against"
-                );
-                let (old, new) = range.split_once("..").ok_or_else(|| {
-                    anyhow!("`{range}` is no directory and no range such as `main..HEAD`")
-                })?;
-                let name = |text: &'_ str| {
-                    if text.is_empty() {
-                        "HEAD".to_owned()
-                    } else {
-                        text.to_owned()
-                    }
-                };
-                let (old, new) = (name(old), name(new));
-                (compiled(&at(&old)?, &old)?, compiled(&at(&new)?, &new)?)
-            }
-            None => {
-                let old = match &self.against {
-                    Some(revision) => at(revision)?,
-                    None => history
-                        .merge_base("main")
-                        .map_err(|why| anyhow!("{why}: say with --against what to compare with"))?,
-                };
-                let opened = open::open(std::slice::from_ref(&path), &self.settings)?;
-                let name: String = old.id.chars().take(12).collect();
-                (
-                    compiled(&old, &name)?,
-                    compiled(opened.world(), "the work tree")?,
-                )
-            }
-        };
-        Ok(diff::diff(&before.bundle, &after.bundle))
+        ensure!(
+            self.against.is_none(),
+            "`{range}` says both sides: leave out --against"
+        );
+        let (old, new) = range.split_once("..").ok_or_else(|| {
+            anyhow!("`{range}` is no directory and no range such as `main..HEAD`")
+        })?;
+        let head = |text| if text == "" { "HEAD" } else { text };
+        Ok((Some((head(old), head(new))), path))
+    }
+
+    /// Each side is compiled as it says itself.
+    fn open<'h>(
+        &self,
+        compiler: &mut Compiler,
+        world: Box<dyn World + Sync + 'h>,
+        name: &str,
+    ) -> Result<Opened<'h>, anyhow::Error> {
+        let effective = self.settings.effective(&world, [])?;
+        let settings = effective.settings();
+        let compiled = sound(compiler, &world, &settings, name)?;
+        Ok(Opened {
+            world,
+            effective,
+            settings,
+            compiled,
+        })
+    }
+}
+
+impl Opened<'_> {
+    fn side(&self) -> Side<'_> {
+        Side {
+            world: &*self.world,
+            settings: &self.settings,
+            compiled: &self.compiled,
+        }
     }
 }
 

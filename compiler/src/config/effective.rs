@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::gates::Gates;
 use super::key::{KEYS, Key};
 use super::lint::Lint;
 use super::{FILE, Flaw, Flaws, file};
@@ -39,6 +40,8 @@ pub struct Effective {
     values: BTreeMap<&'static str, (String, Origin)>,
     /// What the file says about warnings.
     pub lint: Lint,
+    /// What the file says about changes.
+    pub gates: Option<Gates>,
     /// The file that counts, from the top of the repository.
     pub file: Option<String>,
 }
@@ -65,6 +68,7 @@ pub fn settle(world: &dyn World, said: impl IntoIterator<Item = Said>) -> Result
             effective.values.insert(key.name, (value, origin));
         }
         effective.lint = content.lint;
+        effective.gates = content.gates;
         effective.file = Some(found.path);
     }
     for (key, value, origin) in said {
@@ -138,7 +142,7 @@ impl Effective {
         }
     }
 
-    /// Every setting with its value and who said it, in the order of the table; what is said of warnings comes last.
+    /// Every setting with its value and who said it, in the order of the table; what is said of warnings and changes comes last.
     pub fn lines(&self) -> impl Iterator<Item = (String, String, Origin)> {
         let keys = KEYS.iter().map(|key| {
             let (value, origin) = self.get(key);
@@ -149,7 +153,13 @@ impl Effective {
             let path = path.clone();
             (name, level.to_owned(), Origin::File { path, line: 0 })
         });
-        keys.chain(lint)
+        let gates = self.gates.iter().flat_map(|gates| {
+            gates.lines().map(|(name, value, line)| {
+                let path = gates.file.clone();
+                (name, value, Origin::File { path, line })
+            })
+        });
+        keys.chain(lint).chain(gates)
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Never passes over a key that it does not know, and tells everything that is wrong at once.
 
+mod gates;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -9,6 +11,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::gates::Gates;
 use super::key::{KEYS, Key, Values, key};
 use super::lint::{Level, Lint};
 use super::{Flaw, Flaws, MOST_BYTES};
@@ -25,6 +28,7 @@ pub(super) struct Content {
     /// With their lines.
     pub(super) values: Vec<(&'static Key, String, u32)>,
     pub(super) lint: Lint,
+    pub(super) gates: Option<Gates>,
 }
 
 /// Reads it.
@@ -75,8 +79,9 @@ impl Reader<'_> {
             match (key(name.get_ref()), name.get_ref().as_ref()) {
                 (Some(key), _) => self.value(key, value),
                 (None, "lint") => self.lint(value),
+                (None, "gates") => self.gates(value),
                 (None, _) => {
-                    let known = KEYS.iter().map(|key| key.name).chain(["lint"]);
+                    let known = KEYS.iter().map(|key| key.name).chain(["lint", "gates"]);
                     self.unknown("setting", entry, known);
                 }
             }

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::gates::TRAILER;
 use super::key::{KEYS, Values};
 use super::lint::Level;
 use crate::diag::{Severity, codes};
@@ -38,6 +39,7 @@ pub fn schema() -> Value {
         })
         .collect();
     properties.insert("lint".to_owned(), lint());
+    properties.insert("gates".to_owned(), gates());
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "meshc.toml: settings of meshc, and of meshd where a bundle depends on them",
@@ -65,6 +67,46 @@ fn lint() -> Value {
         "description": "What warnings weigh. An error is always one.",
         "additionalProperties": false,
         "properties": all,
+    })
+}
+
+fn gates() -> Value {
+    let number = |most: u32, text: &str| json!({ "type": "integer", "minimum": 0, "maximum": most, "description": text });
+    let names = |text: &str| json!({ "type": "array", "items": { "type": "string", "minLength": 1 }, "description": text });
+    let owner = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "minProperties": 1,
+        "properties": {
+            "identities": names("Patterns of workloads or whole SPIFFE IDs; without it, any."),
+            "services": names("Patterns of services, `name:port` or whole KRIs; without it, any."),
+        },
+    });
+    json!({
+        "type": "object",
+        "description": "What a change may do without somebody being asked; `meshc diff` fails where it does more. The gates that count are those before the change.",
+        "additionalProperties": false,
+        "properties": {
+            "max-proxies": number(u32::MAX, "More proxies than this may not get another configuration by one change."),
+            "max-proxies-percent": number(100, "The same as a share of all proxies."),
+            "allow-new-external": {
+                "type": "boolean",
+                "default": true,
+                "description": "May a change open a destination outside of the mesh?",
+            },
+            "max-removed-edges-percent": number(100, "Where a larger share of the edges goes, a commit has to say why."),
+            "removal-trailer": {
+                "type": "string",
+                "pattern": "^[A-Za-z0-9-]+$",
+                "default": TRAILER,
+                "description": "With this trailer in its message.",
+            },
+            "owners": {
+                "type": "object",
+                "description": "By directory, from the one of meshc.toml: whom the changes in it may affect. The nearest directory counts.",
+                "additionalProperties": owner,
+            },
+        },
     })
 }
 

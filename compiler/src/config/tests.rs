@@ -128,3 +128,56 @@ fn the_schema_takes_what_the_reader_takes() {
         assert!(!judge(wrong.clone()), "{wrong}");
     }
 }
+
+#[test]
+fn gates_are_read_with_their_lines() {
+    let text = "[gates]\nmax-proxies = 3\n[gates.owners]\n\"teams/pay/\" = { services = [\"pay*\"] }\n\"teams\" = { identities = [] }\n";
+    let gates = settle(&world(text), [])
+        .expect("settings")
+        .gates
+        .expect("gates");
+    assert_eq!(gates.max_proxies, Some(Told { value: 3, line: 2 }));
+    assert_eq!(gates.trailer(), TRAILER);
+    let owner = |file: &str| gates.owner(file).map(|owner| owner.directory.as_str());
+    // The nearest directory, as a whole name.
+    assert_eq!(owner("teams/pay/a.yaml"), Some("teams/pay"));
+    assert_eq!(owner("teams/payments/a.yaml"), Some("teams"));
+    assert_eq!(owner("a.yaml"), None);
+}
+
+#[test]
+fn what_no_gate_can_be_is_refused() {
+    for (text, message) in [
+        ("gates = 1", "`gates` is a table, not a number"),
+        (
+            "[gates]\nmax-proxies = -1",
+            "`max-proxies` is a whole number",
+        ),
+        ("[gates]\nmax-proxies-percent = 101", "from 0 to 100"),
+        (
+            "[gates]\nallow-new-external = 1",
+            "is `true` or `false`, not a number",
+        ),
+        (
+            "[gates]\nremoval-trailer = \"a b\"",
+            "is the name of a trailer",
+        ),
+        (
+            "[gates.owners]\n\"a/*\" = { services = [] }",
+            "`a/*` is no directory",
+        ),
+        ("[gates.owners]\na = {}", "`identities`, `services` or both"),
+        (
+            "[gates.owners]\na = { service = [] }",
+            "did you mean `services`?",
+        ),
+        (
+            "[gates.owners]\na = { services = [\"[\"] }",
+            "`[` is no pattern of names",
+        ),
+        ("[gates.owners]\na = { services = \"x\" }", "is a list"),
+    ] {
+        let flaws = flaws(text);
+        assert!(flaws.contains(message), "{text}: {flaws}");
+    }
+}

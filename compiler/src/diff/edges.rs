@@ -69,7 +69,7 @@ fn blank(caller: Caller, port: Kri) -> Edge {
 }
 
 /// Servers that say the same to everybody are asked once.
-fn distinct<'b>(servers: &[Server<'b>]) -> Vec<Server<'b>> {
+pub(super) fn distinct<'b>(servers: &[Server<'b>]) -> Vec<Server<'b>> {
     let mut seen = BTreeSet::new();
     let known = |server: &&Server<'b>| {
         let trust = server.node.entries().get(&Key::Trust);
@@ -277,7 +277,12 @@ impl Senders<'_> {
             let before = old.reach(&sides.before, &port, asked);
             let after = new.reach(&sides.after, &port, asked);
             if before != after {
-                let origin = || new.origin(&sides.after, &port, asked);
+                let origin = || match (old.nodes.first(), new.nodes.first()) {
+                    (Some(_), Some(_)) => new.origin(&sides.after, &port, asked),
+                    // Who did not send, and does now, or the other way round, has a line for that.
+                    (None, new) => listener(&sides.after, new, &port),
+                    (old, None) => listener(&sides.before, old, &port),
+                };
                 let origin = origin().or_else(|| old.origin(&sides.before, &port, asked));
                 cause = cause.or(origin);
                 traffic.push(Traffic {
@@ -325,6 +330,12 @@ impl Senders<'_> {
         self.known.borrow_mut().insert(digests, found.clone());
         found
     }
+}
+
+/// What a proxy sends to a port by.
+fn listener(flows: &Flows<'_>, node: Option<&&Kri>, port: &Kri) -> Option<Origin> {
+    let outbound = flows.node(node?)?.outbound(port)?;
+    Some(outbound.origin.clone())
 }
 
 /// Where the routes of both sides tell too much apart: what each of them tells apart alone.

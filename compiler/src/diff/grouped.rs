@@ -9,9 +9,6 @@ use mesh_bundle::{Kri, Origin};
 use super::{Difference, Edge, Setting, Subject, words};
 use crate::flow::Reach;
 
-/// Names that are listed before the rest is counted.
-const LISTED: usize = 4;
-
 /// One line.
 pub(super) struct Line {
     /// `+` for what is opened or new, `-` for what is closed or gone, `~` for the rest.
@@ -47,7 +44,7 @@ pub(super) fn edges(difference: &Difference) -> Vec<Line> {
     }
     let line = |((port, sign, what, place), callers): ((String, char, String, String), _)| Line {
         sign,
-        text: format!("{} -> {port}: {what}", listed(&callers)),
+        text: format!("{} -> {port}: {what}", words::listed(&callers)),
         place,
     };
     groups.into_iter().map(line).collect()
@@ -150,8 +147,8 @@ pub(super) fn settings(difference: &Difference) -> Vec<Line> {
             (None, None) => path.to_owned(),
         };
         let whose = match whose.is_empty() {
-            true => listed(&subjects),
-            false => format!("{} {}", proxies(&whose), listed(&subjects)),
+            true => words::listed(&subjects),
+            false => format!("{} {}", proxies(&whose), words::listed(&subjects)),
         };
         let places: BTreeSet<String> = settings
             .iter()
@@ -164,7 +161,7 @@ pub(super) fn settings(difference: &Difference) -> Vec<Line> {
                 _ => '~',
             },
             text: format!("{}: {whose}", what.trim_start()),
-            place: listed(&places),
+            place: words::listed(&places),
         }
     };
     groups.into_iter().map(line).collect()
@@ -219,16 +216,10 @@ pub(super) fn configurations(difference: &Difference) -> Option<String> {
 /// `web-1`, or `412 proxies`.
 fn proxies(whose: &BTreeSet<Kri>) -> String {
     match whose.len() {
-        0..=LISTED => listed(&whose.iter().map(|kri| kri.name().to_owned()).collect()),
+        0..=words::LISTED => {
+            words::listed(&whose.iter().map(|kri| kri.name().to_owned()).collect())
+        }
         many => format!("{many} proxies"),
-    }
-}
-
-fn listed(names: &BTreeSet<String>) -> String {
-    let shown: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
-    match names.len().saturating_sub(LISTED) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 

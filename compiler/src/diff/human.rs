@@ -3,12 +3,16 @@
 //! Never longer than what is different in kind: see `grouped`.
 
 use super::Difference;
+use super::gates::{Broken, Verdict};
 use super::grouped::{self, Line};
 
 /// For people; one line where nothing is different.
 #[must_use]
-pub fn human(difference: &Difference) -> String {
+pub fn human(difference: &Difference, verdict: Option<&Verdict>) -> String {
     let mut page = String::new();
+    if let Some(verdict) = verdict {
+        gates(&mut page, verdict);
+    }
     if difference.is_empty() {
         page.push_str("no change in meaning\n");
     }
@@ -36,4 +40,25 @@ fn add(page: &mut String, Line { sign, text, place }: &Line) {
         false => format!("  ({place})"),
     };
     page.push_str(&format!("  {sign} {text}{place}\n"));
+}
+
+/// What is broken comes first: everything below is why.
+fn gates(page: &mut String, verdict: &Verdict) {
+    for Broken {
+        gate,
+        message,
+        causes,
+        rule,
+        help,
+    } in &verdict.broken
+    {
+        page.push_str(&format!("broken gate [{}]: {message}\n", gate.code()));
+        for cause in causes {
+            page.push_str(&format!("  at {cause}\n"));
+        }
+        page.push_str(&format!("  gate: {rule}\n  help: {help}\n\n"));
+    }
+    for allowed in &verdict.allowed {
+        page.push_str(&format!("allowed: {allowed}\n\n"));
+    }
 }

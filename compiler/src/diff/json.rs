@@ -4,12 +4,13 @@
 
 use serde_json::{Value, json};
 
+use super::gates::{Place, Verdict};
 use super::{Difference, Edge, Outside, Setting, grouped, words};
 use crate::flow::callers::Caller;
 
 /// For programs.
 #[must_use]
-pub fn json(difference: &Difference) -> Value {
+pub fn json(difference: &Difference, verdict: Option<&Verdict>) -> Value {
     let proxies = &difference.proxies;
     let changed = proxies
         .changed
@@ -26,7 +27,22 @@ pub fn json(difference: &Difference) -> Value {
             "changed": changed.collect::<Vec<_>>(),
             "moved": proxies.moved,
         },
+        "gates": verdict.map(gates),
     })
+}
+
+fn gates(verdict: &Verdict) -> Value {
+    let place = |place: &Place| json!({"file": place.file, "line": place.line});
+    let broken = verdict.broken.iter().map(|broken| {
+        json!({
+            "code": broken.gate.code(),
+            "message": broken.message,
+            "causes": broken.causes.iter().map(place).collect::<Vec<_>>(),
+            "rule": place(&broken.rule),
+            "help": broken.help,
+        })
+    });
+    json!({"broken": broken.collect::<Vec<_>>(), "allowed": verdict.allowed})
 }
 
 fn edge(edge: &Edge) -> Value {
@@ -59,6 +75,7 @@ fn outside(outside: &Outside) -> Value {
     json!({
         "destination": outside.destination,
         "opened": outside.opened,
+        "newly": outside.newly.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "closed": outside.closed,
         "cause": outside.cause,
     })

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::Difference;
+use super::gates::Verdict;
 use super::grouped::{self, Line};
 
 /// Hosts refuse comments of more than 65,536 characters; people stop reading much earlier.
@@ -14,10 +15,13 @@ const ARROWS: usize = 50;
 
 /// By the first line a bot finds the comment that it wrote before, and replaces it.
 #[must_use]
-pub fn markdown(difference: &Difference) -> String {
+pub fn markdown(difference: &Difference, verdict: Option<&Verdict>) -> String {
     let mut page = "<!-- meshc diff -->\n## What this change means for the mesh\n\n".to_owned();
     if difference.is_empty() {
         page.push_str("Nothing: no change in meaning.\n");
+    }
+    if let Some(verdict) = verdict {
+        gates(&mut page, verdict);
     }
     let chapters = [
         ("Who reaches what", grouped::edges(difference)),
@@ -49,6 +53,29 @@ pub fn markdown(difference: &Difference) -> String {
         page.push_str(&format!("**Proxies:** {}\n", cell(&line)));
     }
     page
+}
+
+fn gates(page: &mut String, verdict: &Verdict) {
+    if !verdict.broken.is_empty() {
+        page.push_str("### Broken gates\n\n");
+    }
+    for broken in &verdict.broken {
+        let causes: Vec<String> = broken.causes.iter().map(ToString::to_string).collect();
+        page.push_str(&format!(
+            "* **{}** ({}): {}\n  * where: {}\n  * help: {}\n",
+            broken.gate.code(),
+            cell(&broken.rule.to_string()),
+            cell(&broken.message),
+            cell(&causes.join(", ")),
+            cell(&broken.help)
+        ));
+    }
+    for allowed in &verdict.allowed {
+        page.push_str(&format!("* Allowed: {}\n", cell(allowed)));
+    }
+    if !verdict.broken.is_empty() || !verdict.allowed.is_empty() {
+        page.push('\n');
+    }
 }
 
 /// Names of people may hold what means something in a table.

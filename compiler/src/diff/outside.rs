@@ -8,6 +8,8 @@ use mesh_bundle::resource::{Passthrough, PassthroughDestination, PassthroughMode
 use mesh_bundle::{Bundle, Digest, Key, Kri, Origin};
 
 use super::{Outside, Sides};
+use crate::flow::Flows;
+use crate::flow::callers::Caller;
 
 /// By destination: who may go there, and the document that says so.
 type Open = BTreeMap<String, (BTreeSet<Kri>, Option<Origin>)>;
@@ -23,11 +25,19 @@ pub(super) fn outside(sides: &Sides<'_>) -> Vec<Outside> {
             let (new, opened_by) = after.get(name).unwrap_or(&none);
             (old != new).then(|| Outside {
                 destination: name.clone(),
+                newly: &callers(&sides.after, new) - &callers(&sides.before, old),
                 opened: new - old,
                 closed: old - new,
                 cause: opened_by.clone().or_else(|| closed_by.clone()),
             })
         })
+        .collect()
+}
+
+fn callers(flows: &Flows<'_>, proxies: &BTreeSet<Kri>) -> BTreeSet<Caller> {
+    let nodes = proxies.iter().filter_map(|kri| flows.node(kri));
+    let ids = nodes.map(|node| node.identity().map(|own| own.spiffe_id.clone()));
+    ids.map(|id| id.map_or(Caller::Plain, Caller::Named))
         .collect()
 }
 

@@ -271,7 +271,7 @@ proptest! {
         let (before, after) = (one.bundle(), other.bundle());
         prop_assert!(before.digest != after.digest);
         let difference = diff(&before, &after);
-        prop_assert!(difference.is_empty(), "{}", human(&difference));
+        prop_assert!(difference.is_empty(), "{}", human(&difference, None));
         prop_assert_eq!(difference.proxies.moved, before.proxies.len());
     }
 }
@@ -292,7 +292,7 @@ fn a_change_of_a_value_names_both_and_the_line() {
         timeout: 2,
         ..one.clone()
     };
-    let text = human(&diff(&one.bundle(), &other.bundle()));
+    let text = human(&diff(&one.bundle(), &other.bundle()), None);
     assert!(
         text.starts_with(
             "settings\n  ~ timeouts.request 1s -> 2s: web-1 to api:http  (a8.yaml:4)\n"

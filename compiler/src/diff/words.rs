@@ -2,12 +2,17 @@
 //!
 //! Never shows a certificate: its fingerprint tells it apart.
 
+use std::collections::BTreeSet;
+
 use mesh_bundle::{Digest, Kri, SpiffeId};
 use serde_json::Value;
 
 use super::meaning::text;
 use crate::flow::Reach;
 use crate::flow::callers::Caller;
+
+/// Names that are listed before the rest is counted.
+pub(super) const LISTED: usize = 4;
 
 /// `api:http`, or `api` for the service as a whole.
 #[must_use]
@@ -180,5 +185,14 @@ pub(super) fn request(value: &Value) -> String {
     match parts.is_empty() {
         true => "all other requests".to_owned(),
         false => parts.join(" "),
+    }
+}
+
+/// Some names, and how many more.
+pub(super) fn listed(names: &BTreeSet<String>) -> String {
+    let shown: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+    match names.len().saturating_sub(LISTED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }

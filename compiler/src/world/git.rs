@@ -2,50 +2,33 @@
 //!
 //! Never touches the network, a work tree or a hook; never follows a link; never reads an object that is too large.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod commits;
+mod named;
+mod readers;
+mod tree;
+
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use git2::{DiffOptions, ObjectType, Oid, Repository, Tree};
-use mesh_bundle::Digest;
+use git2::{DiffOptions, ObjectType, Oid, Repository};
 
-use super::{ConfigFile, Entry, EntryKind, World};
-use crate::config;
-
-/// A revision with more files and directories is refused.
-const ENTRY_LIMIT: usize = 200_000;
-/// The same for directories in directories.
-const DEPTH_LIMIT: usize = 64;
-
-/// A larger file of settings is none.
-const CONFIG_LIMIT: usize = 1 << 20;
+pub use commits::{Commit, Past};
+pub use named::ByObject;
+use readers::Readers;
+pub use tree::GitWorld;
 
 /// A git repository, and a directory of it.
 pub struct History {
     repository: Repository,
+    /// The same for several threads at once.
+    readers: Readers,
     /// From the top of the work tree, with `/`; empty for the top itself.
     inside: String,
-}
-
-/// The directory at one revision.
-pub struct GitWorld<'h> {
-    history: &'h History,
-    /// Which commit it is, in 40 hex digits.
-    pub id: String,
-    entries: Vec<Entry>,
-    blobs: BTreeMap<String, Oid>,
 }
 
 impl std::fmt::Debug for History {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("History").finish_non_exhaustive()
-    }
-}
-
-impl std::fmt::Debug for GitWorld<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("GitWorld")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
     }
 }
 
@@ -69,9 +52,19 @@ impl History {
         };
         let inside = inside.to_str().ok_or("the path is not UTF-8")?;
         Ok(Self {
+            readers: Readers::of(&repository),
             repository,
             inside: inside.replace('\\', "/"),
         })
+    }
+
+    /// What a file of the directory is called from the top of the work tree.
+    #[must_use]
+    pub fn name(&self, file: &str) -> String {
+        match self.inside.as_str() {
+            "" => file.to_owned(),
+            inside => format!("{inside}/{file}"),
+        }
     }
 
     /// The directory at a revision, such as `main`, `HEAD~1` or a commit.
@@ -143,114 +136,12 @@ impl History {
 
     fn world(&self, id: Oid) -> Result<GitWorld<'_>, String> {
         let said = |error: git2::Error| format!("commit {id}: {}", error.message());
+        tree::bounded(&self.repository, id, ObjectType::Commit)?;
         let commit = self.repository.find_commit(id).map_err(said)?;
-        let mut root = commit.tree().map_err(said)?;
-        if !self.inside.is_empty() {
-            let entry = root.get_path(Path::new(&self.inside));
-            let inside = entry
-                .ok()
-                .filter(|entry| entry.kind() == Some(ObjectType::Tree));
-            root = match inside {
-                Some(entry) => self.repository.find_tree(entry.id()).map_err(said)?,
-                None => return Err(format!("commit {id} has no directory `{}`", self.inside)),
-            };
-        }
-        let mut world = GitWorld {
-            history: self,
-            id: id.to_string(),
-            entries: Vec::new(),
-            blobs: BTreeMap::new(),
-        };
-        world.list(root)?;
-        Ok(world)
+        let root = tree::find(&self.repository, commit.tree_id())?;
+        GitWorld::list((&self.readers, &self.repository), id, root, &self.inside)
     }
 }
 
-impl<'h> GitWorld<'h> {
-    /// Without recursion: depth is up to who wrote the commit.
-    fn list(&mut self, root: Tree<'h>) -> Result<(), String> {
-        let repository = &self.history.repository;
-        let said = |error: git2::Error| error.message().to_owned();
-        let odb = repository.odb().map_err(said)?;
-        let mut waiting = vec![(String::new(), root, 0)];
-        while let Some((directory, tree, depth)) = waiting.pop() {
-            for entry in &tree {
-                let name = String::from_utf8_lossy(entry.name_bytes()).into_owned();
-                let path = format!("{directory}{name}");
-                let other = |what: &str| EntryKind::Other {
-                    what: what.to_owned(),
-                };
-                let kind = match (entry.kind(), entry.filemode()) {
-                    _ if std::str::from_utf8(entry.name_bytes()).is_err() => {
-                        other("name that is not UTF-8")
-                    }
-                    (Some(ObjectType::Tree), _) if depth >= DEPTH_LIMIT => {
-                        other("directory that is too deep")
-                    }
-                    (Some(ObjectType::Tree), _) => {
-                        let tree = repository.find_tree(entry.id()).map_err(said)?;
-                        waiting.push((format!("{path}/"), tree, depth + 1));
-                        continue;
-                    }
-                    (Some(ObjectType::Blob), 0o120_000) => EntryKind::Symlink,
-                    (Some(ObjectType::Blob), _) => {
-                        let (size, _) = odb.read_header(entry.id()).map_err(said)?;
-                        self.blobs.insert(path.clone(), entry.id());
-                        EntryKind::File { size: size as u64 }
-                    }
-                    _ => other("submodule"),
-                };
-                self.entries.push(Entry { path, kind });
-                if self.entries.len() + waiting.len() > ENTRY_LIMIT {
-                    return Err(format!("more than {ENTRY_LIMIT} files and directories"));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl World for GitWorld<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        self.entries.clone()
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let id = self
-            .blobs
-            .get(path)
-            .ok_or_else(|| "no such file".to_owned())?;
-        let blob = self.history.repository.find_blob(*id);
-        let blob = blob.map_err(|error| format!("object {id}: {}", error.message()))?;
-        Ok(blob.content().to_vec())
-    }
-
-    fn config(&self) -> Result<Option<ConfigFile>, String> {
-        let said = |error: git2::Error| error.message().to_owned();
-        let repository = &self.history.repository;
-        let id = Oid::from_str(&self.id).map_err(said)?;
-        let commit = repository.find_commit(id).map_err(said)?;
-        let top = commit.tree().map_err(said)?;
-        for directory in Path::new(&self.history.inside).ancestors() {
-            let path = directory.join(config::FILE);
-            let Ok(entry) = top.get_path(&path) else {
-                continue;
-            };
-            let odb = repository.odb().map_err(said)?;
-            let (size, kind) = odb.read_header(entry.id()).map_err(said)?;
-            if kind != ObjectType::Blob || entry.filemode() == 0o120_000 || size > CONFIG_LIMIT {
-                return Err("it is no file, or too large".to_owned());
-            }
-            let blob = repository.find_blob(entry.id()).map_err(said)?;
-            return Ok(Some(ConfigFile {
-                path: path.to_string_lossy().into_owned(),
-                bytes: blob.content().to_vec(),
-            }));
-        }
-        Ok(None)
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        Some(Digest::of(self.blobs.get(path)?.as_bytes()))
-    }
-}
+#[cfg(test)]
+mod tests;

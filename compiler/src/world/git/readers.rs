@@ -1,0 +1,40 @@
+//! One repository, open as often as threads read from it: an object database serves one reader at a time.
+//!
+//! Never opens more than there are readers at once.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use git2::Repository;
+
+/// Repositories that are open and wait for a reader.
+pub(super) struct Readers {
+    place: PathBuf,
+    idle: Mutex<Vec<Repository>>,
+}
+
+impl Readers {
+    /// For what is open already.
+    pub(super) fn of(repository: &Repository) -> Self {
+        Self {
+            place: repository.path().to_path_buf(),
+            idle: Mutex::default(),
+        }
+    }
+
+    /// Reads from one that nobody else reads from.
+    pub(super) fn with<T>(
+        &self,
+        read: impl FnOnce(&Repository) -> Result<T, String>,
+    ) -> Result<T, String> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = idle().pop();
+        let repository = match waiting {
+            Some(repository) => repository,
+            None => Repository::open(&self.place).map_err(|error| error.message().to_owned())?,
+        };
+        let found = read(&repository);
+        idle().push(repository);
+        found
+    }
+}

@@ -1,0 +1,73 @@
+use super::*;
+use crate::world::World;
+
+/// A repository with one commit of these files.
+fn repository(files: &[(&str, &str)]) -> (tempfile::TempDir, Repository) {
+    let directory = tempfile::tempdir().unwrap();
+    let repository = Repository::init(directory.path()).unwrap();
+    let mut tree = repository.treebuilder(None).unwrap();
+    for (name, text) in files {
+        let blob = repository.blob(text.as_bytes()).unwrap();
+        tree.insert(name, blob, 0o100_644).unwrap();
+    }
+    let tree = tree.write().unwrap();
+    commit(&repository, tree);
+    (directory, repository)
+}
+
+fn commit(repository: &Repository, tree: Oid) {
+    let bytes = format!(
+        "tree {tree}\nauthor Ada <ada@example.test> 0 +0000\ncommitter Ada <ada@example.test> 0 +0000\n\nAll of it\n\nWhy: so\n"
+    );
+    let odb = repository.odb().unwrap();
+    let id = odb.write(ObjectType::Commit, bytes.as_bytes()).unwrap();
+    repository
+        .reference("refs/heads/main", id, true, "")
+        .unwrap();
+}
+
+#[test]
+fn a_directory_that_is_too_large_is_refused_before_it_is_read() {
+    let (directory, repository) = repository(&[("a.yaml", "a")]);
+    let odb = repository.odb().unwrap();
+    // Enough of an entry for whoever looks at its beginning.
+    let mut bytes = b"100644 a.yaml\0".to_vec();
+    bytes.resize((16 << 20) + 1, 1);
+    let large = odb.write(ObjectType::Tree, &bytes).unwrap();
+    commit(&repository, large);
+    let history = History::open(directory.path()).unwrap();
+    let why = history.at("main").unwrap_err();
+    assert!(
+        why.contains("is a tree of 16777217 bytes, more than 16777216"),
+        "{why}"
+    );
+}
+
+#[test]
+fn the_work_tree_has_the_versions_of_commits() {
+    let (directory, _repository) = repository(&[("a.yaml", "a"), ("b.yaml", "b")]);
+    std::fs::write(directory.path().join("a.yaml"), "a").unwrap();
+    std::fs::write(directory.path().join("b.yaml"), "other").unwrap();
+    let history = History::open(directory.path()).unwrap();
+    let commit = history.at("main").unwrap();
+    let tree = ByObject(crate::world::DirWorld::open(directory.path()).unwrap());
+    assert!(tree.version("a.yaml").is_some());
+    assert_eq!(tree.version("a.yaml"), commit.version("a.yaml"));
+    assert_ne!(tree.version("b.yaml"), commit.version("b.yaml"));
+    assert_eq!(commit.read("b.yaml"), Ok(b"b".to_vec()));
+    assert_eq!(tree.version("c.yaml"), None);
+}
+
+#[test]
+fn commits_say_who_and_why() {
+    let (directory, _repository) = repository(&[("a.yaml", "a")]);
+    let history = History::open(directory.path()).unwrap();
+    assert_eq!(history.between("main", "main"), Ok(Vec::new()));
+    let past = history.past("main", 10).unwrap();
+    assert_eq!((past.len(), past.is_cut), (1, false));
+    let (commit, _) = history.visit(&past, 0).unwrap().unwrap();
+    assert_eq!(commit.author, "Ada <ada@example.test>");
+    assert_eq!(commit.subject, "All of it");
+    assert_eq!(commit.trailers, [("Why".to_owned(), "so".to_owned())]);
+    assert!(history.past("main", 0).unwrap().is_cut);
+}
