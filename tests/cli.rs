@@ -3,6 +3,7 @@
 //! Never waits without an end: every run has a deadline and a bound of memory, and exceeding one is a failure.
 
 mod about;
+mod blame;
 mod build;
 mod check;
 mod config;

@@ -3,6 +3,7 @@
 //! Never decides anything about a document: that is the compiler. Exit codes: 0 clean, 1 findings, 2 meshc could not do its
 //! work.
 
+mod blame_edge;
 mod build;
 mod check;
 mod completions;
@@ -65,6 +66,8 @@ enum Command {
     Inspect(inspect::Inspect),
     /// Say what a change means: who can reach what, which values change, whose configuration it is.
     Diff(diff::Diff),
+    /// Say which commit opened the way from one workload to another, or closed it.
+    BlameEdge(blame_edge::BlameEdge),
     /// Ask the tests of a repository: who may reach what, where requests go.
     Test(test::Test),
     /// Say why a request is allowed, denied or routed so; or what a code such as `dangling-ref` means.
@@ -131,6 +134,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Build(build) => build.run(&mut output),
         Command::Inspect(inspect) => inspect.run(&mut output),
         Command::Diff(diff) => diff.run(&mut output),
+        Command::BlameEdge(blame) => blame.run(&mut output),
         Command::Test(test) => test.run(&mut output),
         Command::Explain(explain) => explain.run(&mut output),
         Command::Graph(graph) => graph.run(&mut output),

@@ -43,7 +43,7 @@ use asked::{Asked, Proxy};
 use dataplanes::Dataplanes;
 use page::Page;
 
-pub use explain::{Question, explain};
+pub use explain::{Edge, Question, edge, explain};
 
 /// For whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,7 @@
 //! `schema` and `kinds` to typed specs, `policy` selects, orders and merges, `lower` makes the bundle.
 
 mod analysis;
+pub mod blame;
 pub mod cli;
 mod compile;
 mod compose;

@@ -180,7 +180,7 @@ fn owners_answer_for_what_their_files_do() {
     breaks(
         &repo,
         "gate-owners",
-        "a change in `api` affects service `db:sql`, which it may not",
+        "a change in `api` affects identity `db`, service `db:sql`, which it may not",
         "api/permission.yaml:11",
     );
     // A directory without a rule may do so.

@@ -55,6 +55,9 @@ enum FormArg {
     Markdown,
 }
 
+/// Two revisions, where they are said, and the directory.
+type Places<'a> = (Option<(&'a str, &'a str)>, PathBuf);
+
 /// Two sides that are compared.
 struct Compared {
     difference: Difference,
@@ -147,7 +150,7 @@ impl Diff {
     }
 
     /// The two revisions, if they are said, and the directory.
-    fn places(&self) -> Result<(Option<(&str, &str)>, PathBuf), anyhow::Error> {
+    fn places(&self) -> Result<Places<'_>, anyhow::Error> {
         // A directory that is there is no range, whatever it is called.
         let range = self.range.as_deref();
         let range = range.filter(|text| !Path::new(text).exists());
@@ -168,8 +171,7 @@ impl Diff {
         let (old, new) = range.split_once("..").ok_or_else(|| {
             anyhow!("`{range}` is no directory and no range such as `main..HEAD`")
         })?;
-        let head = |text| if text == "" { "HEAD" } else { text };
-        Ok((Some((head(old), head(new))), path))
+        Ok((Some((or_head(old), or_head(new))), path))
     }
 
     /// Each side is compiled as it says itself.
@@ -198,6 +200,14 @@ impl Opened<'_> {
             settings: &self.settings,
             compiled: &self.compiled,
         }
+    }
+}
+
+/// As git has it, nothing is the revision at hand.
+fn or_head(revision: &str) -> &str {
+    match revision {
+        "" => "HEAD",
+        revision => revision,
     }
 }
 

@@ -48,8 +48,15 @@ fn access(sides: &Sides<'_>, ports: &BTreeSet<Kri>, edges: &mut BTreeMap<(Kri, C
             if before != after {
                 let mut edge = blank(caller.clone(), port.clone());
                 edge.access = (before, after);
-                edge.cause = said(&sides.after, &new, caller, after > before)
-                    .or_else(|| said(&sides.before, &old, caller, after < before));
+                let is = said(&sides.after, &new, caller, after > before);
+                let was = said(&sides.before, &old, caller, after < before);
+                edge.cause = match (is, was) {
+                    // Where nothing is said any more, the line that is gone is why.
+                    (Some(is), Some(was)) if is.resource != was.resource && silent(&new, &is) => {
+                        Some(was)
+                    }
+                    (is, was) => is.or(was),
+                };
                 edges.insert((port.clone(), caller.clone()), edge);
             }
         }
@@ -99,6 +106,14 @@ fn said<'b>(
             }
             _ => None,
         })
+}
+
+/// Is it what makes deny the default, where no rule is about the caller?
+fn silent(servers: &[Server<'_>], origin: &Origin) -> bool {
+    let mut permissions = servers
+        .iter()
+        .filter_map(|server| server.policy.permissions.as_ref());
+    permissions.any(|permissions| permissions.unmatched == *origin)
 }
 
 /// Callers and ports between which traffic may fare otherwise.

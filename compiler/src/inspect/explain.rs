@@ -4,6 +4,7 @@
 //! change has been compiled.
 
 mod arrival;
+mod edge;
 mod names;
 mod remedy;
 mod told;
@@ -14,12 +15,14 @@ use mesh_bundle::{Kri, Origin, SpiffeId};
 
 use crate::Analysis;
 use crate::flow::{Arrival, Asked as Request, End, Entrance, Fate, Flow, Flows, NoFlow, Reach};
+use crate::repository::MeshView;
 use crate::world::World;
 
 use super::asked::Asked;
 use super::page::Row;
 use super::{Form, NotShown};
 
+pub use edge::{Edge, edge};
 use names::{Clients, Names, mesh_of};
 use remedy::{Hypotheses, Remedy};
 
@@ -89,19 +92,7 @@ pub fn explain(
     question: &Question,
     form: Form,
 ) -> Result<String, NotShown> {
-    let mut meshes = analysis.meshes();
-    if let Some(mesh) = &question.mesh {
-        let known = meshes.iter().filter_map(mesh_of);
-        let near = crate::similar::nearest(mesh, known).map(str::to_owned);
-        meshes.retain(|view| mesh_of(view) == Some(mesh));
-        if meshes.is_empty() {
-            return Err(NotShown::Unknown {
-                what: "mesh",
-                name: mesh.clone(),
-                near,
-            });
-        }
-    }
+    let meshes = meshes(analysis, question)?;
     let flows = Flows::new(&analysis.compiled.bundle);
     let asked = Asked {
         analysis,
@@ -136,6 +127,24 @@ pub fn explain(
         Form::Human => told::human(&answers),
         Form::Json => told::json(question, &answers),
     })
+}
+
+/// The meshes that are looked at.
+fn meshes(analysis: &Analysis, question: &Question) -> Result<Vec<MeshView>, NotShown> {
+    let mut meshes = analysis.meshes();
+    if let Some(mesh) = &question.mesh {
+        let known = meshes.iter().filter_map(mesh_of);
+        let near = crate::similar::nearest(mesh, known).map(str::to_owned);
+        meshes.retain(|view| mesh_of(view) == Some(mesh));
+        if meshes.is_empty() {
+            return Err(NotShown::Unknown {
+                what: "mesh",
+                name: mesh.clone(),
+                near,
+            });
+        }
+    }
+    Ok(meshes)
 }
 
 impl Explainer<'_> {

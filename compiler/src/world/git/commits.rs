@@ -85,7 +85,8 @@ impl History {
         }
         Ok(Past {
             ids,
-            is_cut: next.is_some(),
+            // What a shallow clone has left out, nobody knows.
+            is_cut: next.is_some() || self.repository.is_shallow(),
         })
     }
 

@@ -1,3 +1,8 @@
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a work tree that is compared has to be written first"
+)]
+
 use super::*;
 use crate::world::World;
 
@@ -5,12 +10,14 @@ use crate::world::World;
 fn repository(files: &[(&str, &str)]) -> (tempfile::TempDir, Repository) {
     let directory = tempfile::tempdir().unwrap();
     let repository = Repository::init(directory.path()).unwrap();
-    let mut tree = repository.treebuilder(None).unwrap();
-    for (name, text) in files {
-        let blob = repository.blob(text.as_bytes()).unwrap();
-        tree.insert(name, blob, 0o100_644).unwrap();
-    }
-    let tree = tree.write().unwrap();
+    let tree = {
+        let mut tree = repository.treebuilder(None).unwrap();
+        for (name, text) in files {
+            let blob = repository.blob(text.as_bytes()).unwrap();
+            tree.insert(name, blob, 0o100_644).unwrap();
+        }
+        tree.write().unwrap()
+    };
     commit(&repository, tree);
     (directory, repository)
 }

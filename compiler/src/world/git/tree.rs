@@ -28,6 +28,8 @@ pub struct GitWorld<'h> {
     readers: &'h Readers,
     /// Which commit it is, in 40 hex digits.
     pub id: String,
+    /// The same for the directory: equal ones hold the same.
+    pub tree: String,
     entries: Vec<Entry>,
     blobs: BTreeMap<String, Oid>,
     config: Result<Option<ConfigFile>, String>,
@@ -100,21 +102,23 @@ impl<'h> GitWorld<'h> {
         let mut world = Self {
             readers,
             id: commit.to_string(),
+            tree: String::new(),
             entries: Vec::new(),
             blobs: BTreeMap::new(),
             config,
         };
         if let Some((_, root)) = above.pop() {
-            world.add(repository, root)?;
+            world.tree = root.id().to_string();
+            world.add(repository, root.id())?;
         }
         Ok(world)
     }
 
     /// Without recursion: depth is up to who wrote the commit.
-    fn add(&mut self, repository: &Repository, root: Tree<'_>) -> Result<(), String> {
+    fn add(&mut self, repository: &Repository, root: Oid) -> Result<(), String> {
         let said = |error: git2::Error| error.message().to_owned();
         let odb = repository.odb().map_err(said)?;
-        let mut waiting = vec![(String::new(), root.id(), 0)];
+        let mut waiting = vec![(String::new(), root, 0)];
         while let Some((directory, id, depth)) = waiting.pop() {
             let tree = find(repository, id)?;
             for entry in &tree {
