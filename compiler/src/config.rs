@@ -5,6 +5,7 @@
 
 mod effective;
 mod file;
+mod flags;
 mod gates;
 mod key;
 mod lint;
@@ -13,6 +14,7 @@ mod schema;
 use std::fmt;
 
 pub use effective::{Effective, Origin, Said, settle};
+pub use flags::Flags;
 pub use gates::{Gates, Names, Owner, TRAILER, Told};
 pub(crate) use key::is_label;
 pub use key::{KEYS, Key, Values, key};

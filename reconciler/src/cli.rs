@@ -9,8 +9,8 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
-use mesh_compiler::config::{Origin, Said, key};
+use clap::{ArgGroup, Args, Parser, Subcommand};
+use mesh_compiler::config::Flags;
 use zeroize::Zeroizing;
 
 use crate::app::{self, Config, Failure};
@@ -72,59 +72,9 @@ pub struct Run {
     /// How log lines look
     #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     log_format: LogFormat,
+    // With the same values, `meshc build` makes the same bundle.
     #[command(flatten)]
-    settings: SettingsArgs,
-}
-
-/// As for `meshc build`: with the same values, both make the same bundle. What they do not say stands in `meshc.toml` of the
-/// commit.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Settings that a bundle depends on, over those of meshc.toml")]
-struct SettingsArgs {
-    /// Name of the local zone [default: `default`]
-    #[arg(long, value_name = "ZONE", value_parser = label)]
-    zone: Option<String>,
-    /// Whether the repository speaks for one zone or for many [default: `zone`]
-    #[arg(long, value_enum)]
-    mode: Option<ModeArg>,
-    /// Kubernetes namespace whose policies are for the whole mesh [default: `kuma-system`]
-    #[arg(long, value_name = "NAMESPACE", value_parser = label)]
-    system_namespace: Option<String>,
-    /// Leave out the policies that every mesh has by default
-    #[arg(long)]
-    no_default_policies: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ModeArg {
-    /// Every resource is of the local zone
-    Zone,
-    /// Resources without a zone label are of all zones
-    Global,
-}
-
-impl SettingsArgs {
-    fn said(self) -> Vec<Said> {
-        let mode = self.mode.map(|mode| match mode {
-            ModeArg::Zone => "zone".to_owned(),
-            ModeArg::Global => "global".to_owned(),
-        });
-        let defaults = self.no_default_policies.then(|| "false".to_owned());
-        let flags = [
-            ("zone", "zone", self.zone),
-            ("mode", "mode", mode),
-            (
-                "system-namespace",
-                "system-namespace",
-                self.system_namespace,
-            ),
-            ("default-policies", "no-default-policies", defaults),
-        ];
-        let said = |(name, flag, value): (&str, &'static str, Option<String>)| {
-            Some((key(name)?, value?, Origin::Flag(flag)))
-        };
-        flags.into_iter().filter_map(said).collect()
-    }
+    settings: Flags,
 }
 
 /// Arguments of `meshd token`.
@@ -300,17 +250,6 @@ fn write_private(path: &Path, token: &Zeroizing<String>) -> io::Result<()> {
     file.set_permissions(Permissions::from_mode(0o600))?;
     file.write_all(token.as_bytes())?;
     file.write_all(b"\n")
-}
-
-fn label(text: &str) -> Result<String, String> {
-    let edge = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let plain = text.len() <= 63
-        && text.chars().all(|c| edge(c) || c == '-')
-        && text.starts_with(edge)
-        && text.ends_with(edge);
-    plain
-        .then(|| text.to_owned())
-        .ok_or_else(|| "use lower case letters, digits and `-`".to_owned())
 }
 
 fn at_least_a_second(text: &str) -> Result<Duration, String> {

@@ -113,7 +113,7 @@ fn verbs(repo: &Repo, path: &[&str]) -> Vec<String> {
 
 /// Flags under the heading of settings that are none.
 fn strange(help: &str) -> Vec<&str> {
-    let settings = help.split("Settings that a bundle depends on:").nth(1);
+    let settings = help.split("Settings that a bundle depends on").nth(1);
     let settings = settings.unwrap_or_default().lines();
     let flags = settings.filter_map(|line| line.trim_start().split([' ', '=', '[']).next());
     flags
