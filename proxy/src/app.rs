@@ -3,12 +3,10 @@
 //! Never opens a listener for traffic before there is a verified configuration.
 
 use std::io;
-use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -23,6 +21,7 @@ use crate::enroll::document::{self, NoDocument};
 use crate::enroll::token::Token;
 use crate::metrics::Metrics;
 use crate::state::{Directory, Refused, Store};
+use crate::workers::{Threads, Workers};
 use crate::{http_admin, log};
 
 /// meshd and the proxy could not do their work: as `meshc`, 2.
@@ -62,14 +61,19 @@ pub(crate) fn run(arguments: Run) -> ExitCode {
 fn boot(arguments: Run) -> Result<ExitCode, Unbootable> {
     let claim = claim(&arguments)?;
     let directory = Directory::open(&arguments.state_dir, OVERLAP)?;
-    let data = data_runtime(arguments.workers)?;
+    let data = Threads::start(arguments.workers)?;
     let control = tokio::runtime::Builder::new_current_thread()
         .thread_name("control")
         .enable_all()
         .build()?;
-    let code = control.block_on(serve(arguments, claim, Store::new(directory), &data));
+    let code = control.block_on(serve(
+        arguments,
+        claim,
+        Store::new(directory),
+        data.workers.clone(),
+    ));
     // What still runs has had its time.
-    data.shutdown_background();
+    drop(data);
     control.shutdown_background();
     code
 }
@@ -78,14 +82,11 @@ async fn serve(
     arguments: Run,
     claim: Claim,
     store: Store,
-    data: &Runtime,
+    data: Workers,
 ) -> Result<ExitCode, Unbootable> {
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new());
-    let plane = Arc::new(DataPlane::start(
-        Arc::clone(&metrics),
-        data.handle().clone(),
-    ));
+    let plane = Arc::new(DataPlane::start(Arc::clone(&metrics), data));
     let view = watch::Sender::new(View::default());
 
     let admin = Arc::new(Admin::new(view.subscribe(), metrics));
@@ -168,18 +169,6 @@ fn claim(arguments: &Run) -> Result<Claim, NoDocument> {
         dataplane: arguments.dataplane.clone(),
         document,
     })
-}
-
-fn data_runtime(workers: Option<u16>) -> io::Result<Runtime> {
-    let workers = match workers {
-        Some(workers) => usize::from(workers),
-        None => std::thread::available_parallelism().map_or(1, NonZero::get),
-    };
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(workers)
-        .thread_name("data")
-        .enable_all()
-        .build()
 }
 
 /// SIGTERM and SIGINT.

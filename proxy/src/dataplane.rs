@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use mesh_bundle::Key;
 use tokio::net::TcpListener;
-use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, timeout};
@@ -18,6 +17,7 @@ use crate::listener::{Listener, bind};
 use crate::metrics::{Direction, Metrics};
 use crate::shared::{Phase, Shared};
 use crate::table::{Bind, Table};
+use crate::workers::Workers;
 use crate::world::Rejected;
 
 /// How often idle connections are looked for.
@@ -37,15 +37,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct DataPlane {
     shared: Arc<Shared>,
-    runtime: Handle,
+    workers: Workers,
     listeners: Mutex<BTreeMap<(Direction, Bind), Listener>>,
     sweeping: JoinHandle<()>,
 }
 
 impl DataPlane {
-    /// Starts without a listener: there is none before a table is applied. Connections are served on `runtime`.
+    /// Starts without a listener: there is none before a table is applied. Connections are served by `workers`.
     #[must_use]
-    pub fn start(metrics: Arc<Metrics>, runtime: Handle) -> Self {
+    pub fn start(metrics: Arc<Metrics>, workers: impl Into<Workers>) -> Self {
+        let workers = workers.into();
+        let runtime = workers.first();
         let shared = Arc::new(Shared::new(metrics, runtime.clone()));
         let swept = Arc::clone(&shared);
         let sweeping = runtime.spawn(async move {
@@ -57,7 +59,7 @@ impl DataPlane {
         });
         Self {
             shared,
-            runtime,
+            workers,
             listeners: Mutex::default(),
             sweeping,
         }
@@ -85,28 +87,28 @@ impl DataPlane {
             }
         }
         self.shared.swap(Arc::clone(&table));
-        health_check::start(&self.shared, &table, &self.runtime);
+        health_check::start(&self.shared, &table, self.workers.first());
         listeners.retain(|place, _| wanted.contains_key(place));
-        for ((direction, bind), socket) in bound {
+        for ((direction, bind), sockets) in bound {
             let shared = Arc::clone(&self.shared);
             let place = (direction, bind.clone());
-            let listener = Listener::start(shared, direction, bind, socket, &self.runtime);
+            let listener = Listener::start(&shared, direction, &bind, sockets, &self.workers);
             listeners.insert(place, listener);
         }
         Ok(())
     }
 
-    async fn bind(&self, place: &Bind, key: &Key) -> Result<TcpListener, Rejected> {
+    async fn bind(&self, place: &Bind, key: &Key) -> Result<Vec<TcpListener>, Rejected> {
         let rejected = |reason: String| Rejected {
             key: Some(key.clone()),
             pointer: "/address".to_owned(),
             reason: format!("cannot listen on {place}: {reason}"),
         };
-        // On the runtime that will accept from it.
-        let owned = place.clone();
-        let binding = self.runtime.spawn(async move { bind(&owned).await });
+        let (owned, workers) = (place.clone(), self.workers.clone());
+        let runtime = self.workers.first();
+        let binding = runtime.spawn(async move { bind(&owned, &workers).await });
         match timeout(BIND_WAIT, binding).await {
-            Ok(Ok(Ok(socket))) => Ok(socket),
+            Ok(Ok(Ok(sockets))) => Ok(sockets),
             Ok(Ok(Err(why))) => Err(rejected(why.to_string())),
             Ok(Err(_)) | Err(_) => Err(rejected("it took too long".to_owned())),
         }

@@ -41,6 +41,7 @@ mod table;
 mod tcp;
 mod tls;
 mod upstream;
+mod workers;
 mod world;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ use clap::Parser;
 pub use dataplane::DataPlane;
 pub use metrics::Metrics;
 pub use table::Table;
+pub use workers::Workers;
 pub use world::{Rejected, Svid, World};
 
 /// The program: reads the command line, runs, and says how it ended.

@@ -1,4 +1,4 @@
-//! Accepting: one task for each listener, one task for each connection.
+//! Accepting: one task for each listener and thread, one task for each connection.
 //!
 //! Never ends because of an error of accepting: it waits a moment and goes on.
 
@@ -15,6 +15,7 @@ use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::shared::{Phase, Shared};
 use crate::table::Bind;
+use crate::workers::Workers;
 use crate::{inbound, outbound};
 
 /// Without descriptors or memory accepting fails at once, and again at once: others need time to give some back.
@@ -23,21 +24,21 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A socket that listens. Dropped, it is closed; what it has accepted goes on.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    accepting: JoinHandle<()>,
+    accepting: Vec<JoinHandle<()>>,
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.accepting.abort();
+        self.accepting.iter().for_each(JoinHandle::abort);
     }
 }
 
-/// Takes the address, without accepting yet.
-pub(crate) async fn bind(bind: &Bind) -> io::Result<TcpListener> {
+/// Takes the address, without accepting yet: one socket, as each of the workers has it.
+pub(crate) async fn bind(bind: &Bind, workers: &Workers) -> io::Result<Vec<TcpListener>> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in lookup_host((bind.host.as_str(), bind.port)).await? {
         match TcpListener::bind(address).await {
-            Ok(listener) => return Ok(listener),
+            Ok(listener) => return share(listener, workers),
             Err(why) => last = why,
         }
     }
@@ -46,15 +47,28 @@ pub(crate) async fn bind(bind: &Bind) -> io::Result<TcpListener> {
 
 impl Listener {
     pub(crate) fn start(
-        shared: Arc<Shared>,
+        shared: &Arc<Shared>,
         direction: Direction,
-        bind: Bind,
-        socket: TcpListener,
-        runtime: &tokio::runtime::Handle,
+        bind: &Bind,
+        sockets: Vec<TcpListener>,
+        workers: &Workers,
     ) -> Self {
-        let accepting = runtime.spawn(accept(shared, direction, bind, socket));
+        let accepting = workers.all().zip(sockets).map(|(worker, socket)| {
+            worker.spawn(accept(Arc::clone(shared), direction, bind.clone(), socket))
+        });
+        let accepting = accepting.collect();
         Self { accepting }
     }
+}
+
+/// The same socket, watched by each of the workers.
+fn share(listener: TcpListener, workers: &Workers) -> io::Result<Vec<TcpListener>> {
+    let listener = listener.into_std()?;
+    let each = workers.all().map(|worker| {
+        let _inside = worker.enter();
+        TcpListener::from_std(listener.try_clone()?)
+    });
+    each.collect()
 }
 
 async fn accept(shared: Arc<Shared>, direction: Direction, bind: Bind, socket: TcpListener) {
@@ -117,5 +131,53 @@ impl<'a> Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.metrics.open.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::workers::Threads;
+
+    #[test]
+    fn whoever_is_idle_accepts() {
+        let threads = Threads::start(Some(2)).unwrap();
+        let (workers, first) = (&threads.workers, threads.workers.first());
+        let place = Bind {
+            host: "127.0.0.1".to_owned(),
+            port: 0,
+        };
+        let (tell, told) = channel();
+        let owned = workers.clone();
+        first.spawn(async move { tell.send(bind(&place, &owned).await).unwrap() });
+        let sockets = told.recv().unwrap().unwrap();
+        let address = sockets[0].local_addr().unwrap();
+        assert!(
+            sockets
+                .iter()
+                .all(|socket| socket.local_addr().unwrap() == address)
+        );
+        let (tell, told) = channel();
+        for (number, (worker, socket)) in workers.all().zip(sockets).enumerate() {
+            let tell = tell.clone();
+            worker.spawn(async move {
+                while socket.accept().await.is_ok() {
+                    tell.send(number).unwrap();
+                }
+            });
+        }
+        let (release, held) = channel::<()>();
+        let (tell, busy) = channel();
+        first.spawn(async move {
+            tell.send(()).unwrap();
+            // A thread that has its hands full.
+            drop(held.recv());
+        });
+        busy.recv().unwrap();
+        let _connected = std::net::TcpStream::connect(address).unwrap();
+        assert_eq!(told.recv_timeout(Duration::from_secs(10)), Ok(1));
+        drop(release);
     }
 }

@@ -161,13 +161,19 @@ pub(super) async fn stream(address: SocketAddr, order: Order, done: Rc<Cell<f64>
     }
 }
 
-/// Connections that have had one request each.
+/// Connections that have had one request each, all at the same time, so that no proxy could do with fewer.
 pub(crate) async fn rest_http(address: SocketAddr, count: usize) -> Result<Vec<impl Sized>> {
-    let mut held = Vec::new();
+    let mut opened = Vec::new();
     for _ in 0..count {
-        let mut sender = http(address).await?;
-        ask(&mut sender, 128).await?;
-        held.push(sender);
+        opened.push(http(address).await?);
+    }
+    let mut asking = JoinSet::new();
+    for mut sender in opened {
+        asking.spawn(async move { ask(&mut sender, 128).await.map(|()| sender) });
+    }
+    let mut held = Vec::new();
+    while let Some(asked) = asking.join_next().await {
+        held.push(asked??);
     }
     Ok(held)
 }
