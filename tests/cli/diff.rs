@@ -58,8 +58,8 @@ fn who_reaches_what_is_told_with_the_line() {
     );
     let ran = repo.meshc(&["diff", "--exit-code"]);
     for line in [
-        "  + outsider -> api:http: all requests no -> yes  (permission.yaml:13)\n",
-        "  - web -> api:http: all requests yes -> no  (permission.yaml:12)\n",
+        "  + outsider -> api:http: all requests  (permission.yaml:13)\n",
+        "  - web -> api:http: all requests  (permission.yaml:12)\n",
         "  ~ timeouts.request 3s -> 5s: outsider-1, web-1 to api:http  (timeouts.yaml:13)\n",
     ] {
         assert!(ran.exits(1).stdout.contains(line), "{line}{}", ran.stdout);

@@ -2,12 +2,17 @@
 //!
 //! Never leaves anybody out without saying how many: lists that are too long are counted.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod edges;
+mod settings;
+
+use std::collections::BTreeSet;
 
 use mesh_bundle::{Kri, Origin};
 
-use super::{Difference, Edge, Setting, Subject, words};
-use crate::flow::Reach;
+use super::{Difference, Edge, Subject, words};
+pub(super) use edges::edges;
+use edges::said;
+pub(super) use settings::settings;
 
 /// One line.
 pub(super) struct Line {
@@ -26,33 +31,9 @@ pub(super) struct Arrow {
     pub(super) sign: char,
 }
 
-pub(super) fn edges(difference: &Difference) -> Vec<Line> {
-    let mut groups: BTreeMap<(String, char, String, String), BTreeSet<String>> = BTreeMap::new();
-    for edge in &difference.edges {
-        for (sign, what) in said(edge) {
-            let key = (
-                words::port(&edge.port),
-                sign,
-                what,
-                place(edge.cause.as_ref()),
-            );
-            groups
-                .entry(key)
-                .or_default()
-                .insert(words::caller(&edge.caller));
-        }
-    }
-    let line = |((port, sign, what, place), callers): ((String, char, String, String), _)| Line {
-        sign,
-        text: format!("{} -> {port}: {what}", words::listed(&callers)),
-        place,
-    };
-    groups.into_iter().map(line).collect()
-}
-
 pub(super) fn arrows(difference: &Difference) -> BTreeSet<Arrow> {
     let arrow = |edge: &Edge| {
-        let signs: BTreeSet<char> = said(edge).into_iter().map(|(sign, _)| sign).collect();
+        let signs: BTreeSet<char> = said(edge).into_iter().map(|said| said.sign).collect();
         Arrow {
             from: words::caller(&edge.caller),
             to: words::port(&edge.port),
@@ -63,49 +44,6 @@ pub(super) fn arrows(difference: &Difference) -> BTreeSet<Arrow> {
         }
     };
     difference.edges.iter().map(arrow).collect()
-}
-
-/// What one edge has to say.
-fn said(edge: &Edge) -> Vec<(char, String)> {
-    let (was, is) = edge.access;
-    let mut said = Vec::new();
-    let guess = if edge.is_exact {
-        ""
-    } else {
-        " (of some requests that were looked at)"
-    };
-    match edge.traffic.first() {
-        Some(first) if edge.is_whole => {
-            let what = change("all requests", first.before, first.after);
-            said.push((sign(first.before, first.after), format!("{what}{guess}")));
-        }
-        Some(_) => said.extend(edge.traffic.iter().map(|traffic| {
-            let what = change(&traffic.requests, traffic.before, traffic.after);
-            (
-                sign(traffic.before, traffic.after),
-                format!("{what}{guess}"),
-            )
-        })),
-        None => {}
-    }
-    if was != is && said.is_empty() {
-        let what = change("may call", was, is);
-        said.push((
-            sign(was, is),
-            format!("{what}, though it sends nothing there"),
-        ));
-    } else if was != is && sign(was, is) != said.first().map_or('~', |(sign, _)| *sign) {
-        said.push((sign(was, is), change("may call", was, is)));
-    }
-    said
-}
-
-fn change(what: &str, before: Reach, after: Reach) -> String {
-    format!("{what} {} -> {}", words::reach(before), words::reach(after))
-}
-
-fn sign(before: Reach, after: Reach) -> char {
-    if after > before { '+' } else { '-' }
 }
 
 pub(super) fn outside(difference: &Difference) -> Vec<Line> {
@@ -124,58 +62,32 @@ pub(super) fn outside(difference: &Difference) -> Vec<Line> {
     lines
 }
 
-/// Equal changes of many subjects are one line.
-pub(super) fn settings(difference: &Difference) -> Vec<Line> {
-    type Group<'d> = (u8, &'d str, &'d Option<String>, &'d Option<String>);
-    let mut groups: BTreeMap<Group<'_>, Vec<&Setting>> = BTreeMap::new();
-    for setting in &difference.settings {
-        let key = (
-            side(&setting.subject),
-            setting.path.as_str(),
-            &setting.before,
-            &setting.after,
-        );
-        groups.entry(key).or_default().push(setting);
-    }
-    let line = |((_, path, before, after), settings): (Group<'_>, Vec<&Setting>)| {
-        let subjects: BTreeSet<String> = settings.iter().map(|s| subject(&s.subject)).collect();
-        let whose: BTreeSet<Kri> = settings.iter().flat_map(|s| s.proxies.clone()).collect();
-        let what = match (before, after) {
-            (Some(before), Some(after)) => format!("{path} {before} -> {after}"),
-            (None, Some(after)) => format!("{path} {after}"),
-            (Some(before), None) => format!("{path} {before}"),
-            (None, None) => path.to_owned(),
-        };
-        let whose = match whose.is_empty() {
-            true => words::listed(&subjects),
-            false => format!("{} {}", proxies(&whose), words::listed(&subjects)),
-        };
-        let places: BTreeSet<String> = settings
-            .iter()
-            .map(|s| place(s.after_origin.as_ref().or(s.before_origin.as_ref())))
-            .collect();
-        Line {
-            sign: match (before, after) {
-                (None, _) => '+',
-                (_, None) => '-',
-                _ => '~',
-            },
-            text: format!("{}: {whose}", what.trim_start()),
-            place: words::listed(&places),
-        }
+/// How much there is of what, in one line; `None` where there is nothing.
+pub(super) fn summary(difference: &Difference) -> Option<String> {
+    let signs = |wanted: char| {
+        let edges = difference.edges.iter();
+        edges
+            .filter(|edge| said(edge).iter().any(|said| said.sign == wanted))
+            .count()
     };
-    groups.into_iter().map(line).collect()
-}
-
-fn side(subject: &Subject) -> u8 {
-    match subject {
-        Subject::At(_) => 0,
-        Subject::To(_) => 1,
-        Subject::Listener(_) => 2,
-        Subject::Proxy => 3,
-        Subject::Trust => 4,
-        Subject::Issuer(_) => 5,
-    }
+    let whose = &difference.proxies;
+    let touched = whose.added.len() + whose.removed.len() + whose.changed.len();
+    let parts = [
+        (signs('+'), "edge opened", "edges opened"),
+        (signs('-'), "edge closed", "edges closed"),
+        (
+            difference.outside.len(),
+            "destination outside",
+            "destinations outside",
+        ),
+        (settings(difference).len(), "setting", "settings"),
+        (touched, "proxy", "proxies"),
+    ];
+    let parts = parts.into_iter().filter(|(count, ..)| *count > 0);
+    let said: Vec<String> = parts
+        .map(|(count, one, many)| format!("{count} {}", if count == 1 { one } else { many }))
+        .collect();
+    (!said.is_empty()).then(|| said.join(", "))
 }
 
 pub(super) fn subject(subject: &Subject) -> String {

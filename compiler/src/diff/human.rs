@@ -16,6 +16,9 @@ pub fn human(difference: &Difference, verdict: Option<&Verdict>) -> String {
     if difference.is_empty() {
         page.push_str("no change in meaning\n");
     }
+    if let Some(summary) = grouped::summary(difference) {
+        page.push_str(&format!("{summary}\n\n"));
+    }
     let chapters = [
         ("who reaches what", grouped::edges(difference)),
         ("outside of the mesh", grouped::outside(difference)),

@@ -48,8 +48,41 @@ impl Walk {
             (Some(Value::Object(old)), Some(Value::Object(new))) if !is_leaf(old) => {
                 self.objects(path, (old, new), &origins);
             }
+            // A share is one of a whole: all of them are said at once.
+            (Some(Value::Array(old)), Some(Value::Array(new))) if path.ends_with("backends") => {
+                let plain = |value: &Value| {
+                    let mut value = value.clone();
+                    strip(&mut value);
+                    text(&value)
+                };
+                let differs = |(was, is): &(&Value, &Value)| plain(was) != plain(is);
+                let other = old.iter().zip(new).find(differs);
+                let first = (old.first(), new.first());
+                let (was, is) = other.map_or(first, |(was, is)| (Some(was), Some(is)));
+                let origins = (origin(was, origins.0), origin(is, origins.1));
+                self.leaf(path, pair, origins);
+            }
+            // Whom a list names, the list says, and each name is told.
+            (old @ (Some(Value::Object(_)) | None), new)
+                if path == "permissions" && old.is_some() != new.is_some() =>
+            {
+                let empty = Map::new();
+                let map = |value: Option<&'_ Value>| value.and_then(Value::as_object).cloned();
+                let (old, new) = (map(old), map(new));
+                let pair = (
+                    old.as_ref().unwrap_or(&empty),
+                    new.as_ref().unwrap_or(&empty),
+                );
+                self.objects(path, pair, &origins);
+            }
             (Some(Value::Array(old)), Some(Value::Array(new))) => {
                 self.lists(path, (old, new), &origins);
+            }
+            (Some(Value::Array(only)), None) if path.starts_with("permissions.") => {
+                self.lists(path, (only, &[]), &origins);
+            }
+            (None, Some(Value::Array(only))) if path.starts_with("permissions.") => {
+                self.lists(path, (&[], only), &origins);
             }
             _ => self.leaf(path, pair, origins),
         }

@@ -23,6 +23,9 @@ pub fn markdown(difference: &Difference, verdict: Option<&Verdict>) -> String {
     if let Some(verdict) = verdict {
         gates(&mut page, verdict);
     }
+    if let Some(summary) = grouped::summary(difference) {
+        page.push_str(&format!("**{summary}**\n\n"));
+    }
     let chapters = [
         ("Who reaches what", grouped::edges(difference)),
         ("Outside of the mesh", grouped::outside(difference)),

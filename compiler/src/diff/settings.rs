@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::leaf::{Leaf, leaves};
 use super::meaning::with_origins;
 use super::proxies::differing_keys;
-use super::{Setting, Sides, Subject};
-use crate::flow::{Flows, Server};
+use super::{Setting, Sides, Subject, words};
+use crate::flow::{Flows, Node, Server};
 
 /// What a value is about, and the two resources that hold it.
 type Compared = (Subject, Option<Digest>, Option<Digest>);
@@ -20,6 +20,7 @@ type Compared = (Subject, Option<Digest>, Option<Digest>);
 type Merged = BTreeMap<(Subject, String, Option<String>, Option<String>), Setting>;
 
 pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting> {
+    let mut merged = Merged::new();
     let mut compared: BTreeMap<Compared, BTreeSet<Kri>> = BTreeMap::new();
     for new in sides.after.nodes() {
         let Some(old) = sides.before.node(new.kri) else {
@@ -32,13 +33,19 @@ pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting>
             let same = was
                 .zip(is)
                 .is_some_and(|(was, is)| sides.meanings.same(was, is));
-            if !same {
+            let gone = was.is_none() != is.is_none();
+            if let (Key::Outbound(_), true) = (key, gone) {
+                let node = if was.is_some() { old } else { new };
+                if let Some(leaf) = listener(node, key, is.is_some()) {
+                    let own = BTreeSet::from([new.kri.clone()]);
+                    add(&mut merged, subject.clone(), leaf, &own);
+                }
+            } else if !same {
                 let whose = compared.entry((subject, was, is)).or_default();
                 whose.insert(new.kri.clone());
             }
         }
     }
-    let mut merged = Merged::new();
     for ((subject, was, is), proxies) in compared {
         let old = was.and_then(|digest| {
             sides
@@ -72,6 +79,38 @@ pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting>
         }
     }
     merged.into_values().collect()
+}
+
+/// A listener that came or went, with where it leads: its destination came or went with it.
+fn listener(node: Node<'_>, key: &Key, is_new: bool) -> Option<Leaf> {
+    let Key::Outbound(name) = key else {
+        return None;
+    };
+    let mut outbounds = node.outbounds();
+    let (_, outbound) = outbounds.find(|(own, _)| own == name)?;
+    let port = &outbound.destination;
+    let destination = node.destination(port);
+    let destination = destination.and_then(|(_, own)| serde_json::to_value(own).ok());
+    let routes = destination.as_ref().and_then(words::routes);
+    let told = match routes {
+        Some(routes) => format!("to {} ({routes})", words::port(port)),
+        None => format!("to {}", words::port(port)),
+    };
+    let origin = Some(outbound.origin.clone());
+    Some(match is_new {
+        true => Leaf {
+            path: "listener".to_owned(),
+            before: None,
+            after: Some(told),
+            origins: (None, origin),
+        },
+        false => Leaf {
+            path: "listener".to_owned(),
+            before: Some(told),
+            after: None,
+            origins: (origin, None),
+        },
+    })
 }
 
 fn add(merged: &mut Merged, subject: Subject, leaf: Leaf, proxies: &BTreeSet<Kri>) {

@@ -295,7 +295,7 @@ fn a_change_of_a_value_names_both_and_the_line() {
     let text = human(&diff(&one.bundle(), &other.bundle()), None);
     assert!(
         text.starts_with(
-            "settings\n  ~ timeouts.request 1s -> 2s: web-1 to api:http  (a8.yaml:4)\n"
+            "1 setting, 1 proxy\n\nsettings\n  ~ timeouts.request 1s -> 2s: web-1 to api:http  (a8.yaml:4)\n"
         ),
         "{text}"
     );

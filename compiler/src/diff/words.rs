@@ -73,6 +73,7 @@ pub(super) fn value(path: &str, value: &Value) -> String {
             }
             route(value).unwrap_or_else(|| text(value))
         }
+        Value::Array(list) if path.ends_with("backends") => split(list),
         Value::Array(list) => {
             let list: Vec<String> = list.iter().map(|each| self::value(path, each)).collect();
             list.join(", ")
@@ -112,23 +113,36 @@ pub(super) fn element(value: &Value) -> Option<String> {
 fn route(value: &Value) -> Option<String> {
     let map = value.as_object()?;
     let backends = map.get("backends")?.as_array()?;
-    let share = |backend: &Value| {
-        let name = element(backend)?;
-        Some(format!("{} {name}", backend.get("weight")?))
-    };
-    let shares: Vec<String> = backends.iter().filter_map(share).collect();
     let filters = map.get("filters").and_then(Value::as_array);
     let filters = filters
         .into_iter()
         .flatten()
         .filter_map(|filter| filter.get("type")?.as_str());
     let filters: Vec<&str> = filters.collect();
-    let mut words = shares.join(" + ");
+    let mut words = split(backends);
     if !filters.is_empty() {
         let with = if words.is_empty() { "" } else { " with " };
         words.push_str(&format!("{with}{}", filters.join(", ")));
     }
     Some(words)
+}
+
+/// Where traffic goes, in which shares: `90 api-v1:http + 10 api-v2:http`.
+fn split(backends: &[Value]) -> String {
+    let share = |backend: &Value| {
+        let name = element(backend)?;
+        Some(format!("{} {name}", backend.get("weight")?))
+    };
+    let shares: Vec<String> = backends.iter().filter_map(share).collect();
+    shares.join(" + ")
+}
+
+/// The routes of a destination, where a document says some: `/a* 90 api-v1:http + 10 api-v2:http`.
+pub(super) fn routes(destination: &Value) -> Option<String> {
+    let routes = destination.get("traffic")?.get("routes")?.as_array()?;
+    let said = |each: &Value| Some(format!("{}: {}", element(each)?, route(each)?));
+    let said: Vec<String> = routes.iter().filter_map(said).collect();
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 /// Whom a rule is about.
