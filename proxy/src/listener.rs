@@ -173,7 +173,7 @@ mod tests {
         first.spawn(async move {
             tell.send(()).unwrap();
             // A thread that has its hands full.
-            drop(held.recv());
+            let _ = held.recv();
         });
         busy.recv().unwrap();
         let _connected = std::net::TcpStream::connect(address).unwrap();
