@@ -177,7 +177,9 @@ mod tests {
             let made = policy.of("m").unwrap();
             let mut found = Diagnostics::default();
             let spec = (policy.spec)();
-            assert!(kinds::read(kind, made.meta.clone(), spec.clone(), &[], &mut found).is_ok());
+            assert!(
+                kinds::read(kind, Meta::clone(&made.meta), spec.clone(), &[], &mut found).is_ok()
+            );
             assert!(!found.has_errors(), "{}: {:?}", policy.prefix, found.list);
             let validator = jsonschema::draft7::new(&(kind.schema)()).unwrap();
             assert!(validator.is_valid(&spec), "{}", policy.prefix);

@@ -54,8 +54,11 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::model::Meta;
 
 pub(crate) use check::Check;
@@ -122,21 +125,21 @@ pub(crate) const ENVELOPE: [&str; 9] = [
     "snis",
 ];
 
-/// The body of a document, typed. Of most policies nothing: they are typed to be checked, and merged as they are written.
+/// The body of a document, typed; what is large is boxed, since every policy has room for the largest. Of most policies nothing: they are typed to be checked, and merged as they are written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Spec {
     Mesh(mesh::Mesh),
-    Dataplane(dataplane::Dataplane),
+    Dataplane(Box<dataplane::Dataplane>),
     MeshService(mesh_service::MeshService),
-    HostnameGenerator(hostname_generator::HostnameGenerator),
-    MeshIdentity(mesh_identity::MeshIdentity),
+    HostnameGenerator(Box<hostname_generator::HostnameGenerator>),
+    MeshIdentity(Box<mesh_identity::MeshIdentity>),
     MeshTrust(mesh_trust::MeshTrust),
     MeshHttpRoute,
     MeshTcpRoute,
     MeshTls(mesh_tls::MeshTls),
     MeshTimeout,
     MeshTrafficPermission,
-    MeshExternalService(mesh_external_service::MeshExternalService),
+    MeshExternalService(Box<mesh_external_service::MeshExternalService>),
     MeshMultiZoneService(mesh_multi_zone_service::MeshMultiZoneService),
     MeshOpenTelemetryBackend(mesh_open_telemetry_backend::MeshOpenTelemetryBackend),
     MeshRetry(mesh_retry::MeshRetry),
@@ -160,12 +163,12 @@ pub(crate) enum Spec {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Resource {
     /// Its envelope.
-    pub(crate) meta: Meta,
+    pub(crate) meta: Arc<Meta>,
     /// Its body.
     pub(crate) spec: Spec,
     /// The body of a policy as it was written, without nulls: what is merged. Pointers into it are relative to
     /// [`Meta::body`]. Null for any other kind, whose `spec` says all of it.
-    pub(crate) body: Value,
+    pub(crate) body: Json,
 }
 
 /// What a route can lead to.

@@ -27,6 +27,7 @@ mod incremental;
 mod index;
 pub mod inspect;
 pub mod intent;
+mod json;
 mod kinds;
 mod lints;
 mod lookup;

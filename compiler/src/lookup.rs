@@ -31,9 +31,15 @@ impl<K: Hash + Eq, V> Lookup<K, V> {
         alike.find_map(|(own, value)| (own == key).then_some(value))
     }
 
+    /// Where a key belongs. Hardly any two have one hash, and a list that grows by itself has room for four.
+    fn alike(&mut self, key: &K) -> &mut Vec<(K, V)> {
+        let place = self.0.entry(hash(key));
+        place.or_insert_with(|| Vec::with_capacity(1))
+    }
+
     /// Keeps the value that was there, if any.
     pub(crate) fn insert_new(&mut self, key: K, value: V) {
-        let alike = self.0.entry(hash(&key)).or_default();
+        let alike = self.alike(&key);
         if !alike.iter().any(|(own, _)| *own == key) {
             alike.push((key, value));
         }
@@ -41,7 +47,7 @@ impl<K: Hash + Eq, V> Lookup<K, V> {
 
     /// Replaces the value that was there, if any.
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        let alike = self.0.entry(hash(&key)).or_default();
+        let alike = self.alike(&key);
         match alike.iter_mut().find(|(own, _)| *own == key) {
             Some((_, known)) => *known = value,
             None => alike.push((key, value)),

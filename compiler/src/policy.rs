@@ -14,15 +14,15 @@ mod renew;
 pub(crate) mod target;
 
 use std::collections::BTreeMap;
-
-use mesh_bundle::Kri;
-use serde_json::Value;
+use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Location, Pointer};
 use crate::index::Selectors;
+use crate::json::Json;
 use crate::kinds::Resource;
 use crate::lookup::Lookup;
 use crate::model::{Compat, Meta};
+use mesh_bundle::Kri;
 
 use inbound::{Rule, read_match};
 use mesh_bundle::resource::PeerMatch;
@@ -67,7 +67,7 @@ pub(crate) struct Source {
 /// One policy document, as the machinery sees it.
 #[derive(Debug, Clone)]
 pub(crate) struct Policy {
-    pub(crate) meta: Meta,
+    pub(crate) meta: Arc<Meta>,
     /// Whose proxy is configured.
     pub(crate) target: Target,
 }
@@ -102,9 +102,9 @@ pub(crate) struct Table {
 /// A document to be read into a [`Table`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written<'a> {
-    pub(crate) meta: &'a Meta,
+    pub(crate) meta: &'a Arc<Meta>,
     /// The body as JSON: `spec`.
-    pub(crate) body: &'a Value,
+    pub(crate) body: &'a Json,
 }
 
 impl<'a> Written<'a> {
@@ -153,7 +153,7 @@ impl Table {
         };
         for (_, policy, target) in written {
             let listed = Policy {
-                meta: policy.meta.clone(),
+                meta: Arc::clone(policy.meta),
                 target: target.clone(),
             };
             if shadows == Shadows::Listed && is_shadow(policy.meta) {
@@ -219,12 +219,9 @@ impl Table {
             let (conf, conf_at) = match descriptor.conf {
                 ConfAt::Default => (item.get("default").cloned(), at.field("default")),
                 ConfAt::Rules => {
-                    let rules = item
-                        .get("rules")
-                        .cloned()
-                        .unwrap_or(Value::Array(Vec::new()));
-                    let conf = serde_json::Map::from_iter([("rules".to_owned(), rules)]);
-                    (Some(Value::Object(conf)), at.clone())
+                    let rules = item.get("rules").cloned();
+                    let rules = rules.unwrap_or_else(|| Json::List([].into()));
+                    (Some(Json::field("rules", rules)), at.clone())
                 }
             };
             let towards = resolve(&target, &place, written.meta);
@@ -232,7 +229,7 @@ impl Table {
                 policy,
                 strength: Strength::of(written.meta, top, Some(&target), self.compat).at(index),
                 towards,
-                conf: conf.unwrap_or(Value::Null),
+                conf: conf.unwrap_or_default(),
                 at: written.meta.within(&conf_at),
             });
         }
@@ -250,7 +247,7 @@ impl Table {
                     policy,
                     strength: Strength::of(written.meta, top, None, self.compat).at(index),
                     peer,
-                    conf: rule.get("default").cloned().unwrap_or(Value::Null),
+                    conf: rule.get("default").cloned().unwrap_or_default(),
                     at: written.meta.within(&at.field("default")),
                 });
             }
@@ -311,8 +308,8 @@ pub(crate) fn carries(
         .all(|(key, value)| labels.get(key) == Some(value))
 }
 
-fn list(value: Option<&Value>) -> &[Value] {
-    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+fn list(value: Option<&Json>) -> &[Json] {
+    value.and_then(Json::as_array).unwrap_or_default()
 }
 
 #[cfg(test)]

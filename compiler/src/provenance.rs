@@ -26,6 +26,8 @@ pub(crate) struct Notes {
     pub(crate) overridden: BTreeMap<String, Vec<Overridden>>,
     /// Values that were told apart by the names of their policies only: the winner, and what it beat.
     pub(crate) ties: BTreeSet<(Location, Location)>,
+    /// Nobody asks what was overridden: only ties are noted.
+    pub(crate) brief: bool,
 }
 
 /// A value that did not become effective.
@@ -59,6 +61,9 @@ impl Notes {
             if is_tie(&setting.by, &beaten.by) && *value != beaten.value {
                 let pair = (setting.by.at.clone(), beaten.by.at.clone());
                 self.ties.insert(pair);
+            }
+            if self.brief {
+                continue;
             }
             let place = self.overridden.entry(place.to_owned()).or_default();
             place.push(Overridden {

@@ -263,7 +263,10 @@ impl FileRead {
         let (mut source, parsed, flaw) = SourceFile::read(path, bytes, &mut limits);
         let mut findings = Diagnostics::default();
         findings.list.extend(flaw);
-        let (mut unread, mut judged, mut gateways) = (false, Vec::new(), Vec::new());
+        let (mut unread, mut gateways) = (false, Vec::new());
+        // Most files hold one document, and a list that grows by itself has room for four.
+        let mut judged = Vec::with_capacity(parsed.len());
+        source.documents.reserve_exact(parsed.len());
         for mut parsed in parsed {
             if settings.compat == Compat::Kuma {
                 parsed.forgive();

@@ -133,12 +133,12 @@ impl Global {
         let generators = documents
             .iter()
             .filter_map(|resource| match &resource.spec {
-                Spec::HostnameGenerator(spec) => Some((&resource.meta, spec)),
+                Spec::HostnameGenerator(spec) => Some((&*resource.meta, &**spec)),
                 _ => None,
             });
         let mut closed = BTreeMap::new();
         for resource in documents {
-            let Meta { kri, at, .. } = &resource.meta;
+            let Meta { kri, at, .. } = &*resource.meta;
             if matches!(&resource.spec, Spec::Zone(zone) if zone.enabled == Some(false)) {
                 closed.entry(kri.name().to_owned()).or_insert(at.clone());
             }

@@ -199,7 +199,7 @@ impl<'a> Catalogue<'a> {
 
     fn nothing(&self, kind: TargetKind, labels: &BTreeMap<String, String>) -> Unresolved {
         let metas: Vec<&Meta> = match kind {
-            TargetKind::MeshHttpRoute => self.routes.iter().map(|route| &route.meta).collect(),
+            TargetKind::MeshHttpRoute => self.routes.iter().map(|route| &*route.meta).collect(),
             _ => self.of_kind(kind).map(|service| &service.meta).collect(),
         };
         nobody(kind.as_str(), &metas, labels)

@@ -177,7 +177,7 @@ impl Proxy<'_> {
         let inbound = table.inbound(&subject, section);
         let rule = |rule: &&inbound::Rule| {
             let source = inbound.source(rule, &Pointer::default())?;
-            let mut conf = rule.conf.clone();
+            let mut conf = rule.conf.to_value();
             kinds::filled_conf(table.kind, &["rules", "default"], &mut conf);
             Some(InboundRule {
                 peer: rule.peer.as_ref().map(matches::peer),

@@ -101,7 +101,7 @@ mod tests {
             "spiffeID": {"type": "Prefix", "value": "spiffe://td/ns"},
             "sni": {"type": "Exact", "value": "a.b"},
         });
-        let read = crate::policy::inbound::read_match(&written).unwrap();
+        let read = crate::policy::inbound::read_match(&written.clone().into()).unwrap();
         assert_eq!(peer(&read), written);
     }
 }

@@ -7,6 +7,7 @@ use mesh_bundle::resource::RequestMatch;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::kinds;
 use crate::lower::route::{Rank, Rule, is_everything, rank, read_matches};
 use crate::policy::Table;
@@ -84,7 +85,7 @@ impl<'a> Routes<'a> {
         let mut entries: Vec<(Rank, Route)> = Vec::new();
         for rule in proxy.route_rules(&towards) {
             for written in rule.written.as_array().into_iter().flatten() {
-                let one = Value::Array(vec![written.clone()]);
+                let one = Json::List([written.clone().into()].into());
                 if let [matches] = read_matches(Some(&one)).as_slice() {
                     let route = Route::of(proxy, &destination, &rule, matches, written);
                     entries.push((rank(matches), route));

@@ -30,7 +30,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: Dataplane = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::Dataplane(spec))
+        Some(Spec::Dataplane(Box::new(spec)))
     },
 };
 

@@ -12,7 +12,9 @@ use super::{KINDS, KindInfo, Resource};
 /// A resource with its defaults.
 pub(crate) fn resource(kind: &KindInfo, mut resource: Resource) -> Resource {
     if let Some(schema) = schema(kind) {
-        Filling { root: schema }.fill(schema, &mut resource.body);
+        let mut body = resource.body.to_value();
+        Filling { root: schema }.fill(schema, &mut body);
+        resource.body = body.into();
     }
     resource
 }

@@ -28,7 +28,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: HostnameGenerator = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::HostnameGenerator(spec))
+        Some(Spec::HostnameGenerator(Box::new(spec)))
     },
 };
 

@@ -27,7 +27,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshExternalService = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshExternalService(spec))
+        Some(Spec::MeshExternalService(Box::new(spec)))
     },
 };
 

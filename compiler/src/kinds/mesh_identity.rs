@@ -29,7 +29,7 @@ pub(crate) const KIND: KindInfo = KindInfo {
     parse: |body, check| {
         let spec: MeshIdentity = read::typed(body, check)?;
         spec.check(check);
-        Some(Spec::MeshIdentity(spec))
+        Some(Spec::MeshIdentity(Box::new(spec)))
     },
 };
 

@@ -2,11 +2,14 @@
 //!
 //! Never stops at the first mistake: what cannot be read is reported, left out, and the rest is read.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::diag::{Code, Diagnostics, Pointer, Step};
+use crate::json::Json;
 use crate::model::Meta;
 
 use super::{Check, KindInfo, Resource};
@@ -46,11 +49,11 @@ pub(crate) fn read(
     check.finish(diagnostics);
     match spec {
         Some(spec) => Ok(Resource {
-            meta,
+            meta: Arc::new(meta),
             spec,
             body: match kind.is_policy {
-                true => body.unwrap_or(raw),
-                false => Value::Null,
+                true => body.unwrap_or(raw).into(),
+                false => Json::Null,
             },
         }),
         None => Err(meta),

@@ -4,9 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::json::Json;
 use crate::kinds::Resource;
 use crate::policy::Policy;
 use crate::policy::target::TargetKind;
@@ -69,14 +68,14 @@ fn is_for_all(policy: &Policy) -> bool {
 }
 
 /// The entries of one list of all rules.
-fn entries<'a>(resource: &'a Resource, list: &str) -> Vec<(Pointer, &'a Value)> {
-    let rules = resource.body.get("rules").and_then(Value::as_array);
+fn entries<'a>(resource: &'a Resource, list: &str) -> Vec<(Pointer, &'a Json)> {
+    let rules = resource.body.get("rules").and_then(Json::as_array);
     let mut found = Vec::new();
     for (index, rule) in rules.into_iter().flatten().enumerate() {
         let at = Pointer::default().field("rules").index(index);
         let at = at.field("default").field(list);
         let entries = rule.get("default").and_then(|conf| conf.get(list));
-        let entries = entries.and_then(Value::as_array).into_iter().flatten();
+        let entries = entries.and_then(Json::as_array).into_iter().flatten();
         found.extend(
             entries
                 .enumerate()
@@ -87,7 +86,7 @@ fn entries<'a>(resource: &'a Resource, list: &str) -> Vec<(Pointer, &'a Value)> 
 }
 
 /// How an entry compares, and with which ID; `None` where it asks for a server name too.
-fn compared(entry: &Value) -> Option<(&str, &str)> {
+fn compared(entry: &Json) -> Option<(&str, &str)> {
     if entry.get("sni").is_some() {
         return None;
     }
@@ -108,7 +107,7 @@ impl Denied {
     }
 
     /// The denial that holds for everybody whom an entry is about.
-    fn beats(&self, entry: &Value) -> Option<&Location> {
+    fn beats(&self, entry: &Json) -> Option<&Location> {
         let id = entry.get("spiffeID")?;
         let (how, id) = (id.get("type")?.as_str()?, id.get("value")?.as_str()?);
         let same = self.exact.get(id).filter(|_| how == "Exact");
@@ -138,7 +137,7 @@ fn never(resource: &Resource, at: &Pointer, by: &Location) -> Diagnostic {
 fn repeated(resource: &Resource, list: &str, diagnostics: &mut Diagnostics) {
     let mut seen = BTreeSet::new();
     for (at, entry) in entries(resource, list) {
-        if !seen.insert(entry.to_string()) {
+        if !seen.insert(entry.to_value().to_string()) {
             let at = resource.meta.within(&at);
             let message = "the same entry stands above";
             let mut diagnostic = Diagnostic::new(Code::SHADOWED_RULE, at, message);

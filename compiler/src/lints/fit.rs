@@ -3,9 +3,9 @@
 //! Never about policies for a whole mesh: those say something for every protocol. Never said while one port fits.
 
 use mesh_bundle::resource::Protocol;
-use serde_json::Value;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::json::Json;
 use crate::kinds::Resource;
 use crate::policy::target::Target;
 use crate::repository::MeshView;
@@ -75,9 +75,9 @@ pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diag
     }
 }
 
-fn items<'a>(resource: &'a Resource, list: &str) -> impl Iterator<Item = (Pointer, &'a Value)> {
+fn items<'a>(resource: &'a Resource, list: &str) -> impl Iterator<Item = (Pointer, &'a Json)> {
     let at = Pointer::default().field(list);
-    let items = resource.body.get(list).and_then(Value::as_array);
+    let items = resource.body.get(list).and_then(Json::as_array);
     let items = items.into_iter().flatten().enumerate();
     items.map(move |(index, item)| (at.index(index), item))
 }
@@ -121,7 +121,7 @@ fn received(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics)
 fn judge(
     parts: &[Part],
     resource: &Resource,
-    (at, item): (&Pointer, &Value),
+    (at, item): (&Pointer, &Json),
     spoken: &[(Protocol, Location)],
     diagnostics: &mut Diagnostics,
 ) {

@@ -4,9 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer};
+use crate::json::Json;
 use crate::kinds::{Resource, Spec};
 use crate::policy::target::{Target, TargetKind};
 use crate::repository::MeshView;
@@ -153,13 +152,13 @@ fn spiffe_ids(resource: &Resource) -> Vec<(Pointer, &str)> {
             for (index, one) in list(matches).enumerate() {
                 let id = one.get("spiffeID").and_then(|id| id.get("value"));
                 let at = at.index(index).field("spiffeID").field("value");
-                found.extend(id.and_then(Value::as_str).map(|id| (at, id)));
+                found.extend(id.and_then(Json::as_str).map(|id| (at, id)));
             }
         }
     }
     found
 }
 
-fn list(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    value.and_then(Value::as_array).into_iter().flatten()
+fn list(value: Option<&Json>) -> impl Iterator<Item = &Json> {
+    value.and_then(Json::as_array).into_iter().flatten()
 }

@@ -3,6 +3,7 @@
 //! Never an error: bytes flow, only not as the documents say.
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer};
+use crate::json::Json;
 use crate::kinds::{Resource, Spec};
 use crate::policy::outbound::Towards;
 use crate::policy::target::Target;
@@ -88,10 +89,7 @@ fn multi_zone(mesh: &MeshView, service: &Service, port: &Port, diagnostics: &mut
 
 /// A route for requests to a port that speaks none has no effect; one for connections hides what a port speaks.
 fn route(mesh: &MeshView, resource: &Resource, http: bool, diagnostics: &mut Diagnostics) {
-    let items = resource
-        .body
-        .get("to")
-        .and_then(serde_json::Value::as_array);
+    let items = resource.body.get("to").and_then(Json::as_array);
     for (index, item) in items.into_iter().flatten().enumerate() {
         let mut target = Target::read(item.get("targetRef"));
         target.confine(&resource.meta);

@@ -2,10 +2,10 @@
 //!
 //! Never follows what items of `to` refer to: that is reported where policies are read.
 
-use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::json::Json;
 use crate::kinds::mesh_http_route::HttpRuleConf;
 use crate::kinds::mesh_tcp_route::TcpRouteConf;
 use crate::kinds::target_ref::BackendRef;
@@ -68,19 +68,21 @@ fn reachable(mesh: &MeshView, instance: Instance<'_>, diagnostics: &mut Diagnost
 }
 
 /// The confs of all rules of a route, with their places.
-fn rules<T: for<'de> Deserialize<'de>>(resource: &Resource) -> Vec<(Pointer, T)> {
-    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
+fn rules<T: DeserializeOwned>(resource: &Resource) -> Vec<(Pointer, T)> {
     let mut rules = Vec::new();
-    for (index, to) in list(resource.body.get("to")).iter().enumerate() {
+    for (index, to) in list(resource.body.get("to")).enumerate() {
         let at = Pointer::default().field("to").index(index).field("rules");
-        for (index, rule) in list(to.get("rules")).iter().enumerate() {
-            let conf = rule.get("default").cloned();
-            if let Some(Ok(conf)) = conf.map(serde_json::from_value) {
+        for (index, rule) in list(to.get("rules")).enumerate() {
+            if let Some(conf) = rule.get("default").and_then(Json::read) {
                 rules.push((at.index(index).field("default"), conf));
             }
         }
     }
     rules
+}
+
+fn list(value: Option<&Json>) -> impl Iterator<Item = &Json> {
+    value.and_then(Json::as_array).into_iter().flatten()
 }
 
 fn http_rule(

@@ -3,6 +3,7 @@
 //! Never compares expressions: only what certainly matches everything, or the same, hides a route.
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::json::Json;
 use crate::kinds::{Resource, Spec};
 use crate::lower::route::{hidden, read_matches};
 
@@ -10,13 +11,10 @@ pub(super) fn check(resource: &Resource, diagnostics: &mut Diagnostics) {
     let Spec::MeshHttpRoute = &resource.spec else {
         return;
     };
-    let items = resource
-        .body
-        .get("to")
-        .and_then(serde_json::Value::as_array);
+    let items = resource.body.get("to").and_then(Json::as_array);
     for (index, item) in items.into_iter().flatten().enumerate() {
         let at = Pointer::default().field("to").index(index).field("rules");
-        let rules = item.get("rules").and_then(serde_json::Value::as_array);
+        let rules = item.get("rules").and_then(Json::as_array);
         let mut entries = Vec::new();
         for (index, rule) in rules.into_iter().flatten().enumerate() {
             let at = at.index(index).field("matches");

@@ -2,10 +2,8 @@
 //!
 //! Never looks at anything else of a backend: that is checked with its kind.
 
-use serde::Deserialize as _;
-use serde_json::Value;
-
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer, Severity};
+use crate::json::Json;
 use crate::kinds::telemetry_ref::TelemetryRef;
 use crate::kinds::{Resource, Spec};
 use crate::repository::MeshView;
@@ -30,12 +28,12 @@ pub(super) fn check(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diag
 }
 
 /// Every conf of a document, with its place.
-pub(super) fn confs(body: &Value) -> Vec<(Pointer, &Value)> {
+pub(super) fn confs(body: &Json) -> Vec<(Pointer, &Json)> {
     let at = Pointer::default();
     let mut confs = Vec::new();
     confs.extend(body.get("default").map(|conf| (at.field("default"), conf)));
     for list in ["to", "rules"] {
-        let items = body.get(list).and_then(Value::as_array);
+        let items = body.get(list).and_then(Json::as_array);
         for (index, item) in items.into_iter().flatten().enumerate() {
             let conf = item.get("default");
             let at = at.field(list).index(index).field("default");
@@ -47,14 +45,14 @@ pub(super) fn confs(body: &Value) -> Vec<(Pointer, &Value)> {
 
 fn document(mesh: &MeshView, resource: &Resource, diagnostics: &mut Diagnostics) {
     for (at, conf) in confs(&resource.body) {
-        let backends = conf.get("backends").and_then(Value::as_array);
+        let backends = conf.get("backends").and_then(Json::as_array);
         for (index, backend) in backends.into_iter().flatten().enumerate() {
             let telemetry = backend.get("openTelemetry");
             let Some(reference) = telemetry.and_then(|telemetry| telemetry.get("backendRef"))
             else {
                 continue;
             };
-            let Ok(reference) = TelemetryRef::deserialize(reference) else {
+            let Some(reference) = reference.read::<TelemetryRef>() else {
                 continue;
             };
             let at = at.field("backends").index(index);

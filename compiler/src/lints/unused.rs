@@ -5,10 +5,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Deserialize as _;
-use serde_json::Value;
-
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer};
+use crate::json::Json;
 use crate::kinds::mesh_load_balancing_strategy::{BalancerType, MeshLoadBalancingStrategy};
 use crate::kinds::telemetry_ref::TelemetryRef;
 use crate::kinds::{Resource, Spec};
@@ -38,12 +36,12 @@ fn collectors(mesh: &MeshView, diagnostics: &mut Diagnostics) {
     let referring = ["mal", "mm", "mtr"].into_iter();
     for resource in referring.flat_map(|kind| mesh.of_kind(kind)) {
         for (_, conf) in super::telemetry::confs(&resource.body) {
-            let backends = conf.get("backends").and_then(Value::as_array);
+            let backends = conf.get("backends").and_then(Json::as_array);
             let references = backends.into_iter().flatten();
             let references =
                 references.filter_map(|one| one.get("openTelemetry")?.get("backendRef"));
             for reference in references {
-                let Ok(reference) = TelemetryRef::deserialize(reference) else {
+                let Some(reference) = reference.read::<TelemetryRef>() else {
                     continue;
                 };
                 // Which one is meant is not known where none or several fit, and has been asked.

@@ -12,6 +12,7 @@ use mesh_bundle::{Key, Origin, Resource, Sourced};
 use serde_json::Value;
 
 use crate::diag::Pointer;
+use crate::json::Json;
 use crate::kinds::dataplane::{self, InboundState};
 use crate::policy::inbound::{self, Rule, read_match};
 use crate::provenance::Notes;
@@ -33,7 +34,7 @@ pub(super) fn lower(of: Lowering<'_>, identity: Option<&WorkloadIdentity>, parts
             // Without a usable port or address, which its own checks have reported.
             continue;
         };
-        let mut notes = Notes::default();
+        let mut notes = parts.shared.notes();
         let policy = policy(of, (&section, listener.protocol), identity, &mut notes);
         let key = Key::InboundPolicy(section.clone());
         parts.notes.insert(key.clone(), Arc::new(notes));
@@ -181,9 +182,9 @@ fn entries(
     rule: &Rule,
     name: &str,
 ) -> Vec<PermissionRule> {
-    let listed = rule.conf.get(name).and_then(Value::as_array);
-    let listed = listed.map_or([].as_slice(), Vec::as_slice);
-    let entry = |(index, entry): (usize, &Value)| {
+    let listed = rule.conf.get(name).and_then(Json::as_array);
+    let listed = listed.unwrap_or_default();
+    let entry = |(index, entry): (usize, &Json)| {
         let at = Pointer::default().field(name).index(index);
         Some(PermissionRule {
             peer: read_match(entry)?,

@@ -6,6 +6,7 @@ use mesh_bundle::resource::IndependentRule;
 use serde_json::Value;
 
 use crate::diag::Pointer;
+use crate::json::Json;
 use crate::policy::inbound::{Inbound, Rule};
 use crate::repository::Lines;
 
@@ -32,11 +33,11 @@ pub(super) fn rules<T>(
         let (Some(own), Ok(number)) = (origin(&Pointer::default()), u32::try_from(number)) else {
             continue;
         };
-        let list = rule.conf.get(field).and_then(Value::as_array);
-        let list = list.map_or([].as_slice(), Vec::as_slice).iter();
-        let act = |(index, act): (usize, &Value)| {
+        let list = rule.conf.get(field).and_then(Json::as_array);
+        let list = list.unwrap_or_default().iter();
+        let act = |(index, act): (usize, &Json)| {
             let at = Pointer::default().field(field).index(index);
-            read(act, origin(&at)?)
+            read(&act.to_value(), origin(&at)?)
         };
         let acts: Vec<T> = list.enumerate().filter_map(act).collect();
         if !acts.is_empty() {

@@ -12,6 +12,7 @@ use mesh_bundle::resource::{Balancer, HashPolicy, Locality};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::kinds::mesh_load_balancing_strategy::locality::{self, FailoverType};
 use crate::kinds::mesh_load_balancing_strategy::{self as kind, BalancerType, HashPolicyType};
 use crate::kinds::scalar::Percentage;
@@ -139,9 +140,10 @@ pub(super) fn locality(leaves: &mut Leaves<'_>, client: &Meta) -> Option<Localit
 }
 
 /// The keys of all labels that a conf compares.
-pub(crate) fn compared(conf: &Value) -> impl Iterator<Item = &str> {
-    let tags = conf.pointer("/localityAwareness/localZone/affinityTags");
-    let tags = tags.and_then(Value::as_array).into_iter().flatten();
+pub(crate) fn compared(conf: &Json) -> impl Iterator<Item = &str> {
+    let path = ["localityAwareness", "localZone", "affinityTags"];
+    let tags = path.iter().try_fold(conf, |conf, name| conf.get(name));
+    let tags = tags.and_then(Json::as_array).into_iter().flatten();
     tags.filter_map(|tag| tag.get("key")?.as_str())
 }
 

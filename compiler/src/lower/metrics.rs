@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::kinds::mesh_metric::{
     self, MetricBackend, MetricBackendType, MetricSelector, MetricTelemetry, MetricTlsMode,
     ProfileName, Prometheus, SelectorType,
@@ -31,7 +32,7 @@ pub(super) fn address<'a>(
     of: Lowering<'_>,
     confs: impl Iterator<Item = &'a Whole>,
 ) -> Option<String> {
-    let bare = |application: &Value| application.get("address").is_none();
+    let bare = |application: &Json| application.get("address").is_none();
     let mut applications = confs.filter_map(|whole| whole.conf.get("applications")?.as_array());
     let needed = applications.any(|applications| applications.iter().any(bare));
     let networking = of.instance.networking().filter(|_| needed)?;

@@ -167,7 +167,7 @@ impl<'a> Sending<'a> {
     fn make(&self, addressed: Addressed<'a>, shared: &Shared) -> Option<Made> {
         let Addressed { service, port } = addressed;
         let kri = addressed.kri();
-        let mut notes = Notes::default();
+        let mut notes = shared.notes();
         let traffic = self.traffic(addressed, &mut notes);
         let spoken = match &traffic {
             Traffic::Http { .. } => port.protocol,
@@ -329,7 +329,7 @@ impl<'a> Sending<'a> {
         let mesh = self.of.mesh;
         let service = mesh.service(&kri.without_section())?;
         let port = service.section(kri.section())?;
-        let mut notes = Notes::default();
+        let mut notes = shared.notes();
         let lines = self.of.lines;
         let connect = Leaves {
             merged: &self.timeout.lookup(kri),

@@ -11,6 +11,7 @@ use mesh_bundle::resource::{HttpRoute, PathMatch, RequestMatch};
 use serde_json::Value;
 
 use crate::diag::{Location, Pointer};
+use crate::json::Json;
 use crate::policy::Source;
 use crate::policy::merge::Merged;
 use crate::policy::outbound::{Item, Outbound};
@@ -85,8 +86,8 @@ pub(super) fn routes<'a>(
 pub(crate) fn rules(http: &Outbound<'_>, items: &[&Item]) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for item in items {
-        let list = item.conf.get("rules").and_then(Value::as_array);
-        let list = list.map_or([].as_slice(), Vec::as_slice);
+        let list = item.conf.get("rules").and_then(Json::as_array);
+        let list = list.unwrap_or_default();
         for (index, written) in list.iter().enumerate().rev() {
             let at = Pointer::default().field("rules").index(index);
             let Some(by) = http.source(item, &at) else {
@@ -96,17 +97,14 @@ pub(crate) fn rules(http: &Outbound<'_>, items: &[&Item]) -> Vec<Rule> {
             let same = rules.iter().position(|rule| rule.matches == matches);
             let mut conf = same.map(|same| rules.remove(same).conf).unwrap_or_default();
             let default = at.field("default");
-            conf.layer(
-                written.get("default").unwrap_or(&Value::Null),
-                &|relative| {
-                    let mut at = default.clone();
-                    at.steps.extend(relative.steps.iter().cloned());
-                    http.source(item, &at)
-                },
-            );
+            conf.layer(written.get("default").unwrap_or(&Json::Null), &|relative| {
+                let mut at = default.clone();
+                at.steps.extend(relative.steps.iter().cloned());
+                http.source(item, &at)
+            });
             rules.push(Rule {
                 matches,
-                written: written.get("matches").cloned().unwrap_or_default(),
+                written: written.get("matches").map_or(Value::Null, Json::to_value),
                 conf,
                 by,
                 index,

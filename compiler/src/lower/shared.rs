@@ -128,6 +128,14 @@ impl Shared {
         }
     }
 
+    /// Where to note what is asked of what it is made for.
+    pub(super) fn notes(&self) -> Notes {
+        Notes {
+            brief: self.purpose == Purpose::Findings,
+            ..Notes::default()
+        }
+    }
+
     /// Keeps a resource for whoever needs the same.
     pub(super) fn make(&self, resource: Resource, notes: Notes, reached: Vec<Kri>) -> Option<Made> {
         Some(Made {

@@ -6,7 +6,6 @@ use mesh_bundle::{Key, Resource};
 
 use crate::policy::Table;
 use crate::policy::merge::Merged;
-use crate::provenance::Notes;
 
 use super::Lowering;
 use super::leaf::Leaves;
@@ -53,7 +52,7 @@ fn give(
     let known = parts.shared.wide.get(&ingredients);
     let made = known.or_else(|| {
         let merged = table.fold_wholes(&ingredients.items)?;
-        let mut notes = Notes::default();
+        let mut notes = parts.shared.notes();
         let leaves = Leaves {
             merged: &merged,
             lines: of.lines,

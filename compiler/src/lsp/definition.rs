@@ -5,12 +5,12 @@
 use std::collections::BTreeSet;
 
 use gen_lsp_types::{DefinitionParams, Location, ReferenceParams};
-use serde_json::Value;
 
 use super::hover::is_name;
 use super::question::Question;
 use super::reference;
 use crate::diag::{self, Pointer};
+use crate::json::Json;
 use crate::kinds::Resource;
 use crate::model::Meta;
 use crate::policy::carries;
@@ -75,17 +75,17 @@ pub(super) fn references(
 }
 
 /// Everything in a body that could be a reference.
-fn walk<'v>(value: &'v Value, at: &Pointer, found: &mut Vec<(Pointer, &'v Value)>) {
+fn walk<'v>(value: &'v Json, at: &Pointer, found: &mut Vec<(Pointer, &'v Json)>) {
     match value {
-        Value::Object(fields) => {
-            if fields.get("kind").is_some_and(Value::is_string) {
+        Json::Fields(fields) => {
+            if value.get("kind").and_then(Json::as_str).is_some() {
                 found.push((at.clone(), value));
             }
-            for (name, value) in fields {
-                walk(value, &at.field(name), found);
+            for (name, value) in &**fields {
+                walk(value, &at.field(&**name), found);
             }
         }
-        Value::Array(items) => {
+        Json::List(items) => {
             for (index, item) in items.iter().enumerate() {
                 walk(item, &at.index(index), found);
             }
@@ -95,13 +95,13 @@ fn walk<'v>(value: &'v Value, at: &Pointer, found: &mut Vec<(Pointer, &'v Value)
 }
 
 /// Does a reference of a document lead to another?
-fn means(written: &Value, document: &Resource, meta: &Meta) -> bool {
-    let kind = written.get("kind").and_then(Value::as_str);
+fn means(written: &Json, document: &Resource, meta: &Meta) -> bool {
+    let kind = written.get("kind").and_then(Json::as_str);
     let short = kind.and_then(crate::kinds::find).map(|kind| kind.short);
     if short != Some(meta.kri.kind()) {
         return false;
     }
-    if let Some(name) = written.get("name").and_then(Value::as_str) {
+    if let Some(name) = written.get("name").and_then(Json::as_str) {
         return name == meta.kri.name();
     }
     let mut target = Target::read(Some(written));

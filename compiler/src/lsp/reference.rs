@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::meaning::Meaning;
 use crate::diag::{Pointer, Step};
+use crate::json::Json;
 use crate::kinds::{self, Resource};
 use crate::model::Meta;
 use crate::policy::applies::Selection;
@@ -27,7 +26,7 @@ pub(super) struct Reference {
     /// The mapping that is the reference; or the value that is the name.
     pub(super) at: Pointer,
     /// As JSON.
-    value: Value,
+    value: Json,
 }
 
 /// Something that is referred to.
@@ -78,7 +77,7 @@ pub(super) fn reference(root: &Node, pointer: &Pointer) -> Option<Reference> {
             pairs.filter_map(|entry| Some((entry.key.clone(), entry.value.as_str()?.to_owned())));
         Some(Reference {
             labels: pairs.collect(),
-            value: node.to_json(),
+            value: node.to_json().into(),
             kind,
             name,
             at,
@@ -121,7 +120,7 @@ impl Reference {
                 .analysis
                 .resources
                 .iter()
-                .map(|resource| &resource.meta);
+                .map(|resource| &*resource.meta);
             let found = resources.filter(|meta| meta.kri.kind() == "m" && meta.kri.name() == name);
             return found.map(plain).collect();
         }
@@ -165,7 +164,7 @@ impl Reference {
             }
             _ => {
                 let of_kind = view.of_kind(kind.short).iter();
-                let metas = of_kind.map(|resource| &resource.meta);
+                let metas = of_kind.map(|resource| &*resource.meta);
                 metas.filter(|meta| selected(meta)).map(plain).collect()
             }
         }

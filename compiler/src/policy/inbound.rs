@@ -3,9 +3,9 @@
 //! Never invents a base: one exists only where a rule without matches does.
 
 use mesh_bundle::resource::{PeerMatch, SpiffeMatch};
-use serde_json::Value;
 
 use crate::diag::{Location, Pointer};
+use crate::json::Json;
 
 use super::applies::Subject;
 use super::merge::Merged;
@@ -20,7 +20,7 @@ pub(crate) struct Rule {
     pub(crate) strength: Strength,
     /// `None`: every connection.
     pub(crate) peer: Option<PeerMatch>,
-    pub(crate) conf: Value,
+    pub(crate) conf: Json,
     /// Where `conf` is written.
     pub(crate) at: Location,
 }
@@ -97,7 +97,7 @@ impl<'a> Inbound<'a> {
 }
 
 /// Reads a match that has passed its kind's checks; `None` for one without any condition.
-pub(crate) fn read_match(value: &Value) -> Option<PeerMatch> {
+pub(crate) fn read_match(value: &Json) -> Option<PeerMatch> {
     let spiffe = value.get("spiffeID").filter(|value| !value.is_null());
     let sni = value.get("sni").filter(|value| !value.is_null());
     let spiffe_id = match spiffe {

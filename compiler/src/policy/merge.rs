@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::diag::Pointer;
+use crate::json::Json;
 
 use super::Source;
 
@@ -36,8 +37,8 @@ pub(crate) struct Beaten {
 
 impl Merged {
     /// Puts a stronger conf on top. `source` tells who wrote the value at a place of `conf`.
-    pub(crate) fn layer(&mut self, conf: &Value, source: &dyn Fn(&Pointer) -> Option<Source>) {
-        if let Value::Object(high) = conf {
+    pub(crate) fn layer(&mut self, conf: &Json, source: &dyn Fn(&Pointer) -> Option<Source>) {
+        if let Json::Fields(high) = conf {
             let mut layer = Layer {
                 settings: &mut self.settings,
                 source,
@@ -89,24 +90,25 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn object(&mut self, low: &mut Map<String, Value>, high: &Map<String, Value>, at: &Pointer) {
+    fn object(&mut self, low: &mut Map<String, Value>, high: &[(Box<str>, Json)], at: &Pointer) {
         for (name, value) in high {
+            let name = &**name;
             let at = at.field(name);
             match value {
-                Value::Null => {}
-                Value::Object(high) => {
+                Json::Null => {}
+                Json::Fields(high) => {
                     if !low.get(name).is_some_and(Value::is_object) {
                         self.forget(&at);
-                        low.insert(name.clone(), Value::Object(Map::new()));
+                        low.insert(name.to_owned(), Value::Object(Map::new()));
                     }
                     if let Some(Value::Object(low)) = low.get_mut(name) {
                         self.object(low, high, &at);
                     }
                 }
-                Value::Array(more) if name.starts_with("append") => {
+                Json::List(more) if name.starts_with("append") => {
                     if !low.get(name).is_some_and(Value::is_array) {
                         self.forget(&at);
-                        low.insert(name.clone(), Value::Array(Vec::new()));
+                        low.insert(name.to_owned(), Value::Array(Vec::new()));
                     }
                     if let Some(Value::Array(kept)) = low.get_mut(name) {
                         self.append(kept, more, &at);
@@ -117,8 +119,8 @@ impl Layer<'_> {
         }
     }
 
-    fn replace(&mut self, low: &mut Map<String, Value>, name: &str, leaf: &Value, at: &Pointer) {
-        let before = low.insert(name.to_owned(), leaf.clone());
+    fn replace(&mut self, low: &mut Map<String, Value>, name: &str, leaf: &Json, at: &Pointer) {
+        let before = low.insert(name.to_owned(), leaf.to_value());
         let Some(by) = (self.source)(at) else { return };
         let mut beat = Vec::new();
         let previous = self.settings.remove(at);
@@ -133,14 +135,14 @@ impl Layer<'_> {
         self.settings.insert(at.clone(), Setting { by, beat });
     }
 
-    fn append(&mut self, kept: &mut Vec<Value>, more: &[Value], at: &Pointer) {
+    fn append(&mut self, kept: &mut Vec<Value>, more: &[Json], at: &Pointer) {
         for (index, value) in more.iter().enumerate() {
             if let Some(by) = (self.source)(&at.index(index)) {
                 let beat = Vec::new();
                 self.settings
                     .insert(at.index(kept.len()), Setting { by, beat });
             }
-            kept.push(value.clone());
+            kept.push(value.to_value());
         }
     }
 
@@ -166,7 +168,8 @@ mod tests {
     fn fold(confs: &[Value]) -> Merged {
         let mut merged = Merged::default();
         for (index, conf) in confs.iter().enumerate() {
-            merged.layer(conf, &|at: &Pointer| Some(source(&index.to_string(), at)));
+            let conf = conf.clone().into();
+            merged.layer(&conf, &|at: &Pointer| Some(source(&index.to_string(), at)));
         }
         merged
     }

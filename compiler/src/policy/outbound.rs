@@ -3,9 +3,9 @@
 //! A route entry is merged over the lookup of the service port that it is matched on, not instead of it.
 
 use mesh_bundle::Kri;
-use serde_json::Value;
 
 use crate::diag::{Location, Pointer};
+use crate::json::Json;
 use crate::model::Compat;
 
 use super::applies::Subject;
@@ -33,7 +33,7 @@ pub(crate) struct Item {
     pub(crate) policy: usize,
     pub(crate) strength: Strength,
     pub(crate) towards: Vec<Towards>,
-    pub(crate) conf: Value,
+    pub(crate) conf: Json,
     /// Where `conf` is written.
     pub(crate) at: Location,
 }
@@ -48,7 +48,7 @@ pub(crate) struct Outbound<'a> {
 
 impl Table {
     /// The confs of all items, whomever they are about.
-    pub(crate) fn confs(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn confs(&self) -> impl Iterator<Item = &Json> {
         self.to.iter().map(|item| &item.conf)
     }
 

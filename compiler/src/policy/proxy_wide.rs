@@ -2,9 +2,8 @@
 //!
 //! Never knows what a feature does where no policy is: that is of its kind.
 
-use serde_json::Value;
-
 use crate::diag::{Location, Pointer};
+use crate::json::Json;
 
 use super::applies::Subject;
 use super::merge::Merged;
@@ -18,7 +17,7 @@ pub(crate) struct Whole {
     /// Index into [`Table::policies`].
     pub(crate) policy: usize,
     pub(crate) strength: Strength,
-    pub(crate) conf: Value,
+    pub(crate) conf: Json,
     /// Where `conf` is written.
     pub(crate) at: Location,
 }

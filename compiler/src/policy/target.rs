@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
+use crate::json::Json;
 use crate::model::Meta;
 
 use super::order;
@@ -61,19 +60,18 @@ pub(crate) const NAMESPACE: &str = "k8s.kuma.io/namespace";
 
 impl Target {
     /// Reads a reference that has passed its kind's checks; absent or `null` is the whole mesh.
-    pub(crate) fn read(value: Option<&Value>) -> Self {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
+    pub(crate) fn read(value: Option<&Json>) -> Self {
+        let text = |value: &Json| value.as_str().map(str::to_owned);
         let field = |name: &str| value.and_then(|value| value.get(name));
-        let labels = field("labels").and_then(Value::as_object);
+        let labels = field("labels").map_or([].as_slice(), Json::fields);
         Self {
             kind: field("kind")
-                .and_then(Value::as_str)
+                .and_then(Json::as_str)
                 .and_then(TargetKind::parse)
                 .unwrap_or(TargetKind::Mesh),
             labels: labels
-                .into_iter()
-                .flatten()
-                .filter_map(|(key, value)| Some((key.clone(), text(value)?)))
+                .iter()
+                .filter_map(|(key, value)| Some((key.to_string(), text(value)?)))
                 .collect(),
             section: field("sectionName").and_then(text),
         }

@@ -61,17 +61,23 @@ fn service(name: &str) -> Kri {
 type Told<'a> = (&'a str, &'a [(&'a str, &'a str)], Value);
 
 fn table(policies: &[Told<'_>]) -> Table {
-    let metas: Vec<Meta> = policies
+    let metas: Vec<Arc<Meta>> = policies
         .iter()
-        .map(|(name, labels, _)| Meta {
-            virtual_document: name.starts_with('@'),
-            ..meta("mt", name.trim_start_matches('@'), labels)
+        .map(|(name, labels, _)| {
+            Arc::new(Meta {
+                virtual_document: name.starts_with('@'),
+                ..meta("mt", name.trim_start_matches('@'), labels)
+            })
         })
+        .collect();
+    let bodies: Vec<Json> = policies
+        .iter()
+        .map(|(_, _, body)| body.clone().into())
         .collect();
     let written = metas
         .iter()
-        .zip(policies)
-        .map(|(meta, (_, _, body))| Written { meta, body });
+        .zip(&bodies)
+        .map(|(meta, body)| Written { meta, body });
     Table::read(
         TIMEOUT,
         Shadows::Listed,
@@ -344,7 +350,7 @@ fn sections_choose_inbounds() {
 #[test]
 fn who_is_about_whom() {
     let check = |broad: Value, narrow: Value, expected: bool| {
-        let read = |value: &Value| read_match(value).unwrap();
+        let read = |value: &Value| read_match(&value.clone().into()).unwrap();
         assert_eq!(
             subsumes(&read(&broad), &read(&narrow)),
             expected,
@@ -389,5 +395,5 @@ fn who_is_about_whom() {
     let sni = json!({"sni": {"type": "Exact", "value": "x.y"}});
     check(sni.clone(), peer("Exact", "spiffe://td/a"), false);
     check(peer("Exact", "spiffe://td/a"), sni, false);
-    assert_eq!(read_match(&json!({})), None);
+    assert_eq!(read_match(&json!({}).into()), None);
 }

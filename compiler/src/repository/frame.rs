@@ -82,7 +82,7 @@ impl Frame {
             .of_kind("motb")
             .iter()
             .filter_map(|resource| match &resource.spec {
-                Spec::MeshOpenTelemetryBackend(spec) => Some((&resource.meta, spec)),
+                Spec::MeshOpenTelemetryBackend(spec) => Some((&*resource.meta, spec)),
                 _ => None,
             });
         frame.collectors = Collectors::of(collectors, lines);
@@ -149,7 +149,7 @@ impl Frame {
         self.trusts
             .iter()
             .filter_map(|resource| match &resource.spec {
-                Spec::MeshTrust(spec) => Some((&resource.meta, spec)),
+                Spec::MeshTrust(spec) => Some((&*resource.meta, spec)),
                 _ => None,
             })
     }
@@ -176,7 +176,7 @@ impl MeshView {
     /// Does anything of the frame, or of the proxies in it, change?
     pub(super) fn is_another_frame(&self, changes: &Changes, around: Around<'_>) -> bool {
         fn routes(list: &[Arc<Resource>]) -> impl Iterator<Item = &Meta> {
-            let metas = list.iter().map(|resource| &resource.meta);
+            let metas = list.iter().map(|resource| &*resource.meta);
             metas.filter(|meta| meta.kri.kind() == ROUTE)
         }
         self.generators != around.generators

@@ -7,8 +7,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use mesh_bundle::{Key, Kri, Manifest};
-use serde_json::Value;
 
+use crate::json::Json;
 use crate::kinds::{self, Resource, Spec};
 use crate::model::Compat;
 use crate::policy::applies::Selection;
@@ -97,7 +97,7 @@ fn services(view: &MeshView, document: &Resource, compat: Compat) -> Option<BTre
     let is_there = |name: &str| document.body.get(name).is_some_and(|part| !part.is_null());
     if is_there("rules")
         || is_there("default")
-        || !document.body.get("to").is_some_and(Value::is_array)
+        || document.body.get("to").and_then(Json::as_array).is_none()
     {
         return None;
     }

@@ -3,19 +3,18 @@
 //! Never refuses: a match that its own checks have reported is left out.
 
 use mesh_bundle::resource::{HeaderMatch, PathMatch, QueryMatch, RequestMatch, TextMatch};
-use serde_json::Value;
 
+use crate::json::Json;
 use crate::kinds::mesh_http_route::{
     HeaderMatchType, HttpHeaderMatch, HttpMatch, HttpPathMatch, PathMatchType, QueryParamMatch,
     QueryParamMatchType,
 };
 
 /// The matches of a rule. Equal ones are equal here, however they are written.
-pub(crate) fn read(list: Option<&Value>) -> Vec<RequestMatch> {
-    let list = list.and_then(Value::as_array);
-    let list = list.map_or([].as_slice(), Vec::as_slice);
+pub(crate) fn read(list: Option<&Json>) -> Vec<RequestMatch> {
+    let list = list.and_then(Json::as_array).unwrap_or_default();
     list.iter()
-        .filter_map(|value| serde_json::from_value(value.clone()).ok())
+        .filter_map(Json::read)
         .filter_map(|matches: HttpMatch| request(&matches))
         .collect()
 }

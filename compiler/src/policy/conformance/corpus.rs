@@ -5,12 +5,14 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use mesh_bundle::Kri;
 use mesh_bundle::kri::Parts;
 use serde_json::{Map, Value};
 
 use crate::diag::{Location, Pointer};
+use crate::json::Json;
 use crate::model::{Compat, Format, Meta};
 use crate::policy::outbound::Towards;
 use crate::policy::target::{Target, TargetKind};
@@ -68,8 +70,8 @@ pub(super) fn golden(case: &Path) -> Value {
 /// One document of a case.
 pub(super) struct Given {
     pub(super) kind: String,
-    pub(super) meta: Meta,
-    pub(super) body: Value,
+    pub(super) meta: Arc<Meta>,
+    pub(super) body: Json,
 }
 
 pub(super) fn text(value: &Value, key: &str) -> String {
@@ -116,7 +118,7 @@ pub(super) fn given(document: &Value, added: &[(&str, &str)]) -> Given {
     });
     Given {
         kind,
-        meta: Meta {
+        meta: Arc::new(Meta {
             kri,
             format: Format::Universal,
             labels,
@@ -124,8 +126,8 @@ pub(super) fn given(document: &Value, added: &[(&str, &str)]) -> Given {
             at: Location::of_file("case.yaml"),
             body: Pointer::default().field("spec"),
             virtual_document: false,
-        },
-        body: document.get("spec").cloned().unwrap_or_default(),
+        }),
+        body: document.get("spec").cloned().unwrap_or_default().into(),
     }
 }
 
@@ -155,10 +157,13 @@ fn towards(world: &[Given], target: &Target) -> Vec<Towards> {
             (_, TargetKind::MeshHttpRoute) => Some(Towards::Route(kri)),
             (None, _) => Some(Towards::Service(kri)),
             (Some(section), _) => {
-                let ports = given.body.get("ports").and_then(Value::as_array)?;
-                let name = |port: &Value| match port.get("name").and_then(Value::as_str) {
+                let ports = given.body.get("ports").and_then(Json::as_array)?;
+                let name = |port: &Json| match port.get("name").and_then(Json::as_str) {
                     Some(name) => name.to_owned(),
-                    None => port["port"].to_string(),
+                    None => port
+                        .get("port")
+                        .map_or(Value::Null, Json::to_value)
+                        .to_string(),
                 };
                 let found = ports.iter().any(|port| name(port) == *section);
                 found.then(|| Towards::Port(kri.with_section(section.as_str())))

@@ -36,7 +36,12 @@ pub(super) fn rules(case: &Path) -> Result<(), String> {
             let by = inbound.source(rule, &Pointer::default()).unwrap();
             let index = u64::try_from(rule.strength.position).unwrap();
             let peer = format!("{:?}", rule.peer);
-            (peer, normal(&rule.conf), by.resource.to_string(), index)
+            (
+                peer,
+                normal(&rule.conf.to_value()),
+                by.resource.to_string(),
+                index,
+            )
         };
         let rules: Vec<_> = inbound.rules.iter().map(rule).collect();
         if !rules.is_empty() {
@@ -49,7 +54,9 @@ pub(super) fn rules(case: &Path) -> Result<(), String> {
 fn expected(golden: &Value) -> Rules {
     let rule = |rule: &Value| {
         let origin = &rule["origin"];
-        let peer = rule.get("match").and_then(read_match);
+        let peer = rule
+            .get("match")
+            .and_then(|peer| read_match(&peer.clone().into()));
         let index = origin["RuleIndex"].as_u64().unwrap();
         let kri = text(&origin["Resource"], "kri");
         (format!("{peer:?}"), normal(&rule["conf"]), kri, index)

@@ -3,6 +3,7 @@
 //! Never looks at what they say.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use mesh_bundle::Kri;
 use mesh_bundle::kri::Parts;
@@ -51,7 +52,7 @@ fn applied(case: &Path, labels: &[(&str, &str)]) -> Result<(), String> {
     let policies: Vec<&Given> = world.iter().filter(|given| given.kind == asked).collect();
     // One case has its proxy in another mesh than its policies, which the question does not look at.
     let mesh = policies.first().map(|policy| policy.meta.kri.mesh());
-    proxy.meta.kri = Kri::new(Parts {
+    Arc::make_mut(&mut proxy.meta).kri = Kri::new(Parts {
         mesh: mesh.unwrap_or_default(),
         ..proxy.meta.kri.parts()
     });

@@ -17,7 +17,7 @@ pub(super) fn of_items(case: &Path) -> Result<(), String> {
     let items = outbound.items();
     let found = items.iter().map(|item| {
         let kri = &table.policies[item.policy].meta.kri;
-        (kri.name().to_owned(), normal(&item.conf))
+        (kri.name().to_owned(), normal(&item.conf.to_value()))
     });
     let golden = golden(case);
     let expected = golden.as_array().into_iter().flatten().map(|entry| {

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::lower::route::{self, read_matches};
 use crate::policy::Table;
 use crate::policy::applies::Subject;
@@ -102,7 +103,10 @@ fn golden_conf(conf: &Value, routes: bool) -> Value {
     }
     let rules = conf["rules"].as_array().unwrap();
     let rule = |rule: &Value| {
-        let matches = format!("{:?}", read_matches(rule.get("matches")));
+        let matches = format!(
+            "{:?}",
+            read_matches(rule.get("matches").cloned().map(Json::from).as_ref())
+        );
         let mut conf = normal(&rule["default"]);
         if let Some(conf) = conf.as_object_mut() {
             conf.retain(|_, value| !value.is_null());

@@ -76,7 +76,8 @@ proptest! {
         let mut merged = Merged::default();
         let mut expected = Value::Object(Map::new());
         for (index, conf) in confs.iter().enumerate() {
-            merged.layer(conf, &|at: &Pointer| Some(source(&index.to_string(), at)));
+            let layer = conf.clone().into();
+            merged.layer(&layer, &|at: &Pointer| Some(source(&index.to_string(), at)));
             expected = merge_patch(Some(expected), conf);
         }
         // As documents have them.
