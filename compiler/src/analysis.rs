@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use crate::compile::Compiled;
+use crate::compile::{Compiled, Judgement};
 use crate::kinds::Resource;
+use crate::lower::Memory;
 use crate::model::Settings;
-use crate::repository::{Lines, MeshView, meshes};
+use crate::repository::{Lines, MeshView};
 
 /// A repository that has been compiled, and what it was compiled from.
 #[derive(Debug)]
@@ -17,18 +18,19 @@ pub struct Analysis {
     pub(crate) settings: Settings,
     /// The documents.
     pub(crate) resources: Vec<Arc<Resource>>,
+    /// The meshes that the bundle was made of, by name: policies in their order, references resolved.
+    pub(crate) meshes: Vec<Arc<MeshView>>,
 }
 
 impl Analysis {
-    pub(crate) fn new(
-        compiled: Compiled,
-        resources: Vec<Arc<Resource>>,
-        settings: &Settings,
-    ) -> Self {
+    /// Of a repository that was just judged with this memory.
+    pub(crate) fn new(mut judgement: Judgement, memory: &Memory, settings: &Settings) -> Self {
+        let resources = std::mem::take(&mut judgement.resources);
         Self {
             settings: settings.clone(),
-            compiled,
+            compiled: judgement.compiled(),
             resources,
+            meshes: memory.views().map(Arc::clone).collect(),
         }
     }
 
@@ -37,10 +39,5 @@ impl Analysis {
         Lines {
             sources: &self.compiled.sources,
         }
-    }
-
-    /// The meshes, by name: policies in their order, references resolved.
-    pub(crate) fn meshes(&self) -> Vec<MeshView> {
-        meshes(&self.resources, self.lines(), &self.settings)
     }
 }

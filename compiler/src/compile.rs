@@ -104,9 +104,9 @@ pub fn check(world: &dyn World, settings: &Settings) -> Checked {
 #[must_use]
 pub fn analyse(world: &dyn World, settings: &Settings) -> Analysis {
     let readings = Readings::of(world, settings, None);
-    let mut judgement = judge(&readings, settings, Purpose::Bundle, &mut Memory::default());
-    let resources = std::mem::take(&mut judgement.resources);
-    Analysis::new(judgement.compiled(), resources, settings)
+    let mut memory = Memory::default();
+    let judgement = judge(&readings, settings, Purpose::Bundle, &mut memory);
+    Analysis::new(judgement, &memory, settings)
 }
 
 impl Judgement {

@@ -28,9 +28,8 @@ impl Compiler {
 
     /// The same, with what it was compiled from, for questions.
     pub(crate) fn analyse(&mut self, world: &dyn World, settings: &Settings) -> Analysis {
-        let mut judgement = self.judge(world, settings);
-        let resources = std::mem::take(&mut judgement.resources);
-        Analysis::new(judgement.compiled(), resources, settings)
+        let judgement = self.judge(world, settings);
+        Analysis::new(judgement, &self.memory, settings)
     }
 
     fn judge(&mut self, world: &dyn World, settings: &Settings) -> Judgement {

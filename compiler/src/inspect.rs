@@ -36,7 +36,6 @@ use serde::Serialize;
 
 use crate::analysis::Analysis;
 use crate::compile::Compiled;
-use crate::repository::MeshView;
 use crate::similar::{listed, nearest};
 
 use asked::{Asked, Proxy};
@@ -225,17 +224,10 @@ pub fn with_shadow(
 /// # Errors
 /// See [`NotShown`].
 pub fn query(analysis: &Analysis, query: &Query, form: Form) -> Result<String, NotShown> {
-    query_among(analysis, &analysis.meshes(), query, form)
-}
-
-/// As [`query`], of meshes that are there already.
-pub(crate) fn query_among(
-    analysis: &Analysis,
-    meshes: &[MeshView],
-    query: &Query,
-    form: Form,
-) -> Result<String, NotShown> {
-    let asked = Asked { analysis, meshes };
+    let asked = Asked {
+        analysis,
+        meshes: &analysis.meshes,
+    };
     let given = |proxy: &Proxy<'_>| config(&analysis.compiled.bundle, proxy.kri());
     match query {
         Query::Policies(name) => told(&policies::Policies::of(&asked.proxy(name)?), form),

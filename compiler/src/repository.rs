@@ -39,7 +39,7 @@ pub(crate) struct Lines<'a> {
 }
 
 /// Everything of one mesh.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct MeshView {
     /// In the order of their KRIs, default policies included.
     pub(crate) documents: Vec<Arc<Resource>>,
@@ -105,26 +105,6 @@ impl Lines<'_> {
             },
         }
     }
-}
-
-/// The meshes of a repository, by name. What is wrong with them has been said.
-pub(crate) fn meshes(
-    resources: &[Arc<Resource>],
-    lines: Lines<'_>,
-    settings: &Settings,
-) -> Vec<MeshView> {
-    let mut changes = Documents::default().update(resources, settings);
-    let mut documents = Vec::new();
-    if let Some(changes) = changes.remove("") {
-        changes.apply(&mut documents);
-    }
-    let global = Global::of(&documents);
-    let view = |changes: Changes| {
-        let mut view = MeshView::default();
-        view.update(&changes, global.around(lines, settings));
-        view
-    };
-    changes.into_values().map(view).collect()
 }
 
 impl Global {

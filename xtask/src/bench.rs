@@ -29,6 +29,8 @@ const FEW: f64 = 10.0;
 const ALL: f64 = 300.0;
 /// Milliseconds that an answer to an editor may take.
 const KEYSTROKE: f64 = 50.0;
+/// Milliseconds that a thousand tests of it may take, once it is compiled.
+const INTENTS: f64 = 50.0;
 /// What counts as few.
 const FEW_PROXIES: usize = 100;
 /// How much dearer one resource of the largest repository may be than one of the smallest: more is not linear.
@@ -91,14 +93,31 @@ pub(crate) fn compile(sizes: &[&str]) -> Result<(), String> {
         ));
     }
     for &size in sizes.iter().filter(|size| **size <= JUDGED) {
-        recompile(&target.join("bench").join(format!("{size}")), size)?;
+        let repository = target.join("bench").join(format!("{size}"));
+        recompile(&repository, size)?;
+        intents(&repository, size)?;
+    }
+    Ok(())
+}
+
+/// Asks a thousand tests of it.
+fn intents(repository: &Path, size: usize) -> Result<(), String> {
+    let services = repository::services(size).to_string();
+    for line in measured("intents", repository, &[&services])?.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        if let [tests, questions, least, median, most] = fields.as_slice() {
+            let verdict = verdict(median.parse().unwrap_or(f64::MAX), INTENTS);
+            tell(&format!(
+                "\n{tests} tests of {size} resources, {questions} questions: {least} / {median} / {most} ms after compiling (goal {INTENTS} ms): {verdict}\n"
+            ));
+        }
     }
     Ok(())
 }
 
 /// Compiles again after commits of one file, in one process as meshd does.
 fn recompile(repository: &Path, size: usize) -> Result<(), String> {
-    let lines = measured("recompile", repository)?;
+    let lines = measured("recompile", repository, &[])?;
     tell(&format!(
         "\n| {size} resources, after a commit of | proxies affected | wall ms min / median / max | goal |\n|---|---|---|---|\n"
     ));
@@ -124,7 +143,7 @@ pub(crate) fn keystroke(size: Option<&str>) -> Result<(), String> {
     let repository = target().join("bench").join(format!("{size}"));
     generate(&repository, size)
         .map_err(|error| format!("error: cannot write {}: {error}", repository.display()))?;
-    let lines = measured("keystroke", &repository)?;
+    let lines = measured("keystroke", &repository, &[])?;
     tell(&format!(
         "| {size} resources | wall ms min / median / max | goal |\n|---|---|---|\n"
     ));
@@ -146,12 +165,15 @@ pub(crate) fn keystroke(size: Option<&str>) -> Result<(), String> {
 }
 
 /// What a benchmark of the compiler prints about a repository.
-fn measured(bench: &str, repository: &Path) -> Result<String, String> {
+fn measured(bench: &str, repository: &Path, more: &[&str]) -> Result<String, String> {
     let repository = fs::canonicalize(repository)
         .map_err(|error| format!("error: no {}: {error}", repository.display()))?;
     let arguments = ["bench", "--quiet", "--locked", "--package", "mesh-compiler"];
     let mut command = cargo(&arguments);
-    command.args(["--bench", bench, "--"]).arg(repository);
+    command
+        .args(["--bench", bench, "--"])
+        .arg(repository)
+        .args(more);
     let output = command.stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("error: cargo does not start: {error}"))?;
     match output.status.success() {

@@ -31,6 +31,8 @@ pub struct Node<'b> {
     /// Its Dataplane.
     pub kri: &'b Kri,
     given: &'b BundledProxy,
+    /// Looked up once: every peer is held against it.
+    trust: Option<&'b Trust>,
 }
 
 /// One inbound behind a service port.
@@ -55,7 +57,7 @@ impl<'b> Flows<'b> {
         let mut servers: Lookup<Kri, Vec<Server<'_>>> = Lookup::default();
         let mut identities: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for (kri, given) in &bundle.proxies {
-            let node = Node { bundle, kri, given };
+            let node = Node::of(bundle, kri, given);
             if let Some(identity) = node.identity() {
                 let known = identities.entry(&identity.spiffe_id).or_default();
                 known.push(kri);
@@ -86,7 +88,7 @@ impl<'b> Flows<'b> {
     pub fn nodes(&self) -> impl Iterator<Item = Node<'b>> {
         let bundle = self.bundle;
         let proxies = bundle.proxies.iter();
-        proxies.map(move |(kri, given)| Node { bundle, kri, given })
+        proxies.map(move |(kri, given)| Node::of(bundle, kri, given))
     }
 
     /// A proxy.
@@ -94,7 +96,7 @@ impl<'b> Flows<'b> {
     pub fn node(&self, kri: &Kri) -> Option<Node<'b>> {
         let bundle = self.bundle;
         let (kri, given) = bundle.proxies.get_key_value(kri)?;
-        Some(Node { bundle, kri, given })
+        Some(Node::of(bundle, kri, given))
     }
 
     /// The inbounds behind a service port, in the order of their proxies; those that are declared unhealthy too.
@@ -141,6 +143,21 @@ impl<'b> Flows<'b> {
 }
 
 impl<'b> Node<'b> {
+    fn of(bundle: &'b Bundle, kri: &'b Kri, given: &'b BundledProxy) -> Self {
+        let trust = None;
+        let node = Self {
+            bundle,
+            kri,
+            given,
+            trust,
+        };
+        let trust = match node.resource(&Key::Trust) {
+            Some((_, Resource::Trust(trust))) => Some(trust),
+            _ => None,
+        };
+        Self { trust, ..node }
+    }
+
     fn resource(self, key: &Key) -> Option<(Digest, &'b Resource)> {
         let digest = *self.given.manifest.entries.get(key)?;
         Some((digest, self.bundle.resources.get(&digest)?))
@@ -176,10 +193,7 @@ impl<'b> Node<'b> {
     /// Whom its peers may be vouched for by, as far as documents say.
     #[must_use]
     pub fn trust(self) -> Option<&'b Trust> {
-        match self.resource(&Key::Trust)?.1 {
-            Resource::Trust(trust) => Some(trust),
-            _ => None,
-        }
+        self.trust
     }
 
     /// Is there an authority that may vouch for this identity, one that meshd keeps included?

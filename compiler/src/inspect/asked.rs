@@ -2,6 +2,8 @@
 //!
 //! Never takes the first of several: a name that means more than one thing is refused, with a way to say which.
 
+use std::sync::Arc;
+
 use mesh_bundle::Kri;
 use mesh_bundle::resource::Protocol;
 use serde::Serialize;
@@ -23,7 +25,7 @@ use super::NotShown;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     pub(super) analysis: &'a Analysis,
-    pub(super) meshes: &'a [MeshView],
+    pub(super) meshes: &'a [Arc<MeshView>],
 }
 
 /// A proxy, as questions see it.
@@ -60,9 +62,14 @@ pub(super) struct Section {
 }
 
 impl<'a> Asked<'a> {
+    /// The meshes, by name.
+    pub(super) fn views(&self) -> impl Iterator<Item = &'a MeshView> + Clone + use<'a> {
+        self.meshes.iter().map(Arc::as_ref)
+    }
+
     /// A proxy, by the name of its Dataplane.
     pub(super) fn proxy(&self, name: &str) -> Result<Proxy<'a>, NotShown> {
-        let known = self.meshes.iter().flat_map(|mesh| {
+        let known = self.views().flat_map(|mesh| {
             let instances = mesh.instances();
             instances.map(move |instance| (&instance.meta.kri, (mesh, instance)))
         });
@@ -91,7 +98,7 @@ impl<'a> Asked<'a> {
 
     /// A service, written or generated.
     pub(super) fn service(&self, name: &str) -> Result<(&'a MeshView, &'a Service), NotShown> {
-        let known = self.meshes.iter().flat_map(|mesh| {
+        let known = self.views().flat_map(|mesh| {
             let services = mesh.services.iter();
             services.map(move |service| (&service.meta.kri, (mesh, service)))
         });
@@ -100,7 +107,7 @@ impl<'a> Asked<'a> {
 
     /// A policy.
     pub(super) fn policy(&self, name: &str) -> Result<(&'a MeshView, &'a Resource), NotShown> {
-        let known = self.meshes.iter().flat_map(|mesh| {
+        let known = self.views().flat_map(|mesh| {
             let documents = mesh.documents.iter().map(AsRef::as_ref);
             let documents =
                 documents.filter(|document| kind_of(document).is_some_and(|kind| kind.is_policy));

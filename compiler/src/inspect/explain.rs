@@ -10,6 +10,8 @@ mod remedy;
 mod told;
 mod way;
 
+use std::sync::Arc;
+
 use mesh_bundle::decide::Peer;
 use mesh_bundle::{Kri, Origin, SpiffeId};
 
@@ -130,10 +132,10 @@ pub fn explain(
 }
 
 /// The meshes that are looked at.
-fn meshes(analysis: &Analysis, question: &Question) -> Result<Vec<MeshView>, NotShown> {
-    let mut meshes = analysis.meshes();
+fn meshes(analysis: &Analysis, question: &Question) -> Result<Vec<Arc<MeshView>>, NotShown> {
+    let mut meshes = analysis.meshes.clone();
     if let Some(mesh) = &question.mesh {
-        let known = meshes.iter().filter_map(mesh_of);
+        let known = meshes.iter().filter_map(|view| mesh_of(view));
         let near = crate::similar::nearest(mesh, known).map(str::to_owned);
         meshes.retain(|view| mesh_of(view) == Some(mesh));
         if meshes.is_empty() {

@@ -114,15 +114,12 @@ impl Refusal {
 /// See [`NotAnswered`]; what Kuma refuses is an [`Answer`] with Kuma's status.
 pub fn answer(analysis: &Analysis, path: &str) -> Result<Answer, NotAnswered> {
     let asked = Path::parse(path)?;
-    let meshes = analysis.meshes();
+    let meshes = &analysis.meshes;
     let documents = meshes.iter().flat_map(|view| &view.documents);
     let documents = documents.filter(|document| document.meta.kri.mesh() == asked.mesh);
     let documents = documents.map(|document| (&document.meta.kri, document.as_ref()));
     let api = Api {
-        asked: Asked {
-            analysis,
-            meshes: &meshes,
-        },
+        asked: Asked { analysis, meshes },
         mesh: &asked.mesh,
         documents: documents.collect(),
         written: stored::written(&analysis.compiled.sources),
@@ -186,7 +183,7 @@ impl<'a> Api<'a> {
 
     /// The mesh, where a document declares it or is in it.
     fn mesh(&self) -> Result<Option<&'a MeshView>, Refusal> {
-        let mut views = self.asked.meshes.iter();
+        let mut views = self.asked.views();
         let view = views.find(|view| {
             view.documents
                 .iter()

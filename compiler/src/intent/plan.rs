@@ -5,6 +5,7 @@
 mod clients;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use mesh_bundle::{Duration, Kri, Origin};
 
@@ -19,6 +20,7 @@ use crate::kinds::mesh_test::{
 use crate::kinds::mesh_timeout::TimeoutConf;
 use crate::kinds::target_ref::TargetRef;
 use crate::kinds::{Resource, Spec};
+use crate::parallel::{self, SMALL};
 use crate::policy::outbound::Towards;
 use crate::policy::target::{Target, TargetKind};
 use crate::repository::{Lines, MeshView};
@@ -52,7 +54,7 @@ pub(super) enum Client {
     /// A workload, through its proxy.
     Proxy(Kri),
     /// Anybody of a class, at the door of the server.
-    Caller(Caller),
+    Caller(Arc<Caller>),
 }
 
 /// What has to hold.
@@ -64,6 +66,18 @@ pub(super) struct Wanted {
     pub(super) timeout: TimeoutConf,
     pub(super) retries: Option<u32>,
     pub(super) rate: Option<Option<(u32, Duration)>>,
+}
+
+impl Wanted {
+    /// Who may come in, where nothing else is asked.
+    pub(super) fn only_access(&self) -> Option<Access> {
+        let nothing_else = self.encrypted.is_none()
+            && self.route.is_none()
+            && self.timeout == TimeoutConf::default()
+            && self.retries.is_none()
+            && self.rate.is_none();
+        self.access.filter(|_| nothing_else)
+    }
 }
 
 /// Where a request has to go.
@@ -96,23 +110,27 @@ pub(super) struct Touched {
 
 impl Plan {
     pub(super) fn of(analysis: &Analysis, flows: &Flows<'_>) -> Self {
-        let everybody = callers(&[flows]);
+        let everybody: Vec<Arc<Caller>> = callers(&[flows]).into_iter().map(Arc::new).collect();
         let mut tests = Vec::new();
-        for mesh in analysis.meshes() {
+        for mesh in &analysis.meshes {
             let planner = Planner {
-                mesh: &mesh,
+                mesh,
                 flows,
                 everybody: &everybody,
                 lines: analysis.lines(),
             };
+            let mut intents = Vec::new();
             for document in &mesh.documents {
                 if let Spec::MeshTest(spec) = &document.spec {
-                    let intents = spec.tests.iter().enumerate();
-                    tests.extend(
-                        intents.map(|(index, intent)| planner.plan(document, index, intent)),
-                    );
+                    let own = spec.tests.iter().enumerate();
+                    intents.extend(own.map(|(index, intent)| (document, index, intent)));
                 }
             }
+            tests.extend(parallel::map(
+                &intents,
+                SMALL,
+                |(document, index, intent)| planner.plan(document, *index, intent),
+            ));
         }
         Self { tests }
     }
@@ -125,20 +143,19 @@ impl Plan {
 
     /// The results, and what each of the tests touched, where that is wanted.
     pub(super) fn ask(&self, flows: &Flows<'_>, recorded: bool) -> (Vec<TestResult>, Vec<Touched>) {
-        let mut results = Vec::with_capacity(self.tests.len());
-        let mut touched = Vec::new();
-        for test in &self.tests {
-            let (failures, own) = test.ask(flows, recorded);
-            results.push(TestResult {
+        let asked = parallel::map(&self.tests, SMALL, |test| {
+            let (failures, touched) = test.ask(flows, recorded);
+            let result = TestResult {
                 document: test.document.clone(),
                 name: test.name.clone(),
                 at: test.at.clone(),
                 questions: test.clients.len().saturating_mul(test.ports.len()),
                 failures,
-            });
-            touched.extend(own);
-        }
-        (results, touched)
+            };
+            (result, touched)
+        });
+        let (results, touched): (Vec<TestResult>, Vec<Option<Touched>>) = asked.into_iter().unzip();
+        (results, touched.into_iter().flatten().collect())
     }
 }
 
@@ -163,7 +180,7 @@ impl Planned {
 struct Planner<'a> {
     mesh: &'a MeshView,
     flows: &'a Flows<'a>,
-    everybody: &'a [Caller],
+    everybody: &'a [Arc<Caller>],
     lines: Lines<'a>,
 }
 

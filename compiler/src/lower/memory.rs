@@ -64,13 +64,19 @@ pub(crate) struct Memory {
 /// One mesh.
 #[derive(Debug, Default)]
 struct Mesh {
-    view: MeshView,
+    /// Shared with whoever asks questions of the last bundle.
+    view: Arc<MeshView>,
     /// In the order of its Dataplanes.
     given: Vec<Arc<Given>>,
     found: Found,
 }
 
 impl Memory {
+    /// The meshes that the last bundle was made of, by name.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &Arc<MeshView>> + Clone {
+        self.meshes.values().map(|mesh| &mesh.view)
+    }
+
     /// Makes the bundle of the resources of a repository, and says what is wrong between them.
     pub(crate) fn lower(
         &mut self,
@@ -91,7 +97,7 @@ impl Memory {
         let around = global.around(lines, settings);
         for (name, mesh) in &mut self.meshes {
             let changes = changes.remove(name).unwrap_or_default();
-            let stale = mesh.view.update(&changes, around);
+            let stale = Arc::make_mut(&mut mesh.view).update(&changes, around);
             let before = std::mem::take(&mut mesh.given);
             mesh.given = proxies(&mesh.view, lines, purpose, (before.clone(), &stale));
             count(&mut self.resources, &before, &mesh.given);
@@ -104,11 +110,10 @@ impl Memory {
         }
         self.meshes
             .retain(|_, mesh| !mesh.view.documents.is_empty());
-        let views = self.meshes.values().map(|mesh| &mesh.view);
-        for view in views.clone() {
+        for view in self.views() {
             diagnostics.list.extend(view.findings().cloned());
         }
-        global.judge(&views, diagnostics);
+        global.judge(&self.views().map(Arc::as_ref), diagnostics);
         let mut lowered = Lowered::default();
         for mesh in self.meshes.values() {
             mesh.tell(lines, settings, &mut lowered, diagnostics);

@@ -2,7 +2,6 @@
 //!
 //! Never changes: new texts have a new one.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,8 +21,6 @@ use crate::source::{Document, Span};
 pub(super) struct Meaning {
     pub(super) analysis: Analysis,
     whole: bool,
-    /// Made for the first question that needs them.
-    views: OnceCell<Vec<MeshView>>,
 }
 
 impl Meaning {
@@ -34,11 +31,7 @@ impl Meaning {
         let mut files = analysis.compiled.sources.files();
         let whole = files.all(|(_, file)| file.documents.iter().all(read));
         drop(files);
-        Self {
-            analysis,
-            whole,
-            views: OnceCell::new(),
-        }
+        Self { analysis, whole }
     }
 
     /// Could every document be read?
@@ -47,17 +40,17 @@ impl Meaning {
     }
 
     /// The meshes, by name.
-    pub(super) fn views(&self) -> &[MeshView] {
-        self.views.get_or_init(|| self.analysis.meshes())
+    pub(super) fn views(&self) -> &[Arc<MeshView>] {
+        &self.analysis.meshes
     }
 
     /// A mesh.
     pub(super) fn view(&self, mesh: &str) -> Option<&MeshView> {
-        let of_mesh = |view: &&MeshView| {
+        let of_mesh = |view: &&Arc<MeshView>| {
             let first = view.documents.first();
             first.is_some_and(|document| document.meta.kri.mesh() == mesh)
         };
-        self.views().iter().find(of_mesh)
+        self.views().iter().find(of_mesh).map(Arc::as_ref)
     }
 
     /// A document, by its place.

@@ -12,7 +12,7 @@ use crate::policy::{ConfAt, Descriptor, Shadows, Table, Written};
 use super::{Changes, Frame, documents};
 
 /// The policies of one mesh, by kind.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Policies {
     pub(crate) access_log: Arc<Table>,
     pub(crate) circuit_breaker: Arc<Table>,

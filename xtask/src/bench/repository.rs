@@ -19,7 +19,7 @@ const TEAM: usize = 20;
 
 /// Writes a repository of `resources` resources, each in a file of its own.
 pub(super) fn write(root: &Path, resources: usize) -> io::Result<()> {
-    let services = (resources * SERVICES_OF_TEN / 10).max(1);
+    let services = services(resources);
     let dataplanes = resources * DATAPLANES_OF_TEN / 10;
     for number in 0..resources {
         let directory = root.join(format!("{:04}", number / PER_DIRECTORY));
@@ -30,6 +30,11 @@ pub(super) fn write(root: &Path, resources: usize) -> io::Result<()> {
         fs::write(directory.join(format!("{number:06}.yaml")), text)?;
     }
     Ok(())
+}
+
+/// How many of so many resources are services.
+pub(super) fn services(resources: usize) -> usize {
+    (resources * SERVICES_OF_TEN / 10).max(1)
 }
 
 fn document(number: usize, services: usize, dataplanes: usize) -> String {

@@ -91,7 +91,7 @@ impl<'a> Names<'a> {
         };
         let (mut proxies, mut workload) = (BTreeSet::new(), BTreeSet::new());
         let mut members = BTreeMap::<&str, BTreeSet<Kri>>::new();
-        for mesh in self.asked.meshes {
+        for mesh in self.asked.views() {
             for instance in mesh.instances() {
                 let own = &instance.meta.kri;
                 if is_named(own) {
@@ -230,7 +230,7 @@ impl<'a> Names<'a> {
     }
 
     fn of_services(&self, wanted: impl Fn(&Service) -> bool) -> BTreeMap<Kri, u16> {
-        let services = self.asked.meshes.iter().flat_map(|mesh| &mesh.services);
+        let services = self.asked.views().flat_map(|mesh| &mesh.services);
         let services = services.filter(|service| wanted(service));
         let ports = services.flat_map(|service| {
             let ports = service.ports.iter();
@@ -240,14 +240,14 @@ impl<'a> Names<'a> {
     }
 
     fn is_looked_at(&self, kri: &Kri) -> bool {
-        let mut meshes = self.asked.meshes.iter();
+        let mut meshes = self.asked.views();
         meshes.any(|mesh| mesh_of(mesh) == Some(kri.mesh()))
     }
 
     fn unknown(&self, what: &'static str, name: &str) -> NotShown {
         let plain = name.split_once('/').map_or(name, |(_, plain)| plain);
-        let instances = || self.asked.meshes.iter().flat_map(MeshView::instances);
-        let services = self.asked.meshes.iter().flat_map(|mesh| &mesh.services);
+        let instances = || self.asked.views().flat_map(MeshView::instances);
+        let services = self.asked.views().flat_map(|mesh| &mesh.services);
         let workloads = instances().filter_map(|instance| instance.meta.labels.get(WORKLOAD));
         let known = services.map(|service| service.meta.kri.name());
         let known = known.chain(instances().map(|instance| instance.meta.kri.name()));

@@ -2,6 +2,9 @@
 //!
 //! Never leaves anybody out: an identity that no workload has today is in a class that rules cannot tell apart.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use mesh_bundle::SpiffeId;
 use mesh_bundle::resource::SpiffeMatch;
 
@@ -12,13 +15,43 @@ use crate::policy::carries;
 
 use super::{Client, Planner};
 
+/// Who is not meant.
+struct Except {
+    exact: BTreeSet<SpiffeId>,
+    prefixes: Vec<SpiffeMatch>,
+}
+
+impl Except {
+    fn of(written: &[SpiffeIdMatch]) -> Self {
+        let (mut exact, mut prefixes) = (BTreeSet::new(), Vec::new());
+        for one in written.iter().filter_map(read) {
+            match one {
+                SpiffeMatch::Exact(id) => {
+                    exact.insert(id);
+                }
+                SpiffeMatch::Prefix(_) => prefixes.push(one),
+            }
+        }
+        Self { exact, prefixes }
+    }
+
+    fn holds(&self, id: &SpiffeId) -> bool {
+        self.exact.contains(id) || self.holds_all(id)
+    }
+
+    /// Is everybody excepted who begins so?
+    fn holds_all(&self, prefix: &SpiffeId) -> bool {
+        self.prefixes.iter().any(|one| one.matches(prefix))
+    }
+}
+
 /// Examples that are tried for a class of which a part is excepted. Each exception can take one of them away.
 const MOST_EXAMPLES: usize = 1_000;
 
 impl Planner<'_> {
     /// The clients that are selected; or why there are none.
     pub(super) fn clients(&self, from: &Clients) -> Result<Vec<Client>, String> {
-        let except: Vec<SpiffeMatch> = from.except.iter().filter_map(read).collect();
+        let except = Except::of(&from.except);
         let clients: Vec<Client> = match from.kind {
             Some(ClientKind::Dataplane) => self.workloads(from, &except),
             Some(ClientKind::SpiffeId) => {
@@ -26,7 +59,7 @@ impl Planner<'_> {
                 let callers = wanted.map(|wanted| self.matching(&wanted));
                 self.but(callers.unwrap_or_default(), &except)
             }
-            Some(ClientKind::Plaintext) => vec![Client::Caller(Caller::Plain)],
+            Some(ClientKind::Plaintext) => vec![Client::Caller(Arc::new(Caller::Plain))],
             Some(ClientKind::Anybody) | None => self.but(self.everybody.to_vec(), &except),
         };
         match (clients.is_empty(), from.kind) {
@@ -38,7 +71,7 @@ impl Planner<'_> {
         }
     }
 
-    fn workloads(&self, from: &Clients, except: &[SpiffeMatch]) -> Vec<Client> {
+    fn workloads(&self, from: &Clients, except: &Except) -> Vec<Client> {
         let selected = self
             .mesh
             .carrying(&from.labels)
@@ -46,80 +79,78 @@ impl Planner<'_> {
         let kept = selected.filter(|instance| {
             let node = self.flows.node(&instance.meta.kri);
             let identity = node.and_then(|node| node.identity());
-            identity.is_none_or(|identity| !any(except, &identity.spiffe_id))
+            identity.is_none_or(|identity| !except.holds(&identity.spiffe_id))
         });
         kept.map(|instance| Client::Proxy(instance.meta.kri.clone()))
             .collect()
     }
 
     /// All classes that hold somebody who matches.
-    fn matching(&self, wanted: &SpiffeMatch) -> Vec<Caller> {
+    fn matching(&self, wanted: &SpiffeMatch) -> Vec<Arc<Caller>> {
         let prefix = match wanted {
-            SpiffeMatch::Exact(id) => return vec![Caller::Named(id.clone())],
+            SpiffeMatch::Exact(id) => return vec![Arc::new(Caller::Named(id.clone()))],
             SpiffeMatch::Prefix(prefix) => prefix,
         };
-        let inside = self.everybody.iter().filter(|caller| match caller {
-            Caller::Named(id) => wanted.matches(id),
-            // Others of the class may be outside: those inside are the class that is made below.
-            Caller::Under { prefix, .. } => wanted.matches(prefix),
-            Caller::Plain | Caller::Other { .. } => false,
-        });
-        let mut inside: Vec<Caller> = inside.cloned().collect();
-        let whole =
-            |caller: &Caller| matches!(caller, Caller::Under { prefix: own, .. } if own == prefix);
+        let inside = self
+            .everybody
+            .iter()
+            .filter(|caller| match caller.as_ref() {
+                Caller::Named(id) => wanted.matches(id),
+                // Others of the class may be outside: those inside are the class that is made below.
+                Caller::Under { prefix, .. } => wanted.matches(prefix),
+                Caller::Plain | Caller::Other { .. } => false,
+            });
+        let mut inside: Vec<Arc<Caller>> = inside.cloned().collect();
+        let whole = |caller: &Arc<Caller>| matches!(caller.as_ref(), Caller::Under { prefix: own, .. } if own == prefix);
         if !inside.iter().any(whole) {
-            let example = self.example(prefix.as_str(), prefix, &[]);
-            inside.extend(example.map(|example| Caller::Under {
-                prefix: prefix.clone(),
-                example,
+            let example = self.example(prefix.as_str(), prefix, &Except::of(&[]));
+            inside.extend(example.map(|example| {
+                let prefix = prefix.clone();
+                Arc::new(Caller::Under { prefix, example })
             }));
         }
         inside
     }
 
     /// These but for the excepted.
-    fn but(&self, callers: Vec<Caller>, except: &[SpiffeMatch]) -> Vec<Client> {
-        let left = callers.into_iter().filter_map(|caller| match caller {
-            Caller::Plain => Some(caller),
-            Caller::Named(ref id) => (!any(except, id)).then_some(caller),
-            Caller::Under {
-                ref prefix,
-                ref example,
-            } => {
-                if any_whole(except, prefix) {
-                    return None;
+    fn but(&self, callers: Vec<Arc<Caller>>, except: &Except) -> Vec<Client> {
+        let left = callers
+            .into_iter()
+            .filter_map(|caller| match caller.as_ref() {
+                Caller::Plain => Some(caller),
+                Caller::Named(id) => (!except.holds(id)).then_some(caller),
+                Caller::Under { prefix, example } => {
+                    if except.holds_all(prefix) {
+                        return None;
+                    }
+                    if !except.holds(example) {
+                        return Some(caller);
+                    }
+                    let example = self.example(prefix.as_str(), prefix, except)?;
+                    let prefix = prefix.clone();
+                    Some(Arc::new(Caller::Under { prefix, example }))
                 }
-                if !any(except, example) {
-                    return Some(caller);
+                Caller::Other { domain, example } => {
+                    if !except.holds(example) {
+                        return Some(caller);
+                    }
+                    let text = format!("spiffe://{}", domain.as_str());
+                    let whole: SpiffeId = text.parse().ok()?;
+                    if except.holds_all(&whole) {
+                        return None;
+                    }
+                    let example = self.example(&text, &whole, except)?;
+                    let domain = domain.clone();
+                    Some(Arc::new(Caller::Other { domain, example }))
                 }
-                let example = self.example(prefix.as_str(), prefix, except)?;
-                let prefix = prefix.clone();
-                Some(Caller::Under { prefix, example })
-            }
-            Caller::Other {
-                ref domain,
-                ref example,
-            } => {
-                if !any(except, example) {
-                    return Some(caller);
-                }
-                let text = format!("spiffe://{}", domain.as_str());
-                let whole: SpiffeId = text.parse().ok()?;
-                if any_whole(except, &whole) {
-                    return None;
-                }
-                let example = self.example(&text, &whole, except)?;
-                let domain = domain.clone();
-                Some(Caller::Other { domain, example })
-            }
-        });
+            });
         left.map(Client::Caller).collect()
     }
 
     /// An identity that begins so, and that neither a rule with more text nor an exception is about.
-    fn example(&self, text: &str, prefix: &SpiffeId, except: &[SpiffeMatch]) -> Option<SpiffeId> {
+    fn example(&self, text: &str, prefix: &SpiffeId, except: &Except) -> Option<SpiffeId> {
         let told = |id: &SpiffeId| {
-            self.everybody.iter().any(|caller| match caller {
+            self.everybody.iter().any(|caller| match caller.as_ref() {
                 Caller::Named(named) => named == id,
                 Caller::Under { prefix: other, .. } => {
                     other.as_str().len() > prefix.as_str().len()
@@ -134,7 +165,7 @@ impl Planner<'_> {
         });
         candidates
             .filter_map(|candidate| candidate.parse::<SpiffeId>().ok())
-            .find(|id| !told(id) && !any(except, id))
+            .find(|id| !told(id) && !except.holds(id))
     }
 }
 
@@ -143,17 +174,5 @@ fn read(written: &SpiffeIdMatch) -> Option<SpiffeMatch> {
     Some(match written.how? {
         SpiffeIdMatchType::Exact => SpiffeMatch::Exact(id),
         SpiffeIdMatchType::Prefix => SpiffeMatch::Prefix(id),
-    })
-}
-
-fn any(matches: &[SpiffeMatch], id: &SpiffeId) -> bool {
-    matches.iter().any(|one| one.matches(id))
-}
-
-/// Is everybody excepted who begins so?
-fn any_whole(except: &[SpiffeMatch], prefix: &SpiffeId) -> bool {
-    except.iter().any(|one| match one {
-        SpiffeMatch::Exact(_) => false,
-        SpiffeMatch::Prefix(_) => one.matches(prefix),
     })
 }

@@ -8,7 +8,7 @@ use super::super::meaning::Meaning;
 use super::super::page::Page;
 use super::super::question::Question;
 use crate::flow::Flows;
-use crate::inspect::{Form, Query, query_among};
+use crate::inspect::{Form, Query, query};
 use crate::kinds::{Resource, Spec};
 use crate::policy::is_shadow;
 use crate::service::Service;
@@ -39,8 +39,7 @@ pub(super) fn show(question: &Question<'_>, spot: &Spot, page: &mut Page) {
 fn proxy(meaning: &Meaning, document: &Resource, page: &mut Page) {
     let kri = &document.meta.kri;
     let asked = Query::Policies(kri.to_string());
-    let views = meaning.views();
-    if let Ok(text) = query_among(&meaning.analysis, views, &asked, Form::Human) {
+    if let Ok(text) = query(&meaning.analysis, &asked, Form::Human) {
         page.text(&text);
     }
     let Some(view) = meaning.view(kri.mesh()) else {
