@@ -14,7 +14,7 @@ use crate::config;
 
 pub(crate) use dir::MOST_BYTES;
 pub use dir::{DirWorld, FilesWorld};
-pub use git::{ByObject, Commit, GitWorld, History, Past};
+pub use git::{ByObject, Commit, GitWorld, History, Past, Revision};
 pub use overlay::Overlay;
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.

@@ -155,3 +155,30 @@ fn what_cannot_be_answered_is_said() {
         .complains("unknown-kind")
         .complains("a repository with errors");
 }
+
+#[test]
+fn a_revision_is_asked_as_it_was() {
+    let repo = shop();
+    repo.git(&["init", "--quiet", "--initial-branch=main"]);
+    repo.git(&["add", "."]);
+    repo.git(&["commit", "--quiet", "--message", "The shop"]);
+    std::fs::remove_file(repo.path("permission.yaml")).expect("it is there");
+    let now = ["explain", "--from", "web", "--to", "api"];
+    repo.meshc(&now)
+        .exits(0)
+        .says("web-1 to api:http, GET /: denied");
+    let before = ["explain", "--from", "web", "--to", "api", "--at", "HEAD"];
+    repo.meshc(&before)
+        .exits(0)
+        .says("web-1 to api:http, GET /: allowed")
+        .says("without     this line: denied");
+    let inspect = ["inspect", ".", "api-1"];
+    let permit = "permit      spiffe://default.default.mesh.local/workload/web";
+    assert!(!repo.meshc(&inspect).exits(0).stdout.contains(permit));
+    let inspect = ["inspect", ".", "api-1", "--at", "main"];
+    repo.meshc(&inspect).exits(0).says(permit);
+    repo.meshc(&["graph", ".", "--at", "main"]).exits(0);
+    repo.meshc(&["test", ".", "--at", "nope"])
+        .exits(2)
+        .complains("there is no revision `nope`");
+}

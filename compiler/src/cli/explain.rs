@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 
+use super::open::AtArgs;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
 use crate::diag::codes;
@@ -40,6 +41,9 @@ pub(super) struct Explain {
     /// For people or for programs.
     #[arg(long, value_enum, default_value_t = FormArg::Human, requires = "from")]
     format: FormArg,
+
+    #[command(flatten)]
+    at: AtArgs,
 
     #[command(flatten)]
     settings: SettingsArgs,
@@ -124,7 +128,7 @@ impl Explain {
             mesh: self.way.mesh.clone(),
             request: self.asked()?,
         };
-        let opened = open::open(std::slice::from_ref(&self.path), &self.settings)?;
+        let opened = open::open_at(&self.path, &self.at, &self.settings)?;
         // Whether it is allowed or denied, the question is answered; findings leave it open.
         let analysis = opened.sound(output).ok_or_else(|| {
             anyhow!("a repository with errors does nothing that could be explained")

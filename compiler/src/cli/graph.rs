@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::open::AtArgs;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, file, open};
 use crate::flow::Flows;
@@ -31,6 +32,9 @@ pub(super) struct Graph {
     output: Option<PathBuf>,
 
     #[command(flatten)]
+    at: AtArgs,
+
+    #[command(flatten)]
     settings: SettingsArgs,
 }
 
@@ -48,7 +52,7 @@ enum FormatArg {
 
 impl Graph {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let opened = open::open(std::slice::from_ref(&self.path), &self.settings)?;
+        let opened = open::open_at(&self.path, &self.at, &self.settings)?;
         let Some(analysis) = opened.sound(output) else {
             return Ok(Outcome::Findings);
         };

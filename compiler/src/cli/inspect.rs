@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::open::Opened;
+use super::open::{AtArgs, Opened};
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
 use crate::Analysis;
@@ -111,6 +111,9 @@ struct AnswerArgs {
     /// Read the documents and apply the policies as another mesh does; a path of its API gets its answer.
     #[arg(long = "as", value_enum, value_name = "MESH")]
     others: Option<OtherArg>,
+
+    #[command(flatten)]
+    at: AtArgs,
 
     #[command(flatten)]
     settings: SettingsArgs,
@@ -220,7 +223,7 @@ impl AnswerArgs {
     }
 
     fn opened(&self, path: &Path) -> Result<Opened, anyhow::Error> {
-        let mut opened = open::open(&[path.to_path_buf()], &self.settings)?;
+        let mut opened = open::open_at(path, &self.at, &self.settings)?;
         if self.others == Some(OtherArg::Kuma) {
             opened.settings.compat = Compat::Kuma;
         }

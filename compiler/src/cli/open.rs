@@ -6,6 +6,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use mesh_bundle::Digest;
 
 use super::output::Output;
 use super::since::Since;
@@ -13,7 +15,9 @@ use super::{SettingsArgs, worktree};
 use crate::config::Effective;
 use crate::diag::{Format, Paths, render, summary};
 use crate::model::Settings;
-use crate::world::{ConfigFile, DirWorld, Entry, FilesWorld, MOST_BYTES, Overlay, World};
+use crate::world::{
+    ConfigFile, DirWorld, Entry, FilesWorld, History, MOST_BYTES, Overlay, Revision, World,
+};
 use crate::{Analysis, Checked, Compiled, analyse, check, compile};
 
 /// A repository, or some documents that are judged on their own.
@@ -29,6 +33,16 @@ pub(super) struct Opened {
 enum Place {
     Directory(DirWorld),
     Files(FilesWorld),
+    /// What a directory was.
+    Revision(PathBuf, Box<Revision>),
+}
+
+/// Which revision is asked about.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct AtArgs {
+    /// A revision of the git repository, such as `main` or `HEAD~3`, instead of what is in the directory now.
+    #[arg(long, value_name = "REVISION")]
+    at: Option<String>,
 }
 
 /// What a document without a place is called.
@@ -46,6 +60,23 @@ pub(super) fn open_with(
     more: impl IntoIterator<Item = (&'static str, Option<String>)>,
 ) -> Result<Opened, anyhow::Error> {
     opened(Overlay::new(place(paths)?), settings, more)
+}
+
+/// Opens the repository at a path, as it is or as it was.
+pub(super) fn open_at(
+    path: &Path,
+    at: &AtArgs,
+    settings: &SettingsArgs,
+) -> Result<Opened, anyhow::Error> {
+    let Some(revision) = &at.at else {
+        return open(&[path.to_path_buf()], settings);
+    };
+    let history = History::open(path)
+        .map_err(|why| anyhow!("--at: {} is in no git repository: {why}", path.display()))?;
+    let world = history.revision(revision);
+    let world = world.map_err(|why| anyhow!("--at: {why}"))?;
+    let place = Place::Revision(path.to_path_buf(), Box::new(world));
+    opened(Overlay::new(place), settings, [])
 }
 
 /// As [`open_with`], where one of the paths may be `-`: a document that stands for a file in the directory, or for itself.
@@ -130,6 +161,7 @@ impl Place {
         match self {
             Self::Directory(world) => world,
             Self::Files(world) => world,
+            Self::Revision(_, world) => world.as_ref(),
         }
     }
 }
@@ -141,6 +173,10 @@ impl World for Place {
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.world().read(path)
+    }
+
+    fn version(&self, path: &str) -> Option<Digest> {
+        self.world().version(path)
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {
@@ -189,6 +225,7 @@ impl Opened {
             Place::Directory(world) => {
                 Paths::under(&worktree::name(&world.path("")).unwrap_or_default())
             }
+            Place::Revision(path, _) => Paths::under(&worktree::name(path).unwrap_or_default()),
             Place::Files(world) => {
                 let named = world.names().filter_map(|name| {
                     let path = world.path(name)?;
@@ -204,6 +241,7 @@ impl Opened {
         let here = || PathBuf::from(".");
         match &self.world.under {
             Place::Directory(world) => world.path(""),
+            Place::Revision(path, _) => path.clone(),
             Place::Files(world) => {
                 let first = world.names().next().and_then(|name| world.path(name));
                 let directory = first.and_then(|path| path.parent().map(Path::to_path_buf));
@@ -223,6 +261,8 @@ impl Opened {
         match &self.world.under {
             Place::Directory(world) => Some(world.path(name)),
             Place::Files(world) => world.path(name),
+            // Nobody writes into what was.
+            Place::Revision(..) => None,
         }
     }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::open;
+use super::open::AtArgs;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, file};
 use crate::diag::counted;
@@ -44,6 +45,9 @@ pub(super) struct Test {
     junit: Option<PathBuf>,
 
     #[command(flatten)]
+    at: AtArgs,
+
+    #[command(flatten)]
     settings: SettingsArgs,
 }
 
@@ -61,7 +65,7 @@ enum FormArg {
 
 impl Test {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let opened = open::open(std::slice::from_ref(&self.path), &self.settings)?;
+        let opened = open::open_at(&self.path, &self.at, &self.settings)?;
         let paths = opened.paths();
         let Some(analysis) = opened.sound(output) else {
             return Ok(Outcome::Findings);

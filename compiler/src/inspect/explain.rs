@@ -94,6 +94,30 @@ pub fn explain(
     question: &Question,
     form: Form,
 ) -> Result<String, NotShown> {
+    asked(analysis, question, |explainer, mut answers| {
+        let (settings, sources) = (&analysis.settings, &analysis.compiled.sources);
+        let mut hypotheses = Hypotheses::new(world, settings, sources);
+        for answer in &mut answers {
+            answer.remedies = hypotheses.remedies(answer, explainer);
+        }
+        match form {
+            Form::Human => told::human(&answers),
+            Form::Json => told::json(question, &answers),
+        }
+    })
+}
+
+/// The answer without what would change it.
+#[cfg(test)]
+pub(super) fn steps(analysis: &Analysis, question: &Question) -> Result<String, NotShown> {
+    asked(analysis, question, |_, answers| told::human(&answers))
+}
+
+fn asked(
+    analysis: &Analysis,
+    question: &Question,
+    told: impl FnOnce(&Explainer<'_>, Vec<Answer>) -> String,
+) -> Result<String, NotShown> {
     let meshes = meshes(analysis, question)?;
     let flows = Flows::new(&analysis.compiled.bundle);
     let asked = Asked {
@@ -113,7 +137,7 @@ pub fn explain(
         flows: &flows,
         request: request.unwrap_or_else(|| Request::new("GET", "/")),
     };
-    let mut answers = match clients {
+    let answers = match clients {
         Clients::Stranger(id) => vec![explainer.stranger(&id, &port)],
         Clients::Proxies(proxies) => {
             let alike = names.alike(proxies, &port).into_iter();
@@ -121,14 +145,7 @@ pub fn explain(
             answers.collect::<Result<_, _>>()?
         }
     };
-    let mut hypotheses = Hypotheses::new(world, &analysis.settings, &analysis.compiled.sources);
-    for answer in &mut answers {
-        answer.remedies = hypotheses.remedies(answer, &explainer);
-    }
-    Ok(match form {
-        Form::Human => told::human(&answers),
-        Form::Json => told::json(question, &answers),
-    })
+    Ok(told(&explainer, answers))
 }
 
 /// The meshes that are looked at.

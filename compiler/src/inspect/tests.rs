@@ -1,5 +1,7 @@
 //! Answers to questions, and what changes in them where Kuma's rules hold.
 
+mod lines;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};

@@ -5,6 +5,7 @@
 mod commits;
 mod named;
 mod readers;
+mod revision;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use git2::{DiffOptions, ObjectType, Oid, Repository};
 pub use commits::{Commit, Past};
 pub use named::ByObject;
 use readers::Readers;
+pub use revision::Revision;
 pub use tree::GitWorld;
 
 /// A git repository, and a directory of it.

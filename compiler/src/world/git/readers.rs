@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use git2::Repository;
+use git2::{Oid, Repository};
 
 /// Repositories that are open and wait for a reader.
 pub(super) struct Readers {
@@ -20,6 +20,16 @@ impl Readers {
             place: repository.path().to_path_buf(),
             idle: Mutex::default(),
         }
+    }
+
+    /// What a file holds, where there is one.
+    pub(super) fn blob(&self, id: Option<&Oid>) -> Result<Vec<u8>, String> {
+        let id = *id.ok_or_else(|| "no such file".to_owned())?;
+        self.with(|repository| {
+            let blob = repository.find_blob(id);
+            let blob = blob.map_err(|error| format!("object {id}: {}", error.message()))?;
+            Ok(blob.content().to_vec())
+        })
     }
 
     /// Reads from one that nobody else reads from.

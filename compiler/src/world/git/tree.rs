@@ -43,6 +43,14 @@ impl std::fmt::Debug for GitWorld<'_> {
     }
 }
 
+/// What is in a directory, for whoever reads it by itself.
+pub(super) struct Listed {
+    pub(super) id: String,
+    pub(super) entries: Vec<Entry>,
+    pub(super) blobs: BTreeMap<String, Oid>,
+    pub(super) config: Result<Option<ConfigFile>, String>,
+}
+
 /// Refuses an object that is too large, or another thing than it should be, before anything of it is read.
 pub(super) fn bounded(repository: &Repository, id: Oid, kind: ObjectType) -> Result<(), String> {
     let said = |error: git2::Error| format!("object {id}: {}", error.message());
@@ -154,6 +162,15 @@ impl<'h> GitWorld<'h> {
         Ok(())
     }
 
+    pub(super) fn apart(self) -> Listed {
+        Listed {
+            id: self.id,
+            entries: self.entries,
+            blobs: self.blobs,
+            config: self.config,
+        }
+    }
+
     fn room(&self, waiting: usize) -> Result<(), String> {
         match self.entries.len() + waiting > ENTRY_LIMIT {
             true => Err(format!("more than {ENTRY_LIMIT} files and directories")),
@@ -190,13 +207,7 @@ impl World for GitWorld<'_> {
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let id = self.blobs.get(path);
-        let id = *id.ok_or_else(|| "no such file".to_owned())?;
-        self.readers.with(|repository| {
-            let blob = repository.find_blob(id);
-            let blob = blob.map_err(|error| format!("object {id}: {}", error.message()))?;
-            Ok(blob.content().to_vec())
-        })
+        self.readers.blob(self.blobs.get(path))
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {
