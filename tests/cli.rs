@@ -21,6 +21,7 @@ mod new;
 mod pipelines;
 mod run;
 mod since;
+mod snapshot;
 mod stdin;
 mod test;
 mod watch;

@@ -27,6 +27,7 @@ mod rules;
 mod schema;
 mod settings;
 mod since;
+mod snapshot;
 mod template;
 mod test;
 mod version;
@@ -70,6 +71,8 @@ enum Command {
     BlameEdge(blame_edge::BlameEdge),
     /// Ask the tests of a repository: who may reach what, where requests go.
     Test(test::Test),
+    /// Hold what a repository compiles to in texts that are reviewed with it.
+    Snapshot(snapshot::Snapshot),
     /// Say why a request is allowed, denied or routed so; or what a code such as `dangling-ref` means.
     Explain(explain::Explain),
     /// Draw who may call whom.
@@ -136,6 +139,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Diff(diff) => diff.run(&mut output),
         Command::BlameEdge(blame) => blame.run(&mut output),
         Command::Test(test) => test.run(&mut output),
+        Command::Snapshot(snapshot) => snapshot.run(&mut output),
         Command::Explain(explain) => explain.run(&mut output),
         Command::Graph(graph) => graph.run(&mut output),
         Command::Init(init) => init.run(&mut output),

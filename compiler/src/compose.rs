@@ -28,7 +28,7 @@ pub(crate) fn permission(
     let told: Vec<String> = pairs.iter().map(|pair| format!("`{pair}`")).collect();
     let noun = if told.len() == 1 { "label" } else { "labels" };
     let clients = clients.iter().map(|id| {
-        let id = serde_json::Value::from(id.as_str());
+        let id = yaml::scalar(id);
         format!("          - spiffeID:\n              type: Exact\n              value: {id}")
     });
     let clients: Vec<String> = clients.collect();

@@ -24,6 +24,7 @@ mod proxy_wide;
 mod retry;
 mod routes;
 mod shadow;
+mod snapshot;
 mod table;
 mod words;
 
@@ -43,6 +44,7 @@ use dataplanes::Dataplanes;
 use page::Page;
 
 pub use explain::{Edge, Question, edge, explain};
+pub use snapshot::{SNAPSHOT, snapshots};
 
 /// For whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,12 +10,15 @@ use super::Cli;
 /// Verbs by what they are for, in the order in which somebody meets them. Those in no group are shown last.
 const GROUPS: [(&str, &[&str]); 4] = [
     ("Begin", &["init", "new"]),
-    ("Judge a change", &["check", "fmt", "test", "diff"]),
+    (
+        "Judge a change",
+        &["check", "fmt", "test", "diff", "snapshot"],
+    ),
     (
         "Ask",
         &["explain", "inspect", "graph", "blame-edge", "config"],
     ),
-    ("Deliver", &["build", "snapshot"]),
+    ("Deliver", &["build"]),
 ];
 
 /// What every verb promises.
@@ -26,7 +29,7 @@ Exit codes:
   2  meshc could not do its work: arguments, settings, input or output";
 
 /// What people type first, in the directory of the documents.
-const EXAMPLES: [(&str, &str); 13] = [
+const EXAMPLES: [(&str, &str); 14] = [
     (
         "init",
         "meshc init my-mesh                            a repository that passes, with files for pipelines and editors",
@@ -60,6 +63,11 @@ meshc test --coverage --mutate                and what no test would notice",
         "diff",
         "meshc diff                                    the work tree, and where the branch left main
 meshc diff main..HEAD --format markdown       two revisions, as a comment of a pull request",
+    ),
+    (
+        "snapshot",
+        "meshc snapshot accept                         write snapshots/ as the repository compiles now
+meshc snapshot check                          for a pipeline: exit code 1, with a diff, where they are stale",
     ),
     (
         "explain",

@@ -33,7 +33,7 @@ pub enum Values {
 }
 
 /// Every setting that has one value.
-pub static KEYS: [Key; 6] = [
+pub static KEYS: [Key; 7] = [
     Key {
         name: "zone",
         variable: "MESHC_ZONE",
@@ -91,6 +91,14 @@ pub static KEYS: [Key; 6] = [
         about: "The least severity that makes a run fail, with exit code 1.",
         values: Values::Word(&["error", "warning"]),
         default: "error",
+        of_bundle: false,
+    },
+    Key {
+        name: "snapshots",
+        variable: "MESHC_SNAPSHOTS",
+        about: "The directory beside the documents that `meshc snapshot` keeps its texts in.",
+        values: Values::Label,
+        default: "snapshots",
         of_bundle: false,
     },
 ];

@@ -85,6 +85,18 @@ impl Page {
 }
 
 impl Row {
+    /// As a line without its note.
+    pub(super) fn bare(&self) -> String {
+        let mut text = String::new();
+        let note = Note::Nothing;
+        Self {
+            note,
+            ..self.clone()
+        }
+        .write(&mut text);
+        text
+    }
+
     /// As a line of a text.
     fn write(&self, text: &mut String) {
         if self.is_apart {

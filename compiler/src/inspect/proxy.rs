@@ -68,6 +68,11 @@ impl<'a> Telling<'a> {
 impl Telling<'_> {
     fn proxy(&mut self, proxy: &Proxy, trust: &Trust) {
         self.identity(proxy);
+        self.trusts(trust);
+    }
+
+    /// Whom it believes.
+    pub(super) fn trusts(&mut self, trust: &Trust) {
         for (domain, anchors) in &trust.anchors {
             let text = format!(
                 "trusts      {domain}, {} CA of MeshTrust documents",
@@ -86,6 +91,11 @@ impl Telling<'_> {
             proxy.zone
         );
         self.page.noted(0, &title, &proxy.origin);
+        self.certificate(proxy);
+    }
+
+    /// What it proves itself with.
+    pub(super) fn certificate(&mut self, proxy: &Proxy) {
         match &proxy.identity {
             None => {
                 let nobody = "identity    none: plaintext only";
@@ -112,6 +122,11 @@ impl Telling<'_> {
             inbound.protocol.as_str()
         );
         self.page.noted(0, &title, &inbound.origin);
+        self.policy(name, inbound, policy);
+    }
+
+    /// What an inbound permits and limits.
+    pub(super) fn policy(&mut self, name: &str, inbound: &Inbound, policy: &InboundPolicy) {
         let key = Key::InboundPolicy(name.to_owned());
         self.mode(policy, &key);
         match &policy.permissions {
@@ -195,7 +210,7 @@ impl Telling<'_> {
         self.page.noted(0, &title, &outbound.origin);
     }
 
-    fn destination(&mut self, destination: &Destination) {
+    pub(super) fn destination(&mut self, destination: &Destination) {
         self.page.gap();
         let title = format!(
             "destination {} {}",
@@ -275,7 +290,7 @@ impl Telling<'_> {
         }
     }
 
-    fn cluster(&mut self, cluster: &Cluster) {
+    pub(super) fn cluster(&mut self, cluster: &Cluster) {
         self.page.gap();
         let title = format!(
             "cluster {} {}",

@@ -15,7 +15,7 @@ use crate::inspect::words;
 use super::Telling;
 
 impl Telling<'_> {
-    pub(super) fn wide(&mut self, wide: &ProxyWide) {
+    pub(in crate::inspect) fn wide(&mut self, wide: &ProxyWide) {
         if let Some(metrics) = &wide.metrics {
             self.metrics(metrics);
         }

@@ -11,10 +11,8 @@
 
 mod page;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-
-use mesh_bundle::resource::Traffic;
 
 use super::super::*;
 use crate::compile::analyse;
@@ -25,8 +23,12 @@ use crate::world::MemoryWorld;
 
 use page::{Leaf, Leaves, changed, places, read};
 
-/// Everything that can be asked about the proxies of a repository.
-fn leaves(world: &MemoryWorld, settings: &Settings) -> Option<Leaves> {
+/// Everything that can be asked about the proxies of a repository, or the pages of it that are wanted.
+fn leaves(
+    world: &MemoryWorld,
+    settings: &Settings,
+    wanted: Option<&BTreeSet<&str>>,
+) -> Option<Leaves> {
     let analysis = analyse(world, settings);
     if analysis.compiled.diagnostics.has_errors() {
         return None;
@@ -35,32 +37,26 @@ fn leaves(world: &MemoryWorld, settings: &Settings) -> Option<Leaves> {
     let flows = Flows::new(&analysis.compiled.bundle);
     for node in flows.nodes() {
         let proxy = node.kri.to_string();
-        let mut told = |page: String, text: Result<String, NotShown>| {
-            read(&page, &text.expect("an answer"), &mut leaves);
+        let mut told = |page: String, text: &dyn Fn() -> Result<String, NotShown>| {
+            if wanted.is_none_or(|wanted| wanted.contains(&*page)) {
+                read(&page, &text().expect("an answer"), &mut leaves);
+            }
         };
-        let text = super::super::proxy(&analysis.compiled, &proxy, Form::Human);
-        told(format!("proxy {proxy}"), text);
-        for asked in [
+        told(format!("proxy {proxy}"), &|| {
+            super::super::proxy(&analysis.compiled, &proxy, Form::Human)
+        });
+        let mut questions = vec![
             Query::Policies(proxy.clone()),
             Query::Outbounds(proxy.clone()),
             Query::Inbounds(proxy.clone()),
             Query::ProxyWide(proxy.clone()),
             Query::Identity(proxy.clone()),
-        ] {
-            told(format!("{asked:?}"), query(&analysis, &asked, Form::Human));
-        }
+        ];
         for (_, outbound) in node.outbounds() {
             let port = &outbound.destination;
-            let asked = Query::Routes(proxy.clone(), port.to_string());
-            told(format!("{asked:?}"), query(&analysis, &asked, Form::Human));
-            let asked = Query::Hostnames(port.without_section().to_string());
-            told(format!("{asked:?}"), query(&analysis, &asked, Form::Human));
-            let routes =
-                node.destination(port)
-                    .map_or(0, |(_, destination)| match &destination.traffic {
-                        Traffic::Http { routes } => routes.len(),
-                        Traffic::Tcp { .. } => 0,
-                    });
+            questions.push(Query::Routes(proxy.clone(), port.to_string()));
+            let service = port.without_section().to_string();
+            questions.push(Query::Hostnames(service));
             let question = Question {
                 from: proxy.clone(),
                 to: port.to_string(),
@@ -68,8 +64,14 @@ fn leaves(world: &MemoryWorld, settings: &Settings) -> Option<Leaves> {
                 mesh: None,
                 request: Some(crate::flow::Asked::new("GET", "/")),
             };
-            let steps = explain::steps(&analysis, &question);
-            told(format!("explain {proxy} {port} ({routes} routes)"), steps);
+            told(format!("explain {proxy} {port}"), &|| {
+                explain::steps(&analysis, &question)
+            });
+        }
+        for asked in questions {
+            told(format!("{asked:?}"), &|| {
+                query(&analysis, &asked, Form::Human)
+            });
         }
     }
     Some(leaves)
@@ -86,14 +88,14 @@ struct Tried {
 
 /// What is wrong with the lines that pages name.
 fn judged(world: &MemoryWorld, settings: &Settings) -> Result<Tried, Vec<String>> {
-    judged_of(world, |world| leaves(world, settings))
+    judged_of(world, |world, wanted| leaves(world, settings, wanted))
 }
 
 fn judged_of(
     world: &MemoryWorld,
-    leaves: impl Fn(&MemoryWorld) -> Option<Leaves>,
+    leaves: impl Fn(&MemoryWorld, Option<&BTreeSet<&str>>) -> Option<Leaves>,
 ) -> Result<Tried, Vec<String>> {
-    let Some(before) = leaves(world) else {
+    let Some(before) = leaves(world, None) else {
         return Ok(Tried::default());
     };
     let mut tried = Tried::default();
@@ -111,11 +113,12 @@ fn judged_of(
         there.reverse();
         assert!(!there.is_empty(), "nothing begins at {file}:{line}");
         let mut left: Vec<&Leaf> = leaves_of_line.clone();
+        let pages = left.iter().map(|leaf| leaf.page.as_str()).collect();
         let mut is_valid = false;
         for text in there {
             let mut world = world.clone();
             world.files.insert((*file).to_owned(), text.into_bytes());
-            let Some(after) = leaves(&world) else {
+            let Some(after) = leaves(&world, Some(&pages)) else {
                 continue;
             };
             is_valid = true;
@@ -243,8 +246,8 @@ fn a_line_that_causes_nothing_is_found() {
         // The permission of a database, and a backend of something else.
         ("db/db.yaml:44", "api/canary.yaml:23"),
     ] {
-        let lying = |world: &MemoryWorld| {
-            let mut leaves = leaves(world, &Settings::default())?;
+        let lying = |world: &MemoryWorld, wanted: Option<&BTreeSet<&str>>| {
+            let mut leaves = leaves(world, &Settings::default(), wanted)?;
             for said in leaves.values_mut() {
                 for note in &mut said.notes {
                     *note = note.replace(right, wrong);
