@@ -64,7 +64,7 @@ impl Scratch {
         shell.env("PATH", format!("{programs}:{path}"));
         shell.env("HOME", self.directory.path().join("home"));
         shell.env("GIT_CONFIG_GLOBAL", "/dev/null");
-        shell.env("NO_COLOR", "1");
+        shell.env("NO_COLOR", "1").env("TZ", "UTC");
         for who in ["AUTHOR", "COMMITTER"] {
             shell.env(format!("GIT_{who}_NAME"), "Ada");
             shell.env(format!("GIT_{who}_EMAIL"), "ada@shop.example");

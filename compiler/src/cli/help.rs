@@ -75,6 +75,10 @@ meshc snapshot check                          for a pipeline: exit code 1, with 
 meshc explain --from web --to api GET /orders   every step of a request, with the line that says so",
     ),
     (
+        "blame-edge",
+        "meshc blame-edge web api                      the commit that opened the way, its author, and the line",
+    ),
+    (
         "inspect",
         "meshc inspect                                 every proxy, one line each
 meshc inspect . web-1                         each value of one proxy, and the line that set it",
