@@ -14,7 +14,7 @@ use super::text;
 /// The texts of all services, by mesh and name.
 pub(super) fn services(analysis: &Analysis) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut meshes: BTreeMap<String, BTreeMap<String, String>> = BTreeMap::new();
-    for mesh in analysis.meshes() {
+    for mesh in &analysis.meshes {
         for service in &mesh.services {
             let kri = &service.meta.kri;
             let kind = service.kind().as_str();
