@@ -29,7 +29,7 @@ Exit codes:
   2  meshc could not do its work: arguments, settings, input or output";
 
 /// What people type first, in the directory of the documents.
-const EXAMPLES: [(&str, &str); 14] = [
+const EXAMPLES: [(&str, &str); 15] = [
     (
         "init",
         "meshc init my-mesh                            a repository that passes, with files for pipelines and editors",
