@@ -29,7 +29,7 @@ Exit codes:
   2  meshc could not do its work: arguments, settings, input or output";
 
 /// What people type first, in the directory of the documents.
-const EXAMPLES: [(&str, &str); 15] = [
+const EXAMPLES: &[(&str, &str)] = &[
     (
         "init",
         "meshc init my-mesh                            a repository that passes, with files for pipelines and editors",
@@ -109,7 +109,7 @@ meshc graph --about api --format mermaid      a part of it, for a comment",
 /// The command line of meshc with its help.
 pub(super) fn command() -> Command {
     let mut command = Cli::command().after_help(EXIT_CODES);
-    for (verb, examples) in EXAMPLES {
+    for (verb, examples) in EXAMPLES.iter().copied() {
         let examples = examples.replace('\n', "\n  ");
         let help = format!("Examples:\n  {examples}\n\n{EXIT_CODES}");
         if command.find_subcommand(verb).is_some() {
