@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::canonical;
 use crate::digest::{self, Digest};
 use crate::duration::Duration;
 use crate::key::Key;
@@ -169,37 +170,67 @@ fn digest_of<'a>(
     proxies: impl Iterator<Item = (&'a Kri, Digest)>,
     resources: impl Iterator<Item = &'a Digest>,
 ) -> Result<Digest, serde_json::Error> {
-    let mut hash = Sha256::new();
-    hash.update(format!("{{\"format\":{FORMAT},\"issuers\":"));
-    add(&mut hash, issuers.iter())?;
-    hash.update(",\"proxies\":");
-    add(&mut hash, proxies)?;
-    hash.update(",\"resources\":");
-    let mut before = "[\"";
+    let mut hash = Hash::default();
+    hash.text(&format!("{{\"format\":{FORMAT},\"issuers\":"));
+    hash.object(issuers.iter())?;
+    hash.text(",\"proxies\":");
+    hash.object(proxies)?;
+    hash.text(",\"resources\":[");
+    let mut before = "";
     for digest in resources {
-        hash.update(before);
-        hash.update(digest.to_string());
-        before = "\",\"";
-    }
-    hash.update(if before == "[\"" { "[]}" } else { "\"]}" });
-    let hash: [u8; 32] = hash.finalize().into();
-    Ok(Digest::from_bytes(hash))
-}
-
-fn add<K: Serialize, V: Serialize>(
-    hash: &mut Sha256,
-    entries: impl Iterator<Item = (K, V)>,
-) -> Result<(), serde_json::Error> {
-    let mut before = "{";
-    for (key, value) in entries {
-        hash.update(before);
-        hash.update(serde_json::to_vec(&key)?);
-        hash.update(":");
-        hash.update(digest::canonical(&value)?);
+        hash.text(before);
+        hash.value(digest)?;
         before = ",";
     }
-    hash.update(if before == "{" { "{}" } else { "}" });
-    Ok(())
+    hash.text("]}");
+    Ok(hash.finish())
+}
+
+/// A hash that is fed canonical bytes, many at a time.
+#[derive(Default)]
+struct Hash {
+    hash: Sha256,
+    waiting: Vec<u8>,
+}
+
+impl Hash {
+    /// Bytes that wait for each other.
+    const MOST: usize = 16 << 10;
+
+    fn text(&mut self, text: &str) {
+        self.waiting.extend_from_slice(text.as_bytes());
+    }
+
+    fn value<T: Serialize>(&mut self, value: &T) -> Result<(), serde_json::Error> {
+        canonical::write(value, &mut self.waiting)?;
+        if self.waiting.len() >= Self::MOST {
+            self.hash.update(&self.waiting);
+            self.waiting.clear();
+        }
+        Ok(())
+    }
+
+    fn object<K: Serialize, V: Serialize>(
+        &mut self,
+        entries: impl Iterator<Item = (K, V)>,
+    ) -> Result<(), serde_json::Error> {
+        self.text("{");
+        let mut before = "";
+        for (key, value) in entries {
+            self.text(before);
+            self.value(&key)?;
+            self.text(":");
+            self.value(&value)?;
+            before = ",";
+        }
+        self.text("}");
+        Ok(())
+    }
+
+    fn finish(mut self) -> Digest {
+        self.hash.update(&self.waiting);
+        Digest::from_bytes(self.hash.finalize().into())
+    }
 }
 
 fn unchanged(found: Digest, computed: Digest) -> Result<(), UnreadableBundle> {

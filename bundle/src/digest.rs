@@ -40,21 +40,22 @@ impl Digest {
     /// The first 12 hex digits: enough for a person to tell two apart.
     #[must_use]
     pub fn short(&self) -> String {
-        self.hex().chars().take(12).collect()
+        let hex = self.text().split_off(PREFIX.len());
+        hex.chars().take(12).collect()
     }
 
-    fn hex(self) -> String {
+    fn text(self) -> String {
         let digit = |nibble: u8| match nibble {
-            0..=9 => char::from(b'0' + nibble),
-            _ => char::from(b'a' + nibble - 10),
+            0..=9 => b'0' + nibble,
+            _ => b'a' + nibble - 10,
         };
-        let mut hex = String::with_capacity(64);
-        hex.extend(
-            self.0
-                .iter()
-                .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]),
-        );
-        hex
+        let mut text = Vec::with_capacity(PREFIX.len() + 64);
+        text.extend_from_slice(PREFIX.as_bytes());
+        for byte in self.0 {
+            text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        // All of it is ASCII.
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 
@@ -107,7 +108,7 @@ impl TryFrom<String> for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&(PREFIX.to_owned() + &self.hex()))
+        serializer.serialize_str(&self.text())
     }
 }
 
@@ -119,7 +120,7 @@ impl From<Digest> for String {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.hex())
+        f.write_str(&self.text())
     }
 }
 

@@ -38,6 +38,20 @@ impl Carriers {
         carriers
     }
 
+    /// Gives one thing other labels.
+    pub(crate) fn exchange(&mut self, index: usize, before: &Labels, after: &Labels) {
+        for pair in before {
+            let carriers = self.by_pair.entry(pair);
+            carriers.retain(|other| *other != index);
+        }
+        for pair in after {
+            let carriers = self.by_pair.entry(pair);
+            if let Err(place) = carriers.binary_search(&index) {
+                carriers.insert(place, index);
+            }
+        }
+    }
+
     /// Everything that could carry all of these pairs.
     pub(crate) fn candidates(&self, wanted: &Labels) -> &[usize] {
         let carriers = wanted.iter().map(|pair| self.by_pair.get(pair));
@@ -115,10 +129,16 @@ mod tests {
             selectors in prop::collection::vec(labels(), 0..8),
         ) {
             let carriers = Carriers::of(things.iter());
+            // The same where each had other labels before.
+            let mut exchanged = Carriers::of(things.iter().rev());
+            for (index, (before, after)) in things.iter().rev().zip(&things).enumerate() {
+                exchanged.exchange(index, before, after);
+            }
             let numbered: Vec<(usize, &Labels)> = selectors.iter().enumerate().collect();
             let index = Selectors::of(&numbered);
             for (s, wanted) in selectors.iter().enumerate() {
                 let found = carriers.candidates(wanted);
+                prop_assert_eq!(found, exchanged.candidates(wanted));
                 prop_assert!(found.is_sorted());
                 for (t, thing) in things.iter().enumerate() {
                     let mut selecting = Vec::new();

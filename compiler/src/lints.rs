@@ -30,9 +30,9 @@ use crate::lower::Given;
 use crate::model::Settings;
 use crate::parallel::{self, SMALL};
 use crate::policy::applies::Selection;
-use crate::policy::is_shadow;
 use crate::policy::target::Target;
-use crate::repository::{Changes, MeshView};
+use crate::policy::{carries, is_shadow};
+use crate::repository::{Changes, MeshView, Stale};
 use crate::service::Instance;
 
 /// One mesh, and what its proxies were given.
@@ -62,15 +62,16 @@ struct Facts {
 }
 
 impl Found {
-    /// Finds again what documents may have changed; `stale`: all that is about services and proxies.
-    pub(crate) fn update(&mut self, of: Compared<'_>, changes: &Changes, stale: bool) {
+    /// Finds again what may be another thing after documents changed.
+    pub(crate) fn update(&mut self, of: Compared<'_>, changes: &Changes, stale: &Stale) {
         let facts = Facts {
             known: identities::Known::of(of.mesh),
             everywhere: decisions::Everywhere::of(of.mesh),
         };
-        let anew = stale || self.facts != facts;
+        let selecting = selecting(of.mesh, changes);
+        let anew = stale.findings || selecting.is_none() || self.facts != facts;
         self.facts = facts;
-        if stale {
+        if stale.roster {
             self.roster = parallel::map(&ROSTER, 1, |lint| {
                 let mut found = Diagnostics::default();
                 lint(of.mesh, &mut found);
@@ -78,17 +79,14 @@ impl Found {
             })
             .concat();
         }
-        if anew {
-            self.documents.clear();
-        }
-        let gone: BTreeSet<_> = changes.gone.iter().map(Arc::as_ptr).collect();
+        let again = selecting.unwrap_or_default();
+        let old = changes.gone.iter().chain(&again);
+        let old: BTreeSet<_> = old.map(Arc::as_ptr).collect();
         self.documents
-            .retain(|(document, _)| !gone.contains(&Arc::as_ptr(document)));
-        let new = if anew {
-            &of.mesh.documents
-        } else {
-            &changes.new
-        };
+            .retain(|(document, _)| !anew && !old.contains(&Arc::as_ptr(document)));
+        let again = changes.new.iter().chain(&again).cloned();
+        let again: Vec<_> = again.collect();
+        let new = if anew { &of.mesh.documents } else { &again };
         let found = parallel::map(new, SMALL, |document| {
             let mut found = Diagnostics::default();
             self::document(of, &self.facts, document, &mut found);
@@ -115,6 +113,30 @@ impl Found {
             lint(of, diagnostics);
         }
     }
+}
+
+/// The policies that may be about Dataplanes that came or went, beside new ones; `None`: too many came and went to ask.
+///
+/// Of proxies, what is said of one document looks at those alone that the document selects.
+fn selecting(mesh: &MeshView, changes: &Changes) -> Option<Vec<Arc<Document>>> {
+    /// To look at each policy so often costs about as much as to find everything again.
+    const MOST: usize = 16;
+    let changed = changes.gone.iter().chain(&changes.new);
+    let proxies = changed.filter(|document| Instance::of(document).is_some());
+    let proxies: Vec<_> = proxies.map(|proxy| &proxy.meta.labels).collect();
+    if proxies.len() > MOST {
+        return None;
+    }
+    let tables = mesh.policies.all().into_iter();
+    let policies = tables.flat_map(|table| table.policies.iter().chain(&table.shadows));
+    let selecting = policies.filter(|policy| {
+        let wanted = &policy.target.labels;
+        proxies.iter().any(|labels| carries(labels, wanted))
+    });
+    let new: BTreeSet<_> = changes.new.iter().map(Arc::as_ptr).collect();
+    let documents = selecting.flat_map(|policy| mesh.named(&policy.meta.kri));
+    let known = documents.filter(|document| !new.contains(&Arc::as_ptr(document)));
+    Some(known.cloned().collect())
 }
 
 /// None knows of the others.

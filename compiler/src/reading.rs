@@ -3,7 +3,8 @@
 //! Never looks at a second file, so files are read on all processors; what comes out is a function of the path, the bytes
 //! and the settings.
 
-use std::collections::BTreeMap;
+mod again;
+
 use std::sync::Arc;
 
 use mesh_bundle::Digest;
@@ -13,13 +14,15 @@ use crate::envelope::{self, Draft, Outcome};
 use crate::kinds::legacy::{self, gateway_api};
 use crate::kinds::{self, KindInfo, Resource};
 use crate::model::{Compat, Meta, Settings};
-use crate::parallel::{self, SMALL};
 use crate::schema;
 use crate::source::{
     Document, FileLimits, Identity, Limits, Node, Outline, Refusal, SourceFile, Sources,
     could_be_document, unreadable,
 };
 use crate::world::{Entry, World};
+
+pub(crate) use again::{Known, Seen};
+use again::{Wanted, files, known_of};
 
 /// Files that are read before anybody looks whether to go on: enough for all processors, little enough to be thrown away.
 const BATCH: usize = 512;
@@ -55,9 +58,6 @@ pub(crate) struct Judged {
     pub(crate) findings: Vec<Diagnostic>,
 }
 
-/// What was found in files that were read before, by path and bytes.
-pub(crate) type Known = BTreeMap<String, (Digest, Arc<FileRead>)>;
-
 /// What a repository holds, file by file.
 #[derive(Debug, Default)]
 pub(crate) struct Readings {
@@ -92,7 +92,7 @@ impl Readings {
     /// Reads what could be a document, but for what is known; `None`: nobody will ask again.
     pub(crate) fn of(world: &dyn World, settings: &Settings, known: Option<&Known>) -> Self {
         let remembers = known.is_some();
-        let nothing = Known::new();
+        let mut beside = known.into_iter().flatten().peekable();
         let mut readings = Self::default();
         let mut limits = Limits::default();
         let mut told = Told::default();
@@ -103,12 +103,16 @@ impl Readings {
         while entries.peek().is_some() && !readings.cut {
             let (paths, refused) = batch(&mut entries, &mut limits);
             let depth = told.depth();
-            let known = known.filter(|_| depth == Depth::Body);
-            let asked = remembers.then_some(known.unwrap_or(&nothing));
-            let read = files(world, &paths, asked, |path, bytes| {
+            let wanted = paths.into_iter().map(|path| Wanted {
+                before: known_of(&path, &mut beside).filter(|_| depth == Depth::Body),
+                version: remembers.then(|| world.version(&path)).flatten(),
+                path,
+            });
+            let wanted: Vec<_> = wanted.collect();
+            let read = files(world, &wanted, remembers, |path, bytes| {
                 FileRead::of(path, bytes, settings, depth)
             });
-            for (path, read) in paths.into_iter().zip(read) {
+            for (Wanted { path, .. }, read) in wanted.into_iter().zip(read) {
                 if let Err(refusal) = limits.room() {
                     readings.refuse(refusal, &path);
                     break;
@@ -144,7 +148,7 @@ impl Readings {
         let files = self.files.into_iter().zip(self.digests);
         files
             .filter(|((_, file), _)| file.depth == Depth::Body)
-            .map(|((path, file), digest)| (path, (digest, file)))
+            .map(|((path, file), digest)| Seen { path, digest, file })
             .collect()
     }
 
@@ -182,53 +186,6 @@ fn batch(
         }
     }
     (paths, refused)
-}
-
-/// A file with what names its bytes, where that is asked for.
-type Versioned = (Option<Digest>, Arc<FileRead>);
-
-/// Reads files, each on any processor; their bytes too, where the world can be asked from several. What is known of the
-/// same bytes is taken as it is.
-fn files(
-    world: &dyn World,
-    paths: &[String],
-    known: Option<&Known>,
-    read: impl Fn(&str, Vec<u8>) -> FileRead + Sync,
-) -> Vec<Result<Versioned, String>> {
-    let before = |path: &str, version: Option<Digest>| -> Option<Versioned> {
-        let (same, file) = known?.get(path)?;
-        (version == Some(*same)).then(|| (version, Arc::clone(file)))
-    };
-    let version = |path: &str| known.and_then(|_| world.version(path));
-    let judge = |path: &str, version: Option<Digest>, bytes: Vec<u8>| {
-        let version = version.or_else(|| known.map(|_| Digest::of(&bytes)));
-        before(path, version).unwrap_or_else(|| (version, Arc::new(read(path, bytes))))
-    };
-    if let Some(shared) = world.shared() {
-        return parallel::map(paths, SMALL, |path| {
-            let version = known.and_then(|_| shared.version(path));
-            match before(path, version) {
-                Some(file) => Ok(file),
-                None => Ok(judge(path, version, shared.read(path)?)),
-            }
-        });
-    }
-    let asked: Vec<_> = paths
-        .iter()
-        .map(|path| {
-            let version = version(path);
-            let file = before(path, version);
-            (
-                path,
-                version,
-                file.map_or_else(|| Err(world.read(path)), Ok),
-            )
-        })
-        .collect();
-    parallel::map(&asked, SMALL, |(path, version, found)| match found {
-        Ok((version, file)) => Ok((*version, Arc::clone(file))),
-        Err(bytes) => Ok(judge(path, *version, bytes.clone()?)),
-    })
 }
 
 /// How much was found so far, which may be more than anybody mends.

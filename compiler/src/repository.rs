@@ -5,6 +5,7 @@
 //! whatever is taken over from then is what would be made of the same documents now.
 
 mod documents;
+mod exchange;
 mod frame;
 mod members;
 mod policies;
@@ -172,9 +173,13 @@ impl MeshView {
     pub(crate) fn update(&mut self, changes: &Changes, around: Around<'_>) -> Stale {
         changes.apply(&mut self.documents);
         let mut stale = Stale::default();
-        if self.is_another_frame(changes, around) {
+        let proxies = changes.touch("dp");
+        if self.is_another_frame(changes, around) || proxies && !self.exchange(changes) {
             stale.findings = true;
+            stale.roster = true;
             stale.all = self.reframe(around);
+        } else if proxies {
+            stale.roster = !exchange::listen_alike(changes);
         }
         let frame = (&*self.frame, stale.all);
         self.policies
@@ -215,6 +220,15 @@ impl MeshView {
     /// The documents of a kind, by its short name.
     pub(crate) fn of_kind(&self, short: &str) -> &[Arc<Resource>] {
         documents::of_kind(&self.documents, short)
+    }
+
+    /// The documents of a name: one, but for what was written for Kuma.
+    pub(crate) fn named(&self, kri: &Kri) -> &[Arc<Resource>] {
+        let documents = self.of_kind(kri.kind());
+        let start = documents.partition_point(|document| document.meta.kri < *kri);
+        let rest = documents.get(start..).unwrap_or_default();
+        let length = rest.partition_point(|document| document.meta.kri == *kri);
+        rest.get(..length).unwrap_or_default()
     }
 
     /// The proxies, in the order of their KRIs.

@@ -2,17 +2,21 @@
 //!
 //! Never lets a registered Dataplane keep a commit from being published: what does not fit the commit is left out.
 
-use std::cell::RefCell;
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use mesh_bundle::{Bundle, Digest};
-use mesh_compiler::config::{FILE, Said, settle};
+use mesh_compiler::config::{Said, settle};
 use mesh_compiler::diag::{Format, render, summary};
 use mesh_compiler::model::{Given, Settings};
 use mesh_compiler::source::{Identity, Sources};
-use mesh_compiler::world::{ConfigFile, Entry};
+use mesh_compiler::world::Overlay;
 use mesh_compiler::{Compiled, Compiler, MemoryWorld, Secrets, World, compile};
+
+pub(crate) use files::Files;
+use files::Recorder;
 
 /// In a path of the compiled world, and in nobody's repository.
 const REGISTERED: &str = "(registered)";
@@ -31,8 +35,8 @@ pub(crate) struct Candidate {
     pub(crate) secrets: Secrets,
     /// What it was compiled with: of the command line, and of the commit itself.
     pub(crate) settings: Settings,
-    /// What the compiler read.
-    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// What it was compiled from.
+    pub(crate) files: Files,
     /// What stands in the files.
     pub(crate) inventory: BTreeSet<Name>,
     /// Warnings, as `meshc check` prints them.
@@ -62,7 +66,8 @@ pub(crate) struct Name {
 }
 
 impl Candidate {
-    /// Compiles a commit, with the settings that stand in it; what the command line says counts more.
+    /// Compiles a commit, with the settings that stand in it; what the command line says counts more. What did not change
+    /// is taken from what was served `before`.
     ///
     /// # Errors
     /// What is wrong with the settings, or the diagnostics, as `meshc check` prints them.
@@ -71,6 +76,7 @@ impl Candidate {
         world: &dyn World,
         revision: String,
         said: &[Said],
+        before: &Files,
     ) -> Result<Self, String> {
         let recorder = Recorder::new(world);
         let settings = settings(&recorder, said)?;
@@ -79,15 +85,16 @@ impl Candidate {
         if compiled.diagnostics.has_errors() {
             return Err(text(&compiled));
         }
+        let files = recorder.files(&compiled.sources, before)?;
         Ok(Self {
             revision,
+            files,
             digest: compiled.bundle.digest,
             inventory: inventory(&compiled.sources),
             warnings: (!compiled.diagnostics.list.is_empty()).then(|| text(&compiled)),
             bundle: compiled.bundle,
             secrets: compiled.secrets,
             settings: settings.clone(),
-            files: recorder.read.into_inner(),
             admitted: Documents::new(),
             left_out: BTreeMap::new(),
         })
@@ -107,7 +114,11 @@ impl Candidate {
                 .iter()
                 .filter_map(|key| Some((key.clone(), registered.get(key)?.clone())));
             documents.extend(added);
-            let compiled = compiler.compile(&self.world_with(&documents), &self.settings);
+            let world = Overlay {
+                under: &self.files,
+                files: files_of(&documents),
+            };
+            let compiled = compiler.compile(&world, &self.settings);
             if !compiled.diagnostics.has_errors() {
                 self.bundle = compiled.bundle;
                 self.secrets = compiled.secrets;
@@ -119,14 +130,6 @@ impl Candidate {
                 waiting.extend([second, group]);
             }
         }
-    }
-
-    fn world_with(&self, documents: &Documents) -> MemoryWorld {
-        let mut files = self.files.clone();
-        for (key, bytes) in documents {
-            files.insert(path(key), bytes.clone());
-        }
-        MemoryWorld { files }
     }
 }
 
@@ -168,6 +171,13 @@ fn path((mesh, name): &(String, String)) -> String {
     format!("{REGISTERED}/{mesh}/{name}.yaml")
 }
 
+fn files_of(documents: &Documents) -> BTreeMap<String, Vec<u8>> {
+    let documents = documents.iter();
+    documents
+        .map(|(key, bytes)| (path(key), bytes.clone()))
+        .collect()
+}
+
 /// As `meshc check` prints it.
 fn text(compiled: &Compiled) -> String {
     let Compiled {
@@ -193,45 +203,6 @@ fn inventory(sources: &Sources) -> BTreeSet<Name> {
             Identity::Unknown | Identity::Foreign => None,
         })
         .collect()
-}
-
-/// Remembers what was read.
-struct Recorder<'a> {
-    inner: &'a dyn World,
-    read: RefCell<BTreeMap<String, Vec<u8>>>,
-}
-
-impl<'a> Recorder<'a> {
-    fn new(inner: &'a dyn World) -> Self {
-        Self {
-            inner,
-            read: RefCell::default(),
-        }
-    }
-}
-
-impl World for Recorder<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        self.inner.entries()
-    }
-
-    fn config(&self) -> Result<Option<ConfigFile>, String> {
-        let found = self.inner.config()?;
-        if let Some(found) = &found {
-            // Wherever it stood: what is compiled again is the directory of the documents alone.
-            let name = FILE.to_owned();
-            self.read.borrow_mut().insert(name, found.bytes.clone());
-        }
-        Ok(found)
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let bytes = self.inner.read(path)?;
-        self.read
-            .borrow_mut()
-            .insert(path.to_owned(), bytes.clone());
-        Ok(bytes)
-    }
 }
 
 #[cfg(test)]

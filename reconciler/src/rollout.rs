@@ -4,7 +4,7 @@
 
 mod documents;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use std::time::Duration;
 use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::config::Said;
 use mesh_compiler::model::Settings;
-use mesh_compiler::{Compiler, MemoryWorld, Secrets, World};
+use mesh_compiler::{Compiler, Secrets, World};
 use mesh_delivery::message::Denied;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ca::{Authorities, CaFailure, Values};
-use crate::candidate::{self, Candidate, Documents, Name};
+use crate::candidate::{self, Candidate, Documents, Files, Name};
 use crate::publish::{Beside, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
@@ -58,7 +58,7 @@ struct Good {
     bundle: Arc<Bundle>,
     secrets: Secrets,
     settings: Settings,
-    files: Arc<BTreeMap<String, Vec<u8>>>,
+    files: Files,
     inventory: BTreeSet<Name>,
 }
 
@@ -119,13 +119,12 @@ impl Rollout {
             }
         };
         let mut desk = self.desk().await;
-        let world = MemoryWorld {
-            files: snapshot.files,
-        };
+        let files = snapshot.files;
         let kept = snapshot.digest;
         let documents = vec![desk.documents.clone()];
+        let before = files.clone();
         let compiled = self
-            .compiled(move || Ok(world), snapshot.revision, documents)
+            .compiled(move || Ok(files), snapshot.revision, documents, before)
             .await;
         let candidate = match compiled {
             Ok(candidate) => candidate,
@@ -159,7 +158,9 @@ impl Rollout {
         world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
     ) -> Result<Candidate, Trouble> {
         let documents = vec![desk.documents.clone()];
-        self.compiled(world, revision, documents).await
+        let before = desk.good.as_ref().map(|good| good.files.clone());
+        let before = before.unwrap_or_default();
+        self.compiled(world, revision, documents, before).await
     }
 
     /// Publishes a commit: its authorities first, then the disk, then the proxies.
@@ -246,7 +247,7 @@ impl Rollout {
             revision: candidate.revision,
             bundle: Arc::new(candidate.bundle),
             secrets: candidate.secrets,
-            files: Arc::new(candidate.files),
+            files: candidate.files,
             settings: candidate.settings,
             inventory: candidate.inventory,
         };
@@ -293,14 +294,11 @@ impl Rollout {
         // Whoever was there before stays, whatever the newcomer claims.
         let groups = vec![documents.clone(), newcomer.clone()];
         documents.extend(newcomer);
-        let (files, revision) = (Arc::clone(&good.files), good.revision.clone());
-        let world = move || {
-            let files = files.as_ref().clone();
-            Ok(MemoryWorld { files })
-        };
+        let (files, revision) = (good.files.clone(), good.revision.clone());
+        let before = files.clone();
         let unavailable = |trouble: Trouble| Denied::Unavailable(trouble.message);
         let candidate = self
-            .compiled(world, revision, groups)
+            .compiled(move || Ok(files), revision, groups, before)
             .await
             .map_err(unavailable)?;
         if let Some(diagnostics) = candidate.left_out.get(&key) {
@@ -334,12 +332,14 @@ impl Rollout {
         Ok(name)
     }
 
-    /// Compiles a commit with groups of registered Dataplanes, on a thread of its own, for as long as that may take.
+    /// Compiles a commit with groups of registered Dataplanes, on a thread of its own, for as long as that may take. What
+    /// did not change of what was served `before` is not read again.
     async fn compiled<W: World>(
         &self,
         world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
         revision: String,
         documents: Vec<Documents>,
+        before: Files,
     ) -> Result<Candidate, Trouble> {
         let (compiler, said) = (Arc::clone(&self.compiler), Arc::clone(&self.said));
         let about = revision.clone();
@@ -347,7 +347,7 @@ impl Rollout {
             let world = world()?;
             // What is remembered is only ever replaced as a whole.
             let mut compiler = compiler.lock().unwrap_or_else(PoisonError::into_inner);
-            let candidate = Candidate::compile(&mut compiler, &world, revision, &said);
+            let candidate = Candidate::compile(&mut compiler, &world, revision, &said, &before);
             let mut candidate = candidate.map_err(|text| {
                 let message = "the commit has errors, what was published before is served";
                 Trouble::stalled("CompileFailed", message).with_diagnostics(text)

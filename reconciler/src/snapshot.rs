@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use mesh_bundle::Digest;
 use serde::{Deserialize, Serialize};
 
+use crate::candidate::Files;
 use crate::state::{StateDir, StateFailure};
 
 const FILE: &str = "published.json";
@@ -20,8 +21,8 @@ pub(crate) struct Snapshot {
     pub(crate) revision: String,
     /// Of the bundle that these files were compiled to when they were published.
     pub(crate) digest: Digest,
-    /// The documents that the compiler read.
-    pub(crate) files: BTreeMap<String, Vec<u8>>,
+    /// What the compiler read.
+    pub(crate) files: Files,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -37,11 +38,9 @@ struct Text {
 
 impl Snapshot {
     pub(crate) fn write(&self, state: &StateDir) -> Result<(), StateFailure> {
-        let encode = |bytes: &Vec<u8>| STANDARD.encode(bytes);
-        let files: BTreeMap<String, String> = self
-            .files
-            .iter()
-            .map(|(path, bytes)| (path.clone(), encode(bytes)))
+        let files = self.files.iter();
+        let files: BTreeMap<String, String> = files
+            .map(|(path, bytes)| (path.to_owned(), STANDARD.encode(bytes)))
             .collect();
         let text = Text {
             format: FORMAT,
@@ -68,15 +67,13 @@ impl Snapshot {
         if checksum(&text.files) != text.checksum {
             return Err(damaged(&"its checksum does not match"));
         }
-        let mut files = BTreeMap::new();
-        for (path, encoded) in text.files {
-            let bytes = STANDARD.decode(encoded).map_err(|error| damaged(&error))?;
-            files.insert(path, bytes);
-        }
+        let decode = |(path, encoded): (String, String)| Ok((path, STANDARD.decode(encoded)?));
+        let files: Result<Files, base64::DecodeError> =
+            text.files.into_iter().map(decode).collect();
         Ok(Some(Self {
             revision: text.revision,
             digest: text.digest,
-            files,
+            files: files.map_err(|error| damaged(&error))?,
         }))
     }
 }
@@ -101,10 +98,11 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(directory.path()).unwrap();
         assert_eq!(Snapshot::read(&state), Ok(None));
+        let file = ("a/b.yaml".to_owned(), b"type: Mesh\xff\n".to_vec());
         let snapshot = Snapshot {
             revision: "c3d1".to_owned(),
             digest: Digest::of(b"bundle"),
-            files: BTreeMap::from([("a/b.yaml".to_owned(), b"type: Mesh\xff\n".to_vec())]),
+            files: std::iter::once(file).collect(),
         };
         snapshot.write(&state).unwrap();
         assert_eq!(Snapshot::read(&state), Ok(Some(snapshot)));

@@ -119,18 +119,18 @@ fn intents(repository: &Path, size: usize) -> Result<(), String> {
 fn recompile(repository: &Path, size: usize) -> Result<(), String> {
     let lines = measured("recompile", repository, &[])?;
     tell(&format!(
-        "\n| {size} resources, after a commit of | proxies affected | wall ms min / median / max | goal |\n|---|---|---|---|\n"
+        "\n| {size} resources, after a commit of | proxies affected | wall ms min / median / max | CPU ms mean | goal |\n|---|---|---|---|---|\n"
     ));
     for line in lines.lines() {
         let fields: Vec<&str> = line.split('\t').collect();
-        if let [what, proxies, least, median, most] = fields.as_slice() {
+        if let [what, proxies, least, median, most, cpu] = fields.as_slice() {
             let few = proxies
                 .parse()
                 .is_ok_and(|proxies: usize| proxies <= FEW_PROXIES);
             let goal = if few { FEW } else { ALL };
             let verdict = verdict(median.parse().unwrap_or(f64::MAX), goal);
             tell(&format!(
-                "| {what} | {proxies} | {least} / {median} / {most} | {goal} ms: {verdict} |\n"
+                "| {what} | {proxies} | {least} / {median} / {most} | {cpu} | {goal} ms: {verdict} |\n"
             ));
         }
     }

@@ -107,6 +107,136 @@ proptest! {
     }
 }
 
+/// What looks at proxies: services, identities, policies of some of them, with and without effect.
+const BESIDE_PROXIES: &str = "\
+type: Mesh
+name: default
+---
+type: MeshService
+name: api
+spec:
+  selector: {dataplaneLabels: {matchLabels: {app: web}}}
+  ports: [{port: 80, name: http, targetPort: 8080, appProtocol: http}, {port: 90, name: other, targetPort: 9080, appProtocol: http}]
+---
+type: MeshService
+name: a
+spec:
+  selector: {dataplaneLabels: {matchLabels: {zone: a}}}
+  ports: [{port: 80, name: http, targetPort: 8080, appProtocol: http}]
+---
+type: MeshIdentity
+name: id
+spec:
+  selector: {dataplane: {matchLabels: {}}}
+  spiffeID: {trustDomain: t, path: '/{{ label \"tier\" }}'}
+  provider: {type: Bundled, bundled: {insecureAllowSelfSigned: true, autogenerate: {enabled: true}}}
+---
+type: MeshIdentity
+name: of-edge
+spec:
+  selector: {dataplane: {matchLabels: {edge: is}}}
+  spiffeID: {trustDomain: t, path: '/{{ label \"tier\" }}'}
+  provider: {type: Bundled, bundled: {insecureAllowSelfSigned: true, autogenerate: {enabled: true}}}
+---
+type: MeshTimeout
+name: v2
+spec:
+  targetRef: {kind: Dataplane, labels: {version: v2}}
+  rules: [{default: {http: {requestTimeout: 2s}}}]
+---
+type: HostnameGenerator
+name: prod
+spec: {selector: {meshService: {matchLabels: {kuma.io/env: prod}}}, template: '{{ .DisplayName }}.prod'}
+---
+type: MeshTrafficPermission
+name: web
+spec:
+  targetRef: {kind: Dataplane, labels: {app: web}}
+  rules: [{default: {allow: [{spiffeID: {type: Prefix, value: 'spiffe://t/x'}}]}}]
+---
+type: MeshTLS
+name: tls
+spec:
+  targetRef: {kind: Dataplane, labels: {zone: a}}
+  rules: [{default: {mode: Permissive}}]
+";
+
+/// Documents of one proxy, each another than the others in something that somebody looks at, or nobody.
+fn proxies() -> Vec<String> {
+    const OUTBOUND: &str =
+        "outbound: [{port: 10001, backendRef: {kind: MeshService, name: api, port: 80}}]";
+    const CLASH: &str = "outbound: [{address: 10.0.0.7, port: 9080, backendRef: {kind: MeshService, name: api, port: 80}}]";
+    let text = |name: &str, labels: &str, protocol: &str, outbound: &str| {
+        format!(
+            "type: Dataplane\nname: {name}\nlabels: {{tier: front, {labels}}}\nnetworking:\n  address: 10.0.0.7\n  inbound: [{{name: http, port: 8080, protocol: {protocol}, servicePort: 80}}]\n  {outbound}\n"
+        )
+    };
+    let labelled = |labels: &str| text("web-1", labels, "http", OUTBOUND);
+    let plain = labelled("app: web, kuma.io/workload: web");
+    let second = text("web-2", "app: web", "http", OUTBOUND);
+    vec![
+        plain.clone(),
+        plain.replace("tier: front", "tier: back"),
+        format!("# moved down\n\n{plain}"),
+        labelled("app: web, zone: a, kuma.io/workload: web"),
+        labelled("app: web, version: v2, kuma.io/workload: web"),
+        labelled("app: web, edge: is, kuma.io/workload: web"),
+        labelled("app: web, kuma.io/env: prod, kuma.io/workload: web"),
+        labelled("app: api, kuma.io/workload: web"),
+        labelled("app: web, kuma.io/workload: shop"),
+        labelled("app: web, kuma.io/zone: east, kuma.io/workload: web"),
+        text("web-1", "app: web, kuma.io/workload: web", "http", ""),
+        text("web-1", "app: web, kuma.io/workload: web", "http", CLASH),
+        text("web-1", "app: web, kuma.io/workload: web", "tcp", OUTBOUND),
+        plain.replace("name: http", "name: main"),
+        plain.replace("8080", "8081"),
+        second.clone(),
+        format!("{plain}---\n{second}"),
+        format!("{second}---\n{plain}"),
+        String::new(),
+    ]
+}
+
+/// Each in the place of each other, where little but the labels differs, and in the place of the first and back.
+#[test]
+fn a_proxy_in_the_place_of_another_is_told_as_by_a_cold_compiler() {
+    const LABELS: usize = 10;
+    let texts = proxies();
+    // The first of a workload is what a service is generated from.
+    let other = texts[0].replace("web-1", "web-9");
+    let other = other.replace("port: 8080", "port: 9080");
+    let mut files = BTreeMap::new();
+    for (path, text) in [
+        ("a.yaml", BESIDE_PROXIES),
+        ("p/0.yaml", &other.replace("10001", "10002")),
+    ] {
+        files.insert(path.to_owned(), text.as_bytes().to_vec());
+    }
+    let mut compiler = Compiler::default();
+    let settings = Settings::default();
+    let mut cold = Vec::new();
+    for text in &texts {
+        files.insert("p/1.yaml".to_owned(), text.as_bytes().to_vec());
+        let files = files.clone();
+        cold.push(all(&compile(&MemoryWorld { files }, &settings)));
+    }
+    for before in 0..texts.len() {
+        for after in 0..texts.len() {
+            if before * after > 0 && before.max(after) >= LABELS {
+                continue;
+            }
+            for text in [before, after] {
+                let bytes = texts[text].as_bytes().to_vec();
+                files.insert("p/1.yaml".to_owned(), bytes);
+                let files = files.clone();
+                let warm = compiler.compile(&MemoryWorld { files }, &settings);
+                assert!(text != 0 || !warm.diagnostics.has_errors());
+                assert!(all(&warm) == cold[text], "{before} to {after}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_file_that_did_not_change_is_not_read_again() {
     let mut files = BTreeMap::new();
@@ -123,10 +253,9 @@ fn a_file_that_did_not_change_is_not_read_again() {
     let before = compiler.files.clone();
     files.insert("a.yaml".to_owned(), TEXTS[1].as_bytes().to_vec());
     compiler.compile(&MemoryWorld { files }, &Settings::default());
-    for (path, (_, file)) in &compiler.files {
-        let same = before
-            .get(path)
-            .is_some_and(|(_, known)| Arc::ptr_eq(known, file));
-        assert_eq!(same, path != "a.yaml", "{path}");
+    assert_eq!(before.len(), compiler.files.len());
+    for (before, now) in before.iter().zip(&compiler.files) {
+        let same = Arc::ptr_eq(&before.file, &now.file);
+        assert_eq!(same, now.path != "a.yaml", "{}", now.path);
     }
 }

@@ -106,7 +106,7 @@ impl Memory {
                 given: &mesh.given,
                 settings,
             };
-            mesh.found.update(compared, &changes, stale.findings);
+            mesh.found.update(compared, &changes, &stale);
         }
         self.meshes
             .retain(|_, mesh| !mesh.view.documents.is_empty());

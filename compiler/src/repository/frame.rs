@@ -44,8 +44,8 @@ pub(crate) struct Frame {
     pub(super) carriers: Carried,
 }
 
-/// What a frame is made of, by short names; of routes see [`MeshView::is_another_frame`].
-const KINDS: [&str; 7] = ["dp", "msvc", "extsvc", "mzsvc", "mtrust", "mid", "motb"];
+/// What a frame is made of beside proxies, by short names; of routes see [`MeshView::is_another_frame`].
+const KINDS: [&str; 6] = ["msvc", "extsvc", "mzsvc", "mtrust", "mid", "motb"];
 const ROUTE: &str = "mhttpr";
 
 impl Frame {
@@ -173,7 +173,7 @@ impl Frame {
 }
 
 impl MeshView {
-    /// Does anything of the frame, or of the proxies in it, change?
+    /// Does anything of the frame change, whatever became of proxies?
     pub(super) fn is_another_frame(&self, changes: &Changes, around: Around<'_>) -> bool {
         fn routes(list: &[Arc<Resource>]) -> impl Iterator<Item = &Meta> {
             let metas = list.iter().map(|resource| &*resource.meta);

@@ -25,6 +25,8 @@ pub(crate) struct Stale {
     pub(crate) all: bool,
     /// What is said of one document may be another thing, since proxies, or what they all see, may have changed.
     pub(crate) findings: bool,
+    /// What is said between proxies and services may be another thing.
+    pub(crate) roster: bool,
     /// Their places among the Dataplanes, beside those whose own documents changed.
     places: BTreeSet<usize>,
     /// Policies about services alone: stale is whom they select of those who send there.

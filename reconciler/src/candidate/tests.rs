@@ -1,4 +1,7 @@
+use std::cell::RefCell;
+
 use mesh_compiler::Compiler;
+use mesh_compiler::world::Entry;
 
 use super::*;
 
@@ -33,6 +36,7 @@ fn candidate(files: &[(&str, &str)]) -> Result<Candidate, String> {
         &world(files),
         "c3d1".to_owned(),
         &[],
+        &Files::default(),
     )
 }
 
@@ -50,7 +54,7 @@ fn what_is_read_and_what_it_holds() {
         ("README.md", "x"),
     ];
     let candidate = candidate(&files).unwrap();
-    let read: Vec<_> = candidate.files.keys().collect();
+    let read: Vec<_> = candidate.files.iter().map(|(path, _)| path).collect();
     assert_eq!(read, ["a.yaml", "b/c.yaml"]);
     let kinds: Vec<_> = candidate
         .inventory
@@ -59,11 +63,74 @@ fn what_is_read_and_what_it_holds() {
         .collect();
     assert_eq!(kinds, ["Dataplane", "Mesh"]);
     // Compiled again from what was read: the same bundle.
-    let again = MemoryWorld {
-        files: candidate.files.clone(),
+    let files = &candidate.files;
+    let again = Candidate::compile(&mut Compiler::default(), files, "x".to_owned(), &[], files);
+    assert_eq!(again.unwrap().digest, candidate.digest);
+}
+
+/// A world that counts what is read of it, and names its files.
+#[derive(Default)]
+struct Counting {
+    files: BTreeMap<String, Vec<u8>>,
+    read: RefCell<Vec<String>>,
+}
+
+impl World for Counting {
+    fn entries(&self) -> Vec<Entry> {
+        let files = self.files.clone();
+        MemoryWorld { files }.entries()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.read.borrow_mut().push(path.to_owned());
+        Ok(self.files[path].clone())
+    }
+
+    fn version(&self, path: &str) -> Option<Digest> {
+        // As git does: not of the bytes alone.
+        let bytes = [b"blob", self.files[path].as_slice()].concat();
+        Some(Digest::of(&bytes))
+    }
+}
+
+/// Commit after commit, with a Dataplane that joined by itself: only what a commit changed is read.
+#[test]
+fn what_did_not_change_is_not_read_again() {
+    let mut compiler = Compiler::default();
+    let mut world = Counting::default();
+    let mut served = Files::default();
+    let texts = [dataplane("git-1", 1), dataplane("git-1", 7)];
+    for (text, expected) in [
+        (&texts[0], vec!["a.yaml", "b.yaml"]),
+        (&texts[1], vec!["b.yaml"]),
+        (&texts[0], vec!["b.yaml"]),
+        (&texts[0], vec![]),
+    ] {
+        for (path, text) in [("a.yaml", MESH), ("b.yaml", text)] {
+            world.files.insert(path.to_owned(), text.into());
+        }
+        let candidate = Candidate::compile(&mut compiler, &world, "x".to_owned(), &[], &served);
+        let mut candidate = candidate.unwrap();
+        candidate.admit(&mut compiler, &documents(&[("vm-2", 2)]));
+        assert_eq!(proxies(&candidate), ["git-1", "vm-2"]);
+        assert_eq!(world.read.take(), expected);
+        let kept = candidate.files.iter();
+        let kept: BTreeMap<_, _> = kept.map(|(p, b)| (p.to_owned(), b.to_vec())).collect();
+        assert_eq!(kept, world.files);
+        served = candidate.files;
+    }
+    // A commit that was not served, and then one that is: what nobody kept is read, though the compiler knows it.
+    world
+        .files
+        .insert("b.yaml".to_owned(), texts[1].clone().into());
+    let compile = |compiler: &mut Compiler| {
+        Candidate::compile(compiler, &world, "x".to_owned(), &[], &served).unwrap();
+        world.read.take()
     };
-    let again = Candidate::compile(&mut Compiler::default(), &again, "x".to_owned(), &[]).unwrap();
-    assert_eq!(again.digest, candidate.digest);
+    assert_eq!(
+        [compile(&mut compiler), compile(&mut compiler)],
+        [["b.yaml"], ["b.yaml"]]
+    );
 }
 
 #[test]
