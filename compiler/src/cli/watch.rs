@@ -5,7 +5,7 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -35,7 +35,8 @@ pub(super) struct Watch {
 impl Watch {
     /// Begins to watch. What is written to `ours` is no change.
     pub(super) fn start(paths: &[PathBuf], ours: &[PathBuf]) -> Result<Self, anyhow::Error> {
-        let (sender, changes) = channel();
+        // One is as good as many, however long nobody looks.
+        let (sender, changes) = sync_channel(1);
         let whole = matches!(paths, [path] if path.is_dir());
         let mut roots = Vec::new();
         for path in paths {
@@ -125,7 +126,7 @@ fn real(path: &Path) -> Option<PathBuf> {
 struct Watched {
     roots: Vec<PathBuf>,
     ours: Vec<PathBuf>,
-    sender: Sender<()>,
+    sender: SyncSender<()>,
 }
 
 impl Watched {
@@ -139,8 +140,8 @@ impl Watched {
             Err(_) => true,
         };
         if relevant {
-            // Who waited has gone.
-            let _ = self.sender.send(());
+            // Full, somebody will look; closed, who waited has gone.
+            let _ = self.sender.try_send(());
         }
     }
 
@@ -181,7 +182,7 @@ mod tests {
         let watched = Watched {
             roots: vec![PathBuf::from("/top/mesh")],
             ours: vec![PathBuf::from("/top/mesh/findings.json")],
-            sender: channel().0,
+            sender: sync_channel(1).0,
         };
         let written = EventKind::Modify(ModifyKind::Data(DataChange::Content));
         let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::Both));

@@ -94,30 +94,35 @@ pub fn explain(
     question: &Question,
     form: Form,
 ) -> Result<String, NotShown> {
-    asked(analysis, question, |explainer, mut answers| {
+    let answered = |explainer: &Explainer<'_>, clients, port| {
+        let mut answers = explainer.answers(clients, port)?;
         let (settings, sources) = (&analysis.settings, &analysis.compiled.sources);
         let mut hypotheses = Hypotheses::new(world, settings, sources);
         for answer in &mut answers {
             answer.remedies = hypotheses.remedies(answer, explainer);
         }
-        match form {
+        Ok(match form {
             Form::Human => told::human(&answers),
             Form::Json => told::json(question, &answers),
-        }
-    })
+        })
+    };
+    asked(analysis, question, answered)
 }
 
 /// The answer without what would change it.
 #[cfg(test)]
 pub(super) fn steps(analysis: &Analysis, question: &Question) -> Result<String, NotShown> {
-    asked(analysis, question, |_, answers| told::human(&answers))
+    asked(analysis, question, |explainer, clients, port| {
+        Ok(told::human(&explainer.answers(clients, port)?))
+    })
 }
 
-fn asked(
+/// Finds out what a question is about, and answers it.
+fn asked<T>(
     analysis: &Analysis,
     question: &Question,
-    told: impl FnOnce(&Explainer<'_>, Vec<Answer>) -> String,
-) -> Result<String, NotShown> {
+    answer: impl FnOnce(&Explainer<'_>, Clients, Kri) -> Result<T, NotShown>,
+) -> Result<T, NotShown> {
     let meshes = meshes(analysis, question)?;
     let flows = Flows::new(&analysis.compiled.bundle);
     let asked = Asked {
@@ -137,15 +142,7 @@ fn asked(
         flows: &flows,
         request: request.unwrap_or_else(|| Request::new("GET", "/")),
     };
-    let answers = match clients {
-        Clients::Stranger(id) => vec![explainer.stranger(&id, &port)],
-        Clients::Proxies(proxies) => {
-            let alike = names.alike(proxies, &port).into_iter();
-            let answers = alike.map(|clients| explainer.clients(clients, &port));
-            answers.collect::<Result<_, _>>()?
-        }
-    };
-    Ok(told(&explainer, answers))
+    answer(&explainer, clients, port)
 }
 
 /// The meshes that are looked at.
@@ -167,6 +164,16 @@ fn meshes(analysis: &Analysis, question: &Question) -> Result<Vec<Arc<MeshView>>
 }
 
 impl Explainer<'_> {
+    fn answers(&self, clients: Clients, port: Kri) -> Result<Vec<Answer>, NotShown> {
+        match clients {
+            Clients::Stranger(id) => Ok(vec![self.stranger(&id, &port)]),
+            Clients::Proxies(proxies) => {
+                let alike = self.names.alike(proxies, &port).into_iter();
+                alike.map(|clients| self.clients(clients, &port)).collect()
+            }
+        }
+    }
+
     /// Somebody of whom no proxy is known, at the door of the servers.
     fn stranger(&self, id: &SpiffeId, port: &Kri) -> Answer {
         let arrivals = at_the_door(self.flows, Some(id), port);

@@ -4,10 +4,10 @@
 
 use mesh_bundle::{Kri, Origin};
 
-use super::names::{Clients, Names};
-use super::{Asked, Explainer, Outcome, Question, at_the_door, because, decided, meshes};
+use super::names::Clients;
+use super::{Explainer, Outcome, Question, asked, at_the_door, because, decided};
 use crate::Analysis;
-use crate::flow::{Arrival, Asked as Request, Flows, NoFlow, Reach};
+use crate::flow::{Arrival, NoFlow, Reach};
 use crate::inspect::NotShown;
 
 /// What becomes of a request.
@@ -28,55 +28,44 @@ pub struct Edge {
 /// # Errors
 /// Nothing is called so, or the request is none that a proxy would look at.
 pub fn edge(analysis: &Analysis, question: &Question) -> Result<Edge, NotShown> {
-    let meshes = meshes(analysis, question)?;
-    let flows = Flows::new(&analysis.compiled.bundle);
-    let asked = Asked {
-        analysis,
-        meshes: &meshes,
-    };
-    let names = Names {
-        asked,
-        flows: &flows,
-    };
-    let clients = names.clients(&question.from)?;
-    let port = names.port(question, &clients)?;
-    let request = question.request.clone();
-    let explainer = Explainer {
-        analysis,
-        names,
-        flows: &flows,
-        request: request.unwrap_or_else(|| Request::new("GET", "/")),
-    };
-    let mut found = Edge {
-        clients: Vec::new(),
-        port: port.clone(),
-        is_open: false,
-        because: None,
-    };
-    match clients {
-        Clients::Stranger(id) => {
-            let arrivals = at_the_door(&flows, Some(&id), &port);
-            found.is_open = Reach::of(arrivals.iter().map(Arrival::reach)) > Reach::No;
-            found.because = because(&arrivals);
-        }
-        Clients::Proxies(proxies) => {
-            found.clients = proxies.iter().cloned().collect();
-            for clients in names.alike(proxies, &port) {
-                let Some(client) = clients.first() else {
-                    continue;
-                };
-                let (outcome, because) = match flows.follow(client, &port, &explainer.request) {
-                    Ok(flow) => decided(&flow),
-                    Err(NoFlow::NoOutbound { .. }) => (Outcome::NoWay, None),
-                    Err(why) => return Err(NotShown::NoAnswer(why.to_string())),
-                };
-                let is_open = matches!(outcome, Outcome::Allowed | Outcome::Partly);
-                if (is_open && !found.is_open) || found.because.is_none() {
-                    found.because = because;
+    asked(analysis, question, |explainer, clients, port| {
+        explainer.edge(clients, port)
+    })
+}
+
+impl Explainer<'_> {
+    fn edge(&self, clients: Clients, port: Kri) -> Result<Edge, NotShown> {
+        let mut found = Edge {
+            clients: Vec::new(),
+            port: port.clone(),
+            is_open: false,
+            because: None,
+        };
+        match clients {
+            Clients::Stranger(id) => {
+                let arrivals = at_the_door(self.flows, Some(&id), &port);
+                found.is_open = Reach::of(arrivals.iter().map(Arrival::reach)) > Reach::No;
+                found.because = because(&arrivals);
+            }
+            Clients::Proxies(proxies) => {
+                found.clients = proxies.iter().cloned().collect();
+                for clients in self.names.alike(proxies, &port) {
+                    let Some(client) = clients.first() else {
+                        continue;
+                    };
+                    let (outcome, because) = match self.flows.follow(client, &port, &self.request) {
+                        Ok(flow) => decided(&flow),
+                        Err(NoFlow::NoOutbound { .. }) => (Outcome::NoWay, None),
+                        Err(why) => return Err(NotShown::NoAnswer(why.to_string())),
+                    };
+                    let is_open = matches!(outcome, Outcome::Allowed | Outcome::Partly);
+                    if (is_open && !found.is_open) || found.because.is_none() {
+                        found.because = because;
+                    }
+                    found.is_open |= is_open;
                 }
-                found.is_open |= is_open;
             }
         }
+        Ok(found)
     }
-    Ok(found)
 }
