@@ -13,6 +13,7 @@ mod explain;
 mod file;
 mod findings;
 mod fmt;
+mod form;
 mod graph;
 mod help;
 mod init;

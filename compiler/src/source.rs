@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use limit::{FileLimits, Limits, Refusal, unreadable};
+pub(crate) use limit::{FileLimits, Limits, REPOSITORY_BYTES, Refusal, unreadable};
 pub use node::{Entry as MappingEntry, Layout, Node, NodeKind, Style};
 pub use outline::Outline;
 pub use scalar::ambiguous_number;

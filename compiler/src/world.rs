@@ -71,28 +71,6 @@ impl<W: World + ?Sized> World for &W {
     }
 }
 
-impl<W: World + ?Sized> World for Box<W> {
-    fn entries(&self) -> Vec<Entry> {
-        (**self).entries()
-    }
-
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        (**self).read(path)
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        (**self).version(path)
-    }
-
-    fn config(&self) -> Result<Option<ConfigFile>, String> {
-        (**self).config()
-    }
-
-    fn shared(&self) -> Option<&(dyn World + Sync)> {
-        (**self).shared()
-    }
-}
-
 /// A `meshc.toml`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFile {

@@ -4,13 +4,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{anyhow, bail, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::anyhow;
+use clap::Args;
 
+use super::form::FormArg;
 use super::output::Output;
-use super::{Outcome, SettingsArgs};
+use super::{Outcome, SettingsArgs, explain};
 use crate::blame::{self, blame};
-use crate::flow::Asked;
 use crate::inspect::Question;
 use crate::world::History;
 
@@ -55,14 +55,6 @@ pub(super) struct BlameEdge {
     settings: SettingsArgs,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormArg {
-    /// A few lines.
-    Human,
-    /// JSON.
-    Json,
-}
-
 impl BlameEdge {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let question = Question {
@@ -70,7 +62,7 @@ impl BlameEdge {
             to: self.to.clone(),
             port: self.port.clone(),
             mesh: self.mesh.clone(),
-            request: self.asked()?,
+            request: explain::asked(&self.request, &[])?,
         };
         let history = History::open(&self.path)
             .map_err(|why| anyhow!("{} is in no git repository: {why}", self.path.display()))?;
@@ -86,19 +78,5 @@ impl BlameEdge {
         output.tell(&text)?;
         // Open or closed, the question is answered.
         Ok(Outcome::Clean)
-    }
-
-    fn asked(&self) -> Result<Option<Asked>, anyhow::Error> {
-        let (method, target) = match self.request.as_slice() {
-            [] => return Ok(None),
-            [target] => ("GET", target),
-            [method, target] => (method.as_str(), target),
-            _ => bail!("a request is a method and a path, such as `GET /orders`"),
-        };
-        ensure!(
-            target.starts_with('/'),
-            "`{target}` is no path: one begins with `/`"
-        );
-        Ok(Some(Asked::new(method, target)))
     }
 }

@@ -4,9 +4,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::form::FormArg;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
 use crate::config::{Effective, KEYS, Origin, schema};
@@ -38,14 +39,6 @@ struct Show {
 
     #[command(flatten)]
     settings: SettingsArgs,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormArg {
-    /// Lines as in meshc.toml, with a comment.
-    Human,
-    /// JSON.
-    Json,
 }
 
 impl Config {

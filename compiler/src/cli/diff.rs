@@ -181,9 +181,9 @@ impl Diff {
         world: Box<dyn World + Sync + 'h>,
         name: &str,
     ) -> Result<Opened<'h>, anyhow::Error> {
-        let effective = self.settings.effective(&world, [])?;
+        let effective = self.settings.effective(&*world, [])?;
         let settings = effective.settings();
-        let compiled = sound(compiler, &world, &settings, name)?;
+        let compiled = sound(compiler, &*world, &settings, name)?;
         Ok(Opened {
             world,
             effective,

@@ -5,14 +5,16 @@
 use std::path::PathBuf;
 
 use anyhow::{anyhow, bail, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::form::FormArg;
 use super::open::AtArgs;
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
+use crate::Compiler;
 use crate::diag::codes;
 use crate::flow::Asked;
-use crate::inspect::{self, Form, Question};
+use crate::inspect::{self, Question};
 use crate::similar;
 
 /// The arguments.
@@ -75,14 +77,6 @@ struct WayArgs {
     mesh: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormArg {
-    /// A page.
-    Human,
-    /// JSON.
-    Json,
-}
-
 fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text
         .split_once(':')
@@ -126,39 +120,40 @@ impl Explain {
             to: to.to_owned(),
             port: self.way.port.clone(),
             mesh: self.way.mesh.clone(),
-            request: self.asked()?,
+            request: asked(&self.words, &self.way.headers)?,
         };
         let opened = open::open_at(&self.path, &self.at, &self.settings)?;
         // Whether it is allowed or denied, the question is answered; findings leave it open.
-        let analysis = opened.sound(output).ok_or_else(|| {
+        let mut compiler = Compiler::default();
+        let analysis = opened.sound_by(&mut compiler, output).ok_or_else(|| {
             anyhow!("a repository with errors does nothing that could be explained")
         })?;
-        let form = match self.format {
-            FormArg::Human => Form::Human,
-            FormArg::Json => Form::Json,
-        };
-        let text = inspect::explain(&analysis, opened.world(), &question, form)?;
+        let form = self.format.into();
+        let text = inspect::explain(&analysis, (compiler, opened.world()), &question, form)?;
         output.tell(&text)?;
         Ok(Outcome::Clean)
     }
+}
 
-    fn asked(&self) -> Result<Option<Asked>, anyhow::Error> {
-        let request = match self.words.as_slice() {
-            [] if self.way.headers.is_empty() => return Ok(None),
-            [] => Asked::new("GET", "/"),
-            [target] if target.starts_with('/') => Asked::new("GET", target),
-            [method, target] => {
-                ensure!(
-                    target.starts_with('/'),
-                    "`{target}` is no path: one begins with `/`"
-                );
-                Asked::new(method, target)
-            }
-            _ => bail!("a request is a method and a path, such as `GET /orders`"),
-        };
-        let headers = self.way.headers.iter();
-        Ok(Some(headers.fold(request, |asked, (name, value)| {
-            asked.with(name, value)
-        })))
-    }
+/// A request in words, such as `GET /orders` or `/orders`; `None`: nothing is said of it.
+pub(super) fn asked(
+    words: &[String],
+    headers: &[(String, String)],
+) -> Result<Option<Asked>, anyhow::Error> {
+    let (method, target) = match words {
+        [] if headers.is_empty() => return Ok(None),
+        [] => ("GET", "/"),
+        [target] => ("GET", target.as_str()),
+        [method, target] => (method.as_str(), target.as_str()),
+        _ => bail!("a request is a method and a path, such as `GET /orders`"),
+    };
+    ensure!(
+        target.starts_with('/'),
+        "`{target}` is no path: one begins with `/`, and stands behind a method, such as `GET /orders`"
+    );
+    let request = Asked::new(method, target);
+    let headers = headers.iter();
+    Ok(Some(headers.fold(request, |asked, (name, value)| {
+        asked.with(name, value)
+    })))
 }

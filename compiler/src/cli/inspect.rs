@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::form::FormArg;
 use super::open::{AtArgs, Opened};
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
@@ -120,14 +121,6 @@ struct AnswerArgs {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormArg {
-    /// A page.
-    Human,
-    /// JSON.
-    Json,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum OtherArg {
     /// Kuma.
     Kuma,
@@ -216,10 +209,7 @@ impl AnswerArgs {
     }
 
     fn form(&self) -> Form {
-        match self.format {
-            FormArg::Human => Form::Human,
-            FormArg::Json => Form::Json,
-        }
+        self.format.into()
     }
 
     fn opened(&self, path: &Path) -> Result<Opened, anyhow::Error> {

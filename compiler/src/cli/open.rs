@@ -18,7 +18,7 @@ use crate::model::Settings;
 use crate::world::{
     ConfigFile, DirWorld, Entry, FilesWorld, History, MOST_BYTES, Overlay, Revision, World,
 };
-use crate::{Analysis, Checked, Compiled, analyse, check, compile};
+use crate::{Analysis, Checked, Compiled, Compiler, analyse, check, compile};
 
 /// A repository, or some documents that are judged on their own.
 pub(super) struct Opened {
@@ -205,14 +205,16 @@ impl Opened {
     /// For questions, which only a repository without errors gets answered: no proxy will ever have another. Tells the
     /// findings otherwise.
     pub(super) fn sound(&self, output: &mut Output) -> Option<Analysis> {
-        let analysis = self.analysed();
-        let (findings, sources) = (&analysis.compiled.diagnostics, &analysis.compiled.sources);
-        if !findings.has_errors() {
-            return Some(analysis);
-        }
-        output.complain(&render(Format::Human { color: false }, findings, sources));
-        output.complain(&(summary(findings, sources) + "\n"));
-        None
+        sound(self.analysed(), output)
+    }
+
+    /// As [`Self::sound`], where the compiler will be asked again of almost the same.
+    pub(super) fn sound_by(
+        &self,
+        compiler: &mut Compiler,
+        output: &mut Output,
+    ) -> Option<Analysis> {
+        sound(compiler.analyse(self.world(), &self.settings), output)
     }
 
     pub(super) fn world(&self) -> &(dyn World + Sync) {
@@ -265,6 +267,16 @@ impl Opened {
             Place::Revision(..) => None,
         }
     }
+}
+
+fn sound(analysis: Analysis, output: &mut Output) -> Option<Analysis> {
+    let (findings, sources) = (&analysis.compiled.diagnostics, &analysis.compiled.sources);
+    if !findings.has_errors() {
+        return Some(analysis);
+    }
+    output.complain(&render(Format::Human { color: false }, findings, sources));
+    output.complain(&(summary(findings, sources) + "\n"));
+    None
 }
 
 fn unreadable(path: &Path, reason: &str) -> anyhow::Error {

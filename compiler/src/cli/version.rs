@@ -2,11 +2,12 @@
 //!
 //! Never says anything of the machine.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use mesh_bundle::FORMAT;
 use serde_json::json;
 
 use super::Outcome;
+use super::form::FormArg;
 use super::output::Output;
 
 /// The arguments.
@@ -15,14 +16,6 @@ pub(super) struct Version {
     /// For people or for programs.
     #[arg(long, value_enum, default_value_t = FormArg::Human)]
     format: FormArg,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormArg {
-    /// Lines.
-    Human,
-    /// JSON.
-    Json,
 }
 
 impl Version {

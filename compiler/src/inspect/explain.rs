@@ -15,10 +15,10 @@ use std::sync::Arc;
 use mesh_bundle::decide::Peer;
 use mesh_bundle::{Kri, Origin, SpiffeId};
 
-use crate::Analysis;
 use crate::flow::{Arrival, Asked as Request, End, Entrance, Fate, Flow, Flows, NoFlow, Reach};
 use crate::repository::MeshView;
 use crate::world::World;
+use crate::{Analysis, Compiler};
 
 use super::asked::Asked;
 use super::page::Row;
@@ -84,20 +84,21 @@ struct Explainer<'a> {
     request: Request,
 }
 
-/// The answer to a question. `world` is what the analysis was made of.
+/// The answer to a question. `world` is what the analysis was made of, best by `compiler`: what would change the answer is
+/// most of the same.
 ///
 /// # Errors
 /// Nothing is called so, or the request is none that a proxy would look at.
 pub fn explain(
     analysis: &Analysis,
-    world: &(dyn World + Sync),
+    (compiler, world): (Compiler, &(dyn World + Sync)),
     question: &Question,
     form: Form,
 ) -> Result<String, NotShown> {
-    let answered = |explainer: &Explainer<'_>, clients, port| {
+    let answered = |explainer: &Explainer<'_>, clients: Clients, port: &Kri| {
         let mut answers = explainer.answers(clients, port)?;
         let (settings, sources) = (&analysis.settings, &analysis.compiled.sources);
-        let mut hypotheses = Hypotheses::new(world, settings, sources);
+        let mut hypotheses = Hypotheses::new((compiler, world), settings, sources);
         for answer in &mut answers {
             answer.remedies = hypotheses.remedies(answer, explainer);
         }
@@ -121,7 +122,7 @@ pub(super) fn steps(analysis: &Analysis, question: &Question) -> Result<String, 
 fn asked<T>(
     analysis: &Analysis,
     question: &Question,
-    answer: impl FnOnce(&Explainer<'_>, Clients, Kri) -> Result<T, NotShown>,
+    answer: impl FnOnce(&Explainer<'_>, Clients, &Kri) -> Result<T, NotShown>,
 ) -> Result<T, NotShown> {
     let meshes = meshes(analysis, question)?;
     let flows = Flows::new(&analysis.compiled.bundle);
@@ -142,7 +143,7 @@ fn asked<T>(
         flows: &flows,
         request: request.unwrap_or_else(|| Request::new("GET", "/")),
     };
-    answer(&explainer, clients, port)
+    answer(&explainer, clients, &port)
 }
 
 /// The meshes that are looked at.
@@ -164,12 +165,12 @@ fn meshes(analysis: &Analysis, question: &Question) -> Result<Vec<Arc<MeshView>>
 }
 
 impl Explainer<'_> {
-    fn answers(&self, clients: Clients, port: Kri) -> Result<Vec<Answer>, NotShown> {
+    fn answers(&self, clients: Clients, port: &Kri) -> Result<Vec<Answer>, NotShown> {
         match clients {
-            Clients::Stranger(id) => Ok(vec![self.stranger(&id, &port)]),
+            Clients::Stranger(id) => Ok(vec![self.stranger(&id, port)]),
             Clients::Proxies(proxies) => {
-                let alike = self.names.alike(proxies, &port).into_iter();
-                alike.map(|clients| self.clients(clients, &port)).collect()
+                let alike = self.names.alike(proxies, port).into_iter();
+                alike.map(|clients| self.clients(clients, port)).collect()
             }
         }
     }

@@ -9,10 +9,8 @@ use mesh_bundle::Digest;
 
 use super::buffer::Buffer;
 use crate::parallel::{self, SMALL};
+use crate::source::REPOSITORY_BYTES;
 use crate::world::{ConfigFile, DirWorld, Entry, EntryKind, World};
-
-/// As large as a repository may be; the compiler reads no more.
-const MOST_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A directory as it was when somebody looked last.
 #[derive(Debug)]
@@ -89,7 +87,7 @@ impl Disk {
         let mut wanted = Vec::new();
         for (path, kind) in missing {
             match kind {
-                EntryKind::File { size } if bytes.saturating_add(size) <= MOST_BYTES => {
+                EntryKind::File { size } if bytes.saturating_add(size) <= REPOSITORY_BYTES => {
                     bytes = bytes.saturating_add(size);
                     wanted.push((path, kind));
                 }

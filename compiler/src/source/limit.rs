@@ -9,7 +9,8 @@ use crate::world::{Entry, EntryKind};
 const FILE_BYTES: u64 = 1024 * 1024;
 /// Opening one costs more than reading it.
 const FILES: u64 = 100_000;
-const REPOSITORY_BYTES: u64 = 64 * 1024 * 1024;
+/// More is not read.
+pub(crate) const REPOSITORY_BYTES: u64 = 64 * 1024 * 1024;
 /// While a file is read, about 100 bytes of memory each; 28 after that.
 const FILE_NODES: u64 = 100_000;
 const REPOSITORY_NODES: u64 = 4_000_000;

@@ -1,4 +1,4 @@
-//! A world in which some files hold something else: what an editor has not saved yet, what a fix would write.
+//! A world in which some files hold something else: what stands on standard input, what a fix would write, what is only tried.
 //!
 //! Never writes anything, and never hides a file.
 

@@ -34,7 +34,7 @@ pub fn edge(analysis: &Analysis, question: &Question) -> Result<Edge, NotShown> 
 }
 
 impl Explainer<'_> {
-    fn edge(&self, clients: Clients, port: Kri) -> Result<Edge, NotShown> {
+    fn edge(&self, clients: Clients, port: &Kri) -> Result<Edge, NotShown> {
         let mut found = Edge {
             clients: Vec::new(),
             port: port.clone(),
@@ -43,17 +43,17 @@ impl Explainer<'_> {
         };
         match clients {
             Clients::Stranger(id) => {
-                let arrivals = at_the_door(self.flows, Some(&id), &port);
+                let arrivals = at_the_door(self.flows, Some(&id), port);
                 found.is_open = Reach::of(arrivals.iter().map(Arrival::reach)) > Reach::No;
                 found.because = because(&arrivals);
             }
             Clients::Proxies(proxies) => {
                 found.clients = proxies.iter().cloned().collect();
-                for clients in self.names.alike(proxies, &port) {
+                for clients in self.names.alike(proxies, port) {
                     let Some(client) = clients.first() else {
                         continue;
                     };
-                    let (outcome, because) = match self.flows.follow(client, &port, &self.request) {
+                    let (outcome, because) = match self.flows.follow(client, port, &self.request) {
                         Ok(flow) => decided(&flow),
                         Err(NoFlow::NoOutbound { .. }) => (Outcome::NoWay, None),
                         Err(why) => return Err(NotShown::NoAnswer(why.to_string())),

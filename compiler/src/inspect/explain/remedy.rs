@@ -112,7 +112,7 @@ impl Heard {
 
 impl<'a> Hypotheses<'a> {
     pub(super) fn new(
-        world: &'a (dyn World + Sync),
+        (compiler, world): (Compiler, &'a (dyn World + Sync)),
         settings: &'a Settings,
         sources: &'a Sources,
     ) -> Self {
@@ -120,7 +120,7 @@ impl<'a> Hypotheses<'a> {
             world: Overlay::new(world),
             settings,
             sources,
-            compiler: Compiler::default(),
+            compiler,
         }
     }
 

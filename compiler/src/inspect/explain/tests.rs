@@ -53,7 +53,7 @@ fn told(documents: &[String], question: &Question, form: Form) -> String {
     let analysis = analyse(&world, &Settings::default());
     let found = &analysis.compiled.diagnostics;
     assert!(!found.has_errors(), "{:#?}", found.list);
-    explain(&analysis, &world, question, form).unwrap()
+    explain(&analysis, (Compiler::default(), &world), question, form).unwrap()
 }
 
 /// A line of the page: what is, and what says so.
@@ -311,8 +311,14 @@ fn things_go_by_several_names() {
     let documents = [permission("p", &[rule("allow", "Exact", "/workload/web")])];
     let world = world(&documents);
     let analysis = analyse(&world, &Settings::default());
-    let ask =
-        |from: &str, to: &str| explain(&analysis, &world, &question(from, to, "/"), Form::Human);
+    let ask = |from: &str, to: &str| {
+        explain(
+            &analysis,
+            (Compiler::default(), &world),
+            &question(from, to, "/"),
+            Form::Human,
+        )
+    };
     let expected = ask("web", "api").unwrap();
     for from in [
         "web-1",
@@ -369,7 +375,14 @@ networking: {address: 10.0.0.9}
 ";
     let world = world(&[both.to_owned()]);
     let analysis = analyse(&world, &Settings::default());
-    let ask = |from: &str| explain(&analysis, &world, &question(from, "api", "/"), Form::Human);
+    let ask = |from: &str| {
+        explain(
+            &analysis,
+            (Compiler::default(), &world),
+            &question(from, "api", "/"),
+            Form::Human,
+        )
+    };
     let error = ask("api").map_err(|error| error.to_string());
     let expected =
         "`api` means more than one thing: say `Dataplane/api`, `Workload/api` or `MeshService/api`";

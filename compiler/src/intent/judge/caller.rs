@@ -7,9 +7,8 @@ use mesh_bundle::decide::Peer;
 
 use crate::flow::callers::Caller;
 use crate::flow::{Arrival, Reach, Server};
-use crate::kinds::mesh_test::Access;
 
-use super::{Judge, named};
+use super::{Judge, fits, named};
 
 impl Judge<'_, '_> {
     pub(super) fn ask_servers(&mut self, caller: &Caller, port: &Kri) {
@@ -61,14 +60,8 @@ impl Judge<'_, '_> {
         };
         servers.chunk_by(alike).all(|alike| {
             let healthy = alike.iter().any(|server| server.endpoint.healthy);
-            let reach = || {
-                let first = alike.first();
-                first.map(|server| self.flows.entrance(server, peer).reach())
-            };
-            match access {
-                Access::Allow => !healthy || reach() == Some(Reach::Yes),
-                Access::Deny => reach() == Some(Reach::No),
-            }
+            let mut first = alike.iter().take(1);
+            first.all(|server| fits(access, healthy, self.flows.entrance(server, peer).reach()))
         })
     }
 
