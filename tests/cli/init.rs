@@ -121,9 +121,19 @@ fn the_files_of_pipelines_do_what_they_say() {
         )
     };
     run("have meshc").exits(0).says("meshc");
-    for step in ["check", "layout", "tests"] {
+    for step in ["check", "layout", "tests", "snapshots"] {
         run(step).exits(0);
     }
+    // Whoever keeps snapshots hears of what they do not say.
+    let nobody = [("CI", ""), ("TF_BUILD", "")];
+    repo.meshc_with(&["snapshot", "accept", "mesh"], &nobody)
+        .exits(0);
+    run("snapshots").exits(0);
+    let kept = directory.join("snapshots/default/services/hello.snap");
+    let text = std::fs::read_to_string(&kept).expect("a snapshot");
+    std::fs::write(&kept, text.replace("http", "tcp")).expect("written");
+    run("snapshots").exits(1).says("+");
+    std::fs::remove_dir_all(directory.join("snapshots")).expect("removed");
     run("summary").exits(0);
     let read = |name: &str| std::fs::read_to_string(directory.join(name)).expect("a file");
     assert!(read("summary.md").contains("no problems in 11 documents"));
