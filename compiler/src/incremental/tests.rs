@@ -184,6 +184,12 @@ fn proxies() -> Vec<String> {
         labelled("app: web, kuma.io/env: prod, kuma.io/workload: web"),
         labelled("app: api, kuma.io/workload: web"),
         labelled("app: web, kuma.io/workload: shop"),
+        // Of no workload, as nobody was of the one before.
+        labelled("app: web"),
+        // The second document of its file.
+        format!(
+            "type: MeshTimeout\nname: beside\nspec: {{to: [{{targetRef: {{kind: Mesh}}, default: {{idleTimeout: 1h}}}}]}}\n---\n{plain}"
+        ),
         labelled("app: web, kuma.io/zone: east, kuma.io/workload: web"),
         text("web-1", "app: web, kuma.io/workload: web", "http", ""),
         text("web-1", "app: web, kuma.io/workload: web", "http", CLASH),
@@ -200,7 +206,7 @@ fn proxies() -> Vec<String> {
 /// Each in the place of each other, where little but the labels differs, and in the place of the first and back.
 #[test]
 fn a_proxy_in_the_place_of_another_is_told_as_by_a_cold_compiler() {
-    const LABELS: usize = 10;
+    const LABELS: usize = 12;
     let texts = proxies();
     // The first of a workload is what a service is generated from.
     let other = texts[0].replace("web-1", "web-9");
