@@ -8,25 +8,13 @@ const PERMISSION: &str = include_str!("../../examples/shop/api/permission.yaml")
 
 /// The shop, in which nobody may call the API yet.
 fn shop() -> Repo {
-    let repo = Repo::with("mesh.yaml", include_str!("../../examples/shop/mesh.yaml"));
-    for (name, text) in [
-        (
-            "web.yaml",
-            include_str!("../../examples/shop/web/dataplane.yaml"),
-        ),
-        (
-            "services.yaml",
-            include_str!("../../examples/shop/api/services.yaml"),
-        ),
-        (
-            "api.yaml",
-            include_str!("../../examples/shop/api/dataplanes.yaml"),
-        ),
-        ("db.yaml", include_str!("../../examples/shop/db/db.yaml")),
-    ] {
-        repo.write(name, text);
-    }
-    repo.committed()
+    Repo::shop_without(&[
+        "outsider.yaml",
+        "canary.yaml",
+        "timeouts.yaml",
+        "permission.yaml",
+    ])
+    .committed()
 }
 
 /// Commits everything, as this author.

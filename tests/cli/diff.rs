@@ -8,31 +8,7 @@ const PERMISSION: &str = include_str!("../../examples/shop/api/permission.yaml")
 
 /// The shop as the only commit of `main`.
 fn shop() -> Repo {
-    let repo = Repo::new();
-    repo.write("mesh.yaml", include_str!("../../examples/shop/mesh.yaml"));
-    repo.write(
-        "web.yaml",
-        include_str!("../../examples/shop/web/dataplane.yaml"),
-    );
-    repo.write(
-        "services.yaml",
-        include_str!("../../examples/shop/api/services.yaml"),
-    );
-    repo.write(
-        "api.yaml",
-        include_str!("../../examples/shop/api/dataplanes.yaml"),
-    );
-    repo.write("db.yaml", include_str!("../../examples/shop/db/db.yaml"));
-    repo.write(
-        "outsider.yaml",
-        include_str!("../../examples/shop/outsider/dataplane.yaml"),
-    );
-    repo.write(
-        "timeouts.yaml",
-        include_str!("../../examples/shop/api/timeouts.yaml"),
-    );
-    repo.write("permission.yaml", PERMISSION);
-    repo.committed()
+    Repo::shop_without(&["canary.yaml"]).committed()
 }
 
 #[test]

@@ -27,38 +27,7 @@ fn an_unknown_code_is_named_with_the_nearest() {
 
 /// The shop in parts, so that a test can change one.
 fn shop() -> Repo {
-    let repo = Repo::new();
-    for (path, text) in [
-        ("mesh.yaml", include_str!("../../examples/shop/mesh.yaml")),
-        (
-            "web.yaml",
-            include_str!("../../examples/shop/web/dataplane.yaml"),
-        ),
-        (
-            "outsider.yaml",
-            include_str!("../../examples/shop/outsider/dataplane.yaml"),
-        ),
-        (
-            "services.yaml",
-            include_str!("../../examples/shop/api/services.yaml"),
-        ),
-        (
-            "api.yaml",
-            include_str!("../../examples/shop/api/dataplanes.yaml"),
-        ),
-        (
-            "canary.yaml",
-            include_str!("../../examples/shop/api/canary.yaml"),
-        ),
-        (
-            "permission.yaml",
-            include_str!("../../examples/shop/api/permission.yaml"),
-        ),
-        ("db.yaml", include_str!("../../examples/shop/db/db.yaml")),
-    ] {
-        repo.write(path, text);
-    }
-    repo
+    Repo::shop_without(&["timeouts.yaml"])
 }
 
 #[test]

@@ -16,6 +16,40 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// Of address space, in KiB.
 const MEMORY: &str = "524288";
 
+/// The example shop, a file each, so that a test can change one.
+const SHOP: [(&str, &str); 9] = [
+    ("mesh.yaml", include_str!("../../examples/shop/mesh.yaml")),
+    (
+        "web.yaml",
+        include_str!("../../examples/shop/web/dataplane.yaml"),
+    ),
+    (
+        "outsider.yaml",
+        include_str!("../../examples/shop/outsider/dataplane.yaml"),
+    ),
+    (
+        "services.yaml",
+        include_str!("../../examples/shop/api/services.yaml"),
+    ),
+    (
+        "api.yaml",
+        include_str!("../../examples/shop/api/dataplanes.yaml"),
+    ),
+    (
+        "canary.yaml",
+        include_str!("../../examples/shop/api/canary.yaml"),
+    ),
+    (
+        "timeouts.yaml",
+        include_str!("../../examples/shop/api/timeouts.yaml"),
+    ),
+    (
+        "permission.yaml",
+        include_str!("../../examples/shop/api/permission.yaml"),
+    ),
+    ("db.yaml", include_str!("../../examples/shop/db/db.yaml")),
+];
+
 /// A directory that ends with the test.
 pub(super) struct Repo {
     directory: TempDir,
@@ -38,6 +72,20 @@ impl Repo {
     pub(super) fn with(path: &str, bytes: impl AsRef<[u8]>) -> Self {
         let repo = Self::new();
         repo.write(path, bytes);
+        repo
+    }
+
+    /// The shop, but for what these files hold.
+    pub(super) fn shop_without(left_out: &[&str]) -> Self {
+        let repo = Self::new();
+        for name in left_out {
+            assert!(SHOP.iter().any(|(own, _)| own == name), "no {name}");
+        }
+        for (path, text) in SHOP {
+            if !left_out.contains(&path) {
+                repo.write(path, text);
+            }
+        }
         repo
     }
 

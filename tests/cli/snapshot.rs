@@ -7,34 +7,7 @@ use super::run::{Ran, Repo};
 const WEB: &str = "snapshots/default/proxies/web.snap";
 
 fn shop() -> Repo {
-    let repo = Repo::new();
-    for (path, text) in [
-        ("mesh.yaml", include_str!("../../examples/shop/mesh.yaml")),
-        (
-            "web.yaml",
-            include_str!("../../examples/shop/web/dataplane.yaml"),
-        ),
-        (
-            "services.yaml",
-            include_str!("../../examples/shop/api/services.yaml"),
-        ),
-        (
-            "api.yaml",
-            include_str!("../../examples/shop/api/dataplanes.yaml"),
-        ),
-        (
-            "timeouts.yaml",
-            include_str!("../../examples/shop/api/timeouts.yaml"),
-        ),
-        (
-            "permission.yaml",
-            include_str!("../../examples/shop/api/permission.yaml"),
-        ),
-        ("db.yaml", include_str!("../../examples/shop/db/db.yaml")),
-    ] {
-        repo.write(path, text);
-    }
-    repo
+    Repo::shop_without(&["outsider.yaml", "canary.yaml"])
 }
 
 fn snapshot(repo: &Repo, arguments: &[&str], pipeline: &str) -> Ran {
