@@ -51,6 +51,7 @@ fn answers_agree() {
         Outcome::of("matchedpolicies-dataplanepolicies", matched::policies),
         Outcome::of("matchedpolicies-dataplane-kind", matched::topologies),
         Outcome::of("matchedpolicies-fromrules", inbound::rules),
+        Outcome::of("inbound-rules", inbound::order),
         Outcome::of("proxyconf", wide::confs),
     ];
     let compared: usize = outcomes.iter().map(|outcome| outcome.compared).sum();

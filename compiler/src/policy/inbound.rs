@@ -44,13 +44,24 @@ impl Table {
         self.by_target.candidates(labels, &mut found);
         found.sort_unstable();
         let rules = found.into_iter().filter_map(|rule| self.rules.get(rule));
-        let mut rules: Vec<&Rule> = rules.filter(holds).collect();
-        rules.sort_by_key(|rule| breadth(rule.peer.as_ref()));
-        Inbound { table: self, rules }
+        Inbound::new(self, rules.filter(holds))
+    }
+
+    /// The rules of all policies, whatever they apply to.
+    #[cfg(test)]
+    pub(crate) fn every_rule(&self) -> Inbound<'_> {
+        Inbound::new(self, self.rules.iter())
     }
 }
 
 impl<'a> Inbound<'a> {
+    /// Of rules from the weakest policy to the strongest.
+    fn new(table: &'a Table, rules: impl Iterator<Item = &'a Rule>) -> Self {
+        let mut rules: Vec<&Rule> = rules.collect();
+        rules.sort_by_key(|rule| breadth(rule.peer.as_ref()));
+        Self { table, rules }
+    }
+
     /// What holds for every peer.
     pub(crate) fn base(&self) -> Merged {
         let everybody = self.rules.iter().filter(|rule| rule.peer.is_none());

@@ -1,4 +1,4 @@
-//! `matchedpolicies-fromrules`: the rules for each inbound, listeners between zones among them.
+//! `matchedpolicies-fromrules`: the rules for each inbound, listeners between zones among them; `inbound-rules`: their order alone.
 //!
 //! Never merges: rules stand one by one.
 
@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::diag::Pointer;
 use crate::policy::applies::Subject;
-use crate::policy::inbound::{Rule, read_match};
+use crate::policy::inbound::{Inbound, Rule, read_match};
 
 use super::corpus::{Given, documents, given, golden, normal, sections, table, text, world};
 use super::same;
 
-/// By address: whom a rule is about, its conf, its document and its place there.
-type Rules = BTreeMap<String, Vec<(String, Value, String, u64)>>;
+/// Whom a rule is about, its conf, its document and its place there.
+type Told = (String, Value, String, u64);
 
 pub(super) fn rules(case: &Path) -> Result<(), String> {
     let dataplane = documents(case, "dataplane.yaml").remove(0);
@@ -29,30 +29,46 @@ pub(super) fn rules(case: &Path) -> Result<(), String> {
         meta: &proxy.meta,
         sections: &names,
     };
-    let mut found = Rules::new();
+    let mut found = BTreeMap::new();
     for (name, address) in &sections {
-        let inbound = table.inbound(&subject, name);
-        let rule = |rule: &&Rule| {
-            let by = inbound.source(rule, &Pointer::default()).unwrap();
-            let index = u64::try_from(rule.strength.position).unwrap();
-            let peer = format!("{:?}", rule.peer);
-            (
-                peer,
-                normal(&rule.conf.to_value()),
-                by.resource.to_string(),
-                index,
-            )
-        };
-        let rules: Vec<_> = inbound.rules.iter().map(rule).collect();
+        let rules = ours(&table.inbound(&subject, name));
         if !rules.is_empty() {
             found.insert(address.clone(), rules);
         }
     }
-    same(&found, &expected(&golden(case)))
+    let golden = golden(case);
+    let inbounds = golden["InboundRules"].as_object().into_iter().flatten();
+    let expected: BTreeMap<String, Vec<Told>> = inbounds
+        .map(|(address, rules)| (address.clone(), theirs(rules)))
+        .collect();
+    same(&found, &expected)
 }
 
-fn expected(golden: &Value) -> Rules {
-    let rule = |rule: &Value| {
+/// The rules of all policies of a case, in the order in which they are tried, whatever proxy they select.
+pub(super) fn order(case: &Path) -> Result<(), String> {
+    let world = world(case, "input.yaml", &[]);
+    let policies: Vec<&Given> = world.iter().collect();
+    same(
+        &ours(&table(&world, &policies).every_rule()),
+        &theirs(&golden(case)),
+    )
+}
+
+fn ours(inbound: &Inbound<'_>) -> Vec<Told> {
+    let told = |rule: &&Rule| {
+        let by = inbound.source(rule, &Pointer::default()).unwrap();
+        (
+            format!("{:?}", rule.peer),
+            normal(&rule.conf.to_value()),
+            by.resource.to_string(),
+            u64::try_from(rule.strength.position).unwrap(),
+        )
+    };
+    inbound.rules.iter().map(told).collect()
+}
+
+fn theirs(rules: &Value) -> Vec<Told> {
+    let told = |rule: &Value| {
         let origin = &rule["origin"];
         let peer = rule
             .get("match")
@@ -61,10 +77,5 @@ fn expected(golden: &Value) -> Rules {
         let kri = text(&origin["Resource"], "kri");
         (format!("{peer:?}"), normal(&rule["conf"]), kri, index)
     };
-    let inbounds = golden["InboundRules"].as_object().into_iter().flatten();
-    let inbound = |(address, rules): (&String, &Value)| {
-        let rules = rules.as_array().unwrap().iter().map(rule);
-        (address.clone(), rules.collect())
-    };
-    inbounds.map(inbound).collect()
+    rules.as_array().into_iter().flatten().map(told).collect()
 }
