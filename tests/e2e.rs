@@ -21,6 +21,7 @@ mod e2e {
     mod permissions;
     mod protocols;
     mod rate_limit;
+    mod refusals;
     mod remote;
     mod retries;
     mod rotation;

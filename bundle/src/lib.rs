@@ -17,6 +17,7 @@ pub mod duration;
 mod key;
 pub mod kri;
 pub mod origin;
+mod refusal;
 pub mod resource;
 pub mod spiffe;
 
@@ -30,5 +31,6 @@ pub use duration::Duration;
 pub use key::{Key, MalformedKey};
 pub use kri::Kri;
 pub use origin::{Origin, Sourced};
+pub use refusal::{MalformedNote, REFUSAL_HEADER, RefusalNote};
 pub use resource::Resource;
 pub use spiffe::{SpiffeId, TrustDomain};

@@ -21,6 +21,7 @@ mod page;
 mod policies;
 mod proxy;
 mod proxy_wide;
+mod refused;
 mod retry;
 mod routes;
 mod shadow;
@@ -44,6 +45,7 @@ use dataplanes::Dataplanes;
 use page::Page;
 
 pub use explain::{Edge, Question, edge, explain};
+pub use refused::{refusals, refused};
 pub use snapshot::{SNAPSHOT, snapshots};
 
 /// For whom.

@@ -87,6 +87,9 @@ async fn serve(
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new());
     let plane = Arc::new(DataPlane::start(Arc::clone(&metrics), data));
+    if arguments.hide_refusals {
+        plane.hide_refusals();
+    }
     let view = watch::Sender::new(View::default());
 
     let admin = Arc::new(Admin::new(view.subscribe(), metrics));

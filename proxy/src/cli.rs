@@ -63,6 +63,11 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
 
+    /// Leave `x-mesh-refusal` out of responses: for a proxy at an edge, whose clients shall not read the names of policies
+    /// and files. The log names them as before.
+    #[arg(long, env = "MESH_HIDE_REFUSALS")]
+    pub(crate) hide_refusals: bool,
+
     /// How logs look on stderr.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,

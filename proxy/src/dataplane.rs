@@ -65,6 +65,11 @@ impl DataPlane {
         }
     }
 
+    /// For a proxy at an edge, where who is refused shall not read what the repository holds.
+    pub fn hide_refusals(&self) {
+        self.shared.hide_refusals();
+    }
+
     /// Makes a table the one that everything is decided with, and opens and closes listeners to match.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod pace;
 mod recorded;
 mod scan;
 mod serve;
+mod timers;
 mod tries;
 mod upgrade;
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use mesh_bundle::decide::{Admission, Peer, Verdict, admit};
-use mesh_bundle::{Kri, Origin};
+use mesh_bundle::{Kri, Origin, RefusalNote};
 
 use crate::account::Refused;
 use crate::metrics::{Direction, RequestStats};
@@ -190,23 +190,49 @@ impl Session {
         }
     }
 
+    /// The section name of the inbound, or the destination, while it is configured.
+    fn place<'a>(&self, table: &'a Table) -> Option<&'a str> {
+        match self.direction {
+            Direction::Inbound => {
+                let inbound = table.inbounds.get(&self.bind);
+                inbound.map(|inbound| inbound.name.as_str())
+            }
+            Direction::Outbound => {
+                let outbound = table.outbounds.get(&self.bind);
+                outbound.map(|outbound| &*outbound.destination.label)
+            }
+        }
+    }
+
+    /// What the other end is told of a refusal; `None` where this proxy stands at an edge.
+    pub(crate) fn note(
+        &self,
+        refusal: Refusal,
+        origin: Option<&Origin>,
+        table: &Table,
+    ) -> Option<RefusalNote> {
+        if self.shared.hides_refusals() {
+            return None;
+        }
+        let mut note = RefusalNote::of(refusal.row().label);
+        let place = self.place(table).map(str::to_owned);
+        match self.direction {
+            Direction::Inbound => note.inbound = place,
+            Direction::Outbound => note.destination = place,
+        }
+        note.revision = Some(table.revision.to_string());
+        Some(origin.into_iter().fold(note, RefusalNote::caused_by))
+    }
+
     /// Tells of a refusal.
     pub(crate) fn refused(&self, refusal: Refusal, origin: Option<&Origin>, table: &Table) {
-        let (inbound, outbound) = (
-            table.inbounds.get(&self.bind),
-            table.outbounds.get(&self.bind),
-        );
-        let place = match self.direction {
-            Direction::Inbound => inbound.map(|inbound| inbound.name.as_str()),
-            Direction::Outbound => outbound.map(|outbound| &*outbound.destination.label),
-        };
         Refused {
             direction: self.direction,
             refusal,
             reason: None,
             remote: None,
             peer: self.peer_id(),
-            place: place.unwrap_or_default(),
+            place: self.place(table).unwrap_or_default(),
             origin,
             revision: &table.revision,
         }

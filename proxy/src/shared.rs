@@ -3,7 +3,7 @@
 //! Never changes a table: it is swapped, with one pointer, and those who hold the old one finish what they began.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     /// Requests, and connections that are no HTTP: what a drain waits for. How many are under way, and above that how many
     /// have begun: one number, as it is counted for each request.
     traffic: AtomicU64,
+    hides_refusals: AtomicBool,
 }
 
 /// What [`Shared::begin`] adds: one that is under way, and one that has begun.
@@ -83,6 +84,7 @@ impl Shared {
             metrics,
             room: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
             traffic: AtomicU64::new(0),
+            hides_refusals: AtomicBool::new(false),
         }
     }
 
@@ -112,6 +114,15 @@ impl Shared {
     /// Equal at two moments: nothing has begun or ended between them.
     pub(crate) fn traffic(&self) -> Traffic {
         Traffic(self.traffic.load(Ordering::Acquire))
+    }
+
+    /// From now on responses do not say what refused a request, nor what another proxy said of it.
+    pub(crate) fn hide_refusals(&self) {
+        self.hides_refusals.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn hides_refusals(&self) -> bool {
+        self.hides_refusals.load(Ordering::Relaxed)
     }
 
     pub(crate) fn news(&self) -> watch::Receiver<Phase> {

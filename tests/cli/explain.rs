@@ -25,6 +25,26 @@ fn an_unknown_code_is_named_with_the_nearest() {
     ran.exits(2).complains("did you mean `dangling-ref`?");
 }
 
+#[test]
+fn what_a_proxy_said_is_explained_with_the_line_that_it_names() {
+    let repo = shop();
+    let pasted = "x-mesh-refusal: permission;inbound=\"http\";origin=\"permission.yaml:13\";revision=\"0123\"";
+    repo.meshc(&["explain", pasted])
+        .exits(0)
+        .says("refused: permission")
+        .says("no MeshTrafficPermission permits this client")
+        .says("permission.yaml:13")
+        .says("| ")
+        .says("spiffeID:");
+    // Nothing that is not the repository's is shown.
+    repo.meshc(&["explain", "permission;origin=\"/etc/passwd:1\""])
+        .exits(0)
+        .says("no such line here");
+    repo.meshc(&["explain", "permision;inbound=\"http\""])
+        .exits(2)
+        .complains("did you mean `permission`?");
+}
+
 /// The shop in parts, so that a test can change one.
 fn shop() -> Repo {
     Repo::shop_without(&["timeouts.yaml"])

@@ -87,3 +87,27 @@ fn a_code_without_a_page_is_found() {
     assert_eq!(complaints(&codes, std::slice::from_ref(&page)).len(), 0);
     assert_eq!(complaints(&BTreeSet::new(), &[page]).len(), 1);
 }
+
+/// The labels of the table, as each row begins with its own.
+fn labels(table: &str) -> BTreeSet<String> {
+    let rows = table.split("row(").skip(1);
+    let label = |row: &str| {
+        Some(
+            row.trim_start()
+                .strip_prefix('"')?
+                .split_once('"')?
+                .0
+                .to_owned(),
+        )
+    };
+    rows.filter_map(label).collect()
+}
+
+#[test]
+fn meshc_knows_every_refusal_of_a_proxy() {
+    let table = include_str!("../../proxy/src/refusal.rs");
+    let told: BTreeSet<String> = mesh_compiler::inspect::refusals()
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(labels(table), told);
+}

@@ -1,4 +1,5 @@
-//! `meshc explain`: the page of a code; or why a request is allowed, denied or routed as it is.
+//! `meshc explain`: the page of a code; what a proxy meant that refused a request; or why a request is allowed, denied or
+//! routed as it is.
 //!
 //! Never says what a repository with errors would do: no proxy will ever have it.
 
@@ -6,9 +7,10 @@ use std::path::PathBuf;
 
 use anyhow::{anyhow, bail, ensure};
 use clap::Args;
+use mesh_bundle::RefusalNote;
 
 use super::form::FormArg;
-use super::open::AtArgs;
+use super::open::{AtArgs, Opened};
 use super::output::Output;
 use super::{Outcome, SettingsArgs, open};
 use crate::Compiler;
@@ -16,28 +18,24 @@ use crate::diag::codes;
 use crate::flow::Asked;
 use crate::inspect::{self, Question};
 use crate::similar;
+use crate::world::World;
 
 /// The arguments.
 #[derive(Debug, Args)]
 #[command(override_usage = "meshc explain [CODE]
+       meshc explain <X-MESH-REFUSAL> [OPTIONS]
        meshc explain --from <WHO> --to <WHAT> [METHOD PATH] [OPTIONS]")]
 pub(super) struct Explain {
-    /// A code, as it stands in brackets: `dangling-ref`. With `--from` and `--to`, the method and the path of a request:
+    /// A code, as it stands in brackets: `dangling-ref`; or what a response has in `x-mesh-refusal`. With `--from` and `--to`, the method and the path of a request:
     /// `GET /orders`. Without both, all codes are listed, or a connection is asked about.
-    #[arg(value_name = "CODE | METHOD PATH", num_args = 0..=2)]
+    #[arg(value_name = "CODE | X-MESH-REFUSAL | METHOD PATH", num_args = 0..=2)]
     words: Vec<String>,
 
     #[command(flatten)]
     way: WayArgs,
 
     /// The directory that holds the documents.
-    #[arg(
-        short = 'C',
-        long,
-        value_name = "DIRECTORY",
-        default_value = ".",
-        requires = "from"
-    )]
+    #[arg(short = 'C', long, value_name = "DIRECTORY", default_value = ".")]
     path: PathBuf,
 
     /// For people or for programs.
@@ -108,10 +106,36 @@ impl Explain {
             output.tell(info.page)?;
             return Ok(Outcome::Clean);
         }
-        match similar::nearest(code, codes().iter().map(|info| info.code.0)) {
+        if let Some(text) = self.refusal(code)? {
+            output.tell(&text)?;
+            return Ok(Outcome::Clean);
+        }
+        let known = codes().iter().map(|info| info.code.0);
+        let word = code.split_once(';').map_or(code.as_str(), |(code, _)| code);
+        match similar::nearest(word, known.chain(inspect::refusals())) {
             Some(near) => bail!("there is no code `{code}`; did you mean `{near}`?"),
             None => bail!("there is no code `{code}`; `meshc explain` lists all"),
         }
+    }
+
+    /// What a proxy said of a request that it refused, explained; `None` where the word is nothing of that.
+    fn refusal(&self, word: &str) -> Result<Option<String>, anyhow::Error> {
+        let Ok(note) = word.parse::<RefusalNote>() else {
+            return Ok(None);
+        };
+        let opened = self.world_of(&note)?;
+        let world = opened.as_ref().map(|opened| opened.world() as &dyn World);
+        Ok(inspect::refused(&note, world))
+    }
+
+    /// The repository as the proxy obeyed it, where it is here; otherwise as it is now.
+    fn world_of(&self, note: &RefusalNote) -> Result<Option<Opened>, anyhow::Error> {
+        if note.line().is_none() {
+            return Ok(None);
+        }
+        let open = |at: &AtArgs| open::open_at(&self.path, at, &self.settings);
+        let obeyed = open(&self.at.or(note.revision.clone()));
+        obeyed.or_else(|_| open(&self.at)).map(Some)
     }
 
     fn request(&self, from: &str, to: &str, output: &mut Output) -> Result<Outcome, anyhow::Error> {

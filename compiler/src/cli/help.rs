@@ -72,6 +72,7 @@ meshc snapshot check                          for a pipeline: exit code 1, with 
     (
         "explain",
         "meshc explain dangling-ref                      a code that check printed
+meshc explain 'permission;inbound=\"http\"'        what a proxy says in x-mesh-refusal
 meshc explain --from web --to api GET /orders   every step of a request, with the line that says so",
     ),
     (

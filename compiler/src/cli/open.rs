@@ -45,6 +45,15 @@ pub(super) struct AtArgs {
     at: Option<String>,
 }
 
+impl AtArgs {
+    /// This revision, where the command line names none.
+    pub(super) fn or(&self, revision: Option<String>) -> Self {
+        Self {
+            at: self.at.clone().or(revision),
+        }
+    }
+}
+
 /// What a document without a place is called.
 const NAMELESS: &str = "stdin.yaml";
 

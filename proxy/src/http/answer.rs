@@ -1,9 +1,11 @@
 //! Answers that this proxy gives itself: refusals, in the form that the client understands, and redirects.
 //!
-//! Never tells a client why beyond its row of the table: the reason is in the log, with its origin.
+//! Never tells a client of another request than its own, and at an edge nothing beyond the row of the table: the reason is
+//! in the log, with its origin.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use mesh_bundle::{REFUSAL_HEADER, RefusalNote};
 
 use super::body::Body;
 use crate::refusal::Refusal;
@@ -44,6 +46,15 @@ pub(super) fn refuse(refusal: Refusal, grpc: bool) -> Response<Body> {
         headers.insert(header::CONNECTION, text("close"));
     }
     response
+}
+
+/// Says what refused the request, so that whoever reads it knows where to look.
+pub(super) fn explain(response: &mut Response<Body>, note: Option<RefusalNote>) {
+    if let Some(note) = note
+        && let Ok(note) = HeaderValue::try_from(note.to_string())
+    {
+        response.headers_mut().insert(REFUSAL_HEADER, note);
+    }
 }
 
 /// Makes the answer to an injected fault one of this status.

@@ -12,9 +12,10 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
-use super::exchange::{Ending, Watchdog};
+use super::exchange::Ending;
 use super::pace::Pace;
 use super::recorded::Reading;
+use super::timers::Watchdog;
 use crate::refusal::Refusal;
 use crate::tcp::Activity;
 use crate::upstream::{Lease, Place, Slot};

@@ -2,7 +2,6 @@
 //!
 //! Never asks for the time on its own when nothing happens: one timer waits for the next limit.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,14 +10,14 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use mesh_bundle::Origin;
 use mesh_bundle::resource::{ConnectionLimits, RequestRetry};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use mesh_bundle::{Origin, REFUSAL_HEADER};
+use tokio::time::Instant;
 
 use super::body::Counted;
 use super::pace::Pace;
 use super::serve::{Busy, Connection};
+use super::timers::{Timers, watchdog};
 use super::tries::{Again, send_until_answered};
 use super::upgrade::Switch;
 use super::{Body, answer, head};
@@ -28,71 +27,6 @@ use crate::refusal::Refusal;
 use crate::table::{Instance, Table};
 use crate::tcp::Activity;
 use crate::upstream::{Answer, Lease, Load, Outgoing, Place, Trying, Upstreams, Via};
-
-/// Resolves when the request must end.
-pub(crate) type Watchdog = Pin<Box<dyn Future<Output = Refusal> + Send>>;
-
-/// The limits of one request; `None` is none.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Limits {
-    pub(super) request: Option<Duration>,
-    pub(super) stream_idle: Option<Duration>,
-    pub(super) max_stream: Option<Duration>,
-}
-
-/// Watches over one request. `revoked` holds the serial of the last table that refuses the peer: one later than the table
-/// that permitted this request ends it.
-pub(super) fn watchdog(
-    limits: Limits,
-    activity: Arc<Activity>,
-    mut revoked: watch::Receiver<u64>,
-    permitted_by: u64,
-) -> Watchdog {
-    Box::pin(async move {
-        let began = activity.began();
-        let fixed = [
-            (limits.request, Refusal::RequestTimeout),
-            (limits.max_stream, Refusal::MaxStream),
-        ];
-        let fixed = fixed
-            .into_iter()
-            .filter_map(|(limit, refusal)| Some((began + limit?, refusal)))
-            .min_by_key(|(deadline, _)| *deadline);
-        let revoked = async {
-            // Without a connection there is nobody to tell, and the request goes with it.
-            if revoked
-                .wait_for(|serial| *serial > permitted_by)
-                .await
-                .is_err()
-            {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            () = revoked => Refusal::Revoked,
-            refusal = alarm(fixed, limits.stream_idle, &activity) => refusal,
-        }
-    })
-}
-
-/// Waits for whichever limit comes first.
-async fn alarm(
-    fixed: Option<(Instant, Refusal)>,
-    idle: Option<Duration>,
-    activity: &Activity,
-) -> Refusal {
-    loop {
-        let idle = idle.map(|limit| (activity.last() + limit, Refusal::StreamIdle));
-        let next = [fixed, idle].into_iter().flatten();
-        let Some((deadline, refusal)) = next.min_by_key(|(deadline, _)| *deadline) else {
-            return std::future::pending().await;
-        };
-        if deadline <= Instant::now() {
-            return refusal;
-        }
-        sleep_until(deadline).await;
-    }
-}
 
 /// Counts a request when it ends, however it ends.
 #[derive(Debug)]
@@ -164,7 +98,7 @@ pub(super) struct Rest {
 /// How a request is sent on.
 pub(super) struct Plan<'a> {
     pub(super) via: Via<'a>,
-    pub(super) limits: Limits,
+    pub(super) timers: Timers<'a>,
     /// When it is sent again.
     pub(super) retry: Option<&'a RequestRetry>,
     /// What is under way to the same place, and how much may be.
@@ -180,6 +114,16 @@ pub(super) struct Plan<'a> {
 }
 
 impl Plan<'_> {
+    /// The line that made the request end so: that of the limit that was reached, or that of the route.
+    fn cause(&self, refusal: Refusal) -> Option<&Origin> {
+        let tried = || self.retry?.per_try_timeout.origin.as_ref();
+        let limit = match refusal {
+            Refusal::TryTimeout => tried(),
+            _ => self.timers.cause(refusal),
+        };
+        limit.or(self.origin)
+    }
+
     async fn send<'i, I>(
         &self,
         upstreams: &Upstreams,
@@ -251,6 +195,8 @@ impl<'c> Begun<'c> {
             .refused(refusal, origin, &self.table);
         let mut response = answer::refuse(refusal, self.grpc);
         change(&mut response);
+        let note = self.connection.session.note(refusal, origin, &self.table);
+        answer::explain(&mut response, note);
         if let Some(stats) = stats {
             let (code, flag) = (response.status().as_u16(), refusal.row().flag);
             stats.ended(code, flag, self.activity.began().elapsed());
@@ -302,7 +248,7 @@ impl<'c> Begun<'c> {
         }
         let activity = Arc::clone(&self.activity);
         let revoked = self.connection.revoked.subscribe();
-        let mut watchdog = watchdog(plan.limits, activity, revoked, self.table.serial);
+        let mut watchdog = watchdog(&plan.timers, activity, revoked, self.table.serial);
         let upstreams = &self.connection.session.shared.upstreams;
         let trying = Trying::default();
         let via = plan.via.noting(&trying);
@@ -326,7 +272,8 @@ impl<'c> Begun<'c> {
                     true => Refusal::BadRequest,
                     false => why,
                 };
-                return Err(self.refuse(why, plan.origin, Some(plan.stats)));
+                let origin = plan.cause(why);
+                return Err(self.refuse(why, origin, Some(plan.stats)));
             }
         };
         self.activity.touch();
@@ -342,6 +289,9 @@ impl<'c> Begun<'c> {
         }
         let (mut parts, body) = response.into_parts();
         head::response(&mut parts.headers);
+        if self.connection.session.shared.hides_refusals() {
+            parts.headers.remove(REFUSAL_HEADER);
+        }
         let (stats, code) = (Arc::clone(plan.stats), parts.status.as_u16());
         let ending = Ending::new(stats, self.activity.began(), code, self.rest);
         let pace = plan.bits_per_second.map(Pace::new);

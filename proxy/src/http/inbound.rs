@@ -13,9 +13,10 @@ use mesh_bundle::decide::{faults, limits, normalise, request_limit};
 use mesh_bundle::resource::{HeaderPair, HttpRateLimit, TlsMode};
 use tokio::time::sleep;
 
-use super::exchange::{Begun, Limits, Plan, target};
+use super::exchange::{Begun, Plan, target};
 use super::head::{self, CLIENT_CERT};
 use super::serve::{Busy, Connection};
+use super::timers::Timers;
 use super::{Body, RequestBody, answer};
 use crate::access_log::{self, RequestHead};
 use crate::dice::roll;
@@ -69,16 +70,16 @@ pub(super) async fn answer(
         return begun.refuse_as(Refusal::RateLimit, origin, Some(stats), change);
     }
     let timeouts = limits(&inbound.policy, &peer);
-    let limits = Limits {
-        request: timeouts.request.value.limit(),
-        stream_idle: timeouts.stream_idle.value.limit(),
-        max_stream: inbound.policy.timeouts.max_stream.value.limit(),
+    let timers = Timers {
+        request: timeouts.request,
+        stream_idle: timeouts.stream_idle,
+        max_stream: &inbound.policy.timeouts.max_stream,
     };
     let upstreams = &connection.session.shared.upstreams;
     let load = upstreams.load_of(&inbound.label, &inbound.load);
     let plan = Plan {
         via: Via::workload(inbound).within(load, &inbound.limits),
-        limits,
+        timers,
         retry: None,
         load,
         most: &inbound.limits,

@@ -16,9 +16,10 @@ use mesh_bundle::decide::{
     rewrite_path,
 };
 
-use super::exchange::{Begun, Limits, Plan, target};
+use super::exchange::{Begun, Plan, target};
 use super::head::{self, Head};
 use super::serve::{Busy, Connection};
+use super::timers::Timers;
 use super::{Body, RequestBody, answer, mirror};
 use crate::access_log::{self, RequestHead};
 use crate::dice::roll;
@@ -182,10 +183,10 @@ fn plan<'a>(
     let timeouts = &routed.entry.timeouts;
     Plan {
         via: Via::cluster(cluster).within(load, &cluster.limits),
-        limits: Limits {
-            request: timeouts.request.value.limit(),
-            stream_idle: timeouts.stream_idle.value.limit(),
-            max_stream: timeouts.max_stream.value.limit(),
+        timers: Timers {
+            request: &timeouts.request,
+            stream_idle: &timeouts.stream_idle,
+            max_stream: &timeouts.max_stream,
         },
         retry: routed.entry.retry.as_ref(),
         load,
