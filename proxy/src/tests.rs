@@ -16,5 +16,6 @@ mod pki;
 mod rejected;
 pub(crate) mod site;
 mod smuggling;
+mod thousand;
 mod traffic;
 mod wire;

@@ -276,10 +276,22 @@ impl Upstreams {
                 });
                 if key.kind == Kind::Mesh && !same_identity {
                     pool.retire();
+                    *pool = Arc::new(pool.renewed());
                 }
-                key.kind != Kind::Mesh || same_identity
+                true
             }
         });
+        // Who is known to be unwell is so from the first request on that looks at the new table.
+        for cluster in &table.clusters {
+            let via = Via::cluster(cluster);
+            for instance in &cluster.instances {
+                if let Ok(key) = via.key(instance)
+                    && let Some(pool) = pools.get(&key)
+                {
+                    instance.pool.get_or_init(|| Arc::clone(pool));
+                }
+            }
+        }
     }
 
     /// A connection that is nobody else's.

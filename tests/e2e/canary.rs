@@ -1,6 +1,6 @@
 //! A split is what the commit says, and moves without a failed request.
 
-use mesh_tests::{Load, Mesh, Tally};
+use mesh_tests::{Client, Load, Mesh, Tally};
 
 /// Five standard deviations of a fair draw: one run in a million is outside.
 fn assert_share(tally: &Tally, workload: &str, share: f64) {
@@ -46,11 +46,14 @@ async fn a_commit_moves_the_split_and_no_request_fails() {
 }
 
 #[tokio::test]
-async fn twenty_commits_in_a_row_cost_no_request() {
+async fn forty_commits_in_a_row_cost_no_request() {
     let mesh = Mesh::from_example("shop").await;
-    let load = Load::start(mesh.client("web-1", "api"), "/", 4);
-    load.more(50).await;
-    for step in 1..=20 {
+    let to = mesh.outbound("web-1", "api");
+    let loads = [Client::http1(to), Client::http2(to)].map(|client| Load::start(client, "/", 3));
+    for load in &loads {
+        load.more(50).await;
+    }
+    for step in 1..=40 {
         let text = mesh.repo().read("api/canary.yaml");
         let text = text.replace(
             &format!("weight: {}", 9 + step),
@@ -58,6 +61,11 @@ async fn twenty_commits_in_a_row_cost_no_request() {
         );
         mesh.commit("api/canary.yaml", &text).await;
     }
-    load.more(50).await;
-    load.stop().await.assert_none_failed();
+    for load in loads {
+        load.more(50).await;
+        let tally = load.stop().await;
+        tally.assert_none_failed();
+        // Not one connection was closed.
+        assert_eq!(tally.connections, 3);
+    }
 }

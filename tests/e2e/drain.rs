@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mesh_tests::{Load, Mesh, Options};
+use mesh_tests::{Client, Load, Mesh, Options};
 
 /// Both instances of the API behind one service, without a split between them.
 async fn two_instances() -> Mesh {
@@ -34,6 +34,28 @@ async fn a_server_that_stops_is_missed_by_nobody() {
     let arrived = mesh.workload("api-2").arrived();
     mesh.workload("api-2").arrives_after(arrived).await;
     load.stop().await.assert_none_failed();
+}
+
+#[tokio::test]
+async fn a_rolling_restart_loses_no_request() {
+    let mesh = two_instances().await;
+    let to = mesh.outbound("web-1", "api");
+    let loads = [Client::http1(to), Client::http2(to)].map(|client| Load::start(client, "/", 4));
+    for name in ["api-1", "api-2"] {
+        let process = mesh.proxy(name).process();
+        process.terminate();
+        assert!(process.exited().await.success(), "{}", process.log());
+        // The next one goes when this one serves again.
+        let arrived = mesh.workload(name).arrived();
+        mesh.proxy(name).start().await;
+        mesh.workload(name).arrives_after(arrived).await;
+    }
+    for load in loads {
+        load.more(100).await;
+        let tally = load.stop().await;
+        tally.assert_none_failed();
+        assert!(tally.by["api-1"] > 0 && tally.by["api-2"] > 0, "{tally:?}");
+    }
 }
 
 #[tokio::test]

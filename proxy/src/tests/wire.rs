@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
 
 use super::site::address;
 
@@ -77,6 +78,21 @@ impl Body for Stalled {
             false => Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"tick"))))),
             true => Poll::Pending,
         }
+    }
+}
+
+/// A body whose frames come from elsewhere.
+pub(crate) struct Piped(pub(crate) mpsc::Receiver<Frame<Bytes>>);
+
+impl Body for Piped {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.poll_recv(cx).map(|frame| frame.map(Ok))
     }
 }
 

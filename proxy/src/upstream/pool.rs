@@ -43,8 +43,8 @@ pub(crate) struct Pool {
     tunnels: AtomicBool,
     open: AtomicUsize,
     requests: Arc<Count>,
-    pub(crate) health: Health,
-    pub(crate) findings: Findings,
+    pub(crate) health: Arc<Health>,
+    pub(crate) findings: Arc<Findings>,
     failed: Mutex<Option<(Instant, Refusal)>>,
     retired: AtomicBool,
 }
@@ -153,10 +153,20 @@ impl Pool {
             tunnels: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             requests: Arc::default(),
-            health: Health::default(),
-            findings: Findings::default(),
+            health: Arc::default(),
+            findings: Arc::default(),
             failed: Mutex::default(),
             retired: AtomicBool::new(false),
+        }
+    }
+
+    /// One without connections, which knows of its instance what this one does.
+    pub(super) fn renewed(&self) -> Self {
+        Self {
+            requests: Arc::clone(&self.requests),
+            health: Arc::clone(&self.health),
+            findings: Arc::clone(&self.findings),
+            ..Self::new(self.key.clone())
         }
     }
 
