@@ -117,7 +117,7 @@ fn change_client(config: &mut ProxyConfig, turn: usize, more: SocketAddr) {
         2 => {
             let mut breaker = CircuitBreaker::default();
             breaker.limits.max_requests = Sourced::built_in(100 + turn as u32 % 5);
-            breaker.outlier_detection = (turn % 4 == 0).then(|| {
+            breaker.outlier_detection = turn.is_multiple_of(4).then(|| {
                 let detectors = Detectors {
                     total_failures: Some(Sourced::built_in(3)),
                     ..Detectors::default()
@@ -172,7 +172,7 @@ async fn change_server(api: &mut Node, turn: usize) {
 }
 
 async fn change(site: &mut Site, turn: usize, more: SocketAddr) {
-    if turn % 2 == 0 {
+    if turn.is_multiple_of(2) {
         return change_server(&mut site.api, turn).await;
     }
     // An instance comes back under another name; and now and then there is a new certificate.
