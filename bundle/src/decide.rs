@@ -30,7 +30,7 @@ pub use path::{BadPath, NormalPath, normalise};
 pub use peer::Peer;
 pub use permit::{Verdict, permit};
 pub use rate_limit::{Bucket, Limited, connection_limit, request_limit};
-pub use retry::{Outcome, is_retriable, wait};
+pub use retry::{CompiledRetry, Outcome, asked_wait, is_retriable, wait};
 pub use rewrite::{location, rewrite_path};
 pub use route::{BadPattern, CompiledRoute, Request, RouteTable};
 pub use split::{Choice, choose};

@@ -17,7 +17,7 @@ mod metrics;
 mod outbound;
 mod passthrough;
 pub(crate) mod rate_limit;
-mod retry;
+pub(crate) mod retry;
 pub(crate) mod route;
 mod shared;
 mod timeouts;

@@ -23,6 +23,7 @@ use crate::index::Carriers;
 use crate::kinds::{Resource, Spec};
 use crate::lookup::Lookup;
 use crate::lower::load_balancing::compared;
+use crate::lower::retry;
 use crate::model::{Meta, Settings};
 use crate::policy::Source;
 use crate::service::{Instance, Service};
@@ -184,8 +185,9 @@ impl MeshView {
         let frame = (&*self.frame, stale.all);
         self.policies
             .update(&self.documents, frame, changes, around.settings);
-        let confs = self.policies.load_balancing.confs();
-        let compared: BTreeSet<String> = confs.flat_map(compared).map(str::to_owned).collect();
+        let near = self.policies.load_balancing.confs().flat_map(compared);
+        let passed_over = self.policies.retry.confs().flat_map(retry::compared);
+        let compared: BTreeSet<String> = near.chain(passed_over).map(str::to_owned).collect();
         // What it makes of a proxy is looked at with each permission.
         stale.findings |= changes.touch("mtls");
         if self.compared != compared {

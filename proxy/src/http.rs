@@ -13,6 +13,7 @@ mod outbound;
 mod pace;
 mod recorded;
 mod scan;
+mod selection;
 mod serve;
 mod timers;
 mod tries;

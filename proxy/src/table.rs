@@ -13,10 +13,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
-use mesh_bundle::decide::RouteTable;
+use mesh_bundle::decide::{CompiledRetry, RouteTable};
 use mesh_bundle::resource::{
     ConnectionLimits, Destination, HashPolicy, HealthCheck, Inbound, InboundPolicy,
-    IndependentRule, OutlierDetection, Protocol, RequestRetry, TcpRoute, Timeouts,
+    IndependentRule, OutlierDetection, Protocol, TcpRoute, Timeouts,
 };
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
@@ -32,7 +32,7 @@ use crate::world::{Rejected, World};
 pub(crate) use filter::{HeaderEdit, Step};
 
 /// Instances that one request may try.
-const MOST_INSTANCES: usize = 3;
+pub(crate) const MOST_INSTANCES: usize = 3;
 
 /// What a data plane applies.
 #[derive(Debug, Default)]
@@ -113,7 +113,7 @@ pub(crate) struct RouteEntry {
     pub(crate) steps: Vec<Step>,
     pub(crate) backends: Vec<Backend>,
     pub(crate) timeouts: Timeouts,
-    pub(crate) retry: Option<RequestRetry>,
+    pub(crate) retry: Option<CompiledRetry>,
     pub(crate) hash_policies: Vec<HashPolicy>,
     pub(crate) stats: OnceLock<Arc<RequestStats>>,
     /// Set where a policy names this route.
@@ -174,6 +174,8 @@ pub(crate) struct Instance {
     pub(crate) authority: Option<HeaderValue>,
     /// `host:port`.
     pub(crate) label: Arc<str>,
+    /// Those that are asked about, which are few.
+    pub(crate) labels: Arc<BTreeMap<String, String>>,
     pub(crate) pool: OnceLock<Arc<Pool>>,
 }
 
@@ -203,6 +205,11 @@ impl ClusterTable {
     /// The instances that a request may try, in this order: those that could not be reached a moment ago last, those that
     /// are left out not at all, unless so many are that all are used.
     pub(crate) fn in_turn(&self, hash: Option<u64>) -> impl Iterator<Item = &Instance> + Clone {
+        self.usable(hash).take(MOST_INSTANCES)
+    }
+
+    /// All of them, as far as any request may try them.
+    pub(crate) fn usable(&self, hash: Option<u64>) -> impl Iterator<Item = &Instance> + Clone {
         let panics = self.balance.panics(&self.instances);
         let check = self.health_check.as_ref();
         let none = panics && check.is_some_and(|check| check.fail_traffic_on_panic.value);
@@ -211,7 +218,7 @@ impl ClusterTable {
         let usable = order.filter(move |instance| !out(instance));
         let well = usable.clone().filter(|instance| !instance.is_shunned());
         let rest = usable.filter(|instance| instance.is_shunned());
-        well.chain(rest).take(MOST_INSTANCES)
+        well.chain(rest)
     }
 }
 
@@ -227,6 +234,7 @@ impl Instance {
             weight: 1,
             authority: None,
             label,
+            labels: Arc::default(),
             pool: OnceLock::new(),
         }
     }

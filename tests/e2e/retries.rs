@@ -111,6 +111,117 @@ async fn one_try_has_its_own_time() {
 }
 
 #[tokio::test]
+async fn headers_of_a_response_are_reason_enough() {
+    let mesh = shop("{numRetries: 3, backOff: {baseInterval: 1ms}, retryOn: [ConnectFailure], retriableResponseHeaders: [{name: x-busy, type: RegularExpression, value: '[1-9]'}]}").await;
+    let client = mesh.client("web-1", "api");
+    let workload = mesh.workload("api-1");
+    let answer = client.get("/told/200/2/x-busy/7").await;
+    assert_eq!((answer.header("x-busy"), workload.arrived()), ("", 3));
+    // Another value is none.
+    let answer = client.get("/told/200/2/x-busy/0").await;
+    assert_eq!((answer.header("x-busy"), workload.arrived()), ("0", 4));
+}
+
+#[tokio::test]
+async fn headers_of_a_request_say_whether_it_may_be_sent_again() {
+    let mesh = shop("{numRetries: 1, backOff: {baseInterval: 1ms}, retryOn: [GatewayError], retriableRequestHeaders: [{name: x-again, type: Exact, value: 'yes'}]}").await;
+    let client = mesh.client("web-1", "api");
+    let workload = mesh.workload("api-1");
+    for (value, status, expected) in [
+        ("yes", 502, (200, 2)),
+        ("no", 503, (503, 1)),
+        ("", 504, (504, 1)),
+    ] {
+        let path = format!("/flaky/{status}/1");
+        let mut asked = request("GET", &path, "");
+        if !value.is_empty() {
+            let headers = asked.headers_mut();
+            headers.insert("x-again", value.parse().unwrap());
+        }
+        let before = workload.arrived();
+        let answer = client.send(asked).await;
+        let arrived = workload.arrived() - before;
+        assert_eq!((answer.status, arrived), expected, "x-again: {value}");
+    }
+}
+
+#[tokio::test]
+async fn who_says_when_to_come_again_is_obeyed() {
+    let mesh = shop("{numRetries: 1, backOff: {baseInterval: 1ms}, retryOn: ['429'], rateLimitedBackOff: {resetHeaders: [{name: retry-after, format: Seconds}], maxInterval: 5s}}").await;
+    let client = mesh.client("web-1", "api");
+    let begin = Instant::now();
+    let answer = client.get("/told/429/1/retry-after/1").await;
+    let took = begin.elapsed();
+    assert_eq!((answer.status, mesh.workload("api-1").arrived()), (200, 2));
+    // A second, and up to half a second more.
+    assert!(took >= Duration::from_secs(1), "{took:?}");
+    assert!(took < Duration::from_millis(2_500), "{took:?}");
+    // Longer than anybody waits: as if nothing had been said.
+    let begin = Instant::now();
+    let answer = client.get("/told/429/1/retry-after/6").await;
+    assert_eq!((answer.status, mesh.workload("api-1").arrived()), (200, 4));
+    assert!(
+        begin.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        begin.elapsed()
+    );
+}
+
+/// Requests of one user always begin with the same instance; and 503 comes from one of them.
+async fn by_user(http: &str) -> Mesh {
+    let text = policy(http);
+    let options = Options::from_example("shop").with(move |repo| {
+        repo.remove("api/canary.yaml");
+        repo.write("api/retries.yaml", &text);
+        repo.write(
+            "api/balance.yaml",
+            "type: MeshLoadBalancingStrategy\nmesh: default\nname: by-user\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      default:\n        hashPolicies: [{type: Header, header: {name: x-user}}]\n        loadBalancer: {type: Maglev}\n",
+        );
+    });
+    options.only(&["web-1", "api-1", "api-2"]).start().await
+}
+
+/// What 20 users are told who are all sent to the sick instance first.
+async fn statuses(mesh: &Mesh, sick: &str) -> Vec<u16> {
+    let client = mesh.client("web-1", "api");
+    let ask = |user: usize, path: String| {
+        let mut asked = request("GET", &path, "");
+        let value = format!("user-{user}").parse().unwrap();
+        asked.headers_mut().insert("x-user", value);
+        client.send(asked)
+    };
+    let mut statuses = Vec::new();
+    for user in 0..1_000 {
+        if ask(user, "/".to_owned()).await.by() == sick {
+            statuses.push(ask(user, format!("/sick/{sick}")).await.status);
+        }
+        if statuses.len() == 20 {
+            return statuses;
+        }
+    }
+    panic!("{sick} gets nothing");
+}
+
+#[tokio::test]
+async fn another_instance_is_tried_where_a_commit_asks_for_it() {
+    let retry = "numRetries: 1, backOff: {baseInterval: 1ms}, retryOn: [GatewayError]";
+    let mesh = by_user(&format!("{{{retry}}}")).await;
+    assert_eq!(statuses(&mesh, "api-1").await, [503; 20]);
+
+    let previous = "hostSelection: [{predicate: OmitPreviousHosts}]";
+    let text = policy(&format!("{{{retry}, {previous}}}"));
+    mesh.commit("api/retries.yaml", &text).await;
+    assert_eq!(statuses(&mesh, "api-1").await, [200; 20]);
+
+    // What is new is passed over: who begins with the old one stays there.
+    let tags = "hostSelection: [{predicate: OmitHostsWithTags, tags: {version: v2}}]";
+    let text = policy(&format!("{{{retry}, {tags}}}"));
+    mesh.commit("api/retries.yaml", &text).await;
+    assert_eq!(statuses(&mesh, "api-1").await, [503; 20]);
+    assert_eq!(statuses(&mesh, "api-2").await, [200; 20]);
+}
+
+#[tokio::test]
 async fn an_outage_is_not_multiplied() {
     let mesh =
         shop("{numRetries: 10, backOff: {baseInterval: 1ms}, retryOn: [GatewayError]}").await;

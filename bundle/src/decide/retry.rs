@@ -2,9 +2,101 @@
 //!
 //! Never counts tries: how many there were is an argument, and how many may be under way at once is not decided here.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::resource::retry::{BackOff, GrpcCode, RequestRetry, RetryCondition};
+use crate::origin::Sourced;
+use crate::resource::HeaderMatch;
+use crate::resource::retry::{
+    BackOff, GrpcCode, RateLimitedBackOff, RequestRetry, ResetFormat, RetryCondition,
+};
+
+use super::text::Text;
+
+/// When a request is sent again, its patterns ready to use.
+#[derive(Debug, Clone)]
+pub struct CompiledRetry {
+    /// As the bundle has it.
+    pub retry: RequestRetry,
+    request_headers: Vec<(String, Text)>,
+    response_headers: Vec<(String, Text)>,
+}
+
+impl CompiledRetry {
+    /// Compiles the patterns over headers.
+    ///
+    /// # Errors
+    /// JSON pointer into the [`RequestRetry`], and why what is there is no usable pattern.
+    pub fn compile(retry: &RequestRetry) -> Result<Self, (String, String)> {
+        Ok(Self {
+            request_headers: patterns("requestHeaders", retry.request_headers.as_ref())?,
+            response_headers: patterns("responseHeaders", retry.response_headers.as_ref())?,
+            retry: retry.clone(),
+        })
+    }
+
+    /// Is this a request that may be sent again at all, whatever becomes of it? `header` gives the values of one by its
+    /// lower-case name, joined with `,`.
+    #[must_use]
+    pub fn is_about<'h>(
+        &self,
+        method: &str,
+        header: impl Fn(&str) -> Option<Cow<'h, [u8]>>,
+    ) -> bool {
+        let methods = &self.retry.retry_on.value.methods;
+        (methods.is_empty() || methods.contains(method))
+            && (self.request_headers.is_empty() || any(&self.request_headers, header))
+    }
+
+    /// Is a response with these headers reason to send a request again, whatever its status?
+    #[must_use]
+    pub fn asks_for_more<'h>(&self, header: impl Fn(&str) -> Option<Cow<'h, [u8]>>) -> bool {
+        any(&self.response_headers, header)
+    }
+}
+
+fn patterns(
+    field: &str,
+    headers: Option<&Sourced<Vec<HeaderMatch>>>,
+) -> Result<Vec<(String, Text)>, (String, String)> {
+    let headers = headers.into_iter().flat_map(|headers| &headers.value);
+    let pattern = |(place, header): (usize, &HeaderMatch)| match Text::compile(&header.value) {
+        Ok(text) => Ok((header.name.clone(), text)),
+        Err(why) => Err((format!("/{field}/value/{place}/value/value"), why)),
+    };
+    headers.enumerate().map(pattern).collect()
+}
+
+fn any<'h>(headers: &[(String, Text)], header: impl Fn(&str) -> Option<Cow<'h, [u8]>>) -> bool {
+    headers
+        .iter()
+        .any(|(name, text)| text.matches(header(name).as_deref()))
+}
+
+/// The wait that a response asks for: of the first of the headers that says one which is not too long, and up to half of
+/// it more, so that those who were told the same do not all come back at once. `unix_now` is the time since 1970, `roll`
+/// any number, each as likely as another.
+#[must_use]
+pub fn asked_wait<'h>(
+    back_off: &RateLimitedBackOff,
+    header: impl Fn(&str) -> Option<Cow<'h, [u8]>>,
+    unix_now: Duration,
+    roll: u64,
+) -> Option<Duration> {
+    let mut waits = back_off.reset_headers.value.iter().filter_map(|reset| {
+        let value = header(&reset.name)?;
+        let number: u64 = std::str::from_utf8(&value).ok()?.trim().parse().ok()?;
+        let number = Duration::from_secs(number);
+        match reset.format {
+            ResetFormat::Seconds => Some(number),
+            ResetFormat::UnixTimestamp => Some(number.saturating_sub(unix_now)),
+        }
+    });
+    let longest = back_off.max.value.as_std();
+    let wait = waits.find(|wait| *wait <= longest)?;
+    let half = u64::try_from((wait / 2).as_micros()).unwrap_or(u64::MAX);
+    Some(wait + Duration::from_micros(roll % half.saturating_add(1).max(1)))
+}
 
 /// What became of one try, before anything of it reached the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,8 +190,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::origin::Sourced;
-    use crate::resource::retry::RetryOn;
+    use crate::resource::TextMatch;
+    use crate::resource::retry::{ResetHeader, RetryOn};
 
     const ALL: [RetryCondition; 8] = [
         RetryCondition::ServerError,
@@ -158,6 +250,79 @@ mod tests {
                     expected.contains(&condition),
                     "{outcome:?} {condition:?}"
                 );
+            }
+        }
+    }
+
+    fn named(headers: &[(&str, &str)]) -> impl Fn(&str) -> Option<Cow<'static, [u8]>> {
+        let headers: Vec<(String, String)> = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        move |name| {
+            let found = headers.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| Cow::Owned(value.clone().into_bytes()))
+        }
+    }
+
+    #[test]
+    fn headers_decide_which_requests_and_which_responses() {
+        let matches = |name: &str, value| {
+            let name = name.to_owned();
+            Some(Sourced::built_in(vec![HeaderMatch { name, value }]))
+        };
+        let mut retry = RequestRetry::new(RetryOn::requests());
+        retry.request_headers = matches("x-again", TextMatch::Exact("yes".to_owned()));
+        retry.response_headers = matches("x-busy", TextMatch::Regex("[1-9]+".to_owned()));
+        let compiled = CompiledRetry::compile(&retry).unwrap();
+        assert!(compiled.is_about("GET", named(&[("x-again", "yes")])));
+        assert!(!compiled.is_about("GET", named(&[("x-again", "no")])));
+        assert!(!compiled.is_about("GET", named(&[])));
+        assert!(compiled.asks_for_more(named(&[("x-busy", "7")])));
+        assert!(!compiled.asks_for_more(named(&[("x-busy", "0")])));
+        assert!(!compiled.asks_for_more(named(&[])));
+
+        retry.request_headers = None;
+        retry.retry_on.value.methods = BTreeSet::from(["GET".to_owned()]);
+        let compiled = CompiledRetry::compile(&retry).unwrap();
+        assert!(compiled.is_about("GET", named(&[])));
+        assert!(!compiled.is_about("POST", named(&[])));
+
+        retry.response_headers = matches("x-busy", TextMatch::Regex("(".to_owned()));
+        let (pointer, _) = CompiledRetry::compile(&retry).unwrap_err();
+        assert_eq!(pointer, "/responseHeaders/value/0/value/value");
+    }
+
+    #[test]
+    fn a_response_says_how_long_to_wait() {
+        let reset = |name: &str, format| ResetHeader {
+            name: name.to_owned(),
+            format,
+        };
+        let back_off = RateLimitedBackOff {
+            reset_headers: Sourced::built_in(vec![
+                reset("retry-after", ResetFormat::Seconds),
+                reset("x-reset", ResetFormat::UnixTimestamp),
+            ]),
+            max: Sourced::built_in(crate::Duration::from_secs(10)),
+        };
+        let now = Duration::from_secs(1_000);
+        for (headers, expected) in [
+            (&[][..], None),
+            (&[("retry-after", "3")], Some(3)),
+            (&[("retry-after", " 3 ")], Some(3)),
+            (&[("retry-after", "Fri, 27 Nov 2026 10:00:00 GMT")], None),
+            (&[("retry-after", "11")], None),
+            (&[("retry-after", "11"), ("x-reset", "1004")], Some(4)),
+            (&[("x-reset", "900")], Some(0)),
+            (&[("x-reset", "99999999999999999999")], None),
+        ] {
+            let wait = |roll| asked_wait(&back_off, named(headers), now, roll);
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(wait(0), expected, "{headers:?}");
+            let most = expected.map(|wait| wait.mul_f64(1.5));
+            for roll in [1, 1 << 40, u64::MAX] {
+                assert!(wait(roll) >= expected && wait(roll) <= most, "{headers:?}");
             }
         }
     }

@@ -12,6 +12,7 @@ use mesh_bundle::{Duration, Sourced};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::json::Json;
 use crate::kinds::mesh_http_route::HttpHeaderMatch;
 use crate::kinds::mesh_retry::{self, Predicate};
 
@@ -182,6 +183,14 @@ fn host_selection(list: &Value) -> Option<Vec<HostSelection>> {
         })
     };
     list.into_iter().map(one).collect()
+}
+
+/// The keys of all labels that a conf looks at.
+pub(crate) fn compared(conf: &Json) -> impl Iterator<Item = &str> {
+    let selection = conf.get("http").and_then(|http| http.get("hostSelection"));
+    let rules = selection.and_then(Json::as_array).into_iter().flatten();
+    let tags = rules.filter_map(|rule| rule.get("tags"));
+    tags.flat_map(|tags| tags.fields().iter().map(|(key, _)| &**key))
 }
 
 /// A list whose items have passed the checks of their kind; one that has not is left out.

@@ -10,7 +10,8 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
-use mesh_bundle::resource::{ConnectionLimits, RequestRetry};
+use mesh_bundle::decide::CompiledRetry;
+use mesh_bundle::resource::ConnectionLimits;
 use mesh_bundle::{Origin, REFUSAL_HEADER};
 use tokio::time::Instant;
 
@@ -100,7 +101,7 @@ pub(super) struct Plan<'a> {
     pub(super) via: Via<'a>,
     pub(super) timers: Timers<'a>,
     /// When it is sent again.
-    pub(super) retry: Option<&'a RequestRetry>,
+    pub(super) retry: Option<&'a CompiledRetry>,
     /// What is under way to the same place, and how much may be.
     pub(super) load: &'a Load,
     pub(super) most: &'a ConnectionLimits,
@@ -116,7 +117,7 @@ pub(super) struct Plan<'a> {
 impl Plan<'_> {
     /// The line that made the request end so: that of the limit that was reached, or that of the route.
     fn cause(&self, refusal: Refusal) -> Option<&Origin> {
-        let tried = || self.retry?.per_try_timeout.origin.as_ref();
+        let tried = || self.retry?.retry.per_try_timeout.origin.as_ref();
         let limit = match refusal {
             Refusal::TryTimeout => tried(),
             _ => self.timers.cause(refusal),

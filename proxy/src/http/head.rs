@@ -3,9 +3,11 @@
 //! Never repairs what two servers could read differently: such a request is refused. Sources: RFC 9110 7.6, RFC 9112 3.2
 //! and 6, and the advisories on request smuggling since 2019.
 
+use std::borrow::Cow;
+
 use http::header::{
-    CONNECTION, CONTENT_LENGTH, EXPECT, Entry, HOST, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, PROXY_AUTHENTICATE, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::request::Parts;
 use http::uri::Authority;
@@ -231,4 +233,17 @@ fn drop_look_alikes(headers: &mut HeaderMap) {
             entry.remove_entry_mult();
         }
     }
+}
+/// All values of a header; `None` where there is none.
+pub(super) fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?.as_bytes();
+    let mut joined = Cow::Borrowed(first);
+    for value in values {
+        let joined = joined.to_mut();
+        // HTTP/2 may cut the cookies into several fields (RFC 9113 8.2.3).
+        joined.push(if name == COOKIE.as_str() { b';' } else { b',' });
+        joined.extend_from_slice(value.as_bytes());
+    }
+    Some(joined)
 }

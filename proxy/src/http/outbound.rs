@@ -17,7 +17,7 @@ use mesh_bundle::decide::{
 };
 
 use super::exchange::{Begun, Plan, target};
-use super::head::{self, Head};
+use super::head::{self, Head, joined};
 use super::serve::{Busy, Connection};
 use super::timers::Timers;
 use super::{Body, RequestBody, answer, mirror};
@@ -64,7 +64,7 @@ pub(super) async fn answer(
             let load = session.shared.upstreams.load(cluster);
             let plan = plan(&routed, cluster, load, origin, stats);
             match begun
-                .send(plan, || cluster.in_turn(routed.affinity.hash), *outgoing)
+                .send(plan, || cluster.usable(routed.affinity.hash), *outgoing)
                 .await
             {
                 Ok(mut response) => {
@@ -318,21 +318,4 @@ impl decide::Request for Asked<'_> {
         }
         joined(&self.parts.headers, name)
     }
-}
-
-fn joined<'a>(headers: &'a HeaderMap, name: &str) -> Option<Cow<'a, [u8]>> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next()?.as_bytes();
-    let mut joined = Cow::Borrowed(first);
-    for value in values {
-        let joined = joined.to_mut();
-        // HTTP/2 may cut the cookies into several fields (RFC 9113 8.2.3).
-        joined.push(if name == header::COOKIE.as_str() {
-            b';'
-        } else {
-            b','
-        });
-        joined.extend_from_slice(value.as_bytes());
-    }
-    Some(joined)
 }

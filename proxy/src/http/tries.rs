@@ -3,24 +3,29 @@
 //! Never sends again what the client has seen the beginning of, and never more at once than the service is allowed: an
 //! outage must not be multiplied by those who wait for its end.
 
+use std::time::Duration;
+
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method};
-use mesh_bundle::decide::{Outcome, is_retriable, wait};
+use mesh_bundle::decide::{CompiledRetry, Outcome, asked_wait, is_retriable, wait};
 use mesh_bundle::resource::RequestRetry;
 use tokio::time::{sleep, timeout};
 
+use super::head::joined;
 use super::recorded::Recording;
+use super::selection::{Candidates, Selection};
 use super::{RequestBody, answer};
+use crate::clock::unix_now;
 use crate::dice::roll;
 use crate::metrics::RequestStats;
 use crate::refusal::Refusal;
-use crate::table::Instance;
+use crate::table::{Instance, MOST_INSTANCES};
 use crate::upstream::{Answer, Load, Outgoing, Upstreams, Via, send};
 
 /// What a request may be sent again by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Again<'a> {
-    pub(super) policy: &'a RequestRetry,
+    pub(super) policy: &'a CompiledRetry,
     /// What else is under way to the same service.
     pub(super) load: &'a Load,
     pub(super) most_at_once: u32,
@@ -49,18 +54,28 @@ pub(super) async fn send_until_answered<'i, I>(
 where
     I: Iterator<Item = &'i Instance> + Clone,
 {
-    let again = again.filter(|again| again.policy.num_retries.value > 0);
+    let again = again.filter(|again| again.policy.retry.num_retries.value > 0);
     let Some(again) = again.filter(|_| outgoing.upgrade.is_none()) else {
-        return send(upstreams, via, in_turn(), outgoing).await;
+        let instances = in_turn().take(MOST_INSTANCES);
+        return send(upstreams, via, instances, outgoing).await;
     };
-    let policy = again.policy;
+    let policy = &again.policy.retry;
     let limit = policy.per_try_timeout.value.limit();
     let request = Request::of(outgoing);
+    let about = {
+        let header = |name: &str| joined(&request.headers, name);
+        again.policy.is_about(request.method.as_str(), header)
+    };
+    let mut selection = Selection::of(policy);
     let mut number = 0;
     // Held while the request is one that was sent before.
     let mut _place;
     loop {
-        let sent = send(upstreams, via, in_turn(), request.copy());
+        let chosen = selection.as_ref().map(|chosen| chosen.choose(in_turn()));
+        let any = || in_turn().take(MOST_INSTANCES);
+        let any = chosen.is_none().then(any).into_iter().flatten();
+        let instances = chosen.iter().flat_map(Candidates::in_turn).chain(any);
+        let sent = send(upstreams, via, instances, request.copy());
         let sent = match limit {
             None => sent.await,
             Some(limit) => timeout(limit, sent).await.unwrap_or_else(|_| {
@@ -70,8 +85,10 @@ where
                 Err(Refusal::TryTimeout)
             }),
         };
-        let retriable = outcome(&sent)
-            .is_some_and(|outcome| is_retriable(policy, request.method.as_str(), outcome));
+        if let Some((selection, chosen)) = selection.as_mut().zip(chosen.as_ref()) {
+            selection.tried(chosen);
+        }
+        let retriable = about && is_reason(again.policy, request.method.as_str(), &sent);
         if !retriable || number >= policy.num_retries.value || !request.is_whole() {
             return sent;
         }
@@ -82,9 +99,27 @@ where
         _place = Some(place);
         number += 1;
         stats.sent_again();
+        let asked = asked(policy, &sent);
         drop(sent);
-        sleep(wait(&policy.back_off, number, roll())).await;
+        sleep(asked.unwrap_or_else(|| wait(&policy.back_off, number, roll()))).await;
     }
+}
+
+/// Is what became of a try a reason to send the request again?
+fn is_reason(policy: &CompiledRetry, method: &str, sent: &Result<Answer, Refusal>) -> bool {
+    let asks = |answer: &Answer| {
+        let headers = answer.response.headers();
+        policy.asks_for_more(|name| joined(headers, name))
+    };
+    let outcome = outcome(sent).is_some_and(|it| is_retriable(&policy.retry, method, it));
+    outcome || sent.as_ref().is_ok_and(asks)
+}
+
+/// The wait that a response asks for.
+fn asked(policy: &RequestRetry, sent: &Result<Answer, Refusal>) -> Option<Duration> {
+    let (back_off, answer) = (policy.rate_limited_back_off.as_ref()?, sent.as_ref().ok()?);
+    let header = |name: &str| joined(answer.response.headers(), name);
+    asked_wait(back_off, header, Duration::from_secs(unix_now()), roll())
 }
 
 /// What became of a try; `None` where it would become the same again.

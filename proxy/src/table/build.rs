@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use mesh_bundle::decide::{RouteTable, speaks_tls};
+use mesh_bundle::decide::{CompiledRetry, RouteTable, speaks_tls};
 use mesh_bundle::resource::{
     CircuitBreaker, Cluster, ConnectionLimits, Destination, HashPolicy, HttpRoute, Inbound,
     InboundPolicy, Locality, OutlierDetection, TlsMode, Traffic, WeightedBackend,
@@ -131,6 +131,7 @@ fn instances(cluster: &Cluster, endpoints: &ClusterEndpoints, own: &str) -> Vec<
         Some(Instance {
             priority,
             weight: near.map_or(1, |locality| locality.weight(&endpoint.labels)),
+            labels: Arc::new(endpoint.labels.clone()),
             ..Instance::new(endpoint.address.clone(), endpoint.port)
         })
     };
@@ -225,6 +226,10 @@ fn traffic(
         Traffic::Http { routes } => routes,
     };
     let table = RouteTable::compile(destination).map_err(|bad| (bad.pointer, bad.reason))?;
+    let retry = |route: &HttpRoute| {
+        let retry = route.retry(destination);
+        retry.map(CompiledRetry::compile).transpose()
+    };
     let entry = |(index, route): (usize, &HttpRoute)| {
         let step = |(place, filter)| {
             let cluster = |kri: &Kri| clusters.get(&kri.to_string()).cloned();
@@ -243,7 +248,9 @@ fn traffic(
                 .collect::<Result<_, _>>()?,
             backends: backends(&route.backends, clusters),
             timeouts: route.timeouts(destination).clone(),
-            retry: route.retry(destination).cloned(),
+            retry: retry(route).map_err(|(pointer, why)| {
+                (format!("/traffic/routes/{index}/retry{pointer}"), why)
+            })?,
             hash_policies: hash_policies(
                 route
                     .hash_policies

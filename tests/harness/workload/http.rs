@@ -2,7 +2,7 @@
 //!
 //! Never TLS: that is the proxy's.
 //!
-//! `/hold` is answered after a release · `/status/503` with that status · `/flaky/503/2` with that status the first two times · `/sick/NAME` with 503 where that is its name · an upgrade to `websocket` is accepted and echoes bytes ·
+//! `/hold` is answered after a release · `/status/503` with that status · `/flaky/503/2` with that status the first two times · `/told/503/2/retry-after/1` with that status and header the first two times · `/sick/NAME` with 503 where that is its name · an upgrade to `websocket` is accepted and echoes bytes ·
 //! a request of type `application/grpc` is echoed with trailers · everything else is answered with what was received, as JSON.
 
 use std::convert::Infallible;
@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{HeaderMap, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -86,6 +86,12 @@ async fn answer(
     {
         *response.status_mut() = status;
     }
+    if let Some((status, times, name, value)) = told(&path)
+        && shared.asked(&path) <= times
+    {
+        *response.status_mut() = status;
+        response.headers_mut().insert(name, value);
+    }
     if let Ok(name) = HeaderValue::from_str(&shared.name) {
         response.headers_mut().insert("x-served-by", name);
     }
@@ -97,6 +103,15 @@ fn flaky(path: &str) -> Option<(StatusCode, u64)> {
     let (status, times) = path.strip_prefix("/flaky/")?.split_once('/')?;
     let status = StatusCode::from_u16(status.parse().ok()?).ok()?;
     Some((status, times.parse().ok()?))
+}
+
+/// Which status and header, and how often before all is well.
+fn told(path: &str) -> Option<(StatusCode, u64, HeaderName, HeaderValue)> {
+    let mut words = path.strip_prefix("/told/")?.split('/');
+    let status = StatusCode::from_u16(words.next()?.parse().ok()?).ok()?;
+    let times = words.next()?.parse().ok()?;
+    let name = HeaderName::try_from(words.next()?).ok()?;
+    Some((status, times, name, words.next()?.parse().ok()?))
 }
 
 async fn tell(request: Request<Incoming>, name: &str) -> Response<Body> {

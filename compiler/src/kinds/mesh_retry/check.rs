@@ -119,10 +119,6 @@ impl HttpRetry {
         if let Some(selection) = &self.host_selection {
             HostSelection::check_all(selection, &at.field("hostSelection"), check);
         }
-        if self.host_selection_max_attempts.is_some() {
-            let at = at.field("hostSelectionMaxAttempts");
-            check.not_implemented(&at, "instances are not passed over");
-        }
     }
 }
 
@@ -156,7 +152,6 @@ fn check_http_word(word: &Value, at: &Pointer, check: &mut Check<'_>) {
 }
 
 fn check_headers(headers: &[HttpHeaderMatch], at: &Pointer, check: &mut Check<'_>) {
-    check.not_implemented(at, "headers do not decide about retries");
     for (index, header) in headers.iter().enumerate() {
         header.check(&at.index(index), check);
     }
@@ -193,7 +188,6 @@ impl BackOff {
 
 impl RateLimitedBackOff {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
-        check.not_implemented(at, "the response does not decide how long to wait");
         let headers_at = at.field("resetHeaders");
         if self.reset_headers.is_empty() {
             check.missing(&headers_at).help("at least one header");
@@ -213,7 +207,6 @@ impl RateLimitedBackOff {
 
 impl HostSelection {
     fn check_all(all: &[Self], at: &Pointer, check: &mut Check<'_>) {
-        check.not_implemented(at, "instances are not passed over");
         let priorities = |one: &&Self| one.predicate == Some(Predicate::PreviousPriorities);
         if all.iter().filter(priorities).count() > 1 {
             check.invalid(at, "`OmitPreviousPriorities` can be given only once");
