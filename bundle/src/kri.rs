@@ -134,6 +134,13 @@ impl Kri {
         })
     }
 
+    /// Is it another resource as a whole, or a section of it?
+    #[must_use]
+    pub fn is_within(&self, whole: &Self) -> bool {
+        let [.., end] = self.ends;
+        self.text.get(..=end as usize) == Some(&*whole.text)
+    }
+
     /// The resource as a whole, without a section.
     #[must_use]
     pub fn without_section(&self) -> Self {
@@ -305,7 +312,12 @@ mod tests {
             prop_assert_eq!(kri.parts(), parts);
             let read: Kri = kri.to_string().parse().unwrap();
             prop_assert_eq!(read.parts(), parts);
-            prop_assert_eq!(kri.without_section().with_section(&section), kri);
+            let whole = kri.without_section();
+            prop_assert!(kri.is_within(&whole) && whole.is_within(&whole));
+            prop_assert_eq!(whole.is_within(&kri), section.is_empty());
+            let longer = Kri::new(Parts { name: &format!("{name}x"), section: "", ..parts });
+            prop_assert!(!kri.is_within(&longer) && !longer.is_within(&whole));
+            prop_assert_eq!(whole.with_section(&section), kri);
         }
     }
 }

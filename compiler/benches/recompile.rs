@@ -19,6 +19,10 @@ use mesh_compiler::model::Settings;
 use mesh_compiler::world::{Entry, EntryKind};
 use mesh_compiler::{Compiled, Compiler, World, compile};
 
+/// As meshd has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Commits of each sort: enough for a median on a noisy machine.
 const COMMITS: usize = 21;
 /// Of the processor times in `/proc`, on every Linux.
@@ -177,6 +181,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .filter(|argument| !argument.starts_with("--"));
     let root = PathBuf::from(arguments.next().ok_or("say which repository")?);
     let only = arguments.next().unwrap_or_default();
+    // More than enough for a median, for whoever looks where the time goes.
+    let commits = arguments.next().map_or(Ok(COMMITS), |more| more.parse())?;
     let mut commit = Commit::read(&root)?;
     let settings = Settings::default();
     let edits = edits(&commit).into_iter();
@@ -186,7 +192,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut before = compiler.compile(&commit, &settings);
         let mut spans: Vec<Duration> = Vec::new();
         let (mut proxies, mut cpu) = (0, 0.0);
-        for text in texts.iter().cycle().take(COMMITS) {
+        for text in texts.iter().cycle().take(commits) {
             commit.write(&path, text.clone().into_bytes());
             let (started, ran) = (Instant::now(), processor()?);
             let after = compiler.compile(&commit, &settings);
@@ -204,9 +210,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .get(at)
                 .map_or(0.0, |span| span.as_secs_f64() * 1_000.0)
         };
-        let (least, median, most) = (ms(0), ms(COMMITS / 2), ms(COMMITS - 1));
+        let (least, median, most) = (ms(0), ms(commits / 2), ms(commits.saturating_sub(1)));
         #[expect(clippy::cast_precision_loss, reason = "there are few")]
-        let each = cpu / COMMITS as f64;
+        let each = cpu / commits as f64;
         println!("{what}\t{proxies}\t{least:.1}\t{median:.1}\t{most:.1}\t{each:.1}");
     }
     Ok(())

@@ -17,6 +17,7 @@ mod metrics;
 mod outbound;
 mod passthrough;
 pub(crate) mod rate_limit;
+mod renew;
 pub(crate) mod retry;
 pub(crate) mod route;
 mod shared;
@@ -38,7 +39,7 @@ use crate::lints::permissions;
 use crate::parallel::{self, SMALL};
 use crate::policy::applies::Subject;
 use crate::provenance::Notes;
-use crate::repository::{Lines, MeshView, Stale};
+use crate::repository::{Lines, MeshView, Part, Stale};
 use crate::service::Instance;
 
 pub(crate) use memory::{Lowered, Memory, Purpose};
@@ -63,7 +64,7 @@ pub(crate) struct Given {
     /// `None` where nothing is published.
     share: Option<Share>,
     /// The resources that findings may be about.
-    seen: BTreeMap<Key, Arc<Resource>>,
+    seen: Arc<BTreeMap<Key, Arc<Resource>>>,
     pub(crate) notes: Arc<BTreeMap<Key, Arc<Notes>>>,
     /// Of all notes, see [`Notes::ties`].
     pub(crate) ties: BTreeSet<(Location, Location)>,
@@ -98,13 +99,12 @@ impl Given {
         let seen: BTreeMap<_, _> = seen.collect();
         let instance = Instance::of(dataplane);
         let closed = |instance| permissions::closed(instance, |key| seen.get(key).map(Arc::as_ref));
-        let ties = parts.notes.values().flat_map(|notes| &notes.ties);
         Self {
             closed: instance.map(closed).unwrap_or_default(),
-            ties: ties.cloned().collect(),
+            ties: ties(&parts.notes),
             dataplane: Arc::clone(dataplane),
             serving: mesh.serving(place).to_vec(),
-            seen,
+            seen: Arc::new(seen),
             notes: Arc::new(parts.notes),
             findings,
             share: Share::new((mesh, place), parts.held),
@@ -128,23 +128,40 @@ impl Given {
 impl Share {
     fn new((mesh, place): (&MeshView, usize), held: BTreeMap<Key, Kept>) -> Option<Self> {
         let instance = Instance::of(mesh.dataplanes.get(place)?)?;
-        let mut manifest = Manifest::default();
-        let mut resources = Vec::with_capacity(held.len());
-        for (key, kept) in held {
-            manifest.entries.insert(key, kept.digest);
-            resources.push(kept.resource?);
-        }
+        let (manifest, resources) = manifest(held)?;
         let proxy = BundledProxy {
             workload: instance.workload().map(str::to_owned),
             manifest,
             endpoints: endpoints(mesh, place, instance),
         };
+        Self::of(proxy, resources)
+    }
+
+    fn of(proxy: BundledProxy, resources: Vec<Arc<Resource>>) -> Option<Self> {
         Some(Self {
             digest: proxy.digest().ok()?,
             proxy: Arc::new(proxy),
             resources,
         })
     }
+}
+
+/// What names resources, and these in its order; `None` where they were thrown away.
+fn manifest(held: BTreeMap<Key, Kept>) -> Option<(Manifest, Vec<Arc<Resource>>)> {
+    let mut resources = Vec::with_capacity(held.len());
+    let mut entries = Vec::with_capacity(held.len());
+    for (key, kept) in held {
+        entries.push((key, kept.digest));
+        resources.push(kept.resource?);
+    }
+    let entries = entries.into_iter().collect();
+    Some((Manifest { entries }, resources))
+}
+
+/// Of all notes, see [`Notes::ties`].
+fn ties(notes: &BTreeMap<Key, Arc<Notes>>) -> BTreeSet<(Location, Location)> {
+    let ties = notes.values().flat_map(|notes| &notes.ties);
+    ties.cloned().collect()
 }
 
 /// What each proxy of a mesh is given, in the order of its Dataplanes: what it was given `before`, where that is not stale.
@@ -167,44 +184,45 @@ fn proxies(
         while before.next_if(other).is_some() {}
         let given = before.next_if(|given| Arc::ptr_eq(&given.dataplane, dataplane))?;
         let manifest = &given.share.as_ref()?.proxy.manifest;
-        let stale = stale.contains(mesh, place, manifest);
-        (!stale && given.serving == mesh.serving(place)).then_some(given)
+        let part = match given.serving == mesh.serving(place) {
+            true => stale.part(mesh, place, manifest),
+            false => Part::All,
+        };
+        Some((given, part))
     };
     let dataplanes = mesh.dataplanes.iter().enumerate();
-    let mut given: Vec<Option<Arc<Given>>> = dataplanes.map(known).collect();
-    let places = given.iter().enumerate();
-    let missing: Vec<usize> = places
-        .filter_map(|(place, given)| given.is_none().then_some(place))
+    let known: Vec<_> = dataplanes.map(known).collect();
+    let fresh = |known: &Option<(_, Part<'_>)>| matches!(known, Some((_, Part::Nothing)));
+    let places = known.iter().enumerate();
+    let wanted: Vec<usize> = places
+        .filter_map(|(place, known)| (!fresh(known)).then_some(place))
         .collect();
-    if missing.is_empty() {
-        return given.into_iter().flatten().collect();
+    let mut made = Vec::new();
+    if !wanted.is_empty() {
+        let trust = shared.keep(Resource::Trust(trust::trust(mesh.trusts())));
+        made = parallel::map(&wanted, SMALL, |place| {
+            let before = known.get(*place).and_then(Option::as_ref);
+            let before = before.filter(|(_, part)| *part != Part::All);
+            give((mesh, *place), lines, before, (&shared, trust.as_ref())).map(Arc::new)
+        });
     }
-    let trust = shared.keep(Resource::Trust(trust::trust(mesh.trusts())));
-    let made = parallel::map(&missing, SMALL, |place| {
-        let dataplane = mesh.dataplanes.get(*place)?;
-        let instance = Instance::of(dataplane)?;
-        let mut findings = Diagnostics::default();
-        let mut parts = Parts::new(&shared);
-        let trust = trust.clone().map(|trust| (Key::Trust, trust));
-        parts.held.extend(trust);
-        proxy(mesh, instance, lines, &mut parts, &mut findings);
-        Some(Given::new((mesh, *place), dataplane, parts, findings))
+    let mut made = made.into_iter();
+    let given = known.into_iter().filter_map(|known| match known {
+        Some((given, Part::Nothing)) => Some(given),
+        _ => made.next().flatten(),
     });
-    for (place, made) in missing.into_iter().zip(made) {
-        if let (Some(given), Some(made)) = (given.get_mut(place), made) {
-            *given = Some(Arc::new(made));
-        }
-    }
-    given.into_iter().flatten().collect()
+    given.collect()
 }
 
-fn proxy(
-    mesh: &MeshView,
-    instance: Instance<'_>,
+/// What one proxy is given: what it was given before but for a part, or all of it anew.
+fn give(
+    (mesh, place): (&MeshView, usize),
     lines: Lines<'_>,
-    parts: &mut Parts<'_>,
-    diagnostics: &mut Diagnostics,
-) {
+    before: Option<&(Arc<Given>, Part<'_>)>,
+    (shared, trust): (&Shared, Option<&Kept>),
+) -> Option<Given> {
+    let dataplane = mesh.dataplanes.get(place)?;
+    let instance = Instance::of(dataplane)?;
     let sections = instance.sections();
     let subject = Subject {
         meta: instance.meta,
@@ -216,6 +234,24 @@ fn proxy(
         subject,
         lines,
     };
+    if let Some((before, part)) = before {
+        return renew::renew(lowering, before, part, shared);
+    }
+    let mut findings = Diagnostics::default();
+    let mut parts = Parts::new(shared);
+    let trust = trust.map(|trust| (Key::Trust, trust.clone()));
+    parts.held.extend(trust);
+    proxy(lowering, &mut parts, &mut findings);
+    Some(Given::new((mesh, place), dataplane, parts, findings))
+}
+
+fn proxy(lowering: Lowering<'_>, parts: &mut Parts<'_>, diagnostics: &mut Diagnostics) {
+    let Lowering {
+        mesh,
+        instance,
+        lines,
+        ..
+    } = lowering;
     let proxy = Proxy {
         kri: instance.meta.kri.clone(),
         zone: instance.meta.kri.zone().to_owned(),

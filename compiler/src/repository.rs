@@ -32,7 +32,7 @@ use crate::source::Sources;
 pub(crate) use documents::{Changes, Documents};
 pub(crate) use frame::Frame;
 pub(crate) use policies::Policies;
-pub(crate) use stale::Stale;
+pub(crate) use stale::{Part, Stale};
 
 /// Turns places into origins.
 #[derive(Debug, Clone, Copy)]

@@ -12,7 +12,7 @@ const FILES: [&str; 14] = [
 ];
 
 /// Documents that speak about each other, with and without mistakes.
-const TEXTS: [&str; 40] = [
+const TEXTS: [&str; 44] = [
     "type: Mesh\nname: default\n",
     "type: Mesh\nname: other\n",
     "type: Dataplane\nname: web-1\nlabels: {app: web, kuma.io/workload: web}\nnetworking:\n  address: 10.0.0.1\n  inbound: [{name: http, port: 8080, protocol: http, servicePort: 80}]\n  outbound: [{port: 10001, backendRef: {kind: MeshService, name: api, port: 80}}]\n",
@@ -41,6 +41,11 @@ const TEXTS: [&str; 40] = [
     // A proxy that captures, in the other mesh too.
     "type: Dataplane\nname: all-1\nlabels: {app: all, zone: a}\nnetworking:\n  address: 10.0.0.4\n  inbound: [{name: http, port: 8080, protocol: http}]\n  transparentProxying: {redirectPortInbound: 15006, redirectPortOutbound: 15001}\n",
     "type: Dataplane\nmesh: other\nname: web-1\nlabels: {app: web, kuma.io/workload: web}\nnetworking:\n  address: 10.0.0.1\n  inbound: [{name: http, port: 8080, protocol: http}]\n  transparentProxying: {redirectPortInbound: 15006, redirectPortOutbound: 15001}\n---\ntype: MeshTimeout\nmesh: other\nname: o\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: web}}\n      default: {idleTimeout: 4s}\n",
+    // Routes and policies of the same names that say another thing of where traffic ends, or of elsewhere.
+    "type: MeshHTTPRoute\nname: r\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      rules:\n        - matches: [{path: {type: PathPrefix, value: /}}]\n          default: {backendRefs: [{kind: MeshMultiZoneService, labels: {kuma.io/display-name: all}, port: 80}, {kind: MeshExternalService, labels: {kuma.io/display-name: out}, port: 443}]}\n",
+    "type: MeshTimeout\nname: t\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      default: {connectionTimeout: 9s, http: {requestTimeout: 2s}}\n",
+    "type: MeshTimeout\nname: t\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web}}\n  to:\n    - targetRef: {kind: MeshService, labels: {tier: back}}\n      default: {connectionTimeout: 1s}\n    - targetRef: {kind: MeshMultiZoneService, labels: {kuma.io/display-name: all}, sectionName: http}\n      default: {connectionTimeout: 2s}\n",
+    "type: MeshTimeout\nname: t2\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web}}\n  to:\n    - targetRef: {kind: Mesh}\n      default: {idleTimeout: 8s, connectionTimeout: 3s}\n",
     // Every kind of policy, in pairs where they are alike.
     "type: MeshTimeout\nname: z\nspec:\n  targetRef: {kind: Dataplane, labels: {kuma.io/workload: web}}\n  to:\n    - targetRef: {kind: Mesh}\n      default: {idleTimeout: 5s}\n",
     "type: MeshTimeout\nname: r\nspec:\n  to:\n    - targetRef: {kind: MeshHTTPRoute, labels: {kuma.io/display-name: r}}\n      default: {http: {requestTimeout: 7s}}\n",

@@ -58,18 +58,7 @@ impl Addressed<'_> {
 
 /// Adds the outbounds of a proxy.
 pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts<'_>) {
-    let policies = &of.mesh.policies;
-    let sending = Sending {
-        of,
-        access_log: policies.access_log.outbound(&of.subject),
-        circuit_breaker: policies.circuit_breaker.outbound(&of.subject),
-        health_check: policies.health_check.outbound(&of.subject),
-        http: policies.http_route.outbound(&of.subject),
-        load_balancing: policies.load_balancing.outbound(&of.subject),
-        retry: policies.retry.outbound(&of.subject),
-        tcp: policies.tcp_route.outbound(&of.subject),
-        timeout: policies.timeout.outbound(&of.subject),
-    };
+    let sending = Sending::new(of);
     let declared = of
         .instance
         .networking()
@@ -89,6 +78,21 @@ pub(super) fn lower(of: Lowering<'_>, parts: &mut Parts<'_>) {
 }
 
 impl<'a> Sending<'a> {
+    pub(super) fn new(of: Lowering<'a>) -> Self {
+        let policies = &of.mesh.policies;
+        Self {
+            of,
+            access_log: policies.access_log.outbound(&of.subject),
+            circuit_breaker: policies.circuit_breaker.outbound(&of.subject),
+            health_check: policies.health_check.outbound(&of.subject),
+            http: policies.http_route.outbound(&of.subject),
+            load_balancing: policies.load_balancing.outbound(&of.subject),
+            retry: policies.retry.outbound(&of.subject),
+            tcp: policies.tcp_route.outbound(&of.subject),
+            timeout: policies.timeout.outbound(&of.subject),
+        }
+    }
+
     fn outbound(
         &self,
         index: usize,
@@ -282,7 +286,7 @@ impl<'a> Sending<'a> {
         (!http || port.protocol.is_http()).then(|| service.kri(port))
     }
 
-    fn cluster(&self, kri: &Kri, parts: &mut Parts<'_>) {
+    pub(super) fn cluster(&self, kri: &Kri, parts: &mut Parts<'_>) {
         let key = Key::Cluster(kri.clone());
         if parts.has(&key) {
             return;

@@ -29,13 +29,39 @@ pub(crate) struct Stale {
     pub(crate) roster: bool,
     /// Their places among the Dataplanes, beside those whose own documents changed.
     places: BTreeSet<usize>,
-    /// Policies about services alone: stale is whom they select of those who send there.
+    /// Those of whom it is only what they send.
+    sending: BTreeSet<usize>,
+    /// Policies about services alone: stale is what is sent there by those whom they select.
     towards: Vec<(Arc<Resource>, Target, BTreeSet<Kri>)>,
 }
 
+/// What a proxy has to be given anew.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Part<'s> {
+    Nothing,
+    /// Where what it sends to these services goes, and ends.
+    Towards(Vec<&'s Kri>),
+    /// Where all that it sends goes, and ends.
+    Sending,
+    All,
+}
+
+impl Part<'_> {
+    /// Is what a proxy has under this key of the part?
+    pub(crate) fn covers(&self, key: &Key) -> bool {
+        match (self, key) {
+            (Self::All, _) | (Self::Sending, Key::Destination(_) | Key::Cluster(_)) => true,
+            (Self::Towards(services), Key::Destination(port) | Key::Cluster(port)) => {
+                services.iter().any(|service| port.is_within(service))
+            }
+            (Self::Nothing | Self::Towards(_) | Self::Sending, _) => false,
+        }
+    }
+}
+
 impl Stale {
-    /// Has the proxy at a place, which was given these resources, to be given others?
-    pub(crate) fn contains(&self, view: &MeshView, place: usize, given: &Manifest) -> bool {
+    /// What the proxy at a place, which was given these resources, has to be given anew.
+    pub(crate) fn part(&self, view: &MeshView, place: usize, given: &Manifest) -> Part<'_> {
         let is_selected = |document: &Resource, target: &Target| {
             let policy = Selection {
                 meta: &document.meta,
@@ -44,17 +70,28 @@ impl Stale {
             let instance = view.instance(place);
             instance.is_some_and(|instance| policy.reaches(instance.meta))
         };
-        let mut towards = self.towards.iter();
-        self.all
-            || self.places.contains(&place)
-            || towards.any(|(document, target, services)| {
-                // What a route says is part of the destination that it is about, whatever the traffic then ends at.
-                let ends = matches!(document.spec, Spec::MeshHttpRoute | Spec::MeshTcpRoute);
-                let sends = services
-                    .iter()
-                    .any(|service| sends_to(given, service, !ends));
-                sends && is_selected(document, target)
-            })
+        if self.all || self.places.contains(&place) {
+            return Part::All;
+        }
+        if self.sending.contains(&place) {
+            return Part::Sending;
+        }
+        let mut stale = Vec::new();
+        for (document, target, services) in &self.towards {
+            // What a route says is part of the destination that it is about, whatever the traffic then ends at.
+            let ends = !matches!(document.spec, Spec::MeshHttpRoute | Spec::MeshTcpRoute);
+            let mut sent = services
+                .iter()
+                .filter(|service| sends_to(given, service, ends))
+                .peekable();
+            if sent.peek().is_some() && is_selected(document, target) {
+                stale.extend(sent);
+            }
+        }
+        match stale.is_empty() {
+            true => Part::Nothing,
+            false => Part::Towards(stale),
+        }
     }
 
     /// Adds those that a policy selects, or did. What any policy says reaches only the proxies that it applies to, and what
@@ -66,10 +103,14 @@ impl Stale {
         let policies = changes.gone.iter().chain(&changes.new);
         for document in policies.filter(|document| is_policy(document)) {
             let target = Target::read(document.body.get("targetRef"));
-            if let Some(services) = services(view, document, compat) {
-                self.towards.push((Arc::clone(document), target, services));
-                continue;
-            }
+            let places = match about(view, document, compat) {
+                About::Services(services) => {
+                    self.towards.push((Arc::clone(document), target, services));
+                    continue;
+                }
+                About::Sending => &mut self.sending,
+                About::Anything => &mut self.places,
+            };
             let policy = Selection {
                 meta: &document.meta,
                 target: &target,
@@ -79,8 +120,8 @@ impl Stale {
                 TargetKind::Mesh => &everybody,
                 _ => &policy.target.labels,
             };
-            let places = view.places_carrying(wanted).iter().copied();
-            self.places.extend(places.filter(|place| {
+            let carrying = view.places_carrying(wanted).iter().copied();
+            places.extend(carrying.filter(|place| {
                 let instance = view.instance(*place);
                 instance.is_some_and(|instance| policy.reaches(instance.meta))
             }));
@@ -94,14 +135,22 @@ fn is_policy(document: &Resource) -> bool {
     kinds.any(|kind| kind.is_policy)
 }
 
-/// The services that a policy is about, where it is about nothing else.
-fn services(view: &MeshView, document: &Resource, compat: Compat) -> Option<BTreeSet<Kri>> {
+/// What a policy says something of.
+enum About {
+    /// What is sent to these.
+    Services(BTreeSet<Kri>),
+    /// Whatever is sent.
+    Sending,
+    Anything,
+}
+
+fn about(view: &MeshView, document: &Resource, compat: Compat) -> About {
     let is_there = |name: &str| document.body.get(name).is_some_and(|part| !part.is_null());
     if is_there("rules")
         || is_there("default")
         || document.body.get("to").and_then(Json::as_array).is_none()
     {
-        return None;
+        return About::Anything;
     }
     let mut services = BTreeSet::new();
     for (_, target) in references(Written::of(document), compat) {
@@ -110,11 +159,11 @@ fn services(view: &MeshView, document: &Resource, compat: Compat) -> Option<BTre
             match towards {
                 Towards::Service(service) => services.insert(service),
                 Towards::Port(port) => services.insert(port.without_section()),
-                Towards::Mesh | Towards::Route(_) => return None,
+                Towards::Mesh | Towards::Route(_) => return About::Sending,
             };
         }
     }
-    Some(services)
+    About::Services(services)
 }
 
 /// Does traffic of a proxy go to a port of a service, or, where that counts, end there?
@@ -125,7 +174,7 @@ fn sends_to(given: &Manifest, service: &Kri, ends: bool) -> bool {
             .range((Bound::Included(first), Bound::Unbounded));
         // The ports of a service follow its own name.
         from.next().is_some_and(|(key, _)| match key {
-            Key::Destination(port) | Key::Cluster(port) => port.without_section() == *service,
+            Key::Destination(port) | Key::Cluster(port) => port.is_within(service),
             _ => false,
         })
     };
