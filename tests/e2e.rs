@@ -5,6 +5,7 @@ mod e2e {
     mod access_log;
     mod bad_commit;
     mod canary;
+    mod captured;
     mod circuit_breaker;
     mod crash;
     mod day0;

@@ -5,10 +5,12 @@
 //!
 //! In the order in which a request meets them: [`normalise`] its path, [`admit`] its peer, [`faults`] made on purpose,
 //! the [`request_limit`] that it counts against, [`limits`] for that peer, [`RouteTable::select`] a route,
-//! [`rewrite_path`] or [`location`], [`choose`] who serves it, and the [`affinity`] that it has to one instance of that.
+//! [`rewrite_path`] or [`location`], [`choose`] who serves it, and the [`affinity`] that it has to one instance of that. A captured
+//! connection that no outbound is for may [`depart`], or not.
 
 mod admit;
 mod affinity;
+mod depart;
 mod fault;
 mod independent;
 mod path;
@@ -24,6 +26,7 @@ mod timeout;
 
 pub use admit::{Admission, admit, speaks_tls};
 pub use affinity::{Affinity, NewCookie, affinity};
+pub use depart::{Departure, Seen, depart};
 pub use fault::{Aborted, Faults, faults};
 pub use independent::applying;
 pub use path::{BadPath, NormalPath, normalise};

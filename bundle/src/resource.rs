@@ -4,6 +4,7 @@
 //! understand it must not half obey.
 
 pub mod access_log;
+pub mod capture;
 pub mod circuit_breaker;
 pub mod external;
 pub mod fault_injection;
@@ -34,6 +35,7 @@ pub use access_log::{
     HeaderName, LogBackend, LogField, LogFormat, LogOperator, LogSegment, LogShape, LogSink,
     LogTemplate, LogValue, TimePart,
 };
+pub use capture::{Capture, IpFamilies};
 pub use circuit_breaker::{
     CircuitBreaker, ConnectionLimits, Detectors, FailurePercentage, OutlierDetection, SuccessRate,
 };
@@ -151,6 +153,9 @@ pub struct Proxy {
     pub workload: Option<String>,
     /// `None`: no `MeshIdentity` selects it, it speaks plaintext only.
     pub identity: Option<WorkloadIdentity>,
+    /// `None`: the workload connects to the proxy, and so does whoever wants something of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
     /// The Dataplane document.
     pub origin: Origin,
 }

@@ -257,6 +257,7 @@ fn proxy(lowering: Lowering<'_>, parts: &mut Parts<'_>, diagnostics: &mut Diagno
         zone: instance.meta.kri.zone().to_owned(),
         workload: instance.workload().map(str::to_owned),
         identity: identity::given(&mesh.identities, instance, lines, diagnostics),
+        capture: captured::capture(instance, lines),
         origin: lines.document(instance.meta),
     };
     inbound::lower(lowering, proxy.identity.as_ref(), parts);

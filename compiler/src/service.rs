@@ -172,6 +172,12 @@ impl<'a> Instance<'a> {
         self.meta.within(&outbounds.index(index))
     }
 
+    /// Where it says what is captured.
+    pub(crate) fn capture_at(&self) -> Location {
+        let networking = Pointer::default().field("networking");
+        self.meta.within(&networking.field("transparentProxying"))
+    }
+
     /// Says that what its workload sends is captured, whatever it is addressed to.
     pub(crate) fn captures_outbound(&self) -> bool {
         let networking = self.networking();

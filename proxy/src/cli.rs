@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::capture;
+
 /// The data plane of the mesh: one process beside each workload.
 #[derive(Debug, Parser)]
 #[command(name = "mesh-proxy", version, about, max_term_width = 100)]
@@ -19,6 +21,9 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Serve one workload until SIGTERM or SIGINT; a second signal ends at once.
     Run(Run),
+    /// Bring the traffic of a workload to its proxy, by rules of the host.
+    #[command(subcommand)]
+    Capture(capture::Command),
 }
 
 #[derive(Debug, clap::Args)]
@@ -114,7 +119,9 @@ mod tests {
 
     #[test]
     fn the_least_is_enough() {
-        let Command::Run(run) = Cli::try_parse_from(LEAST).unwrap().command;
+        let Command::Run(run) = Cli::try_parse_from(LEAST).unwrap().command else {
+            panic!("another command");
+        };
         assert_eq!(run.admin.to_string(), "127.0.0.1:0");
         assert_eq!(run.drain, mesh_bundle::Duration::from_secs(10));
         assert_eq!(run.workers, None);

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_bundle::Key;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -14,9 +13,9 @@ use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::health_check;
 use crate::listener::{Listener, bind};
-use crate::metrics::{Direction, Metrics};
+use crate::metrics::Metrics;
 use crate::shared::{Phase, Shared};
-use crate::table::{Bind, Table};
+use crate::table::{Asked, Place, Table};
 use crate::workers::Workers;
 use crate::world::Rejected;
 
@@ -38,7 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct DataPlane {
     shared: Arc<Shared>,
     workers: Workers,
-    listeners: Mutex<BTreeMap<(Direction, Bind), Listener>>,
+    listeners: Mutex<BTreeMap<Place, Listener>>,
     sweeping: JoinHandle<()>,
 }
 
@@ -76,38 +75,28 @@ impl DataPlane {
     /// A listener that cannot be bound. Then nothing has changed.
     pub async fn apply(&self, table: Arc<Table>) -> Result<(), Rejected> {
         let mut listeners = self.listeners.lock().await;
-        let inbounds = table.inbounds.iter().map(|(bind, inbound)| {
-            let key = Key::Inbound(inbound.name.clone());
-            ((Direction::Inbound, bind.clone()), key)
-        });
-        let outbounds = table.outbounds.iter().map(|(bind, outbound)| {
-            let key = Key::Outbound(outbound.name.clone());
-            ((Direction::Outbound, bind.clone()), key)
-        });
-        let wanted: BTreeMap<_, _> = inbounds.chain(outbounds).collect();
+        let wanted = table.places();
         let mut bound = Vec::new();
-        for (place, key) in &wanted {
+        for (place, asked) in &wanted {
             if !listeners.contains_key(place) {
-                bound.push((place.clone(), self.bind(&place.1, key).await?));
+                bound.push((place.clone(), self.bind(place, asked).await?));
             }
         }
         self.shared.swap(Arc::clone(&table));
         health_check::start(&self.shared, &table, self.workers.first());
         listeners.retain(|place, _| wanted.contains_key(place));
-        for ((direction, bind), sockets) in bound {
-            let shared = Arc::clone(&self.shared);
-            let place = (direction, bind.clone());
-            let listener = Listener::start(&shared, direction, &bind, sockets, &self.workers);
+        for (place, sockets) in bound {
+            let listener = Listener::start(&self.shared, &place, sockets, &self.workers);
             listeners.insert(place, listener);
         }
         Ok(())
     }
 
-    async fn bind(&self, place: &Bind, key: &Key) -> Result<Vec<TcpListener>, Rejected> {
+    async fn bind(&self, place: &Place, asked: &Asked) -> Result<Vec<TcpListener>, Rejected> {
         let rejected = |reason: String| Rejected {
-            key: Some(key.clone()),
-            pointer: "/address".to_owned(),
-            reason: format!("cannot listen on {place}: {reason}"),
+            key: Some(asked.0.clone()),
+            pointer: asked.1.to_owned(),
+            reason: format!("cannot listen on {}: {reason}", place.bind),
         };
         let (owned, workers) = (place.clone(), self.workers.clone());
         let runtime = self.workers.first();

@@ -11,6 +11,7 @@ mod inbound;
 mod mirror;
 mod outbound;
 mod pace;
+mod passing;
 mod recorded;
 mod scan;
 mod selection;

@@ -6,18 +6,17 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use mesh_bundle::decide::connection_limit;
 use mesh_bundle::resource::TlsMode;
 use rustls::ServerConfig;
-use rustls::server::Acceptor;
-use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
 use crate::access_log::{Log, of_inbound};
 use crate::account::Refused;
+use crate::hello::{Hello, detect};
 use crate::http;
 use crate::metrics::{Direction, NO_FLAG};
 use crate::refusal::Refusal;
@@ -31,12 +30,6 @@ use crate::upstream::Via;
 
 /// For a whole handshake: longer than any honest one takes over a bad network.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
-/// For the first bytes, where a client may also wait for the workload to speak first.
-const DETECT_WAIT: Duration = Duration::from_secs(2);
-/// A `ClientHello` is one or two KiB.
-const HELLO_BYTES: usize = 16 * 1024;
-/// What begins a TLS record that holds a handshake.
-const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
@@ -119,8 +112,8 @@ async fn admit(
             match (kind, config) {
                 (Hello::Mesh, Some(config)) => terminate(table, inbound, config, tcp).await,
                 (Hello::Mesh, None) => Err(Refusal::NoCertificate.into()),
-                (Hello::OtherTls, _) => Ok(Admitted::Foreign(Stream::Plain(tcp))),
-                (Hello::None, _) => Ok(Admitted::Plain(Stream::Plain(tcp))),
+                (Hello::Tls(_), _) => Ok(Admitted::Foreign(Stream::Plain(tcp))),
+                (Hello::Other, _) => Ok(Admitted::Plain(Stream::Plain(tcp))),
             }
         }
     }
@@ -163,65 +156,6 @@ fn unwelcome(why: &io::Error) -> Unwelcome {
         refusal,
         reason: Some(reason),
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hello {
-    Mesh,
-    OtherTls,
-    None,
-}
-
-/// Reads until it is clear what a connection is. A client that waits for the workload to speak first is not mesh TLS.
-async fn detect(mut tcp: TcpStream) -> io::Result<(Hello, Rewound<TcpStream>)> {
-    let mut read = BytesMut::with_capacity(2 * 1024);
-    let mut kind = Hello::None;
-    let reading = async {
-        loop {
-            if tcp.read_buf(&mut read).await? == 0 {
-                return io::Result::Ok(());
-            }
-            match hello(&read) {
-                Some(found) => {
-                    kind = found;
-                    return Ok(());
-                }
-                None if read.len() >= HELLO_BYTES => return Ok(()),
-                None => {}
-            }
-        }
-    };
-    if let Ok(ended) = timeout(DETECT_WAIT, reading).await {
-        ended?;
-    } else if read.first() == Some(&TLS_HANDSHAKE) {
-        kind = Hello::OtherTls;
-    }
-    Ok((kind, Rewound::new(read.freeze(), tcp)))
-}
-
-/// What these first bytes are; `None` where more are needed to tell.
-fn hello(read: &[u8]) -> Option<Hello> {
-    if read.first() != Some(&TLS_HANDSHAKE) {
-        return Some(Hello::None);
-    }
-    let mut acceptor = Acceptor::default();
-    let mut rest = read;
-    while !rest.is_empty() {
-        if acceptor.read_tls(&mut rest).is_err() {
-            return Some(Hello::OtherTls);
-        }
-        match acceptor.accept() {
-            Ok(None) => {}
-            Ok(Some(accepted)) => {
-                let hello = accepted.client_hello();
-                let mut alpn = hello.alpn().into_iter().flatten();
-                let ours = alpn.any(|name| name.starts_with(b"mesh/"));
-                return Some(if ours { Hello::Mesh } else { Hello::OtherTls });
-            }
-            Err(_) => return Some(Hello::OtherTls),
-        }
-    }
-    None
 }
 
 /// Bytes for the workload, as long as the peer is permitted.

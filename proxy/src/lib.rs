@@ -14,6 +14,7 @@ mod admin;
 mod app;
 mod backoff;
 mod balance;
+mod capture;
 mod cli;
 mod clock;
 mod configuration;
@@ -22,6 +23,7 @@ mod dataplane;
 mod dice;
 mod enroll;
 mod health_check;
+mod hello;
 mod http;
 mod http_admin;
 mod identity;
@@ -32,6 +34,7 @@ mod log;
 mod meshd;
 mod metrics;
 mod outbound;
+mod passing;
 pub mod refusal;
 mod session;
 mod shared;
@@ -58,9 +61,10 @@ pub use world::{Rejected, Svid, World};
 #[must_use]
 pub fn main() -> ExitCode {
     match cli::Cli::try_parse() {
-        Ok(cli::Cli {
-            command: cli::Command::Run(run),
-        }) => app::run(run),
+        Ok(cli) => match cli.command {
+            cli::Command::Run(run) => app::run(run),
+            cli::Command::Capture(capture) => capture::run(&capture),
+        },
         Err(error) => {
             // A closed pipe is no failure of ours.
             drop(error.print());

@@ -3,9 +3,11 @@
 //! Never ends because of an error of accepting: it waits a moment and goes on.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
 use tokio::net::{TcpListener, lookup_host};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -14,12 +16,14 @@ use crate::account::Refused;
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::shared::{Phase, Shared};
-use crate::table::Bind;
+use crate::table::{Place, Reach};
 use crate::workers::Workers;
-use crate::{inbound, outbound};
+use crate::{capture, inbound, outbound};
 
 /// Without descriptors or memory accepting fails at once, and again at once: others need time to give some back.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1_024;
 
 /// A socket that listens. Dropped, it is closed; what it has accepted goes on.
 #[derive(Debug)]
@@ -33,28 +37,56 @@ impl Drop for Listener {
     }
 }
 
-/// Takes the address, without accepting yet: one socket, as each of the workers has it.
-pub(crate) async fn bind(bind: &Bind, workers: &Workers) -> io::Result<Vec<TcpListener>> {
+/// Takes the address, without accepting yet: one socket, as each of the workers has it. None where the host does not have
+/// that version of IP, and nothing needs it.
+pub(crate) async fn bind(place: &Place, workers: &Workers) -> io::Result<Vec<TcpListener>> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in lookup_host((bind.host.as_str(), bind.port)).await? {
-        match TcpListener::bind(address).await {
-            Ok(listener) => return share(listener, workers),
+    for address in lookup_host((place.bind.host.as_str(), place.bind.port)).await? {
+        let bound = match place.reach {
+            Reach::Addressed => TcpListener::bind(address)
+                .await
+                .and_then(TcpListener::into_std),
+            Reach::Captured | Reach::CapturedIfAny => alone(address),
+        };
+        match bound {
+            Ok(listener) => return share(&listener, workers),
             Err(why) => last = why,
         }
     }
-    Err(last)
+    match place.reach == Reach::CapturedIfAny && is_unknown_family(&last) {
+        true => Ok(Vec::new()),
+        false => Err(last),
+    }
+}
+
+/// A socket of one version of IP and not of the other.
+fn alone(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+fn is_unknown_family(why: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, Unsupported};
+    // EAFNOSUPPORT has no kind.
+    matches!(why.kind(), AddrNotAvailable | Unsupported) || why.raw_os_error() == Some(97)
 }
 
 impl Listener {
     pub(crate) fn start(
         shared: &Arc<Shared>,
-        direction: Direction,
-        bind: &Bind,
+        place: &Place,
         sockets: Vec<TcpListener>,
         workers: &Workers,
     ) -> Self {
         let accepting = workers.all().zip(sockets).map(|(worker, socket)| {
-            worker.spawn(accept(Arc::clone(shared), direction, bind.clone(), socket))
+            worker.spawn(accept(Arc::clone(shared), place.clone(), socket))
         });
         let accepting = accepting.collect();
         Self { accepting }
@@ -62,8 +94,7 @@ impl Listener {
 }
 
 /// The same socket, watched by each of the workers.
-fn share(listener: TcpListener, workers: &Workers) -> io::Result<Vec<TcpListener>> {
-    let listener = listener.into_std()?;
+fn share(listener: &std::net::TcpListener, workers: &Workers) -> io::Result<Vec<TcpListener>> {
     let each = workers.all().map(|worker| {
         let _inside = worker.enter();
         TcpListener::from_std(listener.try_clone()?)
@@ -71,7 +102,12 @@ fn share(listener: TcpListener, workers: &Workers) -> io::Result<Vec<TcpListener
     each.collect()
 }
 
-async fn accept(shared: Arc<Shared>, direction: Direction, bind: Bind, socket: TcpListener) {
+async fn accept(shared: Arc<Shared>, place: Place, socket: TcpListener) {
+    let Place {
+        direction,
+        bind,
+        reach,
+    } = place;
     loop {
         let (tcp, _) = match socket.accept().await {
             Ok(accepted) => accepted,
@@ -103,9 +139,16 @@ async fn accept(shared: Arc<Shared>, direction: Direction, bind: Bind, socket: T
             let open = Open::count(&shared);
             let mut news = shared.news();
             let serving = async {
-                match direction {
-                    Direction::Inbound => inbound::serve(&shared, &bind, tcp).await,
-                    Direction::Outbound => outbound::serve(&shared, &bind, tcp).await,
+                match (reach, direction) {
+                    (Reach::Captured | Reach::CapturedIfAny, _) => {
+                        capture::serve(&shared, direction, tcp).await;
+                    }
+                    (Reach::Addressed, Direction::Inbound) => {
+                        inbound::serve(&shared, &bind, tcp).await;
+                    }
+                    (Reach::Addressed, Direction::Outbound) => {
+                        outbound::serve(&shared, &bind, tcp).await;
+                    }
                 }
             };
             tokio::select! {
@@ -139,15 +182,20 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use super::*;
+    use crate::table::Bind;
     use crate::workers::Threads;
 
     #[test]
     fn whoever_is_idle_accepts() {
         let threads = Threads::start(Some(2)).unwrap();
         let (workers, first) = (&threads.workers, threads.workers.first());
-        let place = Bind {
-            host: "127.0.0.1".to_owned(),
-            port: 0,
+        let place = Place {
+            direction: Direction::Inbound,
+            bind: Bind {
+                host: "127.0.0.1".to_owned(),
+                port: 0,
+            },
+            reach: Reach::Addressed,
         };
         let (tell, told) = channel();
         let owned = workers.clone();

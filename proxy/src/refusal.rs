@@ -80,6 +80,12 @@ pub enum Refusal {
     PeerIdentity,
     /// Too many connections to this proxy.
     ConnectionLimit,
+    /// Nothing of the mesh is at this address, and what is there may not be reached.
+    Passthrough,
+    /// It came to a port for captured connections without having been captured.
+    NotCaptured,
+    /// Several inbounds listen on this port, and none at this address.
+    UnclearInbound,
 }
 
 /// What one row of the table says.
@@ -101,7 +107,7 @@ pub struct Row {
 
 impl Refusal {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 34] = [
         Self::BadRequest,
         Self::BadPath,
         Self::TransferEncoding,
@@ -133,6 +139,9 @@ impl Refusal {
         Self::HandshakeTimeout,
         Self::PeerIdentity,
         Self::ConnectionLimit,
+        Self::Passthrough,
+        Self::NotCaptured,
+        Self::UnclearInbound,
     ];
 
     /// The row.
@@ -249,6 +258,16 @@ impl Refusal {
             Self::HandshakeTimeout => row("handshake-timeout", 408, 4, "DPE", Downstream, ""),
             Self::PeerIdentity => row("peer-identity", 403, 16, "DPE", Downstream, ""),
             Self::ConnectionLimit => row("connection-limit", 503, 8, "OM", Local, "overloaded"),
+            Self::Passthrough => row(
+                "passthrough",
+                503,
+                14,
+                "NR",
+                Local,
+                "no policy of the mesh lets this leave it",
+            ),
+            Self::NotCaptured => row("not-captured", 400, 13, "DPE", Downstream, ""),
+            Self::UnclearInbound => row("unclear-inbound", 503, 14, "NR", Local, ""),
         }
     }
 }

@@ -10,6 +10,7 @@ use mesh_bundle::{Kri, Origin, RefusalNote};
 
 use crate::account::Refused;
 use crate::metrics::{Direction, RequestStats};
+use crate::passing::Passing;
 use crate::refusal::Refusal;
 use crate::shared::{Phase, Shared};
 use crate::table::{Bind, InboundTable, Table};
@@ -24,6 +25,8 @@ pub(crate) struct Session {
     /// `None`: the workload itself, or a peer that came without mesh TLS.
     pub(crate) peer: Option<TlsPeer>,
     pub(crate) remote: Option<SocketAddr>,
+    /// It goes where it was addressed to, and `bind` is nothing that is configured.
+    pub(crate) passing: Option<Box<Passing>>,
     /// As metrics name who is at the other end.
     pub(crate) source: Arc<str>,
     /// The trust that the peer was last found to be believed under.
@@ -60,6 +63,7 @@ impl Session {
             bind: bind.clone(),
             peer,
             remote,
+            passing: None,
             source,
             trust: Mutex::new(Some(trust)),
             stats: OnceLock::new(),
@@ -78,7 +82,31 @@ impl Session {
             bind: bind.clone(),
             peer: None,
             remote,
+            passing: None,
             source: Arc::clone(&table.proxy),
+            trust: Mutex::new(None),
+            stats: OnceLock::new(),
+        })
+    }
+
+    /// Of a captured connection that no inbound or outbound is for.
+    pub(crate) fn passing(
+        shared: &Arc<Shared>,
+        passing: Passing,
+        remote: Option<SocketAddr>,
+        table: &Table,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::clone(shared),
+            direction: passing.direction,
+            bind: passing.bind(),
+            peer: None,
+            remote,
+            source: match passing.direction {
+                Direction::Inbound => "unknown".into(),
+                Direction::Outbound => Arc::clone(&table.proxy),
+            },
+            passing: Some(Box::new(passing)),
             trust: Mutex::new(None),
             stats: OnceLock::new(),
         })
@@ -94,6 +122,9 @@ impl Session {
 
     /// Asked anew at every change, and for inbound requests at every one.
     pub(crate) fn standing<'a>(&self, table: &'a Table) -> Standing<'a> {
+        if let Some(passing) = &self.passing {
+            return passing.standing(table);
+        }
         match self.direction {
             Direction::Outbound if table.outbounds.contains_key(&self.bind) => Standing::Good {
                 shadow_denied: false,
@@ -191,7 +222,10 @@ impl Session {
     }
 
     /// The section name of the inbound, or the destination, while it is configured.
-    fn place<'a>(&self, table: &'a Table) -> Option<&'a str> {
+    fn place<'a>(&'a self, table: &'a Table) -> Option<&'a str> {
+        if let Some(passing) = &self.passing {
+            return Some(&passing.label);
+        }
         match self.direction {
             Direction::Inbound => {
                 let inbound = table.inbounds.get(&self.bind);

@@ -16,7 +16,7 @@ use tokio_rustls::TlsStream;
 pub(crate) use wire::Wire;
 
 /// The 24 bytes that a client which knows that it speaks HTTP/2 begins with (RFC 9113 3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A connection.
 #[derive(Debug)]

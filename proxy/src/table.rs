@@ -5,18 +5,19 @@
 
 mod build;
 mod filter;
+mod place;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use http::HeaderValue;
 use mesh_bundle::decide::{CompiledRetry, RouteTable};
 use mesh_bundle::resource::{
-    ConnectionLimits, Destination, HashPolicy, HealthCheck, Inbound, InboundPolicy,
-    IndependentRule, OutlierDetection, Protocol, TcpRoute, Timeouts,
+    Capture, ConnectionLimits, Destination, HashPolicy, HealthCheck, Inbound, InboundPolicy,
+    IndependentRule, OutlierDetection, Passthrough, Protocol, TcpRoute, Timeouts,
 };
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
@@ -30,6 +31,7 @@ use crate::upstream::{Load, Pool};
 use crate::world::{Rejected, World};
 
 pub(crate) use filter::{HeaderEdit, Step};
+pub(crate) use place::{Asked, Place, Reach};
 
 /// Instances that one request may try.
 pub(crate) const MOST_INSTANCES: usize = 3;
@@ -44,6 +46,10 @@ pub struct Table {
     /// The Dataplane: the source of outbound traffic in metrics.
     pub(crate) proxy: Arc<str>,
     pub(crate) home: Arc<Home>,
+    /// Where traffic arrives that is captured.
+    pub(crate) capture: Option<Capture>,
+    /// What may leave the mesh; `None`: everything.
+    pub(crate) passthrough: Option<Passthrough>,
     pub(crate) inbounds: BTreeMap<Bind, Arc<InboundTable>>,
     pub(crate) outbounds: BTreeMap<Bind, Arc<OutboundTable>>,
     pub(crate) clusters: Vec<Arc<ClusterTable>>,
@@ -80,6 +86,8 @@ pub(crate) struct InboundTable {
 pub(crate) struct OutboundTable {
     /// Of its key.
     pub(crate) name: String,
+    /// Nothing listens at its address.
+    pub(crate) captured: bool,
     pub(crate) destination: Arc<DestinationTable>,
 }
 
@@ -172,6 +180,8 @@ pub(crate) struct Instance {
     pub(crate) weight: u64,
     /// The host of requests that are sent there, instead of what the client asked for.
     pub(crate) authority: Option<HeaderValue>,
+    /// The address that connections to it come from, where that makes a difference to the host.
+    pub(crate) from: Option<IpAddr>,
     /// `host:port`.
     pub(crate) label: Arc<str>,
     /// Those that are asked about, which are few.
@@ -233,6 +243,7 @@ impl Instance {
             priority: 0,
             weight: 1,
             authority: None,
+            from: None,
             label,
             labels: Arc::default(),
             pool: OnceLock::new(),

@@ -12,7 +12,7 @@ mod limits;
 mod names;
 mod outside;
 mod permission;
-mod pki;
+pub(crate) mod pki;
 mod rejected;
 pub(crate) mod site;
 mod smuggling;

@@ -14,6 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::passing::{CONNECT_WAIT, Passing};
 use crate::refusal::Refusal;
 use crate::table::{ClusterTable, Hop, InboundTable, Instance, Table};
 use crate::tls::{ClientSide, Role};
@@ -134,6 +135,20 @@ impl<'a> Via<'a> {
         }
     }
 
+    /// Where a captured connection was addressed to.
+    pub(crate) fn passing(passing: &'a Passing) -> Self {
+        Self {
+            owner: &passing.label,
+            protocol: passing.protocol(),
+            hop: &Hop::Plain,
+            connect_timeout: CONNECT_WAIT,
+            room: None,
+            cluster: None,
+            trying: None,
+            is_probe: false,
+        }
+    }
+
     /// With as many connections as may be.
     pub(crate) fn within(self, load: &'a Load, limits: &ConnectionLimits) -> Self {
         let room = Some(load.room(limits));
@@ -181,6 +196,13 @@ impl<'a> Via<'a> {
 }
 
 impl Upstreams {
+    /// Makes an instance one whose connections nobody else uses, and which end with whoever holds it.
+    pub(crate) fn alone(via: &Via<'_>, instance: &Instance) {
+        if let Ok(key) = via.key(instance) {
+            instance.pool.get_or_init(|| Arc::new(Pool::new(key)));
+        }
+    }
+
     /// The pool of an instance, found once for each table.
     fn pool<'a>(&self, via: &Via<'_>, instance: &'a Instance) -> Result<&'a Arc<Pool>, Refusal> {
         if let Some(pool) = instance.pool.get() {

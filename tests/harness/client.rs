@@ -33,7 +33,12 @@ pub fn request(method: &str, path: &str, body: &str) -> Request<Body> {
     request_to("mesh.test", method, path, body)
 }
 
-fn request_to(authority: &str, method: &str, path: &str, body: &str) -> Request<Body> {
+/// The same with another authority.
+///
+/// # Panics
+/// When the path or the authority is none.
+#[must_use]
+pub fn request_to(authority: &str, method: &str, path: &str, body: &str) -> Request<Body> {
     Request::builder()
         .method(method)
         .uri(format!("http://{authority}{path}"))
@@ -250,6 +255,18 @@ impl Connection {
             }
             Version::Http2 => Self::http2_over(stream).await,
         }
+    }
+
+    /// HTTP/1.1 over a connection that is there.
+    ///
+    /// # Errors
+    /// What the connection or the protocol said.
+    pub async fn http1_over(stream: std::net::TcpStream) -> Result<Self, String> {
+        let prepared = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        let stream = prepared.map_err(|error| error.to_string())?;
+        Self::over(stream, Version::Http1).await
     }
 
     /// HTTP/2 over any stream.

@@ -23,6 +23,8 @@ const LIFETIME: Duration = Duration::from_secs(75);
 #[derive(Debug)]
 pub struct Proxy {
     name: String,
+    /// What it is started by; empty: by us.
+    through: Vec<String>,
     arguments: Vec<String>,
     process: Mutex<Option<Arc<Process>>>,
 }
@@ -47,6 +49,7 @@ impl Proxy {
         ];
         Self {
             name: name.to_owned(),
+            through: Vec::new(),
             arguments: words.iter().map(|word| (*word).to_owned()).collect(),
             process: Mutex::new(None),
         }
@@ -60,9 +63,24 @@ impl Proxy {
         self
     }
 
+    /// The same, started by the program that these words begin with.
+    #[must_use]
+    pub fn through(mut self, words: Vec<String>) -> Self {
+        self.through = words;
+        self
+    }
+
     /// Starts it, again where it was started before, and does not wait for anything.
     pub fn launch(&self) -> Arc<Process> {
-        let mut command = Command::new(binary("mesh-proxy"));
+        let program = binary("mesh-proxy");
+        let mut command = match self.through.split_first() {
+            None => Command::new(program),
+            Some((first, rest)) => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
         command.args(&self.arguments);
         let process = Arc::new(Process::start(&self.name, &mut command));
         let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);

@@ -23,12 +23,7 @@ impl Repo {
     /// When the example or git is not there.
     #[must_use]
     pub fn from_example(name: &str, block: Block) -> Self {
-        let directory = TempDir::with_prefix("mesh-repo-").expect("a temporary directory");
-        let repo = Self { directory, block };
-        repo.git(&["init", "--quiet", "--initial-branch=main"]);
-        // A person who looks around may have no name on this machine.
-        repo.git(&["config", "user.name", "Mesh"]);
-        repo.git(&["config", "user.email", "mesh@example.test"]);
+        let repo = Self::empty(block);
         let example = example(name);
         let mut files = Vec::new();
         walk(&example, &mut files);
@@ -39,6 +34,27 @@ impl Repo {
             repo.write(&path.to_string_lossy(), &text);
         }
         repo.commit("Begin");
+        repo
+    }
+
+    /// These files, by their paths, as the first commit.
+    #[must_use]
+    pub fn from_files(files: &[(&str, &str)]) -> Self {
+        let repo = Self::empty(Block::as_written());
+        for (path, text) in files {
+            repo.write(path, text);
+        }
+        repo.commit("Begin");
+        repo
+    }
+
+    fn empty(block: Block) -> Self {
+        let directory = TempDir::with_prefix("mesh-repo-").expect("a temporary directory");
+        let repo = Self { directory, block };
+        repo.git(&["init", "--quiet", "--initial-branch=main"]);
+        // A person who looks around may have no name on this machine.
+        repo.git(&["config", "user.name", "Mesh"]);
+        repo.git(&["config", "user.email", "mesh@example.test"]);
         repo
     }
 

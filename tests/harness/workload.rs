@@ -45,6 +45,21 @@ impl Workload {
         let listener = listener.unwrap_or_else(|error| {
             panic!("the workload {name} cannot listen on {address}: {error}")
         });
+        Self::serve(name, protocol, listener)
+    }
+
+    /// The same on a listener that is there, which may be on another host.
+    ///
+    /// # Panics
+    /// When it cannot be used.
+    #[must_use]
+    pub fn on(name: &str, protocol: &str, listener: std::net::TcpListener) -> Self {
+        let prepared = listener.set_nonblocking(true);
+        let listener = prepared.and_then(|()| TcpListener::from_std(listener));
+        Self::serve(name, protocol, listener.expect("a listener"))
+    }
+
+    fn serve(name: &str, protocol: &str, listener: TcpListener) -> Self {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared {
             name: name.to_owned(),

@@ -9,7 +9,7 @@ use mesh_bundle::RefusalNote;
 use crate::world::{EntryKind, World};
 
 /// A code of the header, what it means, and what to do about it.
-const MEANINGS: [(&str, &str, &str); 31] = [
+const MEANINGS: [(&str, &str, &str); 34] = [
     (
         "bad-request",
         "the request is not HTTP, or two servers could read it differently",
@@ -164,6 +164,21 @@ const MEANINGS: [(&str, &str, &str); 31] = [
         "connection-limit",
         "the proxy has as many connections as it can hold",
         "spread the clients over more instances",
+    ),
+    (
+        "passthrough",
+        "the mesh knows nothing at this address, and a MeshPassthrough does not let the connection or request leave",
+        "connect to a service of the mesh, or list the destination in `appendMatch`",
+    ),
+    (
+        "not-captured",
+        "the connection was made to the port for captured traffic itself",
+        "connect to the service, and see that `mesh-proxy capture install` ran on this host",
+    ),
+    (
+        "unclear-inbound",
+        "several inbounds of the Dataplane listen on this port, and none at the address that was connected to",
+        "connect to the address of one of them",
     ),
 ];
 

@@ -58,7 +58,7 @@ pub(crate) struct Networking {
     pub(crate) outbound: Vec<Outbound>,
     /// Makes this the proxy of a gateway of another product: no inbounds.
     pub(crate) gateway: Option<Gateway>,
-    /// The traffic of the workload is captured. Accepted, but has no effect yet.
+    /// The traffic of the workload is captured, by rules that `mesh-proxy capture install` writes on its host.
     pub(crate) transparent_proxying: Option<TransparentProxying>,
     /// The interface for administration of the proxy.
     pub(crate) admin: Option<Admin>,

@@ -124,9 +124,6 @@ impl MeshPassthrough {
             );
             return;
         };
-        if conf.passthrough_mode != Some(PassthroughMode::All) {
-            check.not_implemented(&at, "what leaves the mesh is not captured");
-        }
         let at = at.field("appendMatch");
         let matches = conf.append_match.as_deref().unwrap_or_default();
         let matched = conf

@@ -6,15 +6,32 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-use mesh_bundle::resource::Outbound;
+use mesh_bundle::resource::{Capture, IpFamilies, Outbound};
 use mesh_bundle::{Key, Resource};
 
+use crate::kinds::dataplane::outbound::IpFamilyMode;
 use crate::provenance::Notes;
-use crate::service::Service;
+use crate::repository::Lines;
+use crate::service::{Instance, Service};
 
 use super::inbound;
 use super::outbound::{Addressed, Sending};
 use super::shared::Parts;
+
+/// Where captured traffic arrives, by what the Dataplane says.
+pub(super) fn capture(instance: Instance<'_>, lines: Lines<'_>) -> Option<Capture> {
+    let declared = instance.networking()?.transparent_proxying.as_ref()?;
+    Some(Capture {
+        inbound_port: declared.inbound_port(),
+        outbound_port: declared.outbound_port(),
+        families: match declared.ip_family_mode.unwrap_or(IpFamilyMode::DualStack) {
+            IpFamilyMode::DualStack => IpFamilies::Dual,
+            IpFamilyMode::IPv4 => IpFamilies::Ipv4,
+            IpFamilyMode::IPv6 => IpFamilies::Ipv6,
+        },
+        origin: lines.within(instance.meta, &instance.capture_at()),
+    })
+}
 
 /// Adds the outbounds.
 pub(super) fn lower<'a>(sending: &Sending<'a>, parts: &mut Parts<'_>) {

@@ -18,7 +18,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::heads::Heads;
-use super::{Body, inbound, outbound};
+use super::{Body, inbound, outbound, passing};
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::session::{Session, Standing, revoked};
@@ -157,6 +157,9 @@ async fn answer(
     busy: Busy,
     request: Request<Incoming>,
 ) -> Response<Body> {
+    if let Some(passing) = &connection.session.passing {
+        return passing::answer(connection, passing, busy, request).await;
+    }
     match connection.session.direction {
         Direction::Inbound => inbound::answer(connection, busy, request).await,
         Direction::Outbound => outbound::answer(connection, busy, request).await,

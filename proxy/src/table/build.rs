@@ -22,6 +22,7 @@ use super::{
 };
 use crate::access_log::Home;
 use crate::balance::Balance;
+use crate::capture;
 use crate::tls::{ALPN_H1, ALPN_H2, ALPN_TCP, Identity, Trust};
 use crate::world::{Rejected, World};
 
@@ -46,6 +47,8 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
         root: Some(world.root),
         proxy: config.proxy.kri.to_string().into(),
         home: Arc::new(home(config)),
+        capture: config.proxy.capture.clone(),
+        passthrough: config.wide.passthrough.clone(),
         inbounds: inbounds(config, identity.as_ref())?,
         outbounds: outbounds(config, &destinations)?,
         clusters: clusters.into_values().collect(),
@@ -277,13 +280,18 @@ fn inbounds(
     identity: Option<&Identity>,
 ) -> Result<BTreeMap<Bind, Arc<InboundTable>>, Rejected> {
     let mut compiled = BTreeMap::new();
+    let capture = config.proxy.capture.as_ref();
+    let captured = capture.is_some_and(|capture| capture.inbound_port.is_some());
     for (name, (inbound, policy)) in &config.inbounds {
         let bind = Bind {
             host: inbound.address.clone(),
             port: inbound.port,
         };
         let key = || Key::Inbound(name.clone());
-        let entry = compile_inbound(name, inbound, policy, identity)?;
+        let mut entry = compile_inbound(name, inbound, policy, identity)?;
+        if captured {
+            entry.workload.from = capture::source(&inbound.workload_address);
+        }
         if compiled.insert(bind, Arc::new(entry)).is_some() {
             return Err(rejected(
                 key(),
@@ -351,9 +359,7 @@ fn outbounds(
     destinations: &Destinations,
 ) -> Result<BTreeMap<Bind, Arc<OutboundTable>>, Rejected> {
     let mut compiled = BTreeMap::new();
-    // Nothing is captured yet, and a virtual IP is no address that a listener could have.
-    let explicit = config.outbounds.iter();
-    for (name, outbound) in explicit.filter(|(_, outbound)| !outbound.captured) {
+    for (name, outbound) in &config.outbounds {
         let key = || Key::Outbound(name.clone());
         let destination = destinations
             .get(&outbound.destination.to_string())
@@ -364,6 +370,7 @@ fn outbounds(
         };
         let entry = OutboundTable {
             name: name.clone(),
+            captured: outbound.captured,
             destination: Arc::clone(destination),
         };
         if compiled.insert(bind, Arc::new(entry)).is_some() {

@@ -99,12 +99,13 @@ pub(crate) fn deny_all() -> Permissions {
     }
 }
 
-fn world(name: &str, id: Option<&str>, authority: &Authority) -> World {
+pub(crate) fn world(name: &str, id: Option<&str>, authority: &Authority) -> World {
     let config = ProxyConfig {
         proxy: Proxy {
             kri: kri(&format!("kri_dp_default_east__{name}_")),
             zone: "east".to_owned(),
             workload: None,
+            capture: None,
             identity: id.map(identity),
             origin: origin("dataplanes.yaml", 1),
         },

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustls_pki_types::ServerName;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
@@ -68,7 +68,15 @@ pub(crate) async fn connect(
 
 async fn tcp(instance: &Instance) -> io::Result<TcpStream> {
     if let Some(address) = instance.address() {
-        return TcpStream::connect(address).await;
+        let Some(from) = instance.from else {
+            return TcpStream::connect(address).await;
+        };
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        socket.bind(SocketAddr::new(from, 0))?;
+        return socket.connect(address).await;
     }
     let name = (instance.host.as_str(), instance.port);
     let addresses: Vec<SocketAddr> = lookup_host(name).await?.collect();

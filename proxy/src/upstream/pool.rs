@@ -337,7 +337,7 @@ impl Pool {
     }
 
     /// Closes what is idle, and keeps nothing that comes back.
-    pub(super) fn retire(&self) {
+    pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
         locked(&self.one).clear();
         locked(&self.two).clear();

@@ -69,6 +69,7 @@ pub(crate) fn bundle(options: Options) -> Bundle {
             kri: kri.clone(),
             zone: "default".to_owned(),
             workload: None,
+            capture: None,
             identity: given,
             origin: origin(),
         };

@@ -47,9 +47,9 @@ pub(crate) struct OutboundRef {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct TransparentProxying {
-    /// Where captured traffic to the workload arrives.
+    /// Where captured traffic to the workload arrives; 0: it is not captured. Default: 15006.
     pub(crate) redirect_port_inbound: Option<u32>,
-    /// Where captured traffic from the workload arrives.
+    /// Where captured traffic from the workload arrives; 0: it is not captured. Default: 15001.
     pub(crate) redirect_port_outbound: Option<u32>,
     /// Which addresses are captured. Default: `DualStack`.
     pub(crate) ip_family_mode: Option<IpFamilyMode>,
@@ -148,7 +148,17 @@ impl OutboundRef {
 impl TransparentProxying {
     /// Is traffic from the workload captured? Port 0 says that it is not.
     pub(crate) fn captures_outbound(&self) -> bool {
-        self.redirect_port_outbound != Some(0)
+        self.outbound_port().is_some()
+    }
+
+    /// Where captured traffic to the workload arrives.
+    pub(crate) fn inbound_port(&self) -> Option<u16> {
+        captures(self.redirect_port_inbound, 15_006)
+    }
+
+    /// Where captured traffic from the workload arrives.
+    pub(crate) fn outbound_port(&self) -> Option<u16> {
+        captures(self.redirect_port_outbound, 15_001)
     }
 
     /// Checks how traffic is captured.
@@ -168,8 +178,20 @@ impl TransparentProxying {
         for (index, one) in refs.enumerate() {
             one.check(&reachable.index(index), check);
         }
-        check.not_implemented(at, "traffic cannot be captured yet");
+        if !self.direct_access_services.is_empty() {
+            let at = at.field("directAccessServices");
+            check.not_implemented(
+                &at,
+                "what is addressed to an instance itself leaves as any other address does",
+            );
+        }
     }
+}
+
+/// The port that is declared; `None` for 0, and for what is no port, which its own check reports.
+fn captures(declared: Option<u32>, default: u16) -> Option<u16> {
+    let port = declared.map_or(Some(default), |port| u16::try_from(port).ok())?;
+    (port > 0).then_some(port)
 }
 
 impl ReachableRef {

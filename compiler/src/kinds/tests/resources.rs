@@ -59,19 +59,15 @@ fn dataplanes() {
         &["networking.admin.port [not-implemented]"],
     );
     networking(
-        "{address: 10.0.0.1, transparentProxying: {}}",
+        "{address: 10.0.0.1, transparentProxying: {directAccessServices: ['*']}}",
         &[],
-        &["networking.transparentProxying [not-implemented]"],
+        &["networking.transparentProxying.directAccessServices [not-implemented]"],
     );
     let refs = |text: &str, errors: &[&str]| {
         let text = format!(
             "{{address: 10.0.0.1, transparentProxying: {{reachableBackends: {{refs: [{text}]}}}}}}"
         );
-        networking(
-            &text,
-            errors,
-            &["networking.transparentProxying [not-implemented]"],
-        );
+        networking(&text, errors, &[]);
     };
     let at = "networking.transparentProxying.reachableBackends.refs[0]";
     refs("{kind: MeshService, name: a, namespace: b}", &[]);

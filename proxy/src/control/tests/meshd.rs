@@ -234,6 +234,7 @@ pub(crate) fn configuration(
         kri: kri(&format!("kri_dp_default_zone__{name}_")),
         zone: "zone".to_owned(),
         workload: None,
+        capture: None,
         identity: identity.map(|id| WorkloadIdentity {
             spiffe_id: id.parse().unwrap(),
             issuer: kri("kri_mid_default_zone__identity_"),
