@@ -9,6 +9,7 @@ mod writer;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use mesh_bundle::decide::applying;
 use mesh_bundle::resource::{IndependentRule, LogBackend, LogFormat, LogSink};
@@ -34,6 +35,17 @@ pub(crate) struct AccessLogs {
     runtime: Handle,
     metrics: Arc<Metrics>,
     queues: Mutex<HashMap<Sink, Queue>>,
+}
+
+/// A file for lines of another sort, written by the same writer.
+#[derive(Debug, Clone)]
+pub(crate) struct EventFile(Queue);
+
+impl EventFile {
+    /// Queues a line, or counts it as dropped; `line` is given the time, as `2026-01-31T10:00:00.000Z`.
+    pub(crate) fn put(&self, line: impl FnOnce(String) -> String) {
+        self.0.put(|| line(time::text(SystemTime::now(), &[])));
+    }
 }
 
 impl AccessLogs {
@@ -85,6 +97,13 @@ impl AccessLogs {
                     let own = outlets(&log.value, http, &mut queue);
                     entry.log.get_or_init(|| own);
                 }
+            }
+        }
+        for cluster in &table.clusters {
+            let check = cluster.health_check.as_ref();
+            if let Some(path) = check.and_then(|check| check.event_log_path.as_ref()) {
+                let events = queue(Sink::File(path.value.clone()));
+                cluster.events.get_or_init(|| EventFile(events));
             }
         }
         *known = wanted;

@@ -3,6 +3,7 @@
 //! Never probes an instance twice at a time, and never forgets with a table what it has found out: that stays with the
 //! pool of the instance.
 
+mod event;
 mod probe;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,6 +34,8 @@ struct State {
     under_way: bool,
     /// The last results that contradict what is taken for true.
     in_a_row: u32,
+    /// The last result was bad.
+    failing: bool,
 }
 
 /// A probe that is under way; dropped with it.
@@ -83,9 +86,15 @@ impl Findings {
         (true, next)
     }
 
-    /// A probe went well or not. `Some`: that changes what is taken for true.
-    fn found(&self, well: bool, check: &HealthCheck) -> Option<bool> {
+    /// A probe went well or not: what that changes of what is taken for true, and whether it is the first failure of
+    /// several in a row.
+    fn found(&self, well: bool, check: &HealthCheck) -> (Option<bool>, bool) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let first_failure = !std::mem::replace(&mut state.failing, !well) && !well;
+        (self.change(well, check, &mut state), first_failure)
+    }
+
+    fn change(&self, well: bool, check: &HealthCheck, state: &mut State) -> Option<bool> {
         if well != self.is_unhealthy() {
             state.in_a_row = 0;
             return None;
@@ -172,12 +181,16 @@ async fn probe(shared: &Shared, cluster: &ClusterTable, place: usize, under_way:
         match &check.probe {
             Probe::Http(http) => probe::http(shared, cluster, instance, http).await,
             Probe::Tcp(tcp) => probe::tcp(shared, cluster, instance, tcp).await,
-            Probe::Grpc(_) => Ok(()),
+            Probe::Grpc(grpc) => probe::grpc(shared, cluster, instance, grpc).await,
         }
     };
     let found = timeout(limit, asked).await;
     let found = found.unwrap_or_else(|_| Err("there was no answer in time".to_owned()));
-    let change = under_way.0.findings.found(found.is_ok(), check);
+    let (change, first) = under_way.0.findings.found(found.is_ok(), check);
+    if let Some(events) = cluster.events.get() {
+        let failed = found.is_err() && (first || check.always_log_failures.value);
+        event::tell(events, (cluster, instance), change, failed);
+    }
     let (cluster, instance) = (&*cluster.label, &*instance.label);
     match (change, &found) {
         (Some(true), _) => tracing::info!(cluster, instance, "an instance is well again"),

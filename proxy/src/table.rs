@@ -22,7 +22,7 @@ use mesh_bundle::resource::{
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
 
-use crate::access_log::{Home, Outlet};
+use crate::access_log::{EventFile, Home, Outlet};
 use crate::balance::Balance;
 use crate::limiter::Buckets;
 use crate::metrics::RequestStats;
@@ -152,6 +152,8 @@ pub(crate) struct ClusterTable {
     pub(crate) detection: Option<Box<OutlierDetection>>,
     /// How they are probed; `None`: they are not.
     pub(crate) health_check: Option<Box<HealthCheck>>,
+    /// Where changes of health are written to.
+    pub(crate) events: OnceLock<EventFile>,
 }
 
 /// How the next hop is spoken to.

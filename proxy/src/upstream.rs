@@ -219,6 +219,14 @@ impl Upstreams {
         }))
     }
 
+    /// The same instance with a pool that nobody else uses, and that ends with it.
+    pub(crate) fn apart(via: &Via<'_>, instance: &Instance) -> Result<Instance, Refusal> {
+        let apart = Instance::new(instance.host.clone(), instance.port);
+        let pool = Arc::new(Pool::new(via.key(instance)?));
+        apart.pool.get_or_init(|| pool);
+        Ok(apart)
+    }
+
     /// The pool of an instance, where its cluster can be spoken to.
     pub(crate) fn pool_of<'a>(
         &self,

@@ -64,3 +64,91 @@ async fn who_is_not_well_gets_no_request_until_it_is() {
         .await;
     until(&client, &["api-1", "api-2"]).await;
 }
+
+#[tokio::test]
+async fn servers_of_grpc_are_asked_in_their_own_words() {
+    let often = "interval: 50ms, noTrafficInterval: 50ms, timeout: 5s, unhealthyThreshold: 2";
+    let text = policy(&format!("{{{often}, grpc: {{serviceName: api-2}}}}"));
+    let options = Options::from_example("shop").with(move |repo| {
+        repo.remove("api/canary.yaml");
+        repo.replace("api/dataplanes.yaml", "protocol: http", "protocol: grpc");
+        repo.replace(
+            "api/services.yaml",
+            "appProtocol: http",
+            "appProtocol: grpc",
+        );
+        repo.write(PATH, &text);
+    });
+    let mesh = options.only(&["web-1", "api-1", "api-2"]).start().await;
+    let client = Client::http2(mesh.outbound("web-1", "api"));
+    until(&client, &["api-1"]).await;
+    let unwell = mesh.proxy("web-1").log();
+    let unwell = unwell
+        .says(0, "an instance is unhealthy, and gets no traffic", &[])
+        .await;
+    assert_eq!(unwell.field("why"), "it says that its status is 2");
+
+    // The server as a whole is well.
+    mesh.commit(PATH, &policy(&format!("{{{often}, grpc: {{}}}}")))
+        .await;
+    until(&client, &["api-1", "api-2"]).await;
+}
+
+#[tokio::test]
+async fn changes_of_health_are_written_to_a_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("health.log");
+    let often = "interval: 50ms, noTrafficInterval: 50ms, timeout: 5s, unhealthyThreshold: 3";
+    let logged = format!("{often}, eventLogPath: {}", file.display());
+    let mesh = shop(&format!("{{{logged}, http: {{path: /sick/api-2}}}}")).await;
+    let client = mesh.client("web-1", "api");
+    until(&client, &["api-1"]).await;
+    mesh.commit(PATH, &policy(&format!("{{{logged}, http: {{path: /}}}}")))
+        .await;
+    until(&client, &["api-1", "api-2"]).await;
+    // A drain writes what is still queued.
+    let process = mesh.proxy("web-1").process();
+    process.terminate();
+    assert!(process.exited().await.success(), "{}", process.log());
+
+    let text = std::fs::read_to_string(&file).unwrap();
+    let events: Vec<serde_json::Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let host = mesh.dataplane("api-2").inbounds[0].proxy;
+    let told: Vec<&str> = events
+        .iter()
+        .inspect(|event| {
+            assert_eq!(event["health_checker_type"], "HTTP");
+            let address = &event["host"]["socket_address"];
+            assert_eq!(address["address"], host.ip().to_string(), "{event}");
+        })
+        .flat_map(|event| event.as_object().unwrap().keys())
+        .filter(|key| key.ends_with("_event"))
+        .map(String::as_str)
+        .collect();
+    // Of three failures in a row the first is told.
+    let expected = [
+        "health_check_failure_event",
+        "eject_unhealthy_event",
+        "add_healthy_event",
+    ];
+    assert_eq!(told, expected, "{text}");
+}
+
+#[tokio::test]
+async fn probes_have_connections_of_their_own_where_a_commit_says_so() {
+    let often = "interval: 20ms, noTrafficInterval: 20ms, timeout: 5s, http: {path: /}";
+    for (reuse, own) in [("true", false), ("false", true)] {
+        let mesh = shop(&format!("{{{often}, reuseConnection: {reuse}}}")).await;
+        let before = mesh.workload("api-1").arrived();
+        mesh.workload("api-1").arrives_after(before + 20).await;
+        let opened = mesh
+            .proxy("api-1")
+            .log()
+            .all(0, "connection", |line| line.field("direction") == "inbound");
+        assert_eq!(opened.len() >= 15, own, "{reuse}: {}", opened.len());
+        assert!(own || opened.len() <= 3, "{reuse}: {}", opened.len());
+    }
+}

@@ -177,9 +177,7 @@ impl HealthConf {
         let log = at.field("eventLogPath");
         match self.event_log_path.as_deref() {
             None => {}
-            Some(path) if grammar::is_file_path(path) => {
-                check.not_implemented(&log, "changes of health are in the log of the proxy");
-            }
+            Some(path) if grammar::is_file_path(path) => {}
             Some(path) => {
                 check.invalid(&log, format!("`{path}` is not the path of a file"));
             }
@@ -189,23 +187,6 @@ impl HealthConf {
         }
         if let Some(http) = &self.http {
             http.check(&at.field("http"), check);
-        }
-        self.check_later(at, check);
-    }
-
-    fn check_later(&self, at: &Pointer, check: &mut Check<'_>) {
-        if self.grpc.is_some() {
-            check.not_implemented(
-                &at.field("grpc"),
-                "the health protocol of gRPC is not spoken",
-            );
-        }
-        if self.reuse_connection == Some(false) {
-            let at = at.field("reuseConnection");
-            check.not_implemented(
-                &at,
-                "probes by HTTP go over the connections that requests use",
-            );
         }
     }
 }

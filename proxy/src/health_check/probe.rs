@@ -2,16 +2,19 @@
 //!
 //! Never reads more of an answer than it takes to judge it.
 
+mod grpc;
+
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body::Body as _;
-use mesh_bundle::resource::{HeaderModifier, HttpProbe, TcpProbe};
+use mesh_bundle::resource::{GrpcProbe, HeaderModifier, HttpProbe, TcpProbe};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::http::RequestBody;
+use crate::http::{RequestBody, grpc_status};
+use crate::refusal::Refusal;
 use crate::shared::Shared;
 use crate::table::{ClusterTable, HeaderEdit, Hop, Instance};
-use crate::upstream::{Answer, Outgoing, Via, send};
+use crate::upstream::{Answer, Outgoing, Upstreams, Via, send};
 
 const AGENT: HeaderValue = HeaderValue::from_static("mesh-proxy/health");
 /// Of what an instance answers.
@@ -49,17 +52,89 @@ pub(super) async fn http(
         body: RequestBody::Empty,
         upgrade: None,
     };
+    let answer = ask(shared, cluster, instance, outgoing).await?;
+    let status = answer.status;
+    match probe.expected_statuses.value.contains(&status) {
+        true => Ok(()),
+        false => Err(format!("the answer to `GET {path}` was {status}")),
+    }
+}
+
+/// Calls `grpc.health.v1.Health/Check`. `Err` says what is wrong.
+pub(super) async fn grpc(
+    shared: &Shared,
+    cluster: &ClusterTable,
+    instance: &Instance,
+    probe: &GrpcProbe,
+) -> Result<(), String> {
+    let authority = match &probe.authority {
+        Some(authority) => authority.value.as_str(),
+        None => cluster.kri.name(),
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(header::USER_AGENT, AGENT);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/grpc"),
+    );
+    headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    let service = probe.service_name.as_ref();
+    let service = service.map_or("", |service| service.value.as_str());
+    let outgoing = Outgoing {
+        method: Method::POST,
+        authority: HeaderValue::from_str(authority).map_err(|why| why.to_string())?,
+        rewritten: true,
+        target: PathAndQuery::from_static("/grpc.health.v1.Health/Check"),
+        headers,
+        body: RequestBody::own(grpc::question(service)),
+        upgrade: None,
+    };
+    let answer = ask(shared, cluster, instance, outgoing).await?;
+    grpc::judge(answer.status, answer.grpc, &answer.body)
+}
+
+/// All that a probe looks at of an answer.
+struct Answered {
+    status: u16,
+    grpc: Option<u16>,
+    /// As much of it as is looked at.
+    body: Vec<u8>,
+}
+
+/// Sends a request to one instance, and hears its answer to the end.
+async fn ask(
+    shared: &Shared,
+    cluster: &ClusterTable,
+    instance: &Instance,
+    outgoing: Outgoing,
+) -> Result<Answered, String> {
+    let refused = |refusal: Refusal| refusal.row().body.to_owned();
     let via = Via::cluster(cluster).probing();
+    let check = cluster.health_check.as_ref();
+    let apart = match check.is_some_and(|check| !check.reuse_connection.value) {
+        true => Some(Upstreams::apart(&via, instance).map_err(refused)?),
+        false => None,
+    };
+    let instance = apart.as_ref().unwrap_or(instance);
     let sent = send(&shared.upstreams, via, std::iter::once(instance), outgoing).await;
     let Answer {
         response, lease, ..
-    } = sent.map_err(|refusal| refusal.row().body.to_owned())?;
-    let status = response.status().as_u16();
+    } = sent.map_err(refused)?;
+    let mut answered = Answered {
+        status: response.status().as_u16(),
+        grpc: grpc_status(response.headers()),
+        body: Vec::new(),
+    };
     let mut body = response.into_body();
-    let mut read = 0;
-    while read <= MOST_BYTES {
+    while answered.body.len() <= MOST_BYTES {
         match std::future::poll_fn(|cx| std::pin::Pin::new(&mut body).poll_frame(cx)).await {
-            Some(Ok(frame)) => read += frame.data_ref().map_or(0, |data| data.len()),
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    answered.body.extend_from_slice(data);
+                }
+                let told = frame.trailers_ref().and_then(grpc_status);
+                answered.grpc = told.or(answered.grpc);
+            }
             Some(Err(_)) => break,
             None => {
                 lease.finish();
@@ -67,10 +142,10 @@ pub(super) async fn http(
             }
         }
     }
-    match probe.expected_statuses.value.contains(&status) {
-        true => Ok(()),
-        false => Err(format!("the answer to `GET {path}` was {status}")),
+    if let Some(pool) = apart.as_ref().and_then(Instance::known_pool) {
+        pool.retire();
     }
+    Ok(answered)
 }
 
 /// Connects, and says and hears what is to be said and heard.
@@ -80,7 +155,7 @@ pub(super) async fn tcp(
     instance: &Instance,
     probe: &TcpProbe,
 ) -> Result<(), String> {
-    let refused = |refusal: crate::refusal::Refusal| refusal.row().body.to_owned();
+    let refused = |refusal: Refusal| refusal.row().body.to_owned();
     let tls = match &cluster.hop {
         Hop::Plain => None,
         Hop::Mesh(tls) => Some(&tls.tcp),

@@ -23,7 +23,7 @@ fn so_many_results_in_a_row_change_what_is_taken_for_true() {
     let found = |results: &[bool]| {
         let found: Vec<_> = results
             .iter()
-            .map(|well| findings.found(*well, &check))
+            .map(|well| findings.found(*well, &check).0)
             .collect();
         (found.last().copied().flatten(), findings.is_unhealthy())
     };
@@ -31,6 +31,14 @@ fn so_many_results_in_a_row_change_what_is_taken_for_true() {
     assert_eq!(found(&[false]), (Some(false), true));
     assert_eq!(found(&[false, true, false, true]), (None, true));
     assert_eq!(found(&[true]), (Some(true), false));
+}
+
+#[test]
+fn the_first_failure_of_several_is_known() {
+    let (check, findings) = (check(), Findings::default());
+    let firsts =
+        [false, false, true, false, false, false, false].map(|well| findings.found(well, &check).1);
+    assert_eq!(firsts, [true, false, false, true, false, false, false]);
 }
 
 #[tokio::test(start_paused = true)]

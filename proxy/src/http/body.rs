@@ -221,6 +221,16 @@ impl Drop for Answered {
 }
 
 impl RequestBody {
+    /// Of this proxy's own.
+    pub(crate) fn own(bytes: Bytes) -> Self {
+        let (sender, receiver) = mpsc::channel(2);
+        for frame in [Some(Frame::data(bytes)), None] {
+            // There is room for both.
+            drop(sender.try_send(frame));
+        }
+        Self::Copy(receiver)
+    }
+
     /// The same body, and the place where it waits.
     pub(crate) fn kept(self) -> (Self, Slot) {
         let (size, slot) = match self {

@@ -166,6 +166,7 @@ fn compile_cluster(
         limits: limits(cluster.circuit_breaker.as_deref()),
         detection: detection(cluster.circuit_breaker.as_deref()),
         health_check: cluster.health_check.clone(),
+        events: OnceLock::new(),
         load: OnceLock::new(),
         balance,
     })

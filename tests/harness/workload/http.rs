@@ -3,7 +3,7 @@
 //! Never TLS: that is the proxy's.
 //!
 //! `/hold` is answered after a release · `/status/503` with that status · `/flaky/503/2` with that status the first two times · `/told/503/2/retry-after/1` with that status and header the first two times · `/sick/NAME` with 503 where that is its name · an upgrade to `websocket` is accepted and echoes bytes ·
-//! a request of type `application/grpc` is echoed with trailers · everything else is answered with what was received, as JSON.
+//! `/grpc.health.v1.Health/Check` says that it is well, unless its name is asked about · a request of type `application/grpc` is echoed with trailers · everything else is answered with what was received, as JSON.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use super::Shared;
 use crate::client::Body;
 
+const HEALTH: &str = "/grpc.health.v1.Health/Check";
 /// RFC 6455, section 1.3.
 const WEBSOCKET: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -63,6 +64,8 @@ async fn answer(
     let path = request.uri().path().to_owned();
     let mut response = if asks_for_websocket(request.headers()) {
         upgrade(request)
+    } else if path == HEALTH {
+        health(request, &shared.name).await
     } else if is_grpc(request.headers()) {
         echo_with_trailers(request).await
     } else {
@@ -154,6 +157,10 @@ async fn echo_with_trailers(request: Request<Incoming>) -> Response<Body> {
     let body = body
         .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
+    with_trailers(body)
+}
+
+fn with_trailers(body: Bytes) -> Response<Body> {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     trailers.insert("grpc-message", HeaderValue::from_static("well done"));
@@ -191,6 +198,18 @@ fn upgrade(request: Request<Incoming>) -> Response<Body> {
         headers.insert("sec-websocket-accept", accept);
     }
     response
+}
+
+/// As `grpc.health.v1` has it: well, unless somebody asks for the service that has its name.
+async fn health(request: Request<Incoming>, name: &str) -> Response<Body> {
+    let asked = request.into_body().collect().await;
+    let asked = asked.map(http_body_util::Collected::to_bytes);
+    let sick = asked.is_ok_and(|asked| asked.ends_with(name.as_bytes()));
+    let message: &[u8] = match sick {
+        true => &[0, 0, 0, 0, 2, 8, 2],
+        false => &[0, 0, 0, 0, 2, 8, 1],
+    };
+    with_trailers(Bytes::from_static(message))
 }
 
 /// What proves that the server understood the handshake.

@@ -59,6 +59,7 @@ fn cluster(size: usize, detection: OutlierDetection) -> ClusterTable {
         load: OnceLock::new(),
         detection: Some(Box::new(detection)),
         health_check: None,
+        events: OnceLock::new(),
     }
 }
 
