@@ -2,19 +2,19 @@
 //!
 //! Never looks into them. A half-closed connection stays open in the other direction.
 
+mod way;
+
+use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
 use crate::refusal::Refusal;
-
-/// Of each direction: what fits into one TLS record.
-const BUFFER: usize = 16 * 1024;
+use way::{Count, Way};
 
 /// When something last happened.
 #[derive(Debug)]
@@ -123,67 +123,18 @@ pub(crate) async fn relay(
     idle: Option<Duration>,
     stop: impl Future<Output = Refusal>,
 ) -> Result<(), Refusal> {
-    let mut down = Seen {
-        inner: &mut down,
-        activity,
-        counted: true,
-    };
-    let mut up = Seen {
-        inner: &mut up,
-        activity,
-        counted: false,
-    };
-    let copy = copy_bidirectional_with_sizes(&mut down, &mut up, BUFFER, BUFFER);
+    let (mut there, mut back) = (Way::default(), Way::default());
+    let copy = poll_fn(|cx| {
+        let went = there.poll(cx, &mut down, &mut up, &Count::Received(activity))?;
+        let came = back.poll(cx, &mut up, &mut down, &Count::Sent(activity))?;
+        match went.is_ready() && came.is_ready() {
+            true => Poll::Ready(io::Result::Ok(())),
+            false => Poll::Pending,
+        }
+    });
     tokio::select! {
-        copied = copy => copied.map(|_| ()).map_err(|_| Refusal::Closed),
+        copied = copy => copied.map_err(|_| Refusal::Closed),
         () = activity.idle_for(idle) => Err(Refusal::ConnectionIdle),
         why = stop => Err(why),
-    }
-}
-
-/// A stream whose bytes are noticed.
-struct Seen<'a, T> {
-    inner: &'a mut T,
-    activity: &'a Activity,
-    /// What it reads is received, and what it writes is sent: it is the downstream.
-    counted: bool,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Seen<'_, T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        ready!(Pin::new(&mut *self.inner).poll_read(cx, buf))?;
-        self.activity.touch();
-        if self.counted {
-            self.activity.receive(buf.filled().len() - before);
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Seen<'_, T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut *self.inner).poll_write(cx, buf))?;
-        self.activity.touch();
-        if self.counted {
-            self.activity.send(written);
-        }
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.inner).poll_shutdown(cx)
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Never holds memory for a connection on which nothing happens, and never keeps bytes that a flush was asked for.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,13 +13,50 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Several records of TLS, of which one holds 16 KiB at most.
-const READ_BYTES: usize = 32 * 1024;
+const READ_BYTES: usize = 64 * 1024;
 /// Beyond this, waiting for more saves nothing.
 const WRITE_BYTES: usize = 32 * 1024;
 
 thread_local! {
-    /// TLS reads in small pieces; one system call fetches what it will ask for next.
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+    /// What no socket of this thread has read into right now: almost always one is enough for all of them.
+    static SPARE: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+}
+
+/// Read from the socket, and not asked for yet: TLS reads in small pieces, and one system call fetches several.
+#[derive(Debug)]
+struct Fetched {
+    buffer: Box<[u8]>,
+    from: usize,
+    to: usize,
+}
+
+impl Fetched {
+    fn poll(tcp: &mut TcpStream, cx: &mut Context<'_>) -> Poll<io::Result<Self>> {
+        // Most reads of an idle connection find nothing, and need no memory to find that.
+        ready!(tcp.poll_read_ready(cx))?;
+        let spare = SPARE.take();
+        let mut buffer = spare.unwrap_or_else(|| vec![0; READ_BYTES].into());
+        let mut read = ReadBuf::new(&mut buffer);
+        let polled = Pin::new(tcp).poll_read(cx, &mut read);
+        let to = read.filled().len();
+        let fetched = Self {
+            buffer,
+            from: 0,
+            to,
+        };
+        polled.map_ok(|()| fetched)
+    }
+
+    fn rest(&self) -> &[u8] {
+        self.buffer.get(self.from..self.to).unwrap_or_default()
+    }
+}
+
+impl Drop for Fetched {
+    fn drop(&mut self) {
+        // A thread that ends has none any more.
+        let _ = SPARE.try_with(|spare| spare.set(Some(std::mem::take(&mut self.buffer))));
+    }
 }
 
 /// A socket that gathers writes until it is flushed.
@@ -27,6 +64,7 @@ thread_local! {
 pub(crate) struct Wire {
     tcp: TcpStream,
     ahead: Bytes,
+    fetched: Option<Fetched>,
     waiting: BytesMut,
 }
 
@@ -36,6 +74,7 @@ impl Wire {
         Self {
             tcp,
             ahead,
+            fetched: None,
             waiting: BytesMut::new(),
         }
     }
@@ -60,23 +99,22 @@ impl AsyncRead for Wire {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.ahead.is_empty() {
-            if buf.remaining() >= READ_BYTES {
-                return Pin::new(&mut this.tcp).poll_read(cx, buf);
-            }
-            this.ahead = ready!(SCRATCH.with_borrow_mut(|scratch| {
-                let mut read = ReadBuf::new(scratch);
-                ready!(Pin::new(&mut this.tcp).poll_read(cx, &mut read))?;
-                let (now, later) = read
-                    .filled()
-                    .split_at(read.filled().len().min(buf.remaining()));
-                buf.put_slice(now);
-                Poll::Ready(io::Result::Ok(Bytes::copy_from_slice(later)))
-            }))?;
+        if !this.ahead.is_empty() {
+            let length = this.ahead.len().min(buf.remaining());
+            buf.put_slice(&this.ahead.split_to(length));
             return Poll::Ready(Ok(()));
         }
-        let length = this.ahead.len().min(buf.remaining());
-        buf.put_slice(&this.ahead.split_to(length));
+        let mut fetched = match this.fetched.take() {
+            Some(fetched) => fetched,
+            None if buf.remaining() >= READ_BYTES => {
+                return Pin::new(&mut this.tcp).poll_read(cx, buf);
+            }
+            None => ready!(Fetched::poll(&mut this.tcp, cx))?,
+        };
+        let length = fetched.rest().len().min(buf.remaining());
+        buf.put_slice(fetched.rest().get(..length).unwrap_or_default());
+        fetched.from += length;
+        this.fetched = Some(fetched).filter(|fetched| !fetched.rest().is_empty());
         Poll::Ready(Ok(()))
     }
 }
