@@ -2,8 +2,13 @@
 //!
 //! Never opens a connection: what a handshake adds is held elsewhere.
 
+use std::time::Duration;
+
 use mesh_bundle::resource;
-use rcgen::{CertificateParams, KeyPair, SanType, SubjectPublicKeyInfo};
+use rcgen::{
+    CertificateParams, ExtendedKeyUsagePurpose, KeyPair, SanType, SubjectPublicKeyInfo,
+    date_time_ymd,
+};
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls_pki_types::{CertificateDer, UnixTime};
 
@@ -86,6 +91,30 @@ fn a_name_is_believed_only_as_it_is_written() {
         let leaf = authority.leaf(WEB, |params| params.subject_alt_names = vec![name]);
         assert!(verdict(&trust, &leaf.chain).is_err());
     }
+}
+
+#[test]
+fn a_chain_that_was_believed_is_believed_for_the_same_and_for_no_longer_than_it_is_valid() {
+    let authority = Authority::new();
+    let trust = trust(&authority);
+    let leaf = authority.leaf(WEB, |params| {
+        params.not_before = date_time_ymd(2020, 1, 1);
+        params.not_after = date_time_ymd(2021, 1, 1);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let at = |days: u64, role| {
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(days * 86_400));
+        let verified = trust.verify(&leaf.chain, now, role, &default_provider());
+        verified.is_ok()
+    };
+    // Days since 1970: the year is 18,262 to 18,628.
+    assert!(at(18_400, Role::Client) && at(18_400, Role::Client));
+    assert!(at(18_300, Role::Client) && at(18_627, Role::Client));
+    assert!(!at(18_261, Role::Client) && !at(18_629, Role::Client));
+    assert!(!at(18_400, Role::Server));
+    let mut longer = leaf.chain.clone();
+    longer.push(CertificateDer::from(vec![0x30, 0x80]));
+    assert!(verdict(&trust, &longer).is_err());
 }
 
 #[test]

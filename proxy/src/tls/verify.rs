@@ -3,6 +3,8 @@
 //! Never lets the anchors of one trust domain vouch for another, and never repairs: a certificate that is not exactly
 //! what an SVID must be is refused, whoever signed it.
 
+mod believed;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,6 +23,8 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
 use x509_parser::public_key::PublicKey;
 
+use believed::{Believed, Known};
+
 /// A leaf and what is between it and an anchor; nobody needs more, and each one costs a signature.
 const MOST_CERTIFICATES: usize = 6;
 /// Smaller ones have been factored, or will be.
@@ -28,7 +32,7 @@ const FEWEST_RSA_BITS: usize = 2048;
 const FEWEST_CURVE_BITS: usize = 256;
 
 /// Which side the certificate is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Role {
     Client,
     Server,
@@ -39,6 +43,7 @@ pub(crate) enum Role {
 pub(crate) struct Trust {
     source: mesh_bundle::resource::Trust,
     anchors: BTreeMap<TrustDomain, Vec<TrustAnchor<'static>>>,
+    believed: Believed,
 }
 
 /// Why a peer is not believed.
@@ -82,7 +87,11 @@ impl Trust {
             anchors.insert(domain.clone(), read);
         }
         let source = trust.clone();
-        Ok(Self { source, anchors })
+        Ok(Self {
+            source,
+            anchors,
+            believed: Believed::default(),
+        })
     }
 
     /// Whoever one of them believes, the other believes too.
@@ -90,7 +99,7 @@ impl Trust {
         self.source == other.source
     }
 
-    /// Who the chain proves its holder to be.
+    /// Who the chain proves its holder to be. That it is the holder who sent it, each handshake proves anew.
     pub(crate) fn verify(
         &self,
         chain: &[CertificateDer<'_>],
@@ -101,6 +110,10 @@ impl Trust {
         let (leaf, intermediates) = chain.split_first().ok_or(NotTrusted::Malformed)?;
         if chain.len() > MOST_CERTIFICATES {
             return Err(NotTrusted::TooLong(chain.len()));
+        }
+        let known = Known::of(chain, role);
+        if let Some(id) = self.believed.id(&known, now) {
+            return Ok(id);
         }
         let id = svid(leaf)?;
         let anchors = self
@@ -116,6 +129,7 @@ impl Trust {
             .map_err(NotTrusted::Chain)?
             .verify_for_usage(algorithms, anchors, intermediates, now, usage, None, None)
             .map_err(NotTrusted::Chain)?;
+        self.believed.remember(known, &id, now, chain);
         Ok(id)
     }
 }
