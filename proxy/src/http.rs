@@ -12,6 +12,7 @@ mod mirror;
 mod outbound;
 mod pace;
 mod passing;
+mod received;
 mod recorded;
 mod scan;
 mod selection;
@@ -22,4 +23,6 @@ mod upgrade;
 
 pub(crate) use answer::grpc_status;
 pub(crate) use body::{Body, RequestBody};
+pub(crate) use received::Received;
+pub(crate) use recorded::Recording;
 pub(crate) use serve::serve;

@@ -5,9 +5,9 @@
 mod connect;
 mod dial;
 mod load;
+mod multiplex;
 mod outlier;
 mod pool;
-mod replay;
 mod send;
 
 use std::collections::{HashMap, HashSet};
@@ -26,9 +26,9 @@ use prometheus_client::metrics::family::Family;
 pub(crate) use connect::Connected;
 use connect::connect;
 pub(crate) use load::{Load, Place, Room};
+pub(crate) use multiplex::Pulse;
 pub(crate) use outlier::{Fate, Judge, Trying};
 pub(crate) use pool::{Lease, Pool};
-pub(crate) use replay::Slot;
 pub(crate) use send::{Answer, Outgoing, send};
 
 /// A connection to one instance that nothing uses is closed after this long, or after the configured time where that is

@@ -49,10 +49,9 @@ pub(super) async fn http(
         rewritten: false,
         target,
         headers,
-        body: RequestBody::Empty,
         upgrade: None,
     };
-    let answer = ask(shared, cluster, instance, outgoing).await?;
+    let answer = ask(shared, cluster, instance, (outgoing, RequestBody::Empty)).await?;
     let status = answer.status;
     match probe.expected_statuses.value.contains(&status) {
         true => Ok(()),
@@ -86,10 +85,10 @@ pub(super) async fn grpc(
         rewritten: true,
         target: PathAndQuery::from_static("/grpc.health.v1.Health/Check"),
         headers,
-        body: RequestBody::own(grpc::question(service)),
         upgrade: None,
     };
-    let answer = ask(shared, cluster, instance, outgoing).await?;
+    let question = RequestBody::own(grpc::question(service));
+    let answer = ask(shared, cluster, instance, (outgoing, question)).await?;
     grpc::judge(answer.status, answer.grpc, &answer.body)
 }
 
@@ -106,7 +105,7 @@ async fn ask(
     shared: &Shared,
     cluster: &ClusterTable,
     instance: &Instance,
-    outgoing: Outgoing,
+    (outgoing, body): (Outgoing, RequestBody),
 ) -> Result<Answered, String> {
     let refused = |refusal: Refusal| refusal.row().body.to_owned();
     let via = Via::cluster(cluster).probing();
@@ -116,7 +115,8 @@ async fn ask(
         false => None,
     };
     let instance = apart.as_ref().unwrap_or(instance);
-    let sent = send(&shared.upstreams, via, std::iter::once(instance), outgoing).await;
+    let one = std::iter::once(instance);
+    let sent = send(&shared.upstreams, via, one, &outgoing, body).await;
     let Answer {
         response, lease, ..
     } = sent.map_err(refused)?;

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -14,11 +14,12 @@ use tokio::sync::mpsc;
 
 use super::exchange::Ending;
 use super::pace::Pace;
+use super::received::Received;
 use super::recorded::Reading;
 use super::timers::Watchdog;
 use crate::refusal::Refusal;
 use crate::tcp::Activity;
-use crate::upstream::{Lease, Place, Slot};
+use crate::upstream::{Lease, Place};
 
 /// Frames of a mirrored body that its backend has not taken yet; when there are more, the copy is given up.
 pub(super) const MIRRORED_FRAMES: usize = 64;
@@ -29,7 +30,9 @@ pub(crate) enum Broken {
     #[error("{}", .0.row().label)]
     Refused(Refusal),
     #[error(transparent)]
-    Stream(#[from] hyper::Error),
+    One(hyper::Error),
+    #[error("the stream was cut")]
+    Two(#[source] h2::Error),
     #[error("the copy was given up")]
     Copy,
 }
@@ -45,7 +48,7 @@ pub(crate) enum Body {
 
 /// A response of an upstream, and all that ends with it.
 pub(crate) struct Answered {
-    inner: Incoming,
+    inner: Received,
     watchdog: Watchdog,
     activity: Arc<Activity>,
     lease: Option<Lease>,
@@ -72,21 +75,15 @@ pub(crate) enum RequestBody {
         activity: Arc<Activity>,
         copy: Option<mpsc::Sender<Option<Frame<Bytes>>>>,
     },
-    /// One of the others, which can be sent again.
+    /// One of the others, which can perhaps be sent again.
     Recorded(Reading),
     /// A copy of the client's; `None` is its end.
     Copy(mpsc::Receiver<Option<Frame<Bytes>>>),
-    /// One of the others, which stays where it is until it is first asked for a frame.
-    Kept {
-        slot: Slot,
-        size: SizeHint,
-        begun: Option<Box<RequestBody>>,
-    },
 }
 
 impl Body {
     pub(super) fn answer(
-        inner: Incoming,
+        inner: Received,
         watchdog: Watchdog,
         activity: Arc<Activity>,
         lease: Lease,
@@ -162,14 +159,11 @@ impl Answered {
             Some(Err(_)) => self.ending.cut(Refusal::Closed),
             None => self.done = true,
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
+        Poll::Ready(frame)
     }
 
     /// What comes next; of a slowed body a piece, when its time has come.
-    fn poll_paced(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    fn poll_paced(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         let Some(pace) = &mut self.pace else {
             return Pin::new(&mut self.inner).poll_frame(cx);
         };
@@ -231,24 +225,6 @@ impl RequestBody {
         Self::Copy(receiver)
     }
 
-    /// The same body, and the place where it waits.
-    pub(crate) fn kept(self) -> (Self, Slot) {
-        let (size, slot) = match self {
-            Self::Kept {
-                size,
-                slot,
-                begun: None,
-            } => (size, slot),
-            body => (body.size_hint(), Arc::new(Mutex::new(Some(body)))),
-        };
-        let body = Self::Kept {
-            slot: Arc::clone(&slot),
-            size,
-            begun: None,
-        };
-        (body, slot)
-    }
-
     pub(super) fn stream(
         inner: Incoming,
         activity: &Arc<Activity>,
@@ -283,28 +259,21 @@ impl HttpBody for RequestBody {
                 activity,
                 copy,
             } => {
-                let frame = ready!(Pin::new(inner).poll_frame(cx));
+                let frame = ready!(Pin::new(&mut *inner).poll_frame(cx));
                 activity.touch();
                 match &frame {
-                    Some(Ok(frame)) => activity.receive(length(frame)),
+                    Some(Ok(frame)) => {
+                        activity.receive(length(frame));
+                        // Whoever sends it on may know that, and need not ask for the end.
+                        if inner.is_end_stream() {
+                            activity.request_ended();
+                        }
+                    }
                     Some(Err(_)) => activity.break_off(),
                     None => activity.request_ended(),
                 }
                 mirror(copy, frame.as_ref());
-                Poll::Ready(frame.map(|frame| frame.map_err(Broken::from)))
-            }
-            Self::Kept { slot, begun, .. } => {
-                let body = match begun {
-                    Some(body) => body,
-                    None => {
-                        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-                        let Some(body) = slot.take() else {
-                            return Poll::Ready(Some(Err(Broken::Copy)));
-                        };
-                        begun.insert(Box::new(body))
-                    }
-                };
-                Pin::new(&mut **body).poll_frame(cx)
+                Poll::Ready(frame.map(|frame| frame.map_err(Broken::One)))
             }
             Self::Recorded(reading) => reading.poll_frame(cx),
             Self::Copy(frames) => match ready!(frames.poll_recv(cx)) {
@@ -322,7 +291,6 @@ impl HttpBody for RequestBody {
             Self::Stream { inner, copy, .. } => copy.is_none() && inner.is_end_stream(),
             Self::Copy(_) => false,
             Self::Recorded(reading) => reading.is_end_stream(),
-            Self::Kept { begun, .. } => begun.as_ref().is_some_and(|body| body.is_end_stream()),
         }
     }
 
@@ -332,10 +300,6 @@ impl HttpBody for RequestBody {
             Self::Stream { inner, .. } => inner.size_hint(),
             Self::Copy(_) => SizeHint::default(),
             Self::Recorded(reading) => reading.size_hint(),
-            Self::Kept { size, begun, .. } => match begun {
-                Some(body) => body.size_hint(),
-                None => *size,
-            },
         }
     }
 }

@@ -21,7 +21,7 @@ use super::serve::{Busy, Connection};
 use super::timers::{Timers, watchdog};
 use super::tries::{Again, send_until_answered};
 use super::upgrade::Switch;
-use super::{Body, answer, head};
+use super::{Body, Received, RequestBody, answer, head};
 use crate::access_log::Log;
 use crate::metrics::{NO_FLAG, RequestStats};
 use crate::refusal::Refusal;
@@ -130,7 +130,7 @@ impl Plan<'_> {
         upstreams: &Upstreams,
         via: Via<'_>,
         in_turn: impl Fn() -> I,
-        outgoing: Outgoing,
+        outgoing: (&Outgoing, RequestBody),
     ) -> Result<Answer, Refusal>
     where
         I: Iterator<Item = &'i Instance> + Clone,
@@ -234,7 +234,7 @@ impl<'c> Begun<'c> {
         mut self,
         plan: Plan<'_>,
         in_turn: impl Fn() -> I,
-        outgoing: Outgoing,
+        (outgoing, body): (&Outgoing, RequestBody),
     ) -> Result<Response<Body>, Response<Body>>
     where
         I: Iterator<Item = &'i Instance> + Clone,
@@ -255,7 +255,7 @@ impl<'c> Begun<'c> {
         let via = plan.via.noting(&trying);
         let sent = tokio::select! {
             biased;
-            sent = plan.send(upstreams, via, in_turn, outgoing) => sent,
+            sent = plan.send(upstreams, via, in_turn, (outgoing, body)) => sent,
             why = watchdog.as_mut() => Err(why),
         };
         if let (Err(Refusal::RequestTimeout), Some(judge)) = (&sent, upstreams.judge(&via)) {
@@ -307,7 +307,7 @@ impl<'c> Begun<'c> {
     fn switch(
         self,
         plan: &Plan<'_>,
-        mut response: Response<Incoming>,
+        mut response: Response<Received>,
         held: (Place, Lease),
     ) -> Response<Body> {
         let (stats, code) = (Arc::clone(plan.stats), response.status().as_u16());

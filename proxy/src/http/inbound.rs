@@ -44,7 +44,7 @@ pub(super) async fn answer(
         inbound,
         asked,
     ));
-    let outgoing = match admit(&connection.session, &table, inbound, &begun, request) {
+    let (outgoing, body) = match admit(&connection.session, &table, inbound, &begun, request) {
         Ok(outgoing) => outgoing,
         Err((refusal, origin)) => return begun.refuse(refusal, origin, Some(stats)),
     };
@@ -88,7 +88,9 @@ pub(super) async fn answer(
         origin: None,
         bits_per_second: met.bits_per_second,
     };
-    let sent = begun.send(plan, || once(&inbound.workload), outgoing).await;
+    let sent = begun
+        .send(plan, || once(&inbound.workload), (&outgoing, body))
+        .await;
     sent.unwrap_or_else(|refused| refused)
 }
 
@@ -136,7 +138,7 @@ fn admit<'t>(
     inbound: &InboundTable,
     begun: &Begun<'_>,
     request: Request<Incoming>,
-) -> Result<Outgoing, (Refusal, Option<&'t Origin>)> {
+) -> Result<(Outgoing, RequestBody), (Refusal, Option<&'t Origin>)> {
     match session.standing(table) {
         Standing::Good { shadow_denied } => {
             if shadow_denied {
@@ -157,13 +159,13 @@ fn admit<'t>(
     {
         parts.headers.insert(CLIENT_CERT, value);
     }
-    Ok(Outgoing {
+    let outgoing = Outgoing {
         method: parts.method,
         authority: head.authority,
         rewritten: false,
         target,
         headers: parts.headers,
-        body: RequestBody::stream(body, &begun.activity, None),
         upgrade: head.upgrade,
-    })
+    };
+    Ok((outgoing, RequestBody::stream(body, &begun.activity, None)))
 }

@@ -58,13 +58,12 @@ pub(super) fn start(
             rewritten: original.rewritten,
             target: original.target.clone(),
             headers: original.headers.clone(),
-            body,
             upgrade: None,
         };
         let (session, cluster) = (Arc::clone(session), Arc::clone(cluster));
         let limit = timeouts.request.value.limit().unwrap_or(LONGEST);
         tokio::spawn(async move {
-            let copy = copy(&session, &cluster, outgoing);
+            let copy = copy(&session, &cluster, &outgoing, body);
             if timeout(limit, copy).await.is_err() {
                 tracing::debug!(
                     cluster = &*cluster.label,
@@ -77,12 +76,12 @@ pub(super) fn start(
     copying
 }
 
-async fn copy(session: &Session, cluster: &ClusterTable, outgoing: Outgoing) {
+async fn copy(session: &Session, cluster: &ClusterTable, outgoing: &Outgoing, body: RequestBody) {
     let upstreams = &session.shared.upstreams;
     let via = Via::cluster(cluster);
     let Ok(Answer {
         response, lease, ..
-    }) = send(upstreams, via, cluster.in_turn(None), outgoing).await
+    }) = send(upstreams, via, cluster.in_turn(None), outgoing, body).await
     else {
         return;
     };

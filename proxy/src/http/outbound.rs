@@ -60,11 +60,15 @@ pub(super) async fn answer(
         log.routed(routed.entry);
     }
     let mut response = match pass(&begun, &routed, parts, body, session) {
-        Ok(Passed::Send(outgoing, cluster, origin)) => {
+        Ok(Passed::Send(sending, cluster, origin)) => {
             let load = session.shared.upstreams.load(cluster);
             let plan = plan(&routed, cluster, load, origin, stats);
             match begun
-                .send(plan, || cluster.usable(routed.affinity.hash), *outgoing)
+                .send(
+                    plan,
+                    || cluster.usable(routed.affinity.hash),
+                    (&sending.0, sending.1),
+                )
                 .await
             {
                 Ok(mut response) => {
@@ -106,7 +110,7 @@ struct Routed<'t> {
 }
 
 enum Passed<'t> {
-    Send(Box<Outgoing>, &'t ClusterTable, &'t Origin),
+    Send(Box<(Outgoing, RequestBody)>, &'t ClusterTable, &'t Origin),
     Own(Response<Body>),
 }
 
@@ -260,18 +264,17 @@ fn pass<'t>(
             (&*found.cluster, at)
         }
     };
-    let mut outgoing = Outgoing {
+    let outgoing = Outgoing {
         method: parts.method,
         authority,
         rewritten,
         target,
         headers,
-        body: RequestBody::Empty,
         upgrade: routed.head.upgrade.clone(),
     };
     let copy = mirror::start(session, &outgoing, &mirrors, &body, &routed.entry.timeouts);
-    outgoing.body = RequestBody::stream(body, &begun.activity, copy);
-    Ok(Passed::Send(Box::new(outgoing), cluster, origin))
+    let body = RequestBody::stream(body, &begun.activity, copy);
+    Ok(Passed::Send(Box::new((outgoing, body)), cluster, origin))
 }
 
 /// Tells the client what brings it back to the same instance.

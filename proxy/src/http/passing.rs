@@ -59,7 +59,6 @@ pub(super) async fn answer(
         rewritten: false,
         target,
         headers: parts.headers,
-        body: RequestBody::stream(body, &begun.activity, None),
         upgrade: head.upgrade,
     };
     let timeouts = Timeouts::default();
@@ -81,6 +80,9 @@ pub(super) async fn answer(
         origin,
         bits_per_second: None,
     };
-    let sent = begun.send(plan, || once(&passing.instance), outgoing).await;
+    let body = RequestBody::stream(body, &begun.activity, None);
+    let sent = begun
+        .send(plan, || once(&passing.instance), (&outgoing, body))
+        .await;
     sent.unwrap_or_else(|refused| refused)
 }

@@ -20,13 +20,15 @@ const MOST_FRAMES: usize = 256;
 
 /// A body, what was read of it, and who reads it.
 #[derive(Debug)]
-pub(super) struct Recording(Arc<Mutex<Recorded>>);
+pub(crate) struct Recording(Arc<Mutex<Recorded>>);
 
 #[derive(Debug)]
 struct Recorded {
     source: RequestBody,
     size: SizeHint,
     frames: Vec<Piece>,
+    /// Bytes that are kept.
+    most: usize,
     bytes: usize,
     /// The source has come to its end.
     ended: bool,
@@ -51,25 +53,40 @@ pub(crate) struct Reading {
 }
 
 impl Recording {
-    pub(super) fn new(source: RequestBody) -> Self {
-        Self(Arc::new(Mutex::new(Recorded {
-            size: source.size_hint(),
-            source,
-            frames: Vec::new(),
-            bytes: 0,
-            ended: false,
-            lost: false,
-            reader: 0,
-        })))
+    /// Of what is read of it, as much is kept as may be. `None`: there is no body.
+    pub(super) fn new(source: RequestBody) -> Option<Self> {
+        Self::keeping(source, MOST_BYTES)
+    }
+
+    /// As it is: of one that nothing is kept of, only the beginning can be had again, as long as nobody has read that.
+    pub(crate) fn of(body: RequestBody) -> Option<Self> {
+        Self::keeping(body, 0)
+    }
+
+    fn keeping(source: RequestBody, most: usize) -> Option<Self> {
+        match source {
+            RequestBody::Empty => None,
+            RequestBody::Recorded(reading) => Some(Self(reading.recorded)),
+            source => Some(Self(Arc::new(Mutex::new(Recorded {
+                size: source.size_hint(),
+                source,
+                frames: Vec::new(),
+                most,
+                bytes: 0,
+                ended: false,
+                lost: false,
+                reader: 0,
+            })))),
+        }
     }
 
     /// Can it still be sent from its beginning?
-    pub(super) fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         !locked(&self.0).lost
     }
 
     /// The body from its beginning. Whoever read it before gets nothing more of it.
-    pub(super) fn read(&self) -> RequestBody {
+    pub(crate) fn read(&self) -> RequestBody {
         let mut recorded = locked(&self.0);
         recorded.reader += 1;
         RequestBody::Recorded(Reading {
@@ -115,7 +132,8 @@ impl Reading {
 
     pub(super) fn is_end_stream(&self) -> bool {
         let recorded = locked(&self.recorded);
-        recorded.ended && self.next >= recorded.frames.len()
+        let ended = recorded.ended || recorded.source.is_end_stream();
+        ended && self.next >= recorded.frames.len()
     }
 
     pub(super) fn size_hint(&self) -> SizeHint {
@@ -131,11 +149,14 @@ impl Recorded {
         if self.lost {
             return;
         }
+        if self.most == 0 {
+            return self.lose();
+        }
         let data = frame.data_ref().cloned().map(Piece::Data);
         let piece = data.or_else(|| frame.trailers_ref().cloned().map(Piece::Trailers));
         self.bytes += frame.data_ref().map_or(0, Bytes::len);
         match piece {
-            Some(piece) if self.bytes <= MOST_BYTES && self.frames.len() < MOST_FRAMES => {
+            Some(piece) if self.bytes <= self.most && self.frames.len() < MOST_FRAMES => {
                 self.frames.push(piece);
             }
             _ => self.lose(),
@@ -172,7 +193,7 @@ mod tests {
             sender.try_send(Some(data)).unwrap();
         }
         sender.try_send(None).unwrap();
-        Recording::new(RequestBody::Copy(receiver))
+        Recording::new(RequestBody::Copy(receiver)).unwrap()
     }
 
     async fn length(body: RequestBody) -> Option<usize> {
@@ -196,6 +217,19 @@ mod tests {
         let second = recording.read();
         assert!(first.frame().await.unwrap().is_err());
         assert_eq!(length(second).await, Some(30));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_kept_can_be_had_until_it_is_read() {
+        let (sender, receiver) = mpsc::channel(1);
+        sender
+            .try_send(Some(Frame::data(Bytes::from_static(b"x"))))
+            .unwrap();
+        let recording = Recording::of(RequestBody::Copy(receiver)).unwrap();
+        drop(recording.read());
+        assert!(recording.is_whole());
+        recording.read().frame().await.unwrap().unwrap();
+        assert!(!recording.is_whole());
     }
 
     #[tokio::test]

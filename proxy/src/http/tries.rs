@@ -3,10 +3,9 @@
 //! Never sends again what the client has seen the beginning of, and never more at once than the service is allowed: an
 //! outage must not be multiplied by those who wait for its end.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method};
 use mesh_bundle::decide::{CompiledRetry, Outcome, asked_wait, is_retriable, wait};
 use mesh_bundle::resource::RequestRetry;
 use tokio::time::{sleep, timeout};
@@ -31,23 +30,12 @@ pub(super) struct Again<'a> {
     pub(super) most_at_once: u32,
 }
 
-/// A request that can be sent several times.
-struct Request {
-    method: Method,
-    authority: HeaderValue,
-    target: PathAndQuery,
-    headers: HeaderMap,
-    rewritten: bool,
-    /// `None`: there is no body.
-    body: Option<Recording>,
-}
-
 /// Sends a request to one of the instances that `in_turn` gives, and to others when that fails.
 pub(super) async fn send_until_answered<'i, I>(
     upstreams: &Upstreams,
     via: Via<'_>,
     in_turn: impl Fn() -> I,
-    outgoing: Outgoing,
+    (outgoing, body): (&Outgoing, RequestBody),
     again: Option<Again<'_>>,
     stats: &RequestStats,
 ) -> Result<Answer, Refusal>
@@ -57,14 +45,14 @@ where
     let again = again.filter(|again| again.policy.retry.num_retries.value > 0);
     let Some(again) = again.filter(|_| outgoing.upgrade.is_none()) else {
         let instances = in_turn().take(MOST_INSTANCES);
-        return send(upstreams, via, instances, outgoing).await;
+        return send(upstreams, via, instances, outgoing, body).await;
     };
     let policy = &again.policy.retry;
     let limit = policy.per_try_timeout.value.limit();
-    let request = Request::of(outgoing);
+    let body = Recording::new(body);
     let about = {
-        let header = |name: &str| joined(&request.headers, name);
-        again.policy.is_about(request.method.as_str(), header)
+        let header = |name: &str| joined(&outgoing.headers, name);
+        again.policy.is_about(outgoing.method.as_str(), header)
     };
     let mut selection = Selection::of(policy);
     let mut number = 0;
@@ -75,10 +63,11 @@ where
         let any = || in_turn().take(MOST_INSTANCES);
         let any = chosen.is_none().then(any).into_iter().flatten();
         let instances = chosen.iter().flat_map(Candidates::in_turn).chain(any);
-        let sent = send(upstreams, via, instances, request.copy());
+        let copy = body.as_ref().map_or(RequestBody::Empty, Recording::read);
+        let mut sent = pin!(send(upstreams, via, instances, outgoing, copy));
         let sent = match limit {
             None => sent.await,
-            Some(limit) => timeout(limit, sent).await.unwrap_or_else(|_| {
+            Some(limit) => timeout(limit, sent.as_mut()).await.unwrap_or_else(|_| {
                 if let Some(judge) = upstreams.judge(&via) {
                     judge.late();
                 }
@@ -88,8 +77,9 @@ where
         if let Some((selection, chosen)) = selection.as_mut().zip(chosen.as_ref()) {
             selection.tried(chosen);
         }
-        let retriable = about && is_reason(again.policy, request.method.as_str(), &sent);
-        if !retriable || number >= policy.num_retries.value || !request.is_whole() {
+        let retriable = about && is_reason(again.policy, outgoing.method.as_str(), &sent);
+        let whole = body.as_ref().is_none_or(Recording::is_whole);
+        if !retriable || number >= policy.num_retries.value || !whole {
             return sent;
         }
         _place = None;
@@ -135,40 +125,5 @@ fn outcome(sent: &Result<Answer, Refusal>) -> Option<Outcome> {
         Err(Refusal::Unprocessed) => Some(Outcome::Unprocessed),
         Err(Refusal::TryTimeout) => Some(Outcome::TryTimeout),
         Err(_) => None,
-    }
-}
-
-impl Request {
-    fn of(outgoing: Outgoing) -> Self {
-        Self {
-            method: outgoing.method,
-            authority: outgoing.authority,
-            target: outgoing.target,
-            headers: outgoing.headers,
-            rewritten: outgoing.rewritten,
-            body: match outgoing.body {
-                RequestBody::Empty => None,
-                body => Some(Recording::new(body)),
-            },
-        }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.body.as_ref().is_none_or(Recording::is_whole)
-    }
-
-    fn copy(&self) -> Outgoing {
-        Outgoing {
-            method: self.method.clone(),
-            authority: self.authority.clone(),
-            target: self.target.clone(),
-            headers: self.headers.clone(),
-            rewritten: self.rewritten,
-            body: self
-                .body
-                .as_ref()
-                .map_or(RequestBody::Empty, Recording::read),
-            upgrade: None,
-        }
     }
 }

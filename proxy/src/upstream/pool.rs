@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use hyper::client::conn::{http1, http2};
+use http::Request;
+use hyper::client::conn::http1;
 use mesh_bundle::resource::Protocol;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::load::Count;
+use super::multiplex::{self, Exchange, Pulse, Sender};
 use super::outlier::Health;
 use super::{Connected, Kind, Place, PoolKey, connect, dial};
 use crate::health_check::Findings;
@@ -61,9 +63,8 @@ struct IdleOne {
 /// A connection that many requests share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    sender: http2::SendRequest<RequestBody>,
-    streams: AtomicUsize,
-    most: Arc<AtomicUsize>,
+    sender: Sender,
+    pulse: Arc<Pulse>,
     used: Mutex<Instant>,
     peer: Option<TlsPeer>,
     /// Of the last table under which the peer was found to be right.
@@ -95,10 +96,11 @@ pub(crate) enum Lease {
 
 /// One stream of a shared connection.
 #[derive(Debug)]
-pub(crate) struct Share(
-    Arc<Shared>,
-    #[expect(dead_code, reason = "it is held, not read")] Place,
-);
+pub(crate) struct Share {
+    shared: Arc<Shared>,
+    sender: Sender,
+    _busy: Place,
+}
 
 /// One of the pool's connections; dropped with it.
 #[derive(Debug)]
@@ -125,17 +127,22 @@ impl Counted {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        *locked(&self.0.used) = Instant::now();
-        self.0.streams.fetch_sub(1, Ordering::Relaxed);
-        if let Some(place) = self.0.place.as_ref().and_then(Weak::upgrade) {
+        *locked(&self.shared.used) = Instant::now();
+        self.shared.pulse.streams.fetch_sub(1, Ordering::Relaxed);
+        if let Some(place) = self.shared.place.as_ref().and_then(Weak::upgrade) {
             place.lend();
         }
     }
 }
 
 impl Share {
-    pub(super) fn sender(&self) -> http2::SendRequest<RequestBody> {
-        self.0.sender.clone()
+    /// Begins a request as one of its streams. `Err`: the connection has ended before that.
+    pub(super) fn begin(
+        &mut self,
+        head: Request<()>,
+        body: RequestBody,
+    ) -> Result<Exchange, h2::Error> {
+        multiplex::begin(&mut self.sender, &self.shared.pulse, head, body)
     }
 }
 
@@ -230,22 +237,18 @@ impl Pool {
             return Ok(self.single(sender, counted, serial, false));
         }
         let peer = connected.peer;
-        let dial::Two {
-            sender,
-            most,
-            driver,
-        } = dial::two(connected.stream, counted).await?;
+        let pulse = Arc::new(Pulse::default());
+        let (sender, driver) = multiplex::open(connected.stream, &pulse, counted).await?;
         let shared = Arc::new(Shared {
-            sender,
-            streams: AtomicUsize::new(1),
-            most,
+            sender: sender.clone(),
+            pulse,
             used: Mutex::new(Instant::now()),
             peer,
             serial: AtomicU64::new(serial),
             driver,
             place: weak,
         });
-        let share = Share(Arc::clone(&shared), self.busy());
+        let share = self.share_of(&shared, sender);
         if !self.retired.load(Ordering::Acquire) {
             locked(&self.two).push(shared);
         }
@@ -301,21 +304,36 @@ impl Pool {
 
     /// Room on a connection that is there, and that was right under this table or a later one.
     fn share(&self, serial: u64) -> Option<Share> {
-        let mut two = locked(&self.two);
-        two.retain(|shared| !shared.sender.is_closed());
-        let room = |shared: &&Arc<Shared>| {
-            shared.streams.load(Ordering::Relaxed) < shared.most.load(Ordering::Relaxed)
-                && shared.serial.load(Ordering::Relaxed) >= serial
-        };
-        let shared = two.iter().find(room)?;
+        let mut found = None;
         // Under the lock, so that nobody else takes the same place.
-        shared.streams.fetch_add(1, Ordering::Relaxed);
-        Some(Share(Arc::clone(shared), self.busy()))
+        locked(&self.two).retain(|shared| {
+            if found.is_some() || shared.serial.load(Ordering::Relaxed) < serial {
+                return true;
+            }
+            let Some((sender, most)) = multiplex::ready(&shared.sender) else {
+                return false;
+            };
+            if shared.pulse.streams.load(Ordering::Relaxed) < most {
+                found = Some(self.share_of(shared, sender));
+            }
+            true
+        });
+        found
+    }
+
+    /// One more stream.
+    fn share_of(&self, shared: &Arc<Shared>, sender: Sender) -> Share {
+        shared.pulse.streams.fetch_add(1, Ordering::Relaxed);
+        Share {
+            shared: Arc::clone(shared),
+            sender,
+            _busy: self.busy(),
+        }
     }
 
     /// Gives out a shared connection no more: a request could not be sent on it.
     pub(super) fn discard(&self, share: &Share) {
-        locked(&self.two).retain(|shared| !Arc::ptr_eq(shared, &share.0));
+        locked(&self.two).retain(|shared| !Arc::ptr_eq(shared, &share.shared));
     }
 
     /// A connection comes back after its response has ended.
@@ -360,9 +378,9 @@ impl Pool {
         locked(&self.one)
             .retain(|waiting| !waiting.sender.is_closed() && waiting.since.elapsed() < idle);
         locked(&self.two).retain(|shared| {
-            let busy = shared.streams.load(Ordering::Relaxed) > 0;
+            let busy = shared.pulse.streams.load(Ordering::Relaxed) > 0;
             let used = *locked(&shared.used);
-            !shared.sender.is_closed() && (busy || used.elapsed() < idle)
+            !shared.driver.is_finished() && (busy || used.elapsed() < idle)
         });
     }
 }

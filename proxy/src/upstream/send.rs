@@ -4,20 +4,21 @@
 
 use std::sync::Arc;
 
-use http::uri::{Authority, PathAndQuery, Scheme};
+use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
-use hyper::body::Incoming;
+use hyper::client::conn::http1;
 
-use super::replay::Kept;
+use super::multiplex::Exchange;
+use super::pool::Share;
 use super::{Fate, Kind, Lease, Pool, Upstreams, Via, dial};
-use crate::http::{RequestBody, grpc_status};
+use crate::http::{Received, Recording, RequestBody, grpc_status};
 use crate::refusal::Refusal;
 use crate::table::{Hop, Instance};
 
 /// Connections of one instance that may turn out to be closed.
 const MOST_STALE: usize = 3;
 
-/// A request as the next hop shall see it, without what depends on the version of HTTP.
+/// The head of a request as the next hop shall see it, without what depends on the version of HTTP and on the instance.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) method: Method,
@@ -27,7 +28,6 @@ pub(crate) struct Outgoing {
     pub(crate) rewritten: bool,
     pub(crate) target: PathAndQuery,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: RequestBody,
     /// It asks for another protocol after the response.
     pub(crate) upgrade: Option<HeaderValue>,
 }
@@ -35,7 +35,7 @@ pub(crate) struct Outgoing {
 /// A response whose body is still under way.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub(crate) response: Response<Incoming>,
+    pub(crate) response: Response<Received>,
     pub(crate) lease: Lease,
     /// Who gave it.
     pub(crate) instance: Arc<str>,
@@ -46,39 +46,39 @@ pub(crate) async fn send<'a>(
     upstreams: &Upstreams,
     via: Via<'_>,
     instances: impl Iterator<Item = &'a Instance>,
-    outgoing: Outgoing,
+    outgoing: &Outgoing,
+    mut body: RequestBody,
 ) -> Result<Answer, Refusal> {
     via.kind()?;
     if outgoing.upgrade.is_some() {
-        return upgrade(upstreams, via, instances, outgoing).await;
+        // Rare, and larger than all the rest.
+        return Box::pin(upgrade(upstreams, via, instances, outgoing, body)).await;
     }
-    let rewritten = outgoing.rewritten;
-    let mut request = outgoing.into_request();
     let mut last = Refusal::NoEndpoint;
     for instance in instances {
-        address(&mut request, instance, rewritten);
-        match send_to(upstreams, &via, instance, request).await {
+        match send_to(upstreams, &via, instance, outgoing, body).await {
             Ok(answer) => return Ok(answer),
             Err((why, None)) => return Err(why),
-            Err((why, Some(unsent))) => (last, request) = (why, unsent),
+            Err((why, Some(unsent))) => (last, body) = (why, unsent),
         }
     }
     Err(last)
 }
 
-/// Why it failed, and the request where nothing of it was sent.
-type Unsent = (Refusal, Option<Request<RequestBody>>);
+/// Why it failed, and the body where nothing of the request was sent, or nothing that was looked at.
+type Unsent = (Refusal, Option<RequestBody>);
 
 /// Sends to one instance, and tells whoever judges it what became of that.
 async fn send_to(
     upstreams: &Upstreams,
     via: &Via<'_>,
     instance: &Instance,
-    request: Request<RequestBody>,
+    outgoing: &Outgoing,
+    body: RequestBody,
 ) -> Result<Answer, Unsent> {
     let pool = match upstreams.pool(via, instance) {
         Ok(pool) => pool,
-        Err(why) => return Err((why, Some(request))),
+        Err(why) => return Err((why, Some(body))),
     };
     if !via.is_probe {
         pool.findings.sent_traffic();
@@ -87,7 +87,7 @@ async fn send_to(
     if let Some(judge) = judge {
         judge.begins(pool);
     }
-    let sent = send_over(pool, via, instance, request).await;
+    let sent = send_over(pool, via, instance, outgoing, body).await;
     let fate = match &sent {
         Ok(answer) => Some(Fate::Status(status(&answer.response))),
         // That is a limit of ours.
@@ -104,7 +104,8 @@ async fn send_over(
     pool: &Arc<Pool>,
     via: &Via<'_>,
     instance: &Instance,
-    mut request: Request<RequestBody>,
+    outgoing: &Outgoing,
+    mut body: RequestBody,
 ) -> Result<Answer, Unsent> {
     let tls = match via.hop {
         Hop::Mesh(tls) => Some(&tls.h2),
@@ -123,46 +124,28 @@ async fn send_over(
         let lease = pool.lease(instance, tls, via, fresh).await;
         let mut lease = match lease {
             Ok(lease) => lease,
-            Err(why) => return Err((why, Some(request))),
+            Err(why) => return Err((why, Some(body))),
         };
         let sent = match &mut lease {
             Lease::One { sender, used, .. } => {
-                let spoken = spoken(request, None).map_err(|why| (why, None))?;
-                let again = *used && spoken.method().is_idempotent();
-                let (spoken, kept) = match again {
-                    true => {
-                        let (spoken, kept) = Kept::copy(spoken);
-                        (spoken, Some(kept))
-                    }
-                    false => (spoken, None),
-                };
-                let sent = sender.try_send_request(spoken).await;
-                sent.map_err(|mut failed| match (failed.take_message(), kept) {
-                    (Some(unsent), _) => (Refusal::Closed, Some(unsent)),
-                    // The workload has closed an idle connection while the request was on its way (RFC 9112 9.3.1).
-                    (None, Some(kept)) if failure(failed.error()) == Refusal::Closed => {
-                        (Refusal::Closed, kept.restore())
-                    }
-                    (None, _) => (failure(failed.error()), None),
-                })
+                let head = one(outgoing, instance).map_err(|why| (why, None))?;
+                // The workload may close an idle connection while the request is on its way (RFC 9112 9.3.1).
+                let again = *used && outgoing.method.is_idempotent();
+                send_one(sender, head, body, again).await
             }
             Lease::Two(share) => {
-                let scheme = Some(scheme.clone());
-                let spoken = spoken(request, scheme).map_err(|why| (why, None))?;
-                let (spoken, kept) = Kept::copy(spoken);
-                let sent = share.sender().try_send_request(spoken).await;
-                sent.map_err(|mut failed| {
+                let sent = match send_two(share, outgoing, instance, &scheme, body) {
+                    Err(unsent) => Err(unsent),
+                    Ok((exchange, recording)) => exchange
+                        .await
+                        .map_err(|why| unanswered(&why, recording.as_ref(), &outgoing.method)),
+                };
+                if sent.is_err() {
                     pool.discard(share);
-                    match failed.take_message() {
-                        Some(unsent) => (Refusal::Closed, Some(unsent)),
-                        None if is_unprocessed(failed.error()) => {
-                            (Refusal::Unprocessed, kept.restore())
-                        }
-                        None => (failure(failed.error()), None),
-                    }
-                })
+                }
+                sent
             }
-            Lease::Own { .. } => return Err((Refusal::Closed, Some(request))),
+            Lease::Own { .. } => return Err((Refusal::Closed, Some(body))),
         };
         match sent {
             // Nobody asked for it, so what follows on the connection means nothing.
@@ -177,16 +160,83 @@ async fn send_over(
                     instance,
                 });
             }
-            Err((_, Some(unsent))) => request = unsent,
+            Err((_, Some(unsent))) => body = unsent,
             Err(failed) => return Err(failed),
         }
     }
-    Err((Refusal::Closed, Some(request)))
+    Err((Refusal::Closed, Some(body)))
+}
+
+/// `again`: it may be sent again where nothing of its body was read and the connection is closed.
+async fn send_one(
+    sender: &mut http1::SendRequest<RequestBody>,
+    head: Request<()>,
+    mut body: RequestBody,
+    again: bool,
+) -> Result<Response<Received>, Unsent> {
+    let mut recording = None;
+    if again {
+        recording = Recording::of(body);
+        body = from_beginning(recording.as_ref());
+    }
+    let sent = sender.try_send_request(head.map(|()| body)).await;
+    sent.map(|response| response.map(Received::One))
+        .map_err(|mut failed| {
+            if let Some(unsent) = failed.take_message() {
+                return (Refusal::Closed, Some(unsent.into_body()));
+            }
+            let why = failure(failed.error());
+            let recording = recording.as_ref();
+            let whole = recording.is_none_or(Recording::is_whole);
+            let again = again && why == Refusal::Closed && whole;
+            (why, again.then(|| from_beginning(recording)))
+        })
+}
+
+/// The same on a connection that others use too.
+fn send_two(
+    share: &mut Share,
+    outgoing: &Outgoing,
+    instance: &Instance,
+    scheme: &Scheme,
+    body: RequestBody,
+) -> Result<(Exchange, Option<Recording>), Unsent> {
+    let head = two(outgoing, instance, scheme.clone()).map_err(|why| (why, None))?;
+    let recording = Recording::of(body);
+    match share.begin(head, from_beginning(recording.as_ref())) {
+        Ok(exchange) => Ok((exchange, recording)),
+        Err(why) => {
+            tracing::debug!(%why, "not sent");
+            Err((Refusal::Closed, Some(from_beginning(recording.as_ref()))))
+        }
+    }
+}
+
+/// What an error means, and the body where the request may be sent again.
+fn unanswered(why: &h2::Error, recording: Option<&Recording>, method: &Method) -> Unsent {
+    tracing::debug!(%why, "no response");
+    if !is_unprocessed(why) {
+        return (Refusal::Closed, None);
+    }
+    // A farewell may cross with a head that is on its way, so a request without a body is sent again only where doing it
+    // twice is doing it once.
+    let again = match recording {
+        Some(recording) => recording.is_whole(),
+        None => method.is_idempotent(),
+    };
+    (
+        Refusal::Unprocessed,
+        again.then(|| from_beginning(recording)),
+    )
+}
+
+fn from_beginning(recording: Option<&Recording>) -> RequestBody {
+    recording.map_or(RequestBody::Empty, Recording::read)
 }
 
 /// What a response says about who gave it: a gRPC status in words of HTTP (gRPC, "HTTP to gRPC Status Code Mapping", read
 /// the other way), else its own.
-fn status(response: &Response<Incoming>) -> u16 {
+fn status(response: &Response<Received>) -> u16 {
     match grpc_status(response.headers()) {
         Some(2 | 13 | 15) => 500,
         Some(12) => 501,
@@ -201,22 +251,21 @@ async fn upgrade<'a>(
     upstreams: &Upstreams,
     via: Via<'_>,
     instances: impl Iterator<Item = &'a Instance>,
-    outgoing: Outgoing,
+    outgoing: &Outgoing,
+    body: RequestBody,
 ) -> Result<Answer, Refusal> {
     let tls = match via.hop {
         Hop::Mesh(tls) => Some(&tls.h1),
         Hop::Outside(tls) => Some(&tls.h1),
         Hop::Plain | Hop::Unready | Hop::Locked => None,
     };
-    let rewritten = outgoing.rewritten;
-    let mut request = spoken(outgoing.into_request(), None)?;
     let mut last = Refusal::NoEndpoint;
     for instance in instances {
         match upstreams.connect(&via, instance, tls).await {
             Err(why) => last = why,
             Ok(connected) => {
                 let mut sender = dial::upgradable(connected.stream).await?;
-                address(&mut request, instance, rewritten);
+                let request = one(outgoing, instance)?.map(|()| body);
                 let response = sender.send_request(request).await;
                 let response = response.map_err(|why| failure(&why))?;
                 let lease = Lease::Own {
@@ -225,7 +274,7 @@ async fn upgrade<'a>(
                 };
                 let instance = Arc::clone(&instance.label);
                 return Ok(Answer {
-                    response,
+                    response: response.map(Received::One),
                     lease,
                     instance,
                 });
@@ -237,14 +286,11 @@ async fn upgrade<'a>(
 
 /// The other side promises that it did not look at the request (RFC 9113, sections 6.8 and 8.7): it is about to close the
 /// connection, and the request crossed that word on the way.
-fn is_unprocessed(error: &hyper::Error) -> bool {
-    let error = std::error::Error::source(error).and_then(|source| source.downcast_ref());
-    error.is_some_and(|error: &h2::Error| {
-        let reason = error.reason();
-        error.is_remote()
-            && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
-                || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
-    })
+fn is_unprocessed(error: &h2::Error) -> bool {
+    let reason = error.reason();
+    error.is_remote()
+        && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
+            || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
 }
 
 fn failure(why: &hyper::Error) -> Refusal {
@@ -256,54 +302,47 @@ fn failure(why: &hyper::Error) -> Refusal {
 }
 
 impl Outgoing {
-    /// In the form of HTTP/1.1.
-    fn into_request(self) -> Request<RequestBody> {
-        let mut request = Request::new(self.body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.target.into();
-        *request.headers_mut() = self.headers;
-        let headers = request.headers_mut();
-        headers.insert(header::HOST, self.authority);
-        if let Some(protocol) = self.upgrade {
-            headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-            headers.insert(header::UPGRADE, protocol);
-        }
+    /// Outside of the mesh, hosts are known by the names of their addresses.
+    fn host<'a>(&'a self, instance: &'a Instance) -> &'a HeaderValue {
+        let name = instance.authority.as_ref().filter(|_| !self.rewritten);
+        name.unwrap_or(&self.authority)
+    }
+
+    fn head(&self, uri: Uri, version: Version) -> Request<()> {
+        let mut request = Request::new(());
+        *request.method_mut() = self.method.clone();
+        *request.uri_mut() = uri;
+        *request.version_mut() = version;
+        *request.headers_mut() = self.headers.clone();
         request
     }
 }
 
-/// Outside of the mesh, hosts are known by the names of their addresses.
-fn address(request: &mut Request<RequestBody>, instance: &Instance, rewritten: bool) {
-    if let Some(name) = instance.authority.as_ref().filter(|_| !rewritten) {
-        request.headers_mut().insert(header::HOST, name.clone());
+/// In the form of HTTP/1.1.
+fn one(outgoing: &Outgoing, instance: &Instance) -> Result<Request<()>, Refusal> {
+    let mut parts = uri::Parts::default();
+    parts.path_and_query = Some(outgoing.target.clone());
+    let uri = Uri::from_parts(parts).map_err(|_| Refusal::BadRequest)?;
+    let mut request = outgoing.head(uri, Version::HTTP_11);
+    let headers = request.headers_mut();
+    join_cookies(headers);
+    headers.insert(header::HOST, outgoing.host(instance).clone());
+    if let Some(protocol) = &outgoing.upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, protocol.clone());
     }
+    Ok(request)
 }
 
-/// The same request in the form of one version of HTTP, whichever it has now; a scheme is for HTTP/2.
-fn spoken(
-    mut request: Request<RequestBody>,
-    scheme: Option<Scheme>,
-) -> Result<Request<RequestBody>, Refusal> {
-    let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    if let Some(scheme) = scheme {
-        if let Some(host) = request.headers_mut().remove(header::HOST) {
-            parts.authority =
-                Some(Authority::try_from(host.as_bytes()).map_err(|_| Refusal::BadRequest)?);
-        }
-        parts.scheme = Some(scheme);
-        *request.version_mut() = Version::HTTP_2;
-    } else {
-        if let Some(authority) = parts.authority.take() {
-            let host = HeaderValue::from_str(authority.as_str());
-            let host = host.map_err(|_| Refusal::BadRequest)?;
-            request.headers_mut().insert(header::HOST, host);
-        }
-        parts.scheme = None;
-        *request.version_mut() = Version::HTTP_11;
-        join_cookies(request.headers_mut());
-    }
-    *request.uri_mut() = Uri::from_parts(parts).map_err(|_| Refusal::BadRequest)?;
-    Ok(request)
+/// In the form of HTTP/2.
+fn two(outgoing: &Outgoing, instance: &Instance, scheme: Scheme) -> Result<Request<()>, Refusal> {
+    let host = outgoing.host(instance).as_bytes();
+    let mut parts = uri::Parts::default();
+    parts.authority = Some(Authority::try_from(host).map_err(|_| Refusal::BadRequest)?);
+    parts.scheme = Some(scheme);
+    parts.path_and_query = Some(outgoing.target.clone());
+    let uri = Uri::from_parts(parts).map_err(|_| Refusal::BadRequest)?;
+    Ok(outgoing.head(uri, Version::HTTP_2))
 }
 
 /// HTTP/2 may cut the cookies into several fields; outside of it they are one (RFC 9113 8.2.3).

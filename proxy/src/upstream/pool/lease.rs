@@ -40,7 +40,8 @@ impl Pool {
                         waiting = Some(room.wait()?);
                     }
                 }
-                (_, place) => return self.another(target, tls, via, place).await,
+                // Rare, and larger than all the rest.
+                (_, place) => return Box::pin(self.another(target, tls, via, place)).await,
             }
             if let Some(freed) = freed {
                 freed.await;
