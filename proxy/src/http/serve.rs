@@ -135,8 +135,7 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
         let connection = Arc::clone(&connection);
         service_fn(move |request| {
             let busy = connection.begin();
-            let connection = Arc::clone(&connection);
-            async move { Ok::<_, Infallible>(answer(&connection, busy, request).await) }
+            answer(Arc::clone(&connection), busy, request)
         })
     };
     match version {
@@ -152,18 +151,21 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
     }
 }
 
-async fn answer(
-    connection: &Arc<Connection>,
-    busy: Busy,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    if let Some(passing) = &connection.session.passing {
-        return passing::answer(connection, passing, busy, request).await;
+/// A request that is under way. It has a place of its own: tasks are moved several times, and a connection that rests
+/// needs no room for one.
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+fn answer(connection: Arc<Connection>, busy: Busy, request: Request<Incoming>) -> Answering {
+    let direction = connection.session.direction;
+    if connection.session.passing.is_none() && direction == Direction::Inbound {
+        return Box::pin(async move { Ok(inbound::answer(&connection, busy, request).await) });
     }
-    match connection.session.direction {
-        Direction::Inbound => inbound::answer(connection, busy, request).await,
-        Direction::Outbound => outbound::answer(connection, busy, request).await,
-    }
+    Box::pin(async move {
+        Ok(match &connection.session.passing {
+            Some(passing) => passing::answer(&connection, passing, busy, request).await,
+            None => outbound::answer(&connection, busy, request).await,
+        })
+    })
 }
 
 fn one() -> http1::Builder {
