@@ -44,37 +44,68 @@ fn main() -> ExitCode {
 /// Starts every peer there is, and gives each of them the same work in turn.
 fn run(options: &Options) -> Result<()> {
     let app = app::start().context("the application does not start")?;
-    let directory = tempfile::Builder::new().prefix("mesh-load-").tempdir()?;
-    let (mut pairs, mut missing) = peer::start(options, directory.path())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    pairs.retain(|pair| {
-        let awake = match pair.address(Service::Http) {
-            Some(address) => runtime.block_on(work::awake(address, PATIENCE)),
-            None => Ok(()),
-        };
-        let why = awake.err().map(|why| format!("{}: {why:#}", pair.name));
-        missing.extend(why.clone());
-        why.is_none()
-    });
-    for lack in missing {
-        tell(&format!("not compared: {lack}\n"));
-    }
+    let mut running: Option<Running> = None;
+    let mut told = Vec::new();
     for row in &options.rows {
-        let able: Vec<&Pair> = pairs.iter().filter(|pair| row.suits(pair)).collect();
-        let mut report = Report::new(*row, &able);
+        let mut report = None;
         for _ in 0..options.repeat {
-            for (index, pair) in able.iter().enumerate() {
+            // Those before must be gone first: the new ones have their addresses.
+            let kept = running.take().filter(|_| !row.is_of_memory());
+            let begun = match kept {
+                Some(kept) => kept,
+                None => Running::start(options, &runtime)?,
+            };
+            for lack in &begun.missing {
+                if !told.contains(lack) {
+                    tell(&format!("not compared: {lack}\n"));
+                    told.push(lack.clone());
+                }
+            }
+            let able: Vec<&Pair> = begun.pairs.iter().filter(|pair| row.suits(pair)).collect();
+            let report = report.get_or_insert_with(|| Report::new(*row, &able));
+            for pair in able {
                 let sample = runtime.block_on(row.measure(pair, options.time));
                 let sample = sample.with_context(|| format!("{} with {row}", pair.name))?;
-                report.add(index, sample);
+                report.add(&pair.name, sample);
             }
+            running = Some(begun);
         }
-        tell(&report.to_string());
+        tell(&report.map(|report| report.to_string()).unwrap_or_default());
     }
     drop(app);
     Ok(())
+}
+
+/// Every pair that could be started and serves, and why others do not.
+struct Running {
+    pairs: Vec<Pair>,
+    missing: Vec<String>,
+    #[expect(dead_code, reason = "it is removed with them")]
+    directory: tempfile::TempDir,
+}
+
+impl Running {
+    fn start(options: &Options, runtime: &tokio::runtime::Runtime) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("mesh-load-").tempdir()?;
+        let (mut pairs, mut missing) = peer::start(options, directory.path())?;
+        pairs.retain(|pair| {
+            let awake = match pair.address(Service::Http) {
+                Some(address) => runtime.block_on(work::awake(address, PATIENCE)),
+                None => Ok(()),
+            };
+            let why = awake.err().map(|why| format!("{}: {why:#}", pair.name));
+            missing.extend(why.clone());
+            why.is_none()
+        });
+        Ok(Self {
+            pairs,
+            missing,
+            directory,
+        })
+    }
 }
 
 fn tell(text: &str) {

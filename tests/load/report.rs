@@ -22,8 +22,9 @@ impl Report {
         Self { row, columns }
     }
 
-    pub(crate) fn add(&mut self, pair: usize, sample: Sample) {
-        if let Some((_, samples)) = self.columns.get_mut(pair) {
+    pub(crate) fn add(&mut self, pair: &str, sample: Sample) {
+        let column = self.columns.iter_mut().find(|(name, _)| name == pair);
+        if let Some((_, samples)) = column {
             samples.push(sample);
         }
     }

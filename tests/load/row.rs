@@ -35,7 +35,6 @@ pub(crate) enum Row {
 }
 
 impl Row {
-    /// Memory first: later it would hold what work has left behind.
     pub(crate) const ALL: [Self; 10] = [
         Self::Idle,
         Self::IdleHttp,
@@ -99,6 +98,11 @@ impl Row {
 
     pub(crate) fn goal(self) -> f64 {
         self.about().3
+    }
+
+    /// Then each turn has new processes: old ones hold what earlier work has left behind.
+    pub(crate) fn is_of_memory(self) -> bool {
+        matches!(self, Self::Idle | Self::IdleHttp | Self::IdleTcp)
     }
 
     fn service(self) -> Service {

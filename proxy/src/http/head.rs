@@ -19,7 +19,7 @@ pub(super) const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-
 const WEBSOCKET: &str = "websocket";
 
 /// Of one hop, whether or not `connection` names them (RFC 9110 7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
     HeaderName::from_static("http2-settings"),
     HeaderName::from_static("keep-alive"),
@@ -212,8 +212,11 @@ fn strip(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
+    // Most messages have none of them, and looking for each would take longer than looking at all names.
+    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+        for name in &HOP_BY_HOP {
+            headers.remove(name);
+        }
     }
 }
 

@@ -69,12 +69,11 @@ impl Busy {
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        *self
-            .connection
-            .idle_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.connection.active.fetch_sub(1, Ordering::Release);
+        let connection = &self.connection;
+        if connection.active.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let idle_since = connection.idle_since.lock();
+            *idle_since.unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        }
     }
 }
 
@@ -261,6 +260,7 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
             continue;
         }
         tokio::select! {
+            biased;
             ended = served.as_mut() => {
                 if let Err(why) = ended {
                     tracing::debug!(%why, "connection ended");

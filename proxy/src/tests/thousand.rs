@@ -166,7 +166,7 @@ async fn change_server(api: &mut Node, turn: usize) {
         let others = others.flat_map(|other| allow(&other).allow);
         permissions.allow.extend(others);
         policy.permissions = Some(permissions);
-        policy.timeouts.request = Sourced::built_in(Duration::from_secs(40 + turn as u64 % 7));
+        policy.timeouts.request = Sourced::built_in(Duration::from_secs(4_000 + turn as u64 % 7));
     })
     .await;
 }
@@ -208,6 +208,9 @@ async fn a_thousand_changes_cost_no_request_and_no_stream() {
                 let destination = config.destinations.get_mut(&service("api")).unwrap();
                 destination.timeouts.request = off();
             })
+            .await;
+        site.api
+            .policy(|policy| policy.timeouts.request = off())
             .await;
     }
     let counts: [Count; 3] = std::array::from_fn(|_| watch::Sender::new(0));

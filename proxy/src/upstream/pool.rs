@@ -3,19 +3,18 @@
 //! Never gives out a connection that the last message has not left cleanly, and never holds more than a bound.
 
 mod lease;
+mod share;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use http::Request;
 use hyper::client::conn::http1;
 use mesh_bundle::resource::Protocol;
-use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::load::Count;
-use super::multiplex::{self, Exchange, Pulse, Sender};
+use super::multiplex::{self, Pulse};
 use super::outlier::Health;
 use super::{Connected, Kind, Place, PoolKey, connect, dial};
 use crate::health_check::Findings;
@@ -23,6 +22,8 @@ use crate::http::RequestBody;
 use crate::refusal::Refusal;
 use crate::table::{Bind, Instance as Target};
 use crate::tls::{ALPN_TCP, ClientSide, TlsPeer};
+pub(crate) use share::Share;
+use share::Shared;
 
 /// To one instance, idle or not: more than any workload serves at once, fewer than a process may have descriptors.
 const MOST_CONNECTIONS: usize = 4_096;
@@ -60,20 +61,6 @@ struct IdleOne {
     serial: u64,
 }
 
-/// A connection that many requests share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    sender: Sender,
-    pulse: Arc<Pulse>,
-    used: Mutex<Instant>,
-    peer: Option<TlsPeer>,
-    /// Of the last table under which the peer was found to be right.
-    serial: AtomicU64,
-    driver: AbortHandle,
-    /// Held by the driver.
-    place: Option<Weak<Place>>,
-}
-
 /// What a request holds while it uses a connection.
 #[derive(Debug)]
 pub(crate) enum Lease {
@@ -92,14 +79,6 @@ pub(crate) enum Lease {
         _place: Option<Place>,
         _busy: Option<Place>,
     },
-}
-
-/// One stream of a shared connection.
-#[derive(Debug)]
-pub(crate) struct Share {
-    shared: Arc<Shared>,
-    sender: Sender,
-    _busy: Place,
 }
 
 /// One of the pool's connections; dropped with it.
@@ -122,27 +101,6 @@ impl Counted {
         if let Some(place) = &self.place {
             place.lend();
         }
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        *locked(&self.shared.used) = Instant::now();
-        self.shared.pulse.streams.fetch_sub(1, Ordering::Relaxed);
-        if let Some(place) = self.shared.place.as_ref().and_then(Weak::upgrade) {
-            place.lend();
-        }
-    }
-}
-
-impl Share {
-    /// Begins a request as one of its streams. `Err`: the connection has ended before that.
-    pub(super) fn begin(
-        &mut self,
-        head: Request<()>,
-        body: RequestBody,
-    ) -> Result<Exchange, h2::Error> {
-        multiplex::begin(&mut self.sender, &self.shared.pulse, head, body)
     }
 }
 
@@ -300,40 +258,6 @@ impl Pool {
         let failed = connected.as_ref().err();
         *locked(&self.failed) = failed.map(|why| (Instant::now(), *why));
         connected
-    }
-
-    /// Room on a connection that is there, and that was right under this table or a later one.
-    fn share(&self, serial: u64) -> Option<Share> {
-        let mut found = None;
-        // Under the lock, so that nobody else takes the same place.
-        locked(&self.two).retain(|shared| {
-            if found.is_some() || shared.serial.load(Ordering::Relaxed) < serial {
-                return true;
-            }
-            let Some((sender, most)) = multiplex::ready(&shared.sender) else {
-                return false;
-            };
-            if shared.pulse.streams.load(Ordering::Relaxed) < most {
-                found = Some(self.share_of(shared, sender));
-            }
-            true
-        });
-        found
-    }
-
-    /// One more stream.
-    fn share_of(&self, shared: &Arc<Shared>, sender: Sender) -> Share {
-        shared.pulse.streams.fetch_add(1, Ordering::Relaxed);
-        Share {
-            shared: Arc::clone(shared),
-            sender,
-            _busy: self.busy(),
-        }
-    }
-
-    /// Gives out a shared connection no more: a request could not be sent on it.
-    pub(super) fn discard(&self, share: &Share) {
-        locked(&self.two).retain(|shared| !Arc::ptr_eq(shared, &share.shared));
     }
 
     /// A connection comes back after its response has ended.
