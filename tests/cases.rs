@@ -13,6 +13,9 @@
 //! A fence `yaml fixed file=…` holds a file as `meshc check --fix=unsafe` leaves it, `yaml fixed safe file=…` as `--fix` does;
 //! and mending it again changes nothing.
 //!
+//! A fence `yaml before file=…` holds a file as it was: the case is then a change, and what is found are the gates of its
+//! `toml file=meshc.toml` that the change breaks.
+//!
 //! Where no comment can stand, a fence `expect` holds lines such as `a.yaml:1:4: error[yaml-syntax] never closed`. A fence
 //! `settings` holds lines such as `mode: global`. What a fence is beside a text file: `size=N`, `symlink`, `pipe`,
 //! `unreadable`, and `escaped`, where `\x00` is a byte.
@@ -23,16 +26,54 @@ mod world;
 
 use std::path::{Path, PathBuf};
 
+use mesh_compiler::config::settle;
 use mesh_compiler::diag::codes;
+use mesh_compiler::diff::gates::{self, Change, Side};
 use mesh_compiler::fix::{Level, fix};
-use mesh_compiler::{Compiled, Diagnostic, MemoryWorld, compile};
+use mesh_compiler::{Compiled, Compiler, Diagnostic, MemoryWorld, World as _, diff};
 
 use expect::{Expectation, expectations};
 use fence::{Case, cases};
 
+/// Compiles one case; of a change, with what its gates say in the place of the findings.
+fn made(case: &Case) -> Compiled {
+    let mut compiler = Compiler::default();
+    let compiled = compiler.compile(&case.world, &case.settings);
+    if case.before.files.is_empty() {
+        return compiled;
+    }
+    let was = compiler.compile(&case.before, &case.settings);
+    for side in [&was, &compiled] {
+        let errors = &side.diagnostics;
+        assert!(!errors.has_errors(), "{}: {errors:#?}", case.title);
+    }
+    let difference = diff::diff(&was.bundle, &compiled.bundle);
+    let side = |world, compiled| Side {
+        world,
+        settings: &case.settings,
+        compiled,
+    };
+    let change = Change {
+        before: side(&case.before, &was),
+        after: side(&case.world, &compiled),
+        difference: &difference,
+        commits: &[],
+        directory: "",
+    };
+    let settings = case.world.config().expect("settings").expect("gates");
+    let settled = settle(&case.world, []).expect("settings");
+    let verdict = gates::judge(&settled.gates.expect("gates"), &change, &mut compiler);
+    let (diagnostics, sources) = gates::findings(&verdict, &settings, &compiled.sources);
+    Compiled {
+        diagnostics,
+        sources,
+        ..compiled
+    }
+}
+
 /// Compiles one case and says where findings and annotations differ.
 fn complaints(case: &Case) -> Vec<String> {
-    let compiled = compile(&case.world, &case.settings);
+    let compiled = made(case);
     let mut expected: Vec<(Expectation, bool)> = expectations(case)
         .into_iter()
         .map(|expectation| (expectation, false))
@@ -132,7 +173,7 @@ pub(crate) fn compiled() -> Vec<(String, Compiled)> {
     let mut all = Vec::new();
     for (name, text) in files() {
         for case in cases(&text) {
-            let compiled = compile(&case.world, &case.settings);
+            let compiled = made(&case);
             all.push((format!("{name}.md: {}", case.title), compiled));
         }
     }

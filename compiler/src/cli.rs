@@ -23,6 +23,7 @@ mod man;
 mod new;
 mod open;
 mod output;
+mod report;
 mod rewrite;
 mod rules;
 mod schema;

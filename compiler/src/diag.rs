@@ -22,7 +22,7 @@ use std::fmt;
 
 use crate::source::Sources;
 
-pub use code::{CodeInfo, codes};
+pub use code::{CodeInfo, Scope, codes};
 pub use fix::{Change, Fix};
 pub(crate) use junit::escaped;
 pub use render::{Format, render, summary};

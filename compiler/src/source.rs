@@ -7,11 +7,13 @@ mod build;
 mod bytes;
 mod key;
 mod limit;
+mod lines;
 mod node;
 mod outline;
 pub(crate) mod parse;
 mod plain;
 mod scalar;
+mod toml;
 mod words;
 
 use std::borrow::Cow;
@@ -133,6 +135,13 @@ impl Sources {
     /// Adds a file that was read.
     pub(crate) fn add(&mut self, path: String, file: Arc<SourceFile>) {
         self.files.insert(path, file);
+    }
+
+    /// Adds a file that others have too, where they have it.
+    pub(crate) fn share(&mut self, others: &Self, path: &str) {
+        if let Some(file) = others.files.get(path) {
+            self.files.insert(path.to_owned(), Arc::clone(file));
+        }
     }
 
     /// Counts a document that seemed to be of another tool.

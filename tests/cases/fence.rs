@@ -14,6 +14,8 @@ pub(super) struct Case {
     /// Its heading.
     pub(super) title: String,
     pub(super) world: CaseWorld,
+    /// What it was, where the case is a change.
+    pub(super) before: CaseWorld,
     pub(super) settings: Settings,
     /// The files after `meshc check --fix`, where the case tells of it.
     pub(super) fixed: BTreeMap<String, String>,
@@ -48,7 +50,11 @@ pub(super) fn cases(text: &str) -> Vec<Case> {
                 let (name, file) = file(words, &body);
                 case.fixed.insert(name, file.text);
             }
-            Some("yaml" | "json" | "text") => {
+            Some("yaml") if info.split_whitespace().nth(1) == Some("before") => {
+                let (name, file) = file(words.skip(1), &body);
+                case.before.files.insert(name, file);
+            }
+            Some("yaml" | "json" | "text" | "toml") => {
                 let (name, file) = file(words, &body);
                 case.world.files.insert(name, file);
             }
@@ -60,6 +66,16 @@ pub(super) fn cases(text: &str) -> Vec<Case> {
         }
     }
     cases.retain(|case| !case.world.files.is_empty());
+    for case in cases
+        .iter_mut()
+        .filter(|case| !case.before.files.is_empty())
+    {
+        // What is not told to have been otherwise was as it is.
+        for (name, file) in &case.world.files {
+            let known = case.before.files.entry(name.clone());
+            known.or_insert_with(|| file.clone());
+        }
+    }
     cases
 }
 

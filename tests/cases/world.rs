@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use mesh_compiler::World;
-use mesh_compiler::world::{Entry, EntryKind};
+use mesh_compiler::config::FILE;
+use mesh_compiler::world::{ConfigFile, Entry, EntryKind};
 
 /// The files of one case.
 #[derive(Debug, Default)]
@@ -14,7 +15,7 @@ pub(super) struct CaseWorld {
 }
 
 /// One file of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct CaseFile {
     pub(super) text: String,
     /// A size that is declared; reading it would be an error of the compiler.
@@ -57,6 +58,14 @@ impl World for CaseWorld {
             kind: kind(file),
         };
         self.files.iter().map(entry).collect()
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        let file = self.files.get(FILE);
+        Ok(file.map(|file| ConfigFile {
+            path: FILE.to_owned(),
+            bytes: file.bytes(),
+        }))
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {

@@ -26,7 +26,9 @@ pub(super) fn yaml(path: &Path) -> Value {
 pub(super) fn script(directory: &Path, text: &str, environment: &[(&str, &str)]) -> Ran {
     let meshc = mesh_tests::binary("meshc");
     let path = std::env::var("PATH").expect("a path");
-    let path = format!("{}:{path}", meshc.parent().expect("a directory").display());
+    let own = directory.join(".bin");
+    let meshc = meshc.parent().expect("a directory");
+    let path = format!("{}:{}:{path}", own.display(), meshc.display());
     let mut command = Command::new("bash");
     command
         .args(["-e", "-o", "pipefail", "-c", text])
@@ -100,6 +102,34 @@ fn nothing_is_written_over() {
     dry.meshc(&["init", "--mesh", "My Mesh"]).exits(2);
 }
 
+/// Makes a clone of what a pull request is: a merge, whose first parent lets no proxy be touched. Beside it a `gh` that
+/// writes down what it is asked, and has answered a comment before when it is asked again.
+pub(super) fn pull_request(clone: &Path) {
+    let text = r#"
+        export HOME="$PWD" GIT_CONFIG_NOSYSTEM=1
+        git init --quiet --initial-branch main .
+        git config user.name me && git config user.email me@example.com && git config commit.gpgSign false
+        printf '\n[gates]\nmax-proxies = 0\n' >> meshc.toml
+        git add . && git commit --quiet --message before
+        git checkout --quiet -b work
+        printf 'type: MeshTimeout\nmesh: default\nname: a-slower\nspec:\n  to: [{targetRef: {kind: Mesh}, default: {connectionTimeout: 7s}}]\n' > slower.yaml
+        git add slower.yaml && git commit --quiet --message slower
+        git checkout --quiet main && git merge --quiet --no-ff --no-edit work
+        mkdir .bin
+        printf '#!/bin/sh\nprintf "%%s\\n" "$*" >> .bin/asked\ncase "$*" in *--paginate*) ! grep -q POST .bin/asked || echo 41;; esac\n' > .bin/gh
+        chmod +x .bin/gh
+    "#;
+    script(clone, text, &[]).exits(0);
+}
+
+/// A comment was written, with this file.
+pub(super) fn commented(clone: &Path, file: &str) {
+    let asked = std::fs::read_to_string(clone.join(".bin/asked")).expect("asked");
+    let wanted =
+        format!("api --silent --method POST /repos/us/mesh/issues/7/comments --field body=@{file}");
+    assert!(asked.contains(&wanted), "{asked}");
+}
+
 #[test]
 fn the_files_of_pipelines_do_what_they_say() {
     let repo = made(&[]);
@@ -108,20 +138,27 @@ fn the_files_of_pipelines_do_what_they_say() {
     let steps = workflow["jobs"]["check"]["steps"]
         .as_array()
         .expect("steps");
+    let since = std::cell::Cell::new("");
     let run = |name: &str| {
         let step = steps
             .iter()
             .find(|step| step["name"] == name)
             .expect("a step");
         let summary = directory.join("summary.md").display().to_string();
+        let environment = [
+            ("GITHUB_STEP_SUMMARY", summary.as_str()),
+            ("GITHUB_REPOSITORY", "us/mesh"),
+            ("NUMBER", "7"),
+            ("SINCE", since.get()),
+        ];
         script(
             &directory,
             step["run"].as_str().expect("a script"),
-            &[("GITHUB_STEP_SUMMARY", &summary)],
+            &environment,
         )
     };
     run("have meshc").exits(0).says("meshc");
-    for step in ["check", "layout", "tests", "snapshots"] {
+    for step in ["check", "annotations", "layout", "tests", "snapshots"] {
         run(step).exits(0);
     }
     // Whoever keeps snapshots hears of what they do not say.
@@ -141,7 +178,8 @@ fn the_files_of_pipelines_do_what_they_say() {
     let pipeline = yaml(&directory.join(".gitlab-ci.yml"));
     let job = &pipeline["mesh"];
     for line in job["script"].as_array().expect("lines") {
-        script(&directory, line.as_str().expect("a line"), &[]).exits(0);
+        let none = [("CI_MERGE_REQUEST_DIFF_BASE_SHA", "")];
+        script(&directory, line.as_str().expect("a line"), &none).exits(0);
     }
     for report in ["codequality", "junit"] {
         let name = job["artifacts"]["reports"][report].as_str();
@@ -160,10 +198,37 @@ fn the_files_of_pipelines_do_what_they_say() {
         .exits(0)
         .says("no problems in 11 documents");
     repo.write("mesh/bad.yaml", "type: Mehs\n");
-    run("check").exits(1).says("::error file=bad.yaml,line=1");
+    run("check").exits(1).says("error[unknown-kind]");
+    run("annotations")
+        .exits(1)
+        .says("::error file=bad.yaml,line=1");
     run("summary").exits(0);
     assert!(read("summary.md").contains("error[unknown-kind]"));
     script(&directory, entry, &[]).exits(1);
+    std::fs::remove_file(repo.path("mesh/bad.yaml")).expect("removed");
+    pull_request(&directory);
+    since.set("HEAD^1");
+    run("annotations").exits(0);
+    run("change")
+        .exits(1)
+        .says("::error file=slower.yaml,")
+        .says("title=gate-proxies::");
+    run("summary").exits(0);
+    assert!(read("summary.md").contains("<!-- meshc diff -->"));
+    run("comment").exits(0);
+    commented(&directory, "mesh-diff.md");
+    let base = script(&directory, "git rev-parse HEAD^1", &[]);
+    let base = base.exits(0).stdout.trim();
+    let line = job["script"].as_array().expect("lines").last();
+    let line = line.and_then(Value::as_str).expect("a line");
+    script(
+        &directory,
+        line,
+        &[("CI_MERGE_REQUEST_DIFF_BASE_SHA", base)],
+    )
+    .exits(1);
+    assert!(read("mesh-gates.xml").contains("name=\"gate-proxies\""));
+    assert!(read("mesh-diff.md").contains("### Broken gates"));
     let settings = read(".vscode/settings.json");
     let settings: Value = serde_json::from_str(&settings).expect("JSON");
     for schema in settings["yaml.schemas"]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::init::{script, yaml};
+use super::init::{commented, pull_request, script, yaml};
 use super::run::Repo;
 
 fn top() -> PathBuf {
@@ -37,11 +37,12 @@ fn the_github_action_judges_and_reports() {
     let clone = repo.path("clone");
     let at = |name: &str| repo.path(name).display().to_string();
     let input = |name: &str| text(&action["inputs"][name], "default").to_owned();
-    let run = || {
+    let run = |before: &str, number: &str| {
         let mut ends = Vec::new();
         for step in action["runs"]["steps"].as_array().expect("steps") {
             assert_eq!(step["shell"], "bash");
             let mut environment = vec![
+                ("GITHUB_REPOSITORY".to_owned(), "us/mesh".to_owned()),
                 ("RUNNER_TEMP".to_owned(), at("temp")),
                 ("GITHUB_STEP_SUMMARY".to_owned(), at("summary.md")),
             ];
@@ -50,7 +51,15 @@ fn the_github_action_judges_and_reports() {
                 let wanted = value
                     .strip_prefix("${{ inputs.")
                     .and_then(|v| v.strip_suffix(" }}"));
-                environment.push((name.clone(), input(wanted.expect("an input"))));
+                let value = match wanted.expect("an input") {
+                    // What GitHub would make of its own words.
+                    "before" => before.to_owned(),
+                    "comment" => number.to_owned(),
+                    "token" => "secret".to_owned(),
+                    wanted => input(wanted),
+                };
+                assert!(!value.contains("${{"), "{value}");
+                environment.push((name.clone(), value));
             }
             let environment: Vec<_> = environment
                 .iter()
@@ -62,16 +71,34 @@ fn the_github_action_judges_and_reports() {
         }
         ends
     };
-    for end in run() {
+    for end in run("", "") {
         end.exits(0);
     }
     assert!(clone.join("mesh.sarif").exists());
     repo.write("clone/bad.yaml", "type: Mehs\n");
-    let ends = run();
-    ends[1].exits(1).says("::error file=bad.yaml,line=1,");
-    ends[2].exits(0);
-    let summary = std::fs::read_to_string(repo.path("summary.md")).expect("a summary");
-    assert!(summary.contains("no problems") && summary.contains("error[unknown-kind]"));
+    let ends = run("", "");
+    ends[1].exits(1).says("error[unknown-kind]");
+    ends[2].exits(1).says("::error file=bad.yaml,line=1,");
+    ends[6].exits(0);
+    let summary = || std::fs::read_to_string(repo.path("summary.md")).expect("a summary");
+    assert!(summary().contains("no problems") && summary().contains("error[unknown-kind]"));
+    assert!(!summary().contains("<!-- meshc diff -->"));
+    // A pull request.
+    std::fs::remove_file(repo.path("clone/bad.yaml")).expect("removed");
+    std::fs::remove_dir_all(repo.path("clone/.git")).expect("removed");
+    pull_request(&clone);
+    for comment in ["POST", "PATCH"] {
+        let ends = run("HEAD^1", "7");
+        ends[5]
+            .exits(1)
+            .says("::error file=slower.yaml,")
+            .says("title=gate-proxies::");
+        let asked = std::fs::read_to_string(clone.join(".bin/asked")).expect("asked");
+        assert!(asked.contains(comment), "{asked}");
+        ends[7].exits(0);
+    }
+    assert!(summary().contains("<!-- meshc diff -->"));
+    commented(&clone, &at("temp/mesh-diff.md"));
 }
 
 #[test]
@@ -90,7 +117,8 @@ fn the_gitlab_template_judges_and_reports() {
     let path = text(&job["variables"], "MESH_PATH");
     for line in job["script"].as_array().expect("lines") {
         let line = line.as_str().expect("a line");
-        script(&repo.path("clone"), line, &[("MESH_PATH", path)]).exits(0);
+        let environment = [("MESH_PATH", path), ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "")];
+        script(&repo.path("clone"), line, &environment).exits(0);
     }
     let report = text(&job["artifacts"]["reports"], "codequality");
     let report = std::fs::read_to_string(repo.path("clone").join(report)).expect("a report");

@@ -68,12 +68,26 @@ fn what_does_not_hold_fails_and_is_reported_in_a_file() {
     );
     let report = repo.path("report.xml");
     let report = report.to_str().expect("a name in UTF-8");
-    let ran = repo.meshc(&["test", "examples/shop", "--junit", report]);
+    let tap = repo.path("report.tap").display().to_string();
+    let (junit, tap) = (format!("junit={report}"), format!("tap={tap}"));
+    let ran = repo.meshc(&[
+        "test",
+        "examples/shop",
+        "--report",
+        &junit,
+        "--report",
+        &tap,
+    ]);
     ran.exits(1)
         .says("FAIL more: allow app=outsider to db")
         .says("`outsider-1` has no outbound to");
     let report = std::fs::read_to_string(report).expect("the report");
     assert!(report.contains("failures=\"1\""), "{report}");
+    let tap = std::fs::read_to_string(repo.path("report.tap")).expect("the report");
+    assert!(tap.starts_with("TAP version 14\n"), "{tap}");
+    repo.meshc(&["test", "examples/shop", "--report", "sarif=x"])
+        .exits(2)
+        .complains("there is no format `sarif`; there are `human`, `json`, `junit`, `tap`");
     repo.meshc(&["test", "examples/shop", "--filter", "the API reaches"])
         .exits(0)
         .complains("1 test, 0 failed");

@@ -8,11 +8,14 @@ use anyhow::{anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use super::output::Output;
-use super::{Outcome, SettingsArgs};
+use super::report::ReportArg;
+use super::{Outcome, SettingsArgs, file};
 use crate::config::Effective;
+use crate::diag::{Diagnostics, Format, Paths, Report, Severity, counted};
 use crate::diff::gates::{self, Change, Side, Verdict};
 use crate::diff::{self, Difference};
 use crate::model::Settings;
+use crate::source::Sources;
 use crate::world::{ByObject, DirWorld, History, World};
 use crate::{Compiled, Compiler};
 
@@ -29,9 +32,14 @@ pub(super) struct Diff {
     #[arg(long, value_name = "REVISION")]
     against: Option<String>,
 
-    /// For people, for programs, or as a comment of a pull request.
+    /// The change for people, for programs, or as a comment of a pull request; or only the broken gates, as `meshc check`
+    /// tells findings.
     #[arg(long, value_enum, default_value_t = FormArg::Human)]
     format: FormArg,
+
+    /// Write it into a file too, in a format of its own: `--report sarif=mesh.sarif`. May be given more than once.
+    #[arg(long = "report", value_name = "FORMAT=FILE")]
+    reports: Vec<ReportArg<FormArg>>,
 
     /// Exit with 1 where something is different. A broken gate does so in any case.
     #[arg(long)]
@@ -53,6 +61,39 @@ enum FormArg {
     Json,
     /// Markdown, with a graph of the edges that change.
     Markdown,
+    /// Broken gates, one line each: `file:line:column: error[code] message`.
+    Concise,
+    /// Broken gates, one JSON object a line.
+    JsonLines,
+    /// Broken gates as SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Broken gates as a report of tests in XML.
+    Junit,
+    /// Broken gates as annotations of GitHub Actions.
+    Github,
+    /// Broken gates as a Code Quality report of GitLab.
+    Gitlab,
+    /// Broken gates as logging commands of Azure Pipelines.
+    Azure,
+    /// Broken gates in Reviewdog's diagnostic format.
+    Rdjson,
+}
+
+impl FormArg {
+    /// Where it is one of findings.
+    fn findings(self) -> Option<Format> {
+        match self {
+            Self::Human | Self::Json | Self::Markdown => None,
+            Self::Concise => Some(Format::Concise),
+            Self::JsonLines => Some(Format::JsonLines),
+            Self::Sarif => Some(Format::Sarif),
+            Self::Junit => Some(Format::Junit),
+            Self::Github => Some(Format::Github),
+            Self::Gitlab => Some(Format::Gitlab),
+            Self::Azure => Some(Format::Azure),
+            Self::Rdjson => Some(Format::Rdjson),
+        }
+    }
 }
 
 /// Two revisions, where they are said, and the directory.
@@ -63,6 +104,9 @@ struct Compared {
     difference: Difference,
     /// Where there are gates, and they are asked.
     verdict: Option<Verdict>,
+    /// The broken ones, and the files in which they are.
+    broken: (Diagnostics, Sources),
+    paths: Paths,
 }
 
 /// One side, opened and compiled.
@@ -75,21 +119,20 @@ struct Opened<'h> {
 
 impl Diff {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let Compared {
-            difference,
-            verdict,
-        } = self.compared()?;
-        let text = match self.format {
-            FormArg::Human => diff::human(&difference, verdict.as_ref()),
-            FormArg::Json => {
-                let whole = diff::json(&difference, verdict.as_ref());
-                format!("{whole:#}\n")
-            }
-            FormArg::Markdown => diff::markdown(&difference, verdict.as_ref()),
-        };
-        output.tell(&text)?;
-        let broken = verdict.is_some_and(|verdict| !verdict.broken.is_empty());
-        Ok(match broken || (self.exit_code && !difference.is_empty()) {
+        let compared = self.compared()?;
+        for wanted in &self.reports {
+            file::write(&wanted.file, compared.told(wanted.format).as_bytes())?;
+        }
+        output.tell(&compared.told(self.format))?;
+        let broken = compared.broken.0.list.len();
+        if self.format.findings().is_some() {
+            output.complain(&match compared.verdict {
+                Some(_) => format!("{}\n", counted(broken, "broken gate")),
+                None => "no gate was asked\n".to_owned(),
+            });
+        }
+        let different = self.exit_code && !compared.difference.is_empty();
+        Ok(match broken > 0 || different {
             true => Outcome::Findings,
             false => Outcome::Clean,
         })
@@ -129,7 +172,8 @@ impl Diff {
         // A change cannot lift the gates that it has to pass; the first ones hold at once.
         let gates = before.effective.gates.as_ref();
         let gates = gates.or(after.effective.gates.as_ref());
-        let verdict = match gates.filter(|_| !self.no_gates && !difference.is_empty()) {
+        let directory = history.name("");
+        let verdict = match gates.filter(|_| !self.no_gates) {
             Some(gates) => {
                 let commits = history.between(&between.0, between.1);
                 let change = Change {
@@ -137,15 +181,30 @@ impl Diff {
                     after: after.side(),
                     difference: &difference,
                     commits: &commits.map_err(|why| anyhow!(why))?,
-                    directory: &history.name(""),
+                    directory: &directory,
                 };
                 Some(gates::judge(gates, &change, &mut compiler))
             }
             None => None,
         };
+        let said = match before.effective.gates {
+            Some(_) => before.world.config(),
+            None => after.world.config(),
+        };
+        let mut paths = Paths::under(directory.trim_end_matches('/'));
+        let broken = match (&verdict, said.map_err(|why| anyhow!(why))?) {
+            (Some(verdict), Some(settings)) => {
+                // It is called by its whole name already.
+                paths.name(&settings.path, &settings.path);
+                gates::findings(verdict, &settings, &after.compiled.sources)
+            }
+            _ => Default::default(),
+        };
         Ok(Compared {
             difference,
             verdict,
+            broken,
+            paths,
         })
     }
 
@@ -190,6 +249,29 @@ impl Diff {
             settings,
             compiled,
         })
+    }
+}
+
+impl Compared {
+    fn told(&self, form: FormArg) -> String {
+        let verdict = self.verdict.as_ref();
+        match form.findings() {
+            Some(format) => {
+                let (diagnostics, sources) = &self.broken;
+                let report = Report {
+                    diagnostics,
+                    sources,
+                    paths: &self.paths,
+                    fail_on: Severity::Error,
+                };
+                report.render(format)
+            }
+            None if form == FormArg::Json => {
+                format!("{:#}\n", diff::json(&self.difference, verdict))
+            }
+            None if form == FormArg::Markdown => diff::markdown(&self.difference, verdict),
+            None => diff::human(&self.difference, verdict),
+        }
     }
 }
 

@@ -3,13 +3,13 @@
 //! Never writes a report in part, and never decides what is wrong.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
 use super::open::Opened;
 use super::output::Output;
+use super::report::ReportArg;
 use super::{Outcome, file};
 use crate::config::Effective;
 use crate::diag::{Diagnostics, Format, Report, summary};
@@ -25,7 +25,7 @@ pub(super) struct FindingsArgs {
 
     /// Write the findings into a file too, in a format of its own: `--report sarif=mesh.sarif`. May be given more than once.
     #[arg(long = "report", value_name = "FORMAT=FILE")]
-    reports: Vec<ReportArg>,
+    reports: Vec<ReportArg<FormatArg>>,
 
     /// The least that makes the run fail, with exit code 1 [default: `error`].
     #[arg(long, value_enum, value_name = "SEVERITY")]
@@ -81,38 +81,6 @@ enum ColorArg {
     Always,
     /// Not at all.
     Never,
-}
-
-/// A file, and what is written into it.
-#[derive(Debug, Clone)]
-struct ReportArg {
-    format: FormatArg,
-    file: PathBuf,
-}
-
-impl FromStr for ReportArg {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (format, file) = text
-            .split_once('=')
-            .filter(|(_, file)| !file.is_empty())
-            .ok_or("it is written FORMAT=FILE, such as `sarif=mesh.sarif`")?;
-        let format = FormatArg::from_str(format, false).map_err(|_| {
-            let known = FormatArg::value_variants().iter();
-            let known = known
-                .filter_map(|known| Some(format!("`{}`", known.to_possible_value()?.get_name())));
-            let known: Vec<_> = known.collect();
-            format!(
-                "there is no format `{format}`; there are {}",
-                known.join(", ")
-            )
-        })?;
-        Ok(Self {
-            format,
-            file: PathBuf::from(file),
-        })
-    }
 }
 
 impl FindingsArgs {

@@ -65,7 +65,7 @@ fn object(info: &CodeInfo) -> Value {
         "code": info.code.0,
         "severity": info.severity.word(),
         "fixable": info.is_fixable(),
-        "needsRepository": info.needs_repository,
+        "scope": info.scope.word(),
         "title": info.title,
         "page": info.page,
     })

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use super::open;
 use super::open::AtArgs;
 use super::output::Output;
+use super::report::ReportArg;
 use super::{Outcome, SettingsArgs, file};
 use crate::diag::counted;
 use crate::intent::{self, Form, Options};
@@ -40,9 +41,9 @@ pub(super) struct Test {
     #[arg(long, value_enum, default_value_t = FormArg::Human)]
     format: FormArg,
 
-    /// Write a `JUnit` report into a file too.
-    #[arg(long, value_name = "FILE")]
-    junit: Option<PathBuf>,
+    /// Write the results into a file too, in a format of its own: `--report junit=mesh.xml`. May be given more than once.
+    #[arg(long = "report", value_name = "FORMAT=FILE")]
+    reports: Vec<ReportArg<FormArg>>,
 
     #[command(flatten)]
     at: AtArgs,
@@ -63,6 +64,17 @@ enum FormArg {
     Tap,
 }
 
+impl From<FormArg> for Form {
+    fn from(form: FormArg) -> Self {
+        match form {
+            FormArg::Human => Self::Human,
+            FormArg::Json => Self::Json,
+            FormArg::Junit => Self::Junit,
+            FormArg::Tap => Self::Tap,
+        }
+    }
+}
+
 impl Test {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let opened = open::open_at(&self.path, &self.at, &self.settings)?;
@@ -76,17 +88,11 @@ impl Test {
             mutate: self.mutate,
         };
         let report = intent::run(&analysis, &options);
-        let form = match self.format {
-            FormArg::Human => Form::Human,
-            FormArg::Json => Form::Json,
-            FormArg::Junit => Form::Junit,
-            FormArg::Tap => Form::Tap,
-        };
-        output.tell(&intent::render(form, &report, &paths))?;
-        if let Some(path) = &self.junit {
-            let text = intent::render(Form::Junit, &report, &paths);
-            file::write(path, text.as_bytes())?;
+        for wanted in &self.reports {
+            let text = intent::render(wanted.format.into(), &report, &paths);
+            file::write(&wanted.file, text.as_bytes())?;
         }
+        output.tell(&intent::render(self.format.into(), &report, &paths))?;
         let questions: usize = report.results.iter().map(|result| result.questions).sum();
         let (tests, failed) = (report.results.len(), report.failed());
         output.complain(&format!(

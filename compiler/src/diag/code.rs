@@ -14,10 +14,21 @@ pub struct CodeInfo {
     pub severity: Severity,
     /// What it is about, in a few words.
     pub title: &'static str,
-    /// Whether the rest of the repository has to be known for it: a warning where documents are judged on their own.
-    pub needs_repository: bool,
+    /// What has to be known for it.
+    pub scope: Scope,
     /// What `meshc explain` prints.
     pub page: &'static str,
+}
+
+/// How much has to be known for a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The document that it is in.
+    Document,
+    /// The rest of the repository: a warning where documents are judged on their own.
+    Repository,
+    /// What the repository was before: `meshc diff` finds it.
+    Change,
 }
 
 macro_rules! codes {
@@ -31,12 +42,13 @@ macro_rules! codes {
             code: Code::$name,
             severity: Severity::$severity,
             title: $title,
-            needs_repository: codes!($scope),
+            scope: codes!($scope),
             page: include_str!(concat!("../../codes/", $code, ".md")),
         },)+];
     };
-    (repository) => { true };
-    (document) => { false };
+    (document) => { Scope::Document };
+    (repository) => { Scope::Repository };
+    (change) => { Scope::Change };
 }
 
 codes! {
@@ -50,6 +62,10 @@ codes! {
     EXCEEDS_LIMIT "exceeds-limit" Error document "more than the compiler takes";
     EXPIRING_TRUST "expiring-trust" Warning document "a certificate that ends soon";
     FORWARDS_TO_ITSELF "forwards-to-itself" Warning document "a listener where the workload should be";
+    GATE_EXTERNAL "gate-external" Error change "a change that opens a destination outside of the mesh";
+    GATE_OWNERS "gate-owners" Error change "a change that affects what its owners may not";
+    GATE_PROXIES "gate-proxies" Error change "a change of too many proxies";
+    GATE_REMOVAL "gate-removal" Error change "a change that takes too many edges away";
     HEADER_CASE "header-case" Warning document "a header name that is not in lower case";
     IDENTITY_VARIABLE "identity-variable" Error document "an identity that cannot be made";
     INLINE_SECRET "inline-secret" Warning document "a private key in the repository";
@@ -105,6 +121,18 @@ pub fn codes() -> &'static [CodeInfo] {
     TABLE
 }
 
+impl Scope {
+    /// As programs read it: `repository`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Document => "document",
+            Self::Repository => "repository",
+            Self::Change => "change",
+        }
+    }
+}
+
 impl Code {
     /// What is known of this code.
     #[must_use]
@@ -114,7 +142,8 @@ impl Code {
 
     /// Must the rest of the repository be known for it?
     pub(crate) fn needs_repository(self) -> bool {
-        self.info().is_some_and(|info| info.needs_repository)
+        self.info()
+            .is_some_and(|info| info.scope == Scope::Repository)
     }
 
     /// The severity of a finding with this code, where nothing else is said.

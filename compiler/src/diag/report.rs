@@ -90,6 +90,11 @@ impl Paths {
         }
     }
 
+    /// Gives a file a name of its own.
+    pub(crate) fn name(&mut self, file: &str, name: &str) {
+        self.names.insert(file.to_owned(), name.to_owned());
+    }
+
     /// What a file is called.
     #[must_use]
     pub fn of(&self, file: &str) -> String {

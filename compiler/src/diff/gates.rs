@@ -3,6 +3,7 @@
 //! Never stops anything: it says which gates are broken, by which lines, and what to do. Whoever asks decides.
 
 mod effect;
+mod findings;
 mod owners;
 mod part;
 mod removal;
@@ -17,7 +18,9 @@ use crate::config::{Gates, Told};
 use crate::model::Settings;
 use crate::source::{Identity, Sources};
 use crate::world::{Commit, World};
-use crate::{Compiled, Compiler};
+use crate::{Code, Compiled, Compiler};
+
+pub use findings::findings;
 
 /// Lines that are named as the cause of one broken gate.
 const CAUSES: usize = 4;
@@ -106,17 +109,19 @@ pub struct Place {
     pub file: String,
     /// From 1; 0 for all of it.
     pub line: u32,
+    /// The resource that the line is in, or was; `None` for settings.
+    pub resource: Option<Kri>,
 }
 
 impl Gate {
-    /// Its name in reports.
+    /// Its code in reports.
     #[must_use]
-    pub fn code(self) -> &'static str {
+    pub fn code(self) -> Code {
         match self {
-            Self::Owners => "gate-owners",
-            Self::External => "gate-external",
-            Self::Removal => "gate-removal",
-            Self::Proxies => "gate-proxies",
+            Self::Owners => Code::GATE_OWNERS,
+            Self::External => Code::GATE_EXTERNAL,
+            Self::Removal => Code::GATE_REMOVAL,
+            Self::Proxies => Code::GATE_PROXIES,
         }
     }
 }
@@ -135,6 +140,7 @@ impl From<&Origin> for Place {
         Self {
             file: origin.file.clone(),
             line: origin.line,
+            resource: Some(origin.resource.clone()),
         }
     }
 }
@@ -158,6 +164,7 @@ fn rule<T>(gates: &Gates, told: &Told<T>) -> Place {
     Place {
         file: gates.file.clone(),
         line: told.line,
+        resource: None,
     }
 }
 
@@ -245,6 +252,7 @@ fn written<'k>(sources: &Sources, wanted: &'k [Kri]) -> Vec<(&'k Kri, Place)> {
             let place = Place {
                 file: path.to_owned(),
                 line: file.place(document.span).line,
+                resource: Some(kri.clone()),
             };
             Some((*wanted.get(kri)?, place))
         }

@@ -55,7 +55,7 @@ fn gates(page: &mut String, verdict: &Verdict) {
         help,
     } in &verdict.broken
     {
-        page.push_str(&format!("broken gate [{}]: {message}\n", gate.code()));
+        page.push_str(&format!("broken gate [{}]: {message}\n", gate.code().0));
         for cause in causes {
             page.push_str(&format!("  at {cause}\n"));
         }

@@ -35,7 +35,7 @@ fn gates(verdict: &Verdict) -> Value {
     let place = |place: &Place| json!({"file": place.file, "line": place.line});
     let broken = verdict.broken.iter().map(|broken| {
         json!({
-            "code": broken.gate.code(),
+            "code": broken.gate.code().0,
             "message": broken.message,
             "causes": broken.causes.iter().map(place).collect::<Vec<_>>(),
             "rule": place(&broken.rule),

@@ -66,7 +66,7 @@ fn gates(page: &mut String, verdict: &Verdict) {
         let causes: Vec<String> = broken.causes.iter().map(ToString::to_string).collect();
         page.push_str(&format!(
             "* **{}** ({}): {}\n  * where: {}\n  * help: {}\n",
-            broken.gate.code(),
+            broken.gate.code().0,
             cell(&broken.rule.to_string()),
             cell(&broken.message),
             cell(&causes.join(", ")),

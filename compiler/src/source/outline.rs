@@ -100,6 +100,38 @@ impl Outline {
         Some(self.points.get(at)?.value.into())
     }
 
+    /// What stands on a line: the outermost value that begins there, or that the line is in.
+    pub(super) fn on(&self, text: &str, line: Span) -> Pointer {
+        let start = |at: usize| {
+            let point = self.points.get(at);
+            let span = point.map(|point| Span::from(point.key.unwrap_or(point.value)));
+            span.unwrap_or_default().start
+        };
+        let mut pointer = Pointer::default();
+        let mut at = 0;
+        while start(at) < line.start {
+            let mut next = None;
+            for (index, inner) in self.inside(at).enumerate() {
+                if start(inner) >= line.end {
+                    break;
+                }
+                next = Some((index, inner));
+                if start(inner) >= line.start {
+                    break;
+                }
+            }
+            let Some((index, inner)) = next else {
+                break;
+            };
+            pointer = match self.key(text, inner) {
+                Some(key) => pointer.field(key),
+                None => pointer.index(index),
+            };
+            at = inner;
+        }
+        pointer
+    }
+
     fn step(&self, text: &str, at: usize, step: &Step) -> Option<usize> {
         match (self.points.get(at)?.shape, step) {
             (Shape::Sequence(_), Step::Index(index)) => self.inside(at).nth(*index),

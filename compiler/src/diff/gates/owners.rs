@@ -80,6 +80,7 @@ fn report(
             rule: Place {
                 file: gates.file.clone(),
                 line: owner.line,
+                resource: None,
             },
             help: format!(
                 "narrow what the line selects, move the change to where its owners look after it, or let whoever looks after the gates add to `{name}` first"
@@ -147,7 +148,11 @@ fn place(effect: &Effect, own: &BTreeSet<String>, change: &Change<'_>) -> Place 
         true => 0,
         false => u32::try_from(same.count()).unwrap_or(0).saturating_add(1),
     };
-    Place { file, line }
+    Place {
+        file,
+        line,
+        resource: None,
+    }
 }
 
 /// The files that are not as they were.
