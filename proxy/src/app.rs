@@ -86,7 +86,9 @@ async fn serve(
 ) -> Result<ExitCode, Unbootable> {
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new());
-    let plane = Arc::new(DataPlane::start(Arc::clone(&metrics), data));
+    let dns_port = (arguments.dns_port > 0).then_some(arguments.dns_port);
+    let plane = DataPlane::start(Arc::clone(&metrics), data).answering_names_on(dns_port);
+    let plane = Arc::new(plane);
     if arguments.hide_refusals {
         plane.hide_refusals();
     }

@@ -60,6 +60,10 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) admin: SocketAddr,
 
+    /// The port of loopback where names of the mesh are answered, if the Dataplane captures what the workload sends; 0: none.
+    #[arg(long, value_name = "PORT", default_value_t = 15_053)]
+    pub(crate) dns_port: u16,
+
     /// How long open connections may take to end after SIGTERM.
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub(crate) drain: mesh_bundle::Duration,

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh_bundle::Key;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, timeout};
 
+use crate::dns::{self, Dns};
 use crate::health_check;
 use crate::listener::{Listener, bind};
 use crate::metrics::Metrics;
@@ -38,6 +40,9 @@ pub struct DataPlane {
     shared: Arc<Shared>,
     workers: Workers,
     listeners: Mutex<BTreeMap<Place, Listener>>,
+    /// Where names are answered, once there is something that is captured.
+    dns_port: Option<u16>,
+    dns: Mutex<Option<Dns>>,
     sweeping: JoinHandle<()>,
 }
 
@@ -60,8 +65,17 @@ impl DataPlane {
             shared,
             workers,
             listeners: Mutex::default(),
+            dns_port: None,
+            dns: Mutex::default(),
             sweeping,
         }
+    }
+
+    /// Where a table captures what the workload sends, its questions for names are answered on this port of loopback.
+    #[must_use]
+    pub fn answering_names_on(mut self, port: Option<u16>) -> Self {
+        self.dns_port = port;
+        self
     }
 
     /// For a proxy at an edge, where who is refused shall not read what the repository holds.
@@ -82,7 +96,22 @@ impl DataPlane {
                 bound.push((place.clone(), self.bind(place, asked).await?));
             }
         }
+        let mut dns = self.dns.lock().await;
+        let capture = table
+            .capture
+            .as_ref()
+            .and_then(|capture| capture.outbound_port);
+        let port = self.dns_port.filter(|_| capture.is_some());
+        let sockets = match port.filter(|_| dns.is_none()) {
+            Some(port) => self.bind_dns(port).await?,
+            None => Vec::new(),
+        };
         self.shared.swap(Arc::clone(&table));
+        if port.is_none() {
+            *dns = None;
+        } else if dns.is_none() {
+            *dns = Some(Dns::start(&self.shared, sockets, self.workers.first()));
+        }
         health_check::start(&self.shared, &table, self.workers.first());
         listeners.retain(|place, _| wanted.contains_key(place));
         for (place, sockets) in bound {
@@ -106,6 +135,20 @@ impl DataPlane {
             Ok(Ok(Err(why))) => Err(rejected(why.to_string())),
             Ok(Err(_)) | Err(_) => Err(rejected("it took too long".to_owned())),
         }
+    }
+
+    async fn bind_dns(&self, port: u16) -> Result<Vec<dns::Sockets>, Rejected> {
+        let binding = self.workers.first().spawn(dns::bind(port));
+        let why = match timeout(BIND_WAIT, binding).await {
+            Ok(Ok(Ok(sockets))) => return Ok(sockets),
+            Ok(Ok(Err(why))) => why.to_string(),
+            Ok(Err(_)) | Err(_) => "it took too long".to_owned(),
+        };
+        Err(Rejected {
+            key: Some(Key::Proxy),
+            pointer: "/capture".to_owned(),
+            reason: format!("cannot answer names on port {port} of loopback (`--dns-port`): {why}"),
+        })
     }
 
     /// Ends without losing a request: clients are told to go elsewhere, what is under way is finished, and only what

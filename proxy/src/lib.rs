@@ -21,6 +21,7 @@ mod configuration;
 mod control;
 mod dataplane;
 mod dice;
+mod dns;
 mod enroll;
 mod health_check;
 mod hello;

@@ -24,6 +24,7 @@ use rustls::ServerConfig;
 
 use crate::access_log::{EventFile, Home, Outlet};
 use crate::balance::Balance;
+use crate::dns::Names;
 use crate::limiter::Buckets;
 use crate::metrics::RequestStats;
 use crate::tls::{ClientTls, Identity, OutsideTls, Trust};
@@ -50,6 +51,8 @@ pub struct Table {
     pub(crate) capture: Option<Capture>,
     /// What may leave the mesh; `None`: everything.
     pub(crate) passthrough: Option<Passthrough>,
+    /// What the workload finds the services by that are captured for it.
+    pub(crate) names: Names,
     pub(crate) inbounds: BTreeMap<Bind, Arc<InboundTable>>,
     pub(crate) outbounds: BTreeMap<Bind, Arc<OutboundTable>>,
     pub(crate) clusters: Vec<Arc<ClusterTable>>,

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use mesh_bundle::{Bundle, Resource};
@@ -10,6 +11,7 @@ use mesh_tests::{
     Answer, Connection, Host, Meshd, Network, Proxy, Repo, Token, Workload, binary, request_to,
 };
 use tempfile::TempDir;
+use tokio::net::UdpSocket;
 
 /// Whom mesh-proxy runs as.
 const USER: u32 = 4_711;
@@ -243,6 +245,36 @@ async fn applications_are_in_the_mesh_without_knowing_it() {
     // Closed or reset, and not a byte of the application.
     let _ = outsider.read_to_end(&mut read);
     assert!(!String::from_utf8_lossy(&read).contains("200"), "{read:?}");
+}
+
+/// Answers every question with one address, as a name server of the world outside.
+async fn name_server(at: SocketAddr) {
+    let socket = UdpSocket::bind(at).await.unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 512];
+        while let Ok((count, from)) = socket.recv_from(&mut buffer).await {
+            // The question as it came, said to be an answer with one record: the same name, A, IN, 60 s, 192.0.2.7.
+            let mut answer = buffer[..count].to_vec();
+            answer[2] |= 0x80;
+            answer[7] = 1;
+            answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 7]);
+            socket.send_to(&answer, from).await.unwrap();
+        }
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_are_found_by_their_names() {
+    let Some(site) = Site::start().await else {
+        return;
+    };
+    name_server(SocketAddr::new(site.network.gateway().into(), 53)).await;
+    let resolve = |name: &str| site.web.run(Path::new("getent"), &["ahostsv4", name]);
+    let vip = site.vip().ip().to_string();
+    let found = resolve("api.svc.mesh.local");
+    assert!(found.starts_with(&vip), "{found} is not {vip}");
+    let found = resolve("outside.example");
+    assert!(found.starts_with("192.0.2.7"), "{found}");
 }
 
 const PASSTHROUGH: &str = "type: MeshPassthrough

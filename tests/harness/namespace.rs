@@ -64,7 +64,7 @@ impl Network {
         Ipv4Addr::new(10, 213, self.number, host)
     }
 
-    /// Adds a host.
+    /// Adds a host. Its name server is the machine itself.
     ///
     /// # Panics
     /// When that cannot be done, though the network could.
@@ -89,6 +89,11 @@ impl Network {
         for step in steps {
             run("ip", step).unwrap_or_else(|error| panic!("a host of the network: {error}"));
         }
+        // What `ip netns exec` shows as `/etc/resolv.conf`.
+        let own = Path::new("/etc/netns").join(&name);
+        std::fs::create_dir_all(&own).expect("a directory of the host");
+        let text = format!("nameserver {gateway}\n");
+        std::fs::write(own.join("resolv.conf"), text).expect("its name server");
         Host { name, address }
     }
 }
@@ -174,6 +179,7 @@ impl Host {
 impl Drop for Host {
     fn drop(&mut self) {
         let _ = run("ip", &["netns", "delete", &self.name]);
+        let _ = std::fs::remove_dir_all(Path::new("/etc/netns").join(&self.name));
     }
 }
 

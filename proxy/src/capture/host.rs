@@ -3,7 +3,10 @@
 //! Never touches rules that are not ours.
 
 use std::io::{self, Write as _};
+use std::net::{IpAddr, SocketAddr};
 use std::process::{Command, ExitCode, Stdio};
+
+use crate::dns::nameservers;
 
 use super::ruleset::{Family, Range, Ruleset, User, removal};
 
@@ -37,9 +40,13 @@ pub(crate) struct Install {
     #[arg(long, value_name = "PORT", default_value_t = 15_001)]
     pub(crate) outbound_port: u16,
 
-    /// Where mesh-proxy answers questions for names (`mesh-proxy run --dns`); 0 leaves them alone.
+    /// Where mesh-proxy answers questions for names (`mesh-proxy run --dns-port`); 0 leaves them alone.
     #[arg(long, value_name = "PORT", default_value_t = 15_053)]
     pub(crate) dns_port: u16,
+
+    /// Name servers whose questions are brought to mesh-proxy; by default those of `/etc/resolv.conf`.
+    #[arg(long, value_name = "ADDRESSES", value_delimiter = ',')]
+    pub(crate) nameservers: Vec<IpAddr>,
 
     /// Ports of this host that connections may come to as if there were no mesh.
     #[arg(
@@ -81,7 +88,14 @@ pub(crate) enum Families {
 /// Does it, or prints what would be done.
 pub(crate) fn run(capture: &Capture) -> ExitCode {
     let (rules, dry_run) = match capture {
-        Capture::Install(install) => (rules(install), install.dry_run),
+        Capture::Install(install) => {
+            let mut install = install.clone();
+            if install.nameservers.is_empty() {
+                let known = nameservers::of_the_host();
+                install.nameservers = known.iter().map(SocketAddr::ip).collect();
+            }
+            (rules(&install), install.dry_run)
+        }
         Capture::Remove { dry_run } => (removal(), *dry_run),
     };
     let done = match dry_run {
@@ -106,6 +120,7 @@ fn rules(install: &Install) -> String {
         inbound_port: some(install.inbound_port),
         outbound_port: some(install.outbound_port),
         dns_port: some(install.dns_port),
+        nameservers: &install.nameservers,
         except_inbound_ports: &install.except_inbound_ports,
         except_outbound_ports: &install.except_outbound_ports,
         except_addresses: &install.except_addresses,

@@ -20,6 +20,8 @@ pub(super) struct Ruleset<'a> {
     pub(super) inbound_port: Option<u16>,
     pub(super) outbound_port: Option<u16>,
     pub(super) dns_port: Option<u16>,
+    /// Whose questions for names are captured: those that a resolver of the host passes on are not.
+    pub(super) nameservers: &'a [IpAddr],
     pub(super) except_inbound_ports: &'a [u16],
     pub(super) except_outbound_ports: &'a [u16],
     pub(super) except_addresses: &'a [Range],
@@ -78,8 +80,14 @@ impl Ruleset<'_> {
         }
         rules.push(format!("meta skuid {user} return"));
         if let Some(port) = self.dns_port {
-            rules.push(format!("udp dport 53 redirect to :{port}"));
-            rules.push(format!("tcp dport 53 redirect to :{port}"));
+            for server in self.nameservers {
+                let family = if server.is_ipv4() { "ip" } else { "ip6" };
+                for protocol in ["udp", "tcp"] {
+                    rules.push(format!(
+                        "{family} daddr {server} {protocol} dport 53 redirect to :{port}"
+                    ));
+                }
+            }
         }
         if let Some(port) = self.outbound_port {
             rules.push("oifname \"lo\" return".to_owned());
@@ -193,6 +201,7 @@ mod tests {
             inbound_port: Some(15_006),
             outbound_port: Some(15_001),
             dns_port: Some(15_053),
+            nameservers: &["127.0.0.53".parse().unwrap(), "fd00::2".parse().unwrap()],
             except_inbound_ports: &[22],
             except_outbound_ports: &[25, 465],
             except_addresses: &ranges,
@@ -207,8 +216,10 @@ table inet mesh_proxy {
 		meta skuid "mesh-proxy" oifname "lo" ip daddr != 127.0.0.0/8 ip saddr != 127.0.0.6 meta l4proto tcp redirect to :15006
 		meta skuid "mesh-proxy" oifname "lo" ip6 daddr != ::1 ip6 saddr != ::1 meta l4proto tcp redirect to :15006
 		meta skuid "mesh-proxy" return
-		udp dport 53 redirect to :15053
-		tcp dport 53 redirect to :15053
+		ip daddr 127.0.0.53 udp dport 53 redirect to :15053
+		ip daddr 127.0.0.53 tcp dport 53 redirect to :15053
+		ip6 daddr fd00::2 udp dport 53 redirect to :15053
+		ip6 daddr fd00::2 tcp dport 53 redirect to :15053
 		oifname "lo" return
 		tcp dport { 25, 465 } return
 		ip daddr 10.9.0.0/16 return
@@ -237,6 +248,7 @@ table inet mesh_proxy {
             inbound_port: None,
             outbound_port: Some(1),
             dns_port: None,
+            nameservers: &[],
             except_inbound_ports: &[],
             except_outbound_ports: &[],
             except_addresses: &[],

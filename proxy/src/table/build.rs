@@ -23,6 +23,7 @@ use super::{
 use crate::access_log::Home;
 use crate::balance::Balance;
 use crate::capture;
+use crate::dns::Names;
 use crate::tls::{ALPN_H1, ALPN_H2, ALPN_TCP, Identity, Trust};
 use crate::world::{Rejected, World};
 
@@ -49,12 +50,27 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
         home: Arc::new(home(config)),
         capture: config.proxy.capture.clone(),
         passthrough: config.wide.passthrough.clone(),
+        names: names(config),
         inbounds: inbounds(config, identity.as_ref())?,
         outbounds: outbounds(config, &destinations)?,
         clusters: clusters.into_values().collect(),
         trust,
         identity,
     })
+}
+
+/// A name leads to where its traffic is captured; the others are nothing to us.
+fn names(config: &ProxyConfig) -> Names {
+    let captured = config
+        .outbounds
+        .values()
+        .filter(|outbound| outbound.captured);
+    let names = captured.filter_map(|outbound| {
+        let destination = config.destinations.get(&outbound.destination)?;
+        let name = |name: &String| (name.to_ascii_lowercase().into(), outbound.address);
+        Some(destination.hostnames.iter().map(name))
+    });
+    names.flatten().collect()
 }
 
 fn home(config: &ProxyConfig) -> Home {
