@@ -10,11 +10,10 @@ mod svg;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_bundle::Kri;
-use mesh_bundle::decide::RouteTable;
-use mesh_bundle::resource::Traffic;
+use mesh_bundle::resource::{Destination, Traffic};
+use mesh_bundle::{Digest, Kri};
 
-use crate::flow::classes::classes;
+use crate::flow::classes::{TooMany, classes, samples};
 use crate::flow::{Asked, End, Fate, Flows, Node, Reach, Share};
 
 /// More edges than this are not drawn: nobody could read them.
@@ -49,6 +48,8 @@ pub struct Edge {
     pub verdict: Reach,
     /// How it goes.
     pub transport: Transport,
+    /// False: the routes on the way tell too many requests apart, and only some were asked.
+    pub is_exact: bool,
     /// The least and the largest share, in percent, of the requests to one of `via` that go there.
     pub share: (u8, u8),
 }
@@ -97,12 +98,20 @@ impl Graph {
     /// See [`NoGraph`].
     pub fn new(flows: &Flows<'_>, about: Option<&str>) -> Result<Self, NoGraph> {
         let mut graph = Self::default();
+        let mut known = BTreeMap::new();
         for node in flows.nodes() {
             let workload = workload(node);
             let proxies = graph.workloads.entry(workload.clone()).or_default();
             proxies.insert(node.kri.name().to_owned());
             for (_, outbound) in node.outbounds() {
-                graph.follow(flows, node, &workload, &outbound.destination);
+                let port = &outbound.destination;
+                let Some((digest, destination)) = node.destination(port) else {
+                    continue;
+                };
+                let questions = known
+                    .entry(digest)
+                    .or_insert_with(|| Questions::about(flows, digest, destination));
+                graph.follow(flows, (node, &workload), port, questions);
                 if graph.edges.len() > MOST_EDGES && about.is_none() {
                     return Err(NoGraph::TooLarge);
                 }
@@ -118,6 +127,14 @@ impl Graph {
         }
     }
 
+    /// The service ports of which only some requests were asked, by their names.
+    #[must_use]
+    pub fn sampled(&self) -> BTreeSet<String> {
+        let edges = self.edges.values().filter(|edge| !edge.is_exact);
+        let ports = edges.flat_map(|edge| &edge.via);
+        ports.map(|port| self.name(port)).collect()
+    }
+
     /// As text.
     #[must_use]
     pub fn render(&self, format: GraphFormat) -> String {
@@ -129,9 +146,15 @@ impl Graph {
         }
     }
 
-    fn follow(&mut self, flows: &Flows<'_>, node: Node<'_>, workload: &Workload, port: &Kri) {
-        for asked in requests(node, port) {
-            let Ok(flow) = flows.follow(node.kri, port, &asked) else {
+    fn follow(
+        &mut self,
+        flows: &Flows<'_>,
+        (node, workload): (Node<'_>, &Workload),
+        port: &Kri,
+        questions: &Questions,
+    ) {
+        for asked in &questions.asked {
+            let Ok(flow) = flows.follow(node.kri, port, asked) else {
                 continue;
             };
             let Fate::Split(shares) = &flow.fate else {
@@ -139,13 +162,13 @@ impl Graph {
             };
             for share in shares.iter().filter(|share| share.backend.weight > 0) {
                 if let Some(to) = &share.backend.cluster {
-                    self.add((workload.clone(), to.clone()), port, share);
+                    self.add((workload.clone(), to.clone()), port, share, questions);
                 }
             }
         }
     }
 
-    fn add(&mut self, ends: (Workload, Kri), via: &Kri, share: &Share<'_>) {
+    fn add(&mut self, ends: (Workload, Kri), via: &Kri, share: &Share<'_>, asked: &Questions) {
         let transport = match &share.end {
             End::Mesh { tls: true, .. } => Transport::Mtls,
             End::Mesh { tls: false, .. } => Transport::Plain,
@@ -159,8 +182,10 @@ impl Graph {
             via: BTreeSet::new(),
             verdict,
             transport,
+            is_exact: true,
             share: (percent, percent),
         });
+        edge.is_exact &= asked.is_exact;
         edge.via.insert(via.clone());
         edge.verdict = Reach::of([edge.verdict, verdict]);
         if edge.transport != transport {
@@ -238,7 +263,12 @@ impl Edge {
             (least, most) => format!(", {least} to {most} %"),
         };
         let (verdict, transport) = (self.verdict_word(), self.transport.word());
-        format!("{verdict}, {transport}{share}")
+        let some = if self.is_exact {
+            ""
+        } else {
+            ", of the requests that were asked"
+        };
+        format!("{verdict}, {transport}{share}{some}")
     }
 
     fn verdict_word(&self) -> &'static str {
@@ -269,23 +299,32 @@ fn workload(node: Node<'_>) -> Workload {
     }
 }
 
-/// One of every class of requests that the routes of a destination tell apart. Where they tell too many apart, each rule is
-/// asked by what it says itself.
-fn requests(node: Node<'_>, port: &Kri) -> Vec<Asked> {
-    let plain = || vec![Asked::new("GET", "/")];
-    let Some((_, destination)) = node.destination(port) else {
-        return Vec::new();
-    };
-    let Traffic::Http { routes } = &destination.traffic else {
-        return plain();
-    };
-    if routes.len() == 1 {
-        return plain();
-    }
-    let table = RouteTable::compile(destination).ok();
-    let found = table.and_then(|table| classes(&[&table]).ok());
-    match found {
-        Some(found) => found.into_iter().map(|class| class.example).collect(),
-        None => plain(),
+/// What is asked of a destination.
+#[derive(Debug, Clone)]
+struct Questions {
+    asked: Vec<Asked>,
+    /// One of every class of requests that its routes tell apart; otherwise, what each rule says itself.
+    is_exact: bool,
+}
+
+impl Questions {
+    fn about(flows: &Flows<'_>, digest: Digest, destination: &Destination) -> Self {
+        let (found, is_exact) = match &destination.traffic {
+            Traffic::Http { routes } if routes.len() > 1 => {
+                let table = flows.routes(digest, destination).ok();
+                let found = table.as_ref().map(|table| (classes(&[table]), table));
+                match found {
+                    Some((Ok(found), _)) => (found, true),
+                    Some((Err(TooMany), table)) => (samples(&[table]), false),
+                    None => (Vec::new(), true),
+                }
+            }
+            _ => (Vec::new(), true),
+        };
+        let mut asked: Vec<Asked> = found.into_iter().map(|class| class.example).collect();
+        if asked.is_empty() {
+            asked.push(Asked::new("GET", "/"));
+        }
+        Self { asked, is_exact }
     }
 }

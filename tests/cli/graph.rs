@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::init::script;
 use super::run::{Ran, Repo};
 
 fn graph(arguments: &[&str]) -> Ran {
@@ -90,4 +91,37 @@ fn other_tools_can_read_it_and_a_part_can_be_asked_for() {
     repo.meshc(&["graph", "-o", "out.svg", "--format", "svg"])
         .exits(0);
     assert!(repo.path("out.svg").exists());
+}
+
+#[test]
+fn where_routes_tell_too_much_apart_each_rule_is_asked_and_that_is_said() {
+    let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/shop");
+    let repo = Repo::new();
+    let copy = format!("cp -r {} shop", shop.display());
+    script(repo.root(), &copy, &[]).exits(0);
+    // Each rule halves every class that is left; only the last one leads to the second version alone.
+    let rules = (0..20).map(|number| {
+        let service = if number < 19 { "api-v1}, port: 80" } else { "api-v2}, port: 80" };
+        format!("        - matches: [{{path: {{type: PathPrefix, value: /}}, headers: [{{name: a{number}, type: Present}}, {{name: b{number}, type: Present}}]}}]\n          default: {{backendRefs: [{{kind: MeshService, labels: {{kuma.io/display-name: {service}}}]}}\n")
+    });
+    let rules: String = rules.collect();
+    repo.write("shop/wide.yaml", format!("type: MeshHTTPRoute\nmesh: default\nname: wide\nspec:\n  targetRef: {{kind: Dataplane, labels: {{app: web}}}}\n  to:\n    - targetRef: {{kind: MeshService, labels: {{kuma.io/display-name: api}}}}\n      rules:\n{rules}"));
+    let ran = repo.meshc(&["graph", "shop", "--format", "json"]);
+    ran.exits(0)
+        .complains("the routes to api:http tell too many requests apart: only some were asked\n");
+    let json: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let edges = json["edges"].as_array().expect("edges");
+    let from_web = edges.iter().filter(|edge| edge["from"]["name"] == "web");
+    let told: Vec<_> = from_web
+        .map(|edge| (edge["to"].as_str().unwrap_or_default(), edge))
+        .collect();
+    let inexact = |(_, edge): &(&str, &Value)| edge["exact"] == Value::Bool(false);
+    assert!(told.iter().all(inexact), "{told:?}");
+    // Some of the requests all go there.
+    let whole =
+        |(to, edge): &(&str, &Value)| to.contains("_api-v2_") && edge["share"]["most"] == 100;
+    assert!(told.iter().any(whole), "{told:?}");
+    repo.meshc(&["graph", "shop"])
+        .exits(0)
+        .says("of the requests that were asked");
 }

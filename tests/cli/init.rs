@@ -130,33 +130,60 @@ pub(super) fn commented(clone: &Path, file: &str) {
     assert!(asked.contains(&wanted), "{asked}");
 }
 
+/// A step of the workflow, run.
+fn step(directory: &Path, name: &str, since: &str) -> Ran {
+    let workflow = yaml(&directory.join(".github/workflows/mesh.yaml"));
+    let steps = workflow["jobs"]["check"]["steps"].as_array();
+    let mut steps = steps.expect("steps").iter();
+    let step = steps.find(|step| step["name"] == name).expect("a step");
+    let summary = directory.join("summary.md").display().to_string();
+    let environment = [
+        ("GITHUB_STEP_SUMMARY", summary.as_str()),
+        ("GITHUB_REPOSITORY", "us/mesh"),
+        ("NUMBER", "7"),
+        ("SINCE", since),
+    ];
+    let text = step["run"].as_str().expect("a script");
+    script(directory, text, &environment)
+}
+
+#[test]
+fn pipelines_of_a_pull_request_ask_its_gates_and_say_what_it_means() {
+    let repo = made(&[]);
+    let directory = repo.path("mesh");
+    let run = |name: &str| step(&directory, name, "HEAD^1");
+    let read = |name: &str| std::fs::read_to_string(directory.join(name)).expect("a file");
+    let pipeline = yaml(&directory.join(".gitlab-ci.yml"));
+    let job = &pipeline["mesh"];
+    pull_request(&directory);
+    run("annotations").exits(0);
+    run("change")
+        .exits(1)
+        .says("::error file=slower.yaml,")
+        .says("title=gate-proxies::");
+    run("summary").exits(0);
+    assert!(read("summary.md").contains("<!-- meshc diff -->"));
+    run("comment").exits(0);
+    commented(&directory, "mesh-diff.md");
+    let base = script(&directory, "git rev-parse HEAD^1", &[]);
+    let base = base.exits(0).stdout.trim();
+    let line = job["script"].as_array().expect("lines").last();
+    let line = line.and_then(Value::as_str).expect("a line");
+    script(
+        &directory,
+        line,
+        &[("CI_MERGE_REQUEST_DIFF_BASE_SHA", base)],
+    )
+    .exits(1);
+    assert!(read("mesh-gates.xml").contains("name=\"gate-proxies\""));
+    assert!(read("mesh-diff.md").contains("### Broken gates"));
+}
+
 #[test]
 fn the_files_of_pipelines_do_what_they_say() {
     let repo = made(&[]);
     let directory = repo.path("mesh");
-    let workflow = yaml(&directory.join(".github/workflows/mesh.yaml"));
-    let steps = workflow["jobs"]["check"]["steps"]
-        .as_array()
-        .expect("steps");
-    let since = std::cell::Cell::new("");
-    let run = |name: &str| {
-        let step = steps
-            .iter()
-            .find(|step| step["name"] == name)
-            .expect("a step");
-        let summary = directory.join("summary.md").display().to_string();
-        let environment = [
-            ("GITHUB_STEP_SUMMARY", summary.as_str()),
-            ("GITHUB_REPOSITORY", "us/mesh"),
-            ("NUMBER", "7"),
-            ("SINCE", since.get()),
-        ];
-        script(
-            &directory,
-            step["run"].as_str().expect("a script"),
-            &environment,
-        )
-    };
+    let run = |name: &str| step(&directory, name, "");
     run("have meshc").exits(0).says("meshc");
     for step in ["check", "annotations", "layout", "tests", "snapshots"] {
         run(step).exits(0);
@@ -205,30 +232,6 @@ fn the_files_of_pipelines_do_what_they_say() {
     run("summary").exits(0);
     assert!(read("summary.md").contains("error[unknown-kind]"));
     script(&directory, entry, &[]).exits(1);
-    std::fs::remove_file(repo.path("mesh/bad.yaml")).expect("removed");
-    pull_request(&directory);
-    since.set("HEAD^1");
-    run("annotations").exits(0);
-    run("change")
-        .exits(1)
-        .says("::error file=slower.yaml,")
-        .says("title=gate-proxies::");
-    run("summary").exits(0);
-    assert!(read("summary.md").contains("<!-- meshc diff -->"));
-    run("comment").exits(0);
-    commented(&directory, "mesh-diff.md");
-    let base = script(&directory, "git rev-parse HEAD^1", &[]);
-    let base = base.exits(0).stdout.trim();
-    let line = job["script"].as_array().expect("lines").last();
-    let line = line.and_then(Value::as_str).expect("a line");
-    script(
-        &directory,
-        line,
-        &[("CI_MERGE_REQUEST_DIFF_BASE_SHA", base)],
-    )
-    .exits(1);
-    assert!(read("mesh-gates.xml").contains("name=\"gate-proxies\""));
-    assert!(read("mesh-diff.md").contains("### Broken gates"));
     let settings = read(".vscode/settings.json");
     let settings: Value = serde_json::from_str(&settings).expect("JSON");
     for schema in settings["yaml.schemas"]

@@ -64,6 +64,11 @@ impl Graph {
             FormatArg::Mermaid => GraphFormat::Mermaid,
             FormatArg::Json => GraphFormat::Json,
         });
+        for port in graph.sampled() {
+            output.complain(&format!(
+                "the routes to {port} tell too many requests apart: only some were asked\n"
+            ));
+        }
         match &self.output {
             Some(path) => file::write(path, text.as_bytes())?,
             None => output.tell(&text)?,

@@ -12,7 +12,7 @@ use mesh_bundle::{Digest, Key, Kri, Origin, SpiffeId};
 
 use super::{Edge, Sides, Traffic, words};
 use crate::flow::callers::{Caller, callers};
-use crate::flow::classes::{RequestClass, classes};
+use crate::flow::classes::{RequestClass, classes, samples};
 use crate::flow::{Asked, Entrance, Flows, Node, Reach, Server};
 use crate::lookup::Lookup;
 
@@ -353,18 +353,13 @@ fn listener(flows: &Flows<'_>, node: Option<&&Kri>, port: &Kri) -> Option<Origin
     Some(outbound.origin.clone())
 }
 
-/// Where the routes of both sides tell too much apart: what each of them tells apart alone.
+/// Where the routes of both sides tell too much apart: what each of them tells apart alone, or what its routes say.
 fn some(tables: &[&RouteTable]) -> Found {
-    let alone = tables.iter().filter_map(|table| classes(&[table]).ok());
-    let mut classes: Vec<RequestClass> = alone.flatten().collect();
-    if classes.is_empty() {
-        classes.push(RequestClass {
-            example: Asked::new("GET", "/"),
-            routes: Vec::new(),
-        });
-    }
+    let alone = |table: &&RouteTable| classes(&[table]).unwrap_or_default();
+    let mut found: Vec<RequestClass> = tables.iter().flat_map(alone).collect();
+    found.extend(samples(tables));
     Found {
-        classes: Arc::new(classes),
+        classes: Arc::new(found),
         is_exact: false,
     }
 }

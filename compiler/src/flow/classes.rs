@@ -39,7 +39,7 @@ pub struct RequestClass {
 /// # Errors
 /// There are too many.
 pub fn classes(tables: &[&RouteTable]) -> Result<Vec<RequestClass>, TooMany> {
-    let space = Space::new(tables)?;
+    let space = Space::of(tables.iter().flat_map(|table| table.routes()))?;
     let mut parts = vec![(Vec::new(), space.all())];
     for table in tables {
         let rules: Vec<Part> = table
@@ -68,6 +68,24 @@ pub fn classes(tables: &[&RouteTable]) -> Result<Vec<RequestClass>, TooMany> {
     }
     let class = |(routes, example)| RequestClass { example, routes };
     Ok(classes.into_iter().map(class).collect())
+}
+
+/// Some of the classes, where there are too many: for each route a request that is as it says itself.
+pub fn samples(tables: &[&RouteTable]) -> Vec<RequestClass> {
+    let routes = tables.iter().flat_map(|table| table.routes());
+    let asked = routes.filter_map(|route| {
+        let space = Space::of([route]).ok()?;
+        let part = space.rule(route);
+        let any = !part.iter().any(BTreeSet::is_empty);
+        any.then(|| space.example(&part))
+    });
+    let mut samples: BTreeMap<Vec<Option<usize>>, Asked> = BTreeMap::new();
+    for example in asked.chain([Asked::new("GET", "/")]) {
+        let routes = tables.iter().map(|table| example.position(table)).collect();
+        samples.entry(routes).or_insert(example);
+    }
+    let class = |(routes, example)| RequestClass { example, routes };
+    samples.into_iter().map(class).collect()
 }
 
 /// Of every dimension some of its values: a box.
@@ -137,13 +155,12 @@ fn set(part: &mut Part, dimension: usize, values: BTreeSet<usize>) {
 }
 
 impl Space {
-    fn new(tables: &[&RouteTable]) -> Result<Self, TooMany> {
-        let routes = || tables.iter().flat_map(|table| table.routes());
+    fn of<'r>(routes: impl IntoIterator<Item = &'r CompiledRoute>) -> Result<Self, TooMany> {
         let mut paths = BTreeSet::new();
         let mut methods: BTreeSet<String> = BTreeSet::new();
         let mut headers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut parameters: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for CompiledRoute { route, .. } in routes() {
+        for CompiledRoute { route, .. } in routes {
             let matches = &route.matches;
             paths.extend(matches.path.as_ref().map(path_pattern));
             methods.extend(matches.method.clone());

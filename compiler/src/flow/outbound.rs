@@ -2,9 +2,11 @@
 //!
 //! Never rolls: a split is answered as a whole.
 
+use std::net::SocketAddr;
+
 use mesh_bundle::Kri;
 use mesh_bundle::decide::{CompiledRoute, Peer, Request, location, rewrite_path, speaks_tls};
-use mesh_bundle::resource::{Destination, Filter, HttpRoute, Traffic, WeightedBackend};
+use mesh_bundle::resource::{Destination, Filter, HttpRoute, Outbound, Traffic, WeightedBackend};
 
 use super::asked::Normal;
 use super::{Asked, End, Entrance, Fate, Flow, Flows, Mismatch, NoFlow, Node, Route, Share};
@@ -34,7 +36,7 @@ impl<'b> Flows<'b> {
                 let routed = asked.normal(|normal| routed(table.routes(), routes, normal));
                 let found = routed.map_err(NoFlow::BadPath)?;
                 match found {
-                    Some((route, taken)) => (route, self.fate(node, taken, asked)),
+                    Some((route, taken)) => (route, self.fate(node, outbound, taken, asked)),
                     // The last rule is about every request.
                     None => return Err(no_route(destination)),
                 }
@@ -51,10 +53,18 @@ impl<'b> Flows<'b> {
     }
 
     /// Applies the filters in their order.
-    fn fate(&self, node: Node<'b>, route: &'b HttpRoute, asked: &Asked) -> Fate<'b> {
+    fn fate(
+        &self,
+        node: Node<'b>,
+        outbound: &Outbound,
+        route: &'b HttpRoute,
+        asked: &Asked,
+    ) -> Fate<'b> {
         let prefix = matched_prefix(route);
         let mut path = asked.path.clone();
-        let mut authority = asked.headers.get("host").cloned().unwrap_or_default();
+        // Every request has a host: where nobody says another one, what the client connects to.
+        let listener = || SocketAddr::new(outbound.address, outbound.port).to_string();
+        let mut authority = asked.headers.get("host").cloned().unwrap_or_else(listener);
         for filter in &route.filters {
             match filter {
                 Filter::Rewrite(rewrite) => {

@@ -38,6 +38,7 @@ pub(super) fn render(graph: &Graph) -> String {
             "via": via,
             "verdict": verdict,
             "transport": transport,
+            "exact": edge.is_exact,
             "share": { "least": edge.share.0, "most": edge.share.1 },
         })
     });

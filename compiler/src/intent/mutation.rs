@@ -3,6 +3,7 @@
 //! Never changes more than one line at a time, and leaves the bundle as it was.
 
 mod change;
+mod itself;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ impl Mutations {
             }
         }
         let mut changed = bundle.clone();
+        itself::reachable(&mut changed);
         let mut mutations = Self {
             changes: 0,
             unnoticed: Vec::new(),

@@ -247,10 +247,11 @@ fn rules_that_nobody_touches_and_changes_that_nobody_notices() {
     let (web, api) = (workload("web"), service("api"));
     let (untouched, unnoticed) = told(&format!("{web}, {api}, expect: {{access: Allow}}"));
     assert_eq!(untouched, ["db.yaml:44 allow", "timeouts.yaml:13 timeout"]);
-    // Both versions serve the front, so that it does not matter which one does.
+    // Both versions serve the front, and so does the service itself: it does not matter which one does.
     assert_eq!(
         unnoticed,
         [
+            "canary.yaml:12 without this rule",
             "canary.yaml:18 without this backend",
             "canary.yaml:23 without this backend",
             "db.yaml:44 without this `allow`",

@@ -118,6 +118,18 @@ fn what_is_too_much_is_refused() {
     };
     let table = table((0..20).map(rule).collect());
     assert_eq!(classes(&[&table]), Err(TooMany));
+    // Each rule is asked by what it says, and the rest too.
+    let samples = samples(&[&table]);
+    let mut taken: Vec<_> = samples.iter().map(|class| class.routes.clone()).collect();
+    taken.sort();
+    let rules = (0..20).map(|number| vec![Some(number)]);
+    assert_eq!(
+        taken,
+        std::iter::once(vec![None]).chain(rules).collect::<Vec<_>>()
+    );
+    for class in samples {
+        assert_eq!([class.example.position(&table)], *class.routes);
+    }
 }
 
 fn text() -> impl Strategy<Value = TextMatch> {

@@ -237,7 +237,11 @@ fn rules_that_were_tried_before_and_those_too_late_are_told() {
         "web-1 to api:http, GET /moved/x: answered by the client's proxy with a redirect",
         "2.yaml:13",
     );
-    says(&page, "answer 302, location: http:///here", "2.yaml:13");
+    says(
+        &page,
+        "answer 302, location: http://127.0.0.1:10001/here",
+        "2.yaml:13",
+    );
 }
 
 #[test]
