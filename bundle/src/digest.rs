@@ -40,22 +40,25 @@ impl Digest {
     /// The first 12 hex digits: enough for a person to tell two apart.
     #[must_use]
     pub fn short(&self) -> String {
-        let hex = self.text().split_off(PREFIX.len());
-        hex.chars().take(12).collect()
+        let hex = self.with_text(|text| text.strip_prefix(PREFIX).map(str::to_owned));
+        hex.unwrap_or_default().chars().take(12).collect()
     }
 
-    fn text(self) -> String {
+    /// Hands the text over, which needs no memory of its own: a bundle names tens of thousands.
+    fn with_text<T>(self, take: impl FnOnce(&str) -> T) -> T {
         let digit = |nibble: u8| match nibble {
             0..=9 => b'0' + nibble,
             _ => b'a' + nibble - 10,
         };
-        let mut text = Vec::with_capacity(PREFIX.len() + 64);
-        text.extend_from_slice(PREFIX.as_bytes());
-        for byte in self.0 {
-            text.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        let mut text = [0; PREFIX.len() + 64];
+        let digits = self.0.iter();
+        let digits = digits.flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+        let all = PREFIX.bytes().chain(digits);
+        for (place, byte) in text.iter_mut().zip(all) {
+            *place = byte;
         }
         // All of it is ASCII.
-        String::from_utf8(text).unwrap_or_default()
+        take(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 
@@ -108,7 +111,7 @@ impl TryFrom<String> for Digest {
 
 impl Serialize for Digest {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.text())
+        self.with_text(|text| serializer.serialize_str(text))
     }
 }
 
@@ -120,7 +123,7 @@ impl From<Digest> for String {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text())
+        self.with_text(|text| f.write_str(text))
     }
 }
 

@@ -17,7 +17,7 @@ pub struct Analysis {
     pub compiled: Compiled,
     pub(crate) settings: Settings,
     /// The documents.
-    pub(crate) resources: Vec<Arc<Resource>>,
+    pub(crate) resources: Arc<Vec<Arc<Resource>>>,
     /// The meshes that the bundle was made of, by name: policies in their order, references resolved.
     pub(crate) meshes: Vec<Arc<MeshView>>,
 }

@@ -73,7 +73,7 @@ pub(crate) struct Judgement {
     pub(crate) checked: Checked,
     pub(crate) lowered: Lowered,
     /// What later stages saw of it.
-    pub(crate) resources: Vec<Arc<Resource>>,
+    pub(crate) resources: Arc<Vec<Arc<Resource>>>,
 }
 
 /// Compiles a repository.
@@ -170,6 +170,7 @@ pub(crate) fn judge(
         complete &= resource.is_some();
         resources.extend(resource.map(Arc::clone));
     }
+    let resources = Arc::new(resources);
     let mut between = Diagnostics::default();
     let asked = (settings, purpose);
     let lowered = memory.lower(&resources, &sources, asked, &mut between);

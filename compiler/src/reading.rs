@@ -62,7 +62,7 @@ pub(crate) struct Judged {
 #[derive(Debug, Default)]
 pub(crate) struct Readings {
     /// In the order of paths.
-    pub(crate) files: Vec<(String, Arc<FileRead>)>,
+    pub(crate) files: Vec<(Arc<str>, Arc<FileRead>)>,
     /// Of their bytes, where there is somebody to remember them.
     digests: Vec<Digest>,
     /// About files that were not read.
@@ -112,7 +112,7 @@ impl Readings {
             let read = files(world, &wanted, remembers, |path, bytes| {
                 FileRead::of(path, bytes, settings, depth)
             });
-            for (Wanted { path, .. }, read) in wanted.into_iter().zip(read) {
+            for (Wanted { path, before, .. }, read) in wanted.into_iter().zip(read) {
                 if let Err(refusal) = limits.room() {
                     readings.refuse(refusal, &path);
                     break;
@@ -121,6 +121,8 @@ impl Readings {
                     Ok((digest, file)) => {
                         limits.count(file.limits);
                         told.add(&file);
+                        let known = before.map(|before| Arc::clone(&before.path));
+                        let path = known.unwrap_or_else(|| path.into());
                         readings.files.push((path, file));
                         readings.digests.extend(digest);
                     }
@@ -154,11 +156,9 @@ impl Readings {
 
     /// The texts, and where things stand in them.
     pub(crate) fn sources(&self) -> Sources {
-        let mut sources = Sources::default();
-        for (path, file) in &self.files {
-            sources.add(path.clone(), Arc::clone(&file.source));
-        }
-        sources
+        let files = self.files.iter();
+        let files = files.map(|(path, file)| (Arc::clone(path), Arc::clone(&file.source)));
+        Sources::of(files.collect())
     }
 }
 

@@ -174,15 +174,17 @@ impl MeshView {
     pub(crate) fn update(&mut self, changes: &Changes, around: Around<'_>) -> Stale {
         changes.apply(&mut self.documents);
         let mut stale = Stale::default();
+        let mut before = None;
         let proxies = changes.touch("dp");
         if self.is_another_frame(changes, around) || proxies && !self.exchange(changes) {
             stale.findings = true;
             stale.roster = true;
-            stale.all = self.reframe(around);
+            before = self.reframe(around);
+            stale.all = before.is_some();
         } else if proxies {
             stale.roster = !exchange::listen_alike(changes);
         }
-        let frame = (&*self.frame, stale.all);
+        let frame = (&*self.frame, before.as_deref());
         self.policies
             .update(&self.documents, frame, changes, around.settings);
         let near = self.policies.load_balancing.confs().flat_map(compared);

@@ -17,7 +17,6 @@ mod toml;
 mod words;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -126,22 +125,35 @@ pub struct SourceFile {
 /// Every file that was read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Sources {
-    files: BTreeMap<String, Arc<SourceFile>>,
+    /// In the order of paths; a copy costs nothing.
+    files: Arc<Vec<(Arc<str>, Arc<SourceFile>)>>,
     /// Documents that seemed to be of other tools, and are not.
     claimed: usize,
 }
 
 impl Sources {
-    /// Adds a file that was read.
-    pub(crate) fn add(&mut self, path: String, file: Arc<SourceFile>) {
-        self.files.insert(path, file);
+    /// Of files in the order of their paths.
+    pub(crate) fn of(files: Vec<(Arc<str>, Arc<SourceFile>)>) -> Self {
+        Self {
+            files: Arc::new(files),
+            claimed: 0,
+        }
     }
 
     /// Adds a file that others have too, where they have it.
     pub(crate) fn share(&mut self, others: &Self, path: &str) {
-        if let Some(file) = others.files.get(path) {
-            self.files.insert(path.to_owned(), Arc::clone(file));
+        let found = others
+            .find(path)
+            .ok()
+            .and_then(|place| others.files.get(place));
+        if let (Some(shared), Err(place)) = (found, self.find(path)) {
+            Arc::make_mut(&mut self.files).insert(place, shared.clone());
         }
+    }
+
+    fn find(&self, path: &str) -> Result<usize, usize> {
+        let files = &self.files;
+        files.binary_search_by(|(known, _)| (**known).cmp(path))
     }
 
     /// Counts a document that seemed to be of another tool.
@@ -152,13 +164,7 @@ impl Sources {
     /// The resource that a location is in.
     #[must_use]
     pub fn resource(&self, at: &Location) -> Option<&Kri> {
-        match &self
-            .files
-            .get(&at.file)?
-            .documents
-            .get(at.document)?
-            .identity
-        {
+        match &self.file(&at.file)?.documents.get(at.document)?.identity {
             Identity::Resource { kri, .. } => Some(kri),
             Identity::Unknown | Identity::Foreign => None,
         }
@@ -167,7 +173,7 @@ impl Sources {
     /// How many documents there are, without empty ones and those of other tools.
     #[must_use]
     pub fn documents(&self) -> usize {
-        let documents = self.files.values().flat_map(|file| &file.documents);
+        let documents = self.files.iter().flat_map(|(_, file)| &file.documents);
         let ours = |document: &&Document| {
             let empty = document.outline.is_none() && document.span == Span::default();
             !empty && document.identity != Identity::Foreign
@@ -177,19 +183,20 @@ impl Sources {
 
     /// A file that was read.
     pub(crate) fn file(&self, path: &str) -> Option<&SourceFile> {
-        self.files.get(path).map(AsRef::as_ref)
+        let (_, file) = self.files.get(self.find(path).ok()?)?;
+        Some(file)
     }
 
     /// The paths of the files that were read, sorted.
     pub fn files(&self) -> impl Iterator<Item = (&str, &SourceFile)> {
         let files = self.files.iter();
-        files.map(|(path, file)| (path.as_str(), file.as_ref()))
+        files.map(|(path, file)| (&**path, &**file))
     }
 
     /// The text of a file; bytes that are not UTF-8 are replaced.
     #[must_use]
     pub fn text(&self, file: &str) -> Option<&str> {
-        self.files.get(file).map(|file| file.text.as_str())
+        self.file(file).map(|file| file.text.as_str())
     }
 
     /// The trees of the documents of a file, read again: they are not kept.
@@ -200,7 +207,7 @@ impl Sources {
 
     /// The text that a key at the top of a document is set to.
     pub(crate) fn word(&self, document: &Location, key: &str) -> Option<Cow<'_, str>> {
-        let file = self.files.get(&document.file)?;
+        let file = self.file(&document.file)?;
         let outline = file.documents.get(document.document)?.outline.as_ref()?;
         let span = outline.value(&file.text, key)?;
         let raw = file.text.get(span.start..span.end)?;
@@ -216,7 +223,7 @@ impl Sources {
     /// as the nearest thing around it that does.
     #[must_use]
     pub fn span(&self, at: &Location) -> Option<Span> {
-        let file = self.files.get(&at.file)?;
+        let file = self.file(&at.file)?;
         let document = file.documents.get(at.document)?;
         let span = match &document.outline {
             _ if let [Step::Comment(index)] = at.pointer.steps.as_slice() => {
@@ -232,7 +239,7 @@ impl Sources {
     #[must_use]
     pub fn line(&self, at: &Location) -> u32 {
         let span = self.span(at).unwrap_or_default();
-        let file = self.files.get(&at.file);
+        let file = self.file(&at.file);
         file.map_or(1, |file| file.line(span.start).0)
     }
 
@@ -240,7 +247,7 @@ impl Sources {
     #[must_use]
     pub fn place(&self, at: &Location) -> Place {
         let span = self.span(at).unwrap_or_default();
-        match self.files.get(&at.file) {
+        match self.file(&at.file) {
             Some(file) => file.place(span),
             None => SourceFile::default().place(span),
         }
@@ -344,6 +351,13 @@ pub(crate) fn alone(text: &str) -> Option<Parsed> {
     let mut documents = parse::documents("", text, &mut FileLimits::default());
     let document = documents.pop()?;
     (documents.is_empty() && document.findings.is_empty()).then_some(document)
+}
+
+/// Can every document in a text be read, or is empty?
+pub(crate) fn is_whole(text: &str) -> bool {
+    let documents = parse::documents("", text, &mut FileLimits::default());
+    let mut documents = documents.iter();
+    documents.all(|document| document.root.is_some() || document.span == Span::default())
 }
 
 /// How many documents in a text are not what YAML can be.

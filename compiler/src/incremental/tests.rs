@@ -267,6 +267,6 @@ fn a_file_that_did_not_change_is_not_read_again() {
     assert_eq!(before.len(), compiler.files.len());
     for (before, now) in before.iter().zip(&compiler.files) {
         let same = Arc::ptr_eq(&before.file, &now.file);
-        assert_eq!(same, now.path != "a.yaml", "{}", now.path);
+        assert_eq!(same, *now.path != *"a.yaml", "{}", now.path);
     }
 }

@@ -80,7 +80,7 @@ impl Memory {
     /// Makes the bundle of the resources of a repository, and says what is wrong between them.
     pub(crate) fn lower(
         &mut self,
-        resources: &[Arc<kinds::Resource>],
+        resources: &Arc<Vec<Arc<kinds::Resource>>>,
         sources: &Sources,
         (settings, purpose): (&Settings, Purpose),
         diagnostics: &mut Diagnostics,

@@ -13,6 +13,7 @@ use super::{Options, uri};
 use crate::config::{self, Effective, FILE, Flaw};
 use crate::diag::Paths;
 use crate::incremental::Compiler;
+use crate::source;
 use crate::world::ConfigFile;
 
 /// A repository.
@@ -36,7 +37,7 @@ pub(super) struct Folder {
     pub(super) flaws: Vec<Flaw>,
     /// What the newest texts mean; `None` where they are not compiled yet.
     current: Option<Meaning>,
-    /// What it meant when every document could be read, where that is not so now.
+    /// What it meant when every document could be read, where that is not so of one that is open now.
     before: Option<Meaning>,
     /// What the client was told, by the URI of the file: the version, and the findings.
     pub(super) told: BTreeMap<String, (Option<i32>, Vec<gen_lsp_types::Diagnostic>)>,
@@ -182,6 +183,11 @@ impl Folder {
                 self.flaws.clear();
             }
             Err(flaws) => self.flaws = flaws.list,
+        }
+        let mut open = self.buffers.values();
+        if open.all(|buffer| source::is_whole(buffer.text())) {
+            // Nobody will ask for it; and what it was made of would have to be copied before it is brought up to date.
+            self.before = None;
         }
         let mut settings = self.effective.settings();
         settings.partial = self.root.is_none();

@@ -19,7 +19,7 @@ pub(crate) type Known = Vec<Seen>;
 /// A file that was read, with what names its bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    pub(crate) path: String,
+    pub(crate) path: Arc<str>,
     pub(super) digest: Digest,
     pub(crate) file: Arc<FileRead>,
 }
@@ -39,7 +39,7 @@ pub(super) fn known_of<'k>(
     beside: &mut Peekable<impl Iterator<Item = &'k Seen>>,
 ) -> Option<&'k Seen> {
     while let Some(seen) = beside.peek() {
-        match seen.path.as_str().cmp(path) {
+        match (*seen.path).cmp(path) {
             Ordering::Less => drop(beside.next()),
             Ordering::Equal => return beside.next(),
             Ordering::Greater => break,

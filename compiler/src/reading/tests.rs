@@ -64,7 +64,7 @@ fn a_repository_that_is_too_large_is_cut_at_the_same_file_whoever_reads() {
         readings
             .files
             .iter()
-            .map(|(path, _)| path.clone())
+            .map(|(path, _)| path.to_string())
             .collect()
     };
     assert_eq!(paths(&alone), paths(&together));

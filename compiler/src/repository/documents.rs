@@ -14,7 +14,7 @@ use crate::model::Settings;
 #[derive(Debug, Default)]
 pub(crate) struct Documents {
     /// In the order of the files, without default policies.
-    written: Vec<Arc<Resource>>,
+    written: Arc<Vec<Arc<Resource>>>,
     defaults: Vec<Arc<Resource>>,
     /// How many there are of each mesh; those of none under the empty name.
     counts: BTreeMap<String, usize>,
@@ -32,14 +32,14 @@ impl Documents {
     /// Takes in what there is now, in the order of the files, and says what changed of each mesh.
     pub(crate) fn update(
         &mut self,
-        resources: &[Arc<Resource>],
+        resources: &Arc<Vec<Arc<Resource>>>,
         settings: &Settings,
     ) -> BTreeMap<String, Changes> {
         let mut changes = Changes::between(&self.written, resources);
         if changes.is_empty() {
             return BTreeMap::new();
         }
-        self.written = resources.to_vec();
+        self.written = Arc::clone(resources);
         let others = self.count(&changes);
         if others || defaults::KINDS.iter().any(|kind| changes.touch(kind)) {
             let defaults = defaults::policies(&self.written, settings);

@@ -185,8 +185,8 @@ impl MeshView {
             || !routes(&changes.gone).eq(routes(&changes.new))
     }
 
-    /// Makes it anew; says whether it is another one than before.
-    pub(super) fn reframe(&mut self, around: Around<'_>) -> bool {
+    /// Makes it anew; where it is another one than before, hands that one back.
+    pub(super) fn reframe(&mut self, around: Around<'_>) -> Option<Arc<Frame>> {
         let mut diagnostics = Diagnostics::default();
         self.generators = around.generators.to_vec();
         self.dataplanes = self.of_kind("dp").to_vec();
@@ -196,9 +196,6 @@ impl MeshView {
         frame.find_united();
         self.findings = diagnostics.list;
         let another = !frame.is_like(&self.frame);
-        if another {
-            self.frame = Arc::new(frame);
-        }
-        another
+        another.then(|| std::mem::replace(&mut self.frame, Arc::new(frame)))
     }
 }

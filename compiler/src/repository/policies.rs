@@ -1,13 +1,13 @@
 //! The policies of one mesh, by kind.
 //!
-//! Never reads a table again whose documents are the same, among the same services and routes.
+//! Never reads a table again whose documents are the same, and refer to what they referred to.
 
 use std::sync::Arc;
 
 use crate::kinds::{self, Resource};
-use crate::model::Settings;
-use crate::parallel;
-use crate::policy::{ConfAt, Descriptor, Shadows, Table, Written};
+use crate::model::{Compat, Settings};
+use crate::parallel::{self, SMALL};
+use crate::policy::{ConfAt, Descriptor, Shadows, Table, Written, references};
 
 use super::{Changes, Frame, documents};
 
@@ -53,11 +53,12 @@ impl Policies {
         ]
     }
 
-    /// Reads the tables of the kinds of which documents changed; `anew`: of all, since what they refer to did.
+    /// Reads the tables of the kinds of which documents changed, and those in which something leads elsewhere than in the
+    /// frame that was there before, where that was another.
     pub(super) fn update(
         &mut self,
         documents: &[Arc<Resource>],
-        (frame, anew): (&Frame, bool),
+        (frame, before): (&Frame, Option<&Frame>),
         changes: &Changes,
         settings: &Settings,
     ) {
@@ -75,7 +76,11 @@ impl Policies {
                 let new = changes.instead(short)?;
                 Some(Arc::get_mut(table)?.renew(read(descriptor, new)))
             };
-            let another = anew || table.kind != kind;
+            let moved = |before: &Frame| {
+                let documents = documents::of_kind(documents, short);
+                changes.touch(short) || !lead_alike(documents, compat, (before, frame))
+            };
+            let another = table.kind != kind || before.is_some_and(moved);
             if another || changes.touch(short) && renewed(table) != Some(true) {
                 wanted.push((descriptor, short));
             }
@@ -114,6 +119,20 @@ impl Policies {
         visit("MeshTLS", Default, &mut self.tls);
         visit("MeshTrace", Default, &mut self.trace);
     }
+}
+
+/// Does each reference of these documents lead in one frame where it does in the other?
+fn lead_alike(
+    documents: &[Arc<Resource>],
+    compat: Compat,
+    (before, now): (&Frame, &Frame),
+) -> bool {
+    let (before, now) = (before.catalogue(), now.catalogue());
+    let alike = parallel::map(documents, SMALL, |document| {
+        let mut references = references(Written::of(document), compat);
+        references.all(|(_, target)| before.towards(&target) == now.towards(&target))
+    });
+    alike.into_iter().all(|alike| alike)
 }
 
 fn read(

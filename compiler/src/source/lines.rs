@@ -11,7 +11,7 @@ impl Sources {
     /// What stands on a line, counted from 1: the outermost value that begins there. `None` where no document is.
     #[must_use]
     pub fn on_line(&self, file: &str, line: u32) -> Option<Location> {
-        let source = self.files.get(file)?;
+        let source = self.file(file)?;
         let start = |line: u32| source.lines.get(line as usize).map(|at| *at as usize);
         let end = start(line).unwrap_or(source.text.len());
         let span = Span {

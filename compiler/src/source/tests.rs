@@ -17,8 +17,7 @@ fn load(text: impl Into<Vec<u8>>) -> (Sources, Diagnostics) {
             identity: Identity::Unknown,
         });
     }
-    let mut sources = Sources::default();
-    sources.add("a.yaml".to_owned(), Arc::new(file));
+    let sources = Sources::of(vec![("a.yaml".into(), Arc::new(file))]);
     (sources, diagnostics)
 }
 

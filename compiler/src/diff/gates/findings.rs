@@ -17,10 +17,9 @@ pub fn findings(
     settings: &ConfigFile,
     after: &Sources,
 ) -> (Diagnostics, Sources) {
-    let mut sources = Sources::default();
     let text = String::from_utf8_lossy(&settings.bytes);
     let file = SourceFile::of_toml(&text);
-    sources.add(settings.path.clone(), Arc::new(file));
+    let mut sources = Sources::of(vec![(settings.path.as_str().into(), Arc::new(file))]);
     let mut found = Diagnostics::default();
     for broken in &verdict.broken {
         let rule = sources.on_line(&broken.rule.file, broken.rule.line);

@@ -15,7 +15,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// Do these files name what the last ones did, with which nothing was wrong?
-    pub(crate) fn are_clear(&self, files: &[(String, Arc<FileRead>)]) -> bool {
+    pub(crate) fn are_clear(&self, files: &[(Arc<str>, Arc<FileRead>)]) -> bool {
         let mut pairs = self.files.iter().zip(files);
         !files.is_empty()
             && self.files.len() == files.len()
@@ -23,11 +23,17 @@ impl Names {
     }
 
     /// Remembers these.
-    pub(crate) fn keep(&mut self, files: &[(String, Arc<FileRead>)], clear: bool) {
-        self.files = match clear {
-            true => files.iter().map(|(_, file)| Arc::clone(file)).collect(),
-            false => Vec::new(),
-        };
+    pub(crate) fn keep(&mut self, files: &[(Arc<str>, Arc<FileRead>)], clear: bool) {
+        let now = files.iter().map(|(_, file)| file);
+        if !clear || self.files.len() != files.len() {
+            self.files = now.filter(|_| clear).cloned().collect();
+            return;
+        }
+        for (held, now) in self.files.iter_mut().zip(now) {
+            if !Arc::ptr_eq(held, now) {
+                held.clone_from(now);
+            }
+        }
     }
 }
 

@@ -128,7 +128,7 @@ fn all<'a>(question: &Question<'a>, root: &Node, kind: &str) -> Vec<Referred<'a>
 
 fn meshes(question: &Question<'_>) -> Vec<Offer> {
     let resources = question.meaning().into_iter();
-    let resources = resources.flat_map(|meaning: &Meaning| &meaning.analysis.resources);
+    let resources = resources.flat_map(|meaning: &Meaning| meaning.analysis.resources.iter());
     let meshes = resources.filter(|resource| resource.meta.kri.kind() == "m");
     distinct(meshes.map(|mesh| mesh.meta.kri.name().to_owned()))
 }
