@@ -61,10 +61,8 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
 
 /// A name leads to where its traffic is captured; the others are nothing to us.
 fn names(config: &ProxyConfig) -> Names {
-    let captured = config
-        .outbounds
-        .values()
-        .filter(|outbound| outbound.captured);
+    let outbounds = config.outbounds.values();
+    let captured = outbounds.filter(|outbound| outbound.captured);
     let names = captured.filter_map(|outbound| {
         let destination = config.destinations.get(&outbound.destination)?;
         let name = |name: &String| (name.to_ascii_lowercase().into(), outbound.address);
