@@ -11,6 +11,7 @@ mod e2e {
     mod day0;
     mod drain;
     mod enrolment;
+    mod external_tls;
     mod faults;
     mod health_check;
     mod history;

@@ -14,6 +14,10 @@ pub const CONFIGURATION: usize = 64 << 20;
 pub const RESOURCES: usize = 200_000;
 /// Endpoints in one message, and clusters that a proxy keeps endpoints of.
 pub const ENDPOINTS: usize = 50_000;
+/// Secrets of one proxy: all of them fit into one message.
+pub const SECRETS: usize = 1_024;
+/// Of all of them together.
+pub const SECRET_BYTES: usize = 2 << 20;
 
 /// What a frame is filled up to: larger writes stay attached to a connection as buffers.
 pub(crate) const FRAME: usize = 16 << 10;

@@ -8,6 +8,7 @@ use std::fmt;
 use bytes::Bytes;
 use mesh_bundle::{Digest, Key, Kri};
 use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
 
 /// A proxy that has a join token and wants a control certificate for it.
 #[derive(Clone, PartialEq, Eq)]
@@ -135,6 +136,16 @@ pub struct Hello {
     pub revision: String,
 }
 
+/// Values of secrets, by the identifiers that the configuration has for them. Never shown, and wiped when dropped.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets(pub BTreeMap<String, Zeroizing<Vec<u8>>>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
 /// What meshd says on a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ToProxy {
@@ -142,6 +153,8 @@ pub enum ToProxy {
     Update(Update),
     /// A change of one cluster's endpoints.
     Endpoints(EndpointsChange),
+    /// All secrets that the proxy needs from now on.
+    Secrets(Secrets),
     /// The answer to a request.
     Certificate(Certificate),
     /// The other answer to a request.

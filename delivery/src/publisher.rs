@@ -2,7 +2,7 @@
 //!
 //! Never does I/O, and never queues more than one change: what is wanted meanwhile replaces what was wanted before.
 //!
-//! The order of what it says, for one wanted world: endpoints of every cluster that the world names, then the change
+//! The order of what it says, for one wanted world: its secrets, endpoints of every cluster that the world names, then the change
 //! itself, then, once that is acknowledged, the withdrawal of endpoints that nothing names any more. A proxy therefore
 //! knows where to send traffic before it is told to, and for as long as it may.
 
@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use mesh_bundle::{Digest, Manifest};
 
-use crate::message::ToProxy;
+use crate::message::{Secrets, ToProxy};
 use change::Change;
 use endpoints::Told;
 
@@ -34,6 +34,8 @@ pub struct Publisher {
     /// Not sent again until something else is wanted.
     refused: Option<Digest>,
     endpoints: Told,
+    /// Told last. A proxy that has been told nothing may hold those of an earlier session.
+    secrets: Option<Arc<Secrets>>,
 }
 
 /// What the proxy holds.
@@ -70,6 +72,7 @@ impl Publisher {
             change: None,
             refused: None,
             endpoints: Told::default(),
+            secrets: None,
         }
     }
 
@@ -93,6 +96,9 @@ impl Publisher {
             return Some(ToProxy::Update(update));
         }
         let wanted = self.wanted.clone()?;
+        if let Some(secrets) = self.new_secrets(&wanted) {
+            return Some(ToProxy::Secrets(secrets));
+        }
         let told = self.told.as_ref();
         // Every cluster of this root is told. Were newer endpoints told first each time, the change might never be.
         let prepared = told.is_some_and(|told| told.root() == wanted.root());
@@ -152,6 +158,21 @@ impl Publisher {
             Held::Known(root, manifest) => Some((*root, manifest.clone())),
             Held::Nothing | Held::Unknown(_) => None,
         }
+    }
+
+    /// Where nothing was needed so far and nothing is, there is nothing to say: a proxy forgets by itself what its
+    /// configuration does not refer to.
+    fn new_secrets(&mut self, wanted: &Wanted) -> Option<Secrets> {
+        let secrets = wanted.secrets();
+        let same = match &self.secrets {
+            Some(told) => told == secrets,
+            None => secrets.0.is_empty(),
+        };
+        if same {
+            return None;
+        }
+        self.secrets = Some(Arc::clone(secrets));
+        Some((**secrets).clone())
     }
 
     fn held_root(&self) -> Option<Digest> {

@@ -13,7 +13,8 @@ use mesh_bundle::{Digest, Kri};
 
 use crate::bounds;
 use crate::message::{
-    Certificate, ClusterEndpoints, EndpointsChange, FromProxy, Hello, Received, ToProxy, Update,
+    Certificate, ClusterEndpoints, EndpointsChange, FromProxy, Hello, Received, Secrets, ToProxy,
+    Update,
 };
 use assembly::Assembly;
 
@@ -31,6 +32,8 @@ pub enum Event {
         /// The whole set.
         endpoints: ClusterEndpoints,
     },
+    /// All secrets that the proxy needs from now on.
+    Secrets(Secrets),
     /// The answer to [`FromProxy::CertificateRequest`].
     Certificate(Certificate),
     /// The other answer to it.
@@ -130,6 +133,7 @@ impl Subscriber {
         let event = match message {
             ToProxy::Update(update) => return self.update(update),
             ToProxy::Endpoints(change) => self.change_endpoints(change)?,
+            ToProxy::Secrets(secrets) => Event::Secrets(secrets),
             ToProxy::Certificate(certificate) => Event::Certificate(certificate),
             ToProxy::CertificateRefused { issuer, reason } => {
                 Event::CertificateRefused { issuer, reason }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::Kri;
-use mesh_delivery::message::ClusterEndpoints;
+use mesh_delivery::message::{ClusterEndpoints, Secrets};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -63,6 +63,7 @@ pub(crate) struct Control<P> {
     /// From disk, and not applied yet.
     parked: Option<Serving>,
     endpoints: BTreeMap<Kri, Arc<ClusterEndpoints>>,
+    secrets: Arc<Secrets>,
     /// Between sessions that failed.
     reconnect: Backoff,
     /// Between offers of a configuration that this host could not take, such as for a port in use.
@@ -91,6 +92,7 @@ impl<P: Plane> Control<P> {
             serving: None,
             parked: restored.serving,
             endpoints: restored.endpoints,
+            secrets: Arc::new(restored.secrets),
             reconnect: Backoff::default(),
             reoffer: Backoff::default(),
             enrolment: None,
@@ -165,6 +167,7 @@ impl<P: Plane> Control<P> {
             .save_serving(&configuration.received, svid.as_deref())
             .await;
         self.keep_endpoints().await;
+        self.keep_secrets().await;
         let serving = Serving {
             configuration,
             svid,
@@ -197,6 +200,16 @@ impl<P: Plane> Control<P> {
             }
         }
         self.keep_endpoints().await;
+        self.keep_secrets().await;
+    }
+
+    /// Nothing is written for a proxy that never had a secret.
+    async fn keep_secrets(&self) {
+        if let Some(membership) = &self.membership {
+            self.store
+                .save_secrets(&membership.name, &self.secrets)
+                .await;
+        }
     }
 
     async fn keep_endpoints(&self) {
@@ -237,6 +250,7 @@ impl<P: Plane> Control<P> {
             endpoints: endpoints
                 .map(|(service, cluster)| (service.clone(), (**cluster).clone()))
                 .collect(),
+            secrets: Arc::clone(&self.secrets),
             svid: svid.map(|credential| Arc::new(credential.svid())),
         }
     }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_bundle::Kri;
-use mesh_delivery::message::{ClusterEndpoints, Received};
+use mesh_delivery::message::{ClusterEndpoints, Received, Secrets};
 use rustls_pki_types::CertificateDer;
 use serde::Serialize;
 
@@ -27,13 +27,15 @@ use crate::enroll::token::Token;
 use crate::identity::{Credential, NoKey, PrivateKey, ProxyName};
 pub(crate) use directory::{Directory, Refused};
 use form::{
-    ControlForm, EndpointsForm, EnrolmentForm, Secret, ServingForm, credential_form, form_of,
+    ControlForm, EndpointsForm, EnrolmentForm, Secret, SecretsForm, ServingForm, credential_form,
+    form_of,
 };
 
 const CONTROL: &str = "control";
 const SERVING: &str = "serving";
 const ENDPOINTS: &str = "endpoints";
 const ENROLMENT: &str = "enrolment";
+const SECRETS: &str = "secrets";
 
 /// A disk that takes longer is broken; the proxy goes on without it.
 const SLOWEST_WRITE: Duration = Duration::from_secs(10);
@@ -61,6 +63,7 @@ pub(crate) struct Restored {
     pub(crate) membership: Option<Membership>,
     pub(crate) serving: Option<Serving>,
     pub(crate) endpoints: BTreeMap<Kri, Arc<ClusterEndpoints>>,
+    pub(crate) secrets: Secrets,
 }
 
 /// The state directory, for one writer.
@@ -100,10 +103,12 @@ impl Store {
         };
         let serving = reported(SERVING, load::serving(path, &membership.name));
         let endpoints = reported(ENDPOINTS, load::endpoints(path, &membership.name));
+        let secrets = reported(SECRETS, load::secrets(path, &membership.name));
         Restored {
             membership: Some(membership),
             serving,
             endpoints: endpoints.unwrap_or_default(),
+            secrets: secrets.unwrap_or_default(),
         }
     }
 
@@ -166,6 +171,24 @@ impl Store {
                 .collect(),
         };
         self.save(ENDPOINTS, form).await;
+    }
+
+    /// Keeps the secrets of TLS with servers outside. Where there are none and never were, there is no file.
+    pub(crate) async fn save_secrets(&self, name: &ProxyName, secrets: &Secrets) {
+        let known = self.directory.try_lock();
+        let is_there = known.is_ok_and(|directory| directory.path().join(SECRETS).exists());
+        if secrets.0.is_empty() && !is_there {
+            return;
+        }
+        let values = secrets.0.iter();
+        let form = SecretsForm {
+            mesh: name.mesh.clone(),
+            dataplane: name.dataplane.clone(),
+            values: values
+                .map(|(id, value)| (id.clone(), Secret::of(value)))
+                .collect(),
+        };
+        self.save(SECRETS, form).await;
     }
 
     async fn save<T: Serialize + Send + 'static>(&self, name: &'static str, form: T) {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use mesh_bundle::{Digest, Key, Kri, ProxyConfig, SpiffeId};
-use mesh_delivery::message::ClusterEndpoints;
+use mesh_delivery::message::{ClusterEndpoints, Secrets};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use zeroize::Zeroize as _;
 
@@ -23,6 +23,8 @@ pub struct World {
     pub root: Digest,
     /// The instances of each cluster, as far as they are known.
     pub endpoints: BTreeMap<Kri, ClusterEndpoints>,
+    /// What TLS with servers outside of the mesh needs, as far as it is known.
+    pub secrets: Arc<Secrets>,
     /// Who the proxy can prove to be; `None`: it has no identity, or no certificate yet.
     pub svid: Option<Arc<Svid>>,
 }

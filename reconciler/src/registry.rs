@@ -375,6 +375,7 @@ impl Inner {
 
 fn is_same(one: &Wanted, other: &Wanted) -> bool {
     one.root() == other.root()
+        && one.secrets() == other.secrets()
         && one.endpoints().len() == other.endpoints().len()
         && one
             .endpoints()

@@ -261,9 +261,14 @@ impl Rollout {
         authorities: Authorities,
     ) -> Result<usize, Trouble> {
         let before = self.registry.published();
+        let values = Values {
+            state: &self.state,
+            secrets: &good.secrets,
+        };
         let beside = Beside {
             revision: good.revision.clone(),
             authorities,
+            values: &values,
             before: before.as_deref(),
         };
         let published = Published::project(&good.bundle, beside)

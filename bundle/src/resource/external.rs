@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::ValueSource;
+use crate::kri::Kri;
 
 /// Where the traffic of a cluster leaves the mesh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +118,42 @@ pub struct ClientCertificate {
     pub certificate: ValueSource,
     /// PEM.
     pub private_key: ValueSource,
+}
+
+impl TlsOrigination {
+    /// The values that are needed to speak it, and that the bundle does not hold.
+    pub fn secrets(&self) -> impl Iterator<Item = ValueSource> + '_ {
+        let authorities = match &self.authorities {
+            Authorities::Secret(name) if self.verifies_chain() => {
+                Some(ValueSource::Secret(name.clone()))
+            }
+            Authorities::Secret(_) | Authorities::System | Authorities::Pem(_) => None,
+        };
+        let client = self.client.iter();
+        let client = client.flat_map(|client| [&client.certificate, &client.private_key]);
+        authorities.into_iter().chain(client.cloned())
+    }
+
+    /// Does it matter who vouches for the server?
+    #[must_use]
+    pub fn verifies_chain(&self) -> bool {
+        matches!(
+            self.verification,
+            Verification::Secured | Verification::SkipNames
+        )
+    }
+}
+
+/// What a value is called between meshd and a proxy: a Secret by its name, which is that of a mesh, and what a document
+/// holds by the document and the pointer.
+#[must_use]
+pub fn secret_id(cluster: &Kri, source: &ValueSource) -> String {
+    match source {
+        ValueSource::Secret(name) => format!("secret {name}"),
+        ValueSource::File(path) => format!("file {path}"),
+        ValueSource::EnvVar(name) => format!("variable {name}"),
+        ValueSource::Inline(pointer) => format!("{} {pointer}", cluster.without_section()),
+    }
 }
 
 #[expect(

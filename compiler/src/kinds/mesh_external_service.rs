@@ -288,7 +288,6 @@ impl ExternalVerification {
             let message = format!("`{missing}` must be set where `{given}` is");
             check.error(Code::MISSING_FIELD, &at.field(missing), message);
         }
-        self.needs_secrets(at, check);
         let inlined = self.ca_cert.as_ref().and_then(DataSource::inline);
         if let Some(Err(why)) = inlined.map(certificate::authorities) {
             let message = format!("{why}, so that the server is not believed");
@@ -300,22 +299,6 @@ impl ExternalVerification {
             check
                 .warn(Code::INLINE_SECRET, &at.field("clientKey"), message)
                 .help("use `type: Secret`");
-        }
-    }
-
-    /// What mesh-proxy is not given yet, so that it refuses the traffic.
-    fn needs_secrets(&self, at: &Pointer, check: &mut Check<'_>) {
-        let secret = |source: &DataSource| source.kind == Some(DataSourceType::Secret);
-        if self.ca_cert.as_ref().is_some_and(secret) {
-            let what = "proxies are not given secrets, and refuse traffic that needs one";
-            check
-                .not_implemented(&at.field("caCert"), what)
-                .help("a CA certificate is public: `type: InsecureInline`");
-        }
-        if self.client_cert.is_some() {
-            let what =
-                "proxies are not given client certificates, and refuse traffic that needs one";
-            check.not_implemented(&at.field("clientCert"), what);
         }
     }
 }

@@ -85,18 +85,35 @@ fn authorities(source: Option<&DataSource>) -> Authorities {
 }
 
 fn client(verification: &ExternalVerification) -> Option<ClientCertificate> {
-    let at = "/spec/tls/verification";
     let found = |source: &DataSource, field: &str| match source.kind? {
         DataSourceType::Secret => secret(source).map(ValueSource::Secret),
-        DataSourceType::InsecureInline => Some(ValueSource::Inline(format!(
-            "{at}/{field}/insecureInline/value"
-        ))),
+        DataSourceType::InsecureInline => Some(ValueSource::Inline(inline_pointer(field))),
         DataSourceType::EnvVar | DataSourceType::File => None,
     };
     Some(ClientCertificate {
         certificate: found(verification.client_cert.as_ref()?, "clientCert")?,
         private_key: found(verification.client_key.as_ref()?, "clientKey")?,
     })
+}
+
+/// What a document holds inline for its client certificate, by JSON pointer: for meshd, which hands it to the proxies that
+/// need it.
+pub(super) fn inlined(spec: &MeshExternalService) -> impl Iterator<Item = (String, String)> {
+    let verification = spec.tls.as_ref().and_then(|tls| tls.verification.as_ref());
+    let given = verification.map(|given| {
+        [
+            ("clientCert", given.client_cert.as_ref()),
+            ("clientKey", given.client_key.as_ref()),
+        ]
+    });
+    given.into_iter().flatten().filter_map(|(field, source)| {
+        let value = source?.inline()?.to_owned();
+        Some((inline_pointer(field), value))
+    })
+}
+
+fn inline_pointer(field: &str) -> String {
+    format!("/spec/tls/verification/{field}/insecureInline/value")
 }
 
 fn secret(source: &DataSource) -> Option<String> {

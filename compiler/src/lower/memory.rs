@@ -13,14 +13,14 @@ use mesh_bundle::{Bundle, BundledProxy, Digest, Issuer, Kri, Resource};
 
 use crate::compile::Secrets;
 use crate::diag::Diagnostics;
-use crate::kinds;
+use crate::kinds::{self, Spec};
 use crate::lints::{Compared, Found};
 use crate::model::Settings;
 use crate::provenance::Provenance;
 use crate::repository::{Documents, Global, Lines, MeshView};
 use crate::source::Sources;
 
-use super::{Given, proxies};
+use super::{Given, external, proxies};
 pub(crate) use names::Names;
 
 /// What comes out.
@@ -180,6 +180,14 @@ impl Mesh {
             if let Some(issuer) = identity.issuer(lines, &mut lowered.secrets.inline) {
                 let kri = identity.meta.kri.clone();
                 lowered.content.issuers.insert(kri, issuer);
+            }
+        }
+        for resource in self.view.of_kind("extsvc") {
+            if let Spec::MeshExternalService(spec) = &resource.spec {
+                let values = external::inlined(spec);
+                let kri = &resource.meta.kri;
+                let values = values.map(|(pointer, value)| ((kri.clone(), pointer), value));
+                lowered.secrets.inline.extend(values);
             }
         }
         for given in &self.given {

@@ -53,7 +53,7 @@ pub mod from_proxy {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ToProxy {
-    #[prost(oneof = "to_proxy::Message", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "to_proxy::Message", tags = "1, 2, 3, 4, 5")]
     pub message: ::core::option::Option<to_proxy::Message>,
 }
 /// Nested message and enum types in `ToProxy`.
@@ -68,6 +68,8 @@ pub mod to_proxy {
         Certificate(super::Certificate),
         #[prost(message, tag = "4")]
         CertificateRefused(super::CertificateRefused),
+        #[prost(message, tag = "5")]
+        Secrets(super::Secrets),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -163,6 +165,21 @@ pub struct Endpoint {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+}
+/// All values of secrets that this proxy needs. Told to the proxies that need them alone, and never part of a bundle.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Secrets {
+    #[prost(message, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<Secret>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Secret {
+    /// As the proxy finds it in its configuration.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(bytes = "bytes", tag = "2")]
+    pub value: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CertificateRequest {

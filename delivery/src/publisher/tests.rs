@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mesh_bundle::{Digest, Key, Manifest};
+use zeroize::Zeroizing;
 
 use super::{Publisher, Unasked, Unpublishable, Wanted};
 use crate::bounds;
-use crate::message::ToProxy;
+use crate::message::{Secrets, ToProxy};
 use crate::tests::told::all;
 use crate::tests::world::{sets, wanted};
 
@@ -35,6 +36,43 @@ fn a_new_proxy_gets_everything_endpoints_first() {
     assert_eq!(publisher.acked(world.root()), Ok("c1".to_owned()));
     assert!(publisher.is_settled());
     assert_eq!(all(&mut publisher), [""; 0]);
+}
+
+#[test]
+fn secrets_come_first_and_alone_where_only_they_have_changed() {
+    let with = |world: &Arc<Wanted>, value: &str| {
+        let value = Zeroizing::new(value.as_bytes().to_vec());
+        let secrets = Secrets([("secret key".to_owned(), value)].into());
+        let wanted = Wanted::clone(world).with_secrets(secrets.into());
+        Arc::new(wanted.unwrap())
+    };
+    let world = wanted("c1", &[("proxy", "p")], &[("api", "a")]);
+    let mut publisher = fresh();
+    publisher.want(with(&world, "one"));
+    let expected = [
+        "secrets secret key",
+        "endpoints api complete +a",
+        "update c1 complete +proxy last",
+    ];
+    assert_eq!(all(&mut publisher), expected);
+    publisher.acked(world.root()).unwrap();
+    publisher.want(with(&world, "one"));
+    assert_eq!(all(&mut publisher), [""; 0]);
+    publisher.want(with(&world, "two"));
+    assert_eq!(all(&mut publisher), ["secrets secret key"]);
+    // Nothing is needed any more.
+    publisher.want(world.clone());
+    assert_eq!(all(&mut publisher), ["secrets"]);
+
+    let mut publisher = Publisher::new(Some(world.root()), None);
+    publisher.want(with(&world, "one"));
+    let expected = ["secrets secret key", "endpoints api complete +a"];
+    assert_eq!(all(&mut publisher), expected);
+
+    let many = (0..=bounds::SECRETS).map(|number| (number.to_string(), Zeroizing::default()));
+    let many = Secrets(many.collect());
+    let refused = Wanted::clone(&world).with_secrets(many.into()).unwrap_err();
+    assert_eq!(refused, Unpublishable::TooManySecrets);
 }
 
 #[test]

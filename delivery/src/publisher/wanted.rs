@@ -9,7 +9,7 @@ use bytes::Bytes;
 use mesh_bundle::{Digest, Key, Kri, Manifest};
 
 use crate::bounds;
-use crate::message::ClusterEndpoints;
+use crate::message::{ClusterEndpoints, Secrets};
 
 /// The newest world of one proxy. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -19,6 +19,7 @@ pub struct Wanted {
     manifest: Arc<Manifest>,
     resources: Arc<BTreeMap<Digest, Bytes>>,
     endpoints: Arc<BTreeMap<Kri, Arc<ClusterEndpoints>>>,
+    secrets: Arc<Secrets>,
 }
 
 /// Why a manifest cannot be delivered.
@@ -38,6 +39,13 @@ pub enum Unpublishable {
         /// Its length.
         length: usize,
     },
+    /// A proxy would refuse them.
+    #[error(
+        "it needs more than {} secrets, or {} bytes of them",
+        bounds::SECRETS,
+        bounds::SECRET_BYTES
+    )]
+    TooManySecrets,
     /// A proxy would refuse it.
     #[error(
         "it has more than {} bytes or {} resources",
@@ -83,6 +91,7 @@ impl Wanted {
             manifest,
             resources,
             endpoints: Arc::new(endpoints),
+            secrets: Arc::default(),
         })
     }
 
@@ -93,6 +102,24 @@ impl Wanted {
             endpoints: Arc::new(endpoints),
             ..self.clone()
         }
+    }
+
+    /// The same with the values that the configuration refers to.
+    ///
+    /// # Errors
+    /// They are more than a proxy takes.
+    pub fn with_secrets(self, secrets: Arc<Secrets>) -> Result<Self, Unpublishable> {
+        let total: usize = secrets.0.values().map(|value| value.len()).sum();
+        if secrets.0.len() > bounds::SECRETS || total > bounds::SECRET_BYTES {
+            return Err(Unpublishable::TooManySecrets);
+        }
+        Ok(Self { secrets, ..self })
+    }
+
+    /// Values that the configuration refers to.
+    #[must_use]
+    pub fn secrets(&self) -> &Arc<Secrets> {
+        &self.secrets
     }
 
     /// The commit.

@@ -23,6 +23,10 @@ pub(crate) fn told(message: &ToProxy) -> String {
             words.extend(change.removals.iter().map(|id| format!("-{}", id.name())));
             words.extend(change.tls_ready.then(|| "tls".to_owned()));
         }
+        ToProxy::Secrets(secrets) => {
+            words.push("secrets".to_owned());
+            words.extend(secrets.0.keys().cloned());
+        }
         ToProxy::Certificate(_) => words.push("certificate".to_owned()),
         ToProxy::CertificateRefused { .. } => words.push("certificate refused".to_owned()),
     }

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
 
 use super::check::{self, Malformed, Problem, malformed};
 use super::from_proxy::text_of;
 use crate::bounds;
 use crate::generated as wire;
-use crate::message::{Certificate, Endpoint, EndpointsChange, Enrolled, ToProxy, Update};
+use crate::message::{Certificate, Endpoint, EndpointsChange, Enrolled, Secrets, ToProxy, Update};
 
 fn ders(certificates: &[CertificateDer<'_>]) -> Vec<Bytes> {
     certificates
@@ -67,6 +68,16 @@ impl From<ToProxy> for wire::ToProxy {
                 removals: change.removals.into_iter().map(String::from).collect(),
                 tls_ready: change.tls_ready,
             }),
+            ToProxy::Secrets(secrets) => Message::Secrets(wire::Secrets {
+                values: secrets
+                    .0
+                    .into_iter()
+                    .map(|(id, value)| wire::Secret {
+                        id,
+                        value: Bytes::copy_from_slice(&value),
+                    })
+                    .collect(),
+            }),
             ToProxy::Certificate(certificate) => Message::Certificate(wire::Certificate {
                 issuer: text_of(certificate.issuer),
                 chain: ders(&certificate.chain),
@@ -97,6 +108,7 @@ impl TryFrom<wire::ToProxy> for ToProxy {
         Ok(match message {
             Message::Update(update) => Self::Update(update.try_into()?),
             Message::Endpoints(change) => Self::Endpoints(change.try_into()?),
+            Message::Secrets(secrets) => Self::Secrets(secrets.try_into()?),
             Message::Certificate(certificate) => Self::Certificate(Certificate {
                 issuer: check::optional_kri("issuer", &certificate.issuer)?,
                 chain: check::certificates("chain", &certificate.chain, bounds::CHAIN)?,
@@ -136,6 +148,22 @@ impl TryFrom<wire::Update> for Update {
                 .collect::<Result<_, _>>()?,
             last: update.last,
         })
+    }
+}
+
+impl TryFrom<wire::Secrets> for Secrets {
+    type Error = Malformed;
+
+    fn try_from(secrets: wire::Secrets) -> Result<Self, Malformed> {
+        check::bounded("secrets", secrets.values.len(), bounds::SECRETS)?;
+        let total = secrets.values.iter().map(|secret| secret.value.len()).sum();
+        check::bounded("secrets", total, bounds::SECRET_BYTES)?;
+        let secret = |secret: wire::Secret| {
+            let id = check::text("id", secret.id, bounds::KEY + bounds::POINTER)?;
+            Ok((id, Zeroizing::new(secret.value.to_vec())))
+        };
+        let values = secrets.values.into_iter().map(secret);
+        Ok(Self(values.collect::<Result<_, Malformed>>()?))
     }
 }
 

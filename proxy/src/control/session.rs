@@ -8,7 +8,7 @@ use std::time::Duration;
 use mesh_bundle::resource::WorkloadIdentity;
 use mesh_bundle::{Digest, Kri};
 use mesh_delivery::client::{ClientError, Sender, Session, Unsent};
-use mesh_delivery::message::{ClusterEndpoints, FromProxy, Received};
+use mesh_delivery::message::{ClusterEndpoints, FromProxy, Received, Secrets};
 use mesh_delivery::subscriber::Event;
 use tokio::time::{Instant, sleep_until};
 
@@ -54,6 +54,8 @@ pub(super) struct Running<'a, P> {
     keep_at: Option<Instant>,
     kept_at: Option<Instant>,
     reopen_at: Option<Instant>,
+    /// They come first on a session; one that begins with something else has none.
+    secrets_told: bool,
 }
 
 impl<'a, P: Plane> Running<'a, P> {
@@ -71,6 +73,7 @@ impl<'a, P: Plane> Running<'a, P> {
             keep_at: None,
             kept_at: None,
             reopen_at: None,
+            secrets_told: false,
         }
     }
 
@@ -114,10 +117,19 @@ impl<'a, P: Plane> Running<'a, P> {
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), ClientError> {
+        let says_what_is_wanted =
+            matches!(event, Event::Configuration(_) | Event::Endpoints { .. });
+        if says_what_is_wanted && !self.secrets_told {
+            self.note_secrets(Secrets::default());
+        }
         match event {
             Event::Configuration(received) => self.receive(received).await,
             Event::Endpoints { service, endpoints } => {
                 self.note_endpoints(service, endpoints);
+                Ok(())
+            }
+            Event::Secrets(secrets) => {
+                self.note_secrets(secrets);
                 Ok(())
             }
             Event::Certificate(certificate) => self.take_certificate(certificate).await,
@@ -258,6 +270,20 @@ impl<'a, P: Plane> Running<'a, P> {
                 .map_or(soon, |kept| soon.max(kept + KEEP_EVERY));
             self.apply_at.get_or_insert(soon);
             self.keep_at.get_or_insert(keep);
+        }
+    }
+
+    /// They come before the configuration that needs them, and alone where only a value has changed.
+    fn note_secrets(&mut self, secrets: Secrets) {
+        self.secrets_told = true;
+        if *self.control.secrets == secrets {
+            return;
+        }
+        self.control.secrets = Arc::new(secrets);
+        if self.control.serving.is_some() {
+            let soon = Instant::now() + COALESCE;
+            self.apply_at.get_or_insert(soon);
+            self.keep_at.get_or_insert(soon);
         }
     }
 

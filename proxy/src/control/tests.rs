@@ -115,6 +115,7 @@ pub(crate) fn applied(revision: &str, seconds_left: i64) -> Applied {
         revision: revision.to_owned(),
         root: Digest::of(b""),
         endpoints: BTreeMap::from([(cluster(), (*endpoints).clone())]),
+        secrets: Arc::default(),
         svid: Some(Arc::new(Ca::new("mesh").credential(WEB, end).svid())),
     })
 }

@@ -68,6 +68,15 @@ pub(super) struct EndpointsForm {
     pub(super) clusters: BTreeMap<Kri, ClusterForm>,
 }
 
+/// The values that one proxy was given for TLS with servers outside.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SecretsForm {
+    pub(super) mesh: String,
+    pub(super) dataplane: String,
+    pub(super) values: BTreeMap<String, Secret>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct ClusterForm {

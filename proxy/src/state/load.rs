@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mesh_bundle::{Digest, Kri};
-use mesh_delivery::message::{ClusterEndpoints, Received};
+use mesh_delivery::message::{ClusterEndpoints, Received, Secrets};
 
 use super::form::{
-    ControlForm, CredentialForm, EndpointsForm, ServingForm, certificates, read_cluster,
+    ControlForm, CredentialForm, EndpointsForm, SecretsForm, ServingForm, certificates,
+    read_cluster,
 };
-use super::{CONTROL, ENDPOINTS, Membership, SERVING, Serving, file};
+use super::{CONTROL, ENDPOINTS, Membership, SECRETS, SERVING, Serving, file};
 use crate::configuration::Configuration;
 use crate::enroll::pin::pin_of;
 use crate::enroll::token::Token;
@@ -120,6 +121,21 @@ pub(super) fn endpoints(
             .map(|(service, form)| (service, Arc::new(read_cluster(form))))
             .collect(),
     ))
+}
+
+pub(super) fn secrets(path: &Path, name: &ProxyName) -> Result<Option<Secrets>, Unusable> {
+    let Some(form) = file::read::<SecretsForm>(&path.join(SECRETS))? else {
+        return Ok(None);
+    };
+    let left_by = ProxyName {
+        mesh: form.mesh,
+        dataplane: form.dataplane,
+    };
+    if left_by != *name {
+        return Err(Unusable::OtherProxy(left_by));
+    }
+    let values = form.values.into_iter().map(|(id, value)| (id, value.0));
+    Ok(Some(Secrets(values.collect())))
 }
 
 fn restore(form: CredentialForm) -> Result<Credential, Unusable> {

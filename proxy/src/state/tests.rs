@@ -5,6 +5,7 @@ use crate::identity::tests::Ca;
 use mesh_bundle::{Key, Manifest, Resource};
 use std::fs;
 use std::path::Path;
+use zeroize::Zeroizing;
 
 fn received(resources: Vec<(Key, Resource)>) -> Received {
     let mut manifest = Manifest::default();
@@ -44,7 +45,34 @@ async fn full(path: &Path, ca: &Ca) -> Store {
     store
         .save_endpoints(&membership.name, &endpoints(&[8080, 8081]))
         .await;
+    store.save_secrets(&membership.name, &some_secrets()).await;
     store
+}
+
+fn some_secrets() -> Secrets {
+    let value = Zeroizing::new(b"a private key".to_vec());
+    Secrets([("secret key".to_owned(), value)].into())
+}
+
+#[tokio::test]
+async fn secrets_are_for_their_owner_and_their_proxy_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (directory, ca) = (tempfile::tempdir().unwrap(), Ca::new("a"));
+    let store = full(directory.path(), &ca).await;
+    let file = directory.path().join(SECRETS);
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    assert!(!format!("{:?}", some_secrets()).contains("private"));
+    store.save_membership(&membership(&ca, "api-1")).await;
+    assert_eq!(store.load(None, None).secrets, Secrets::default());
+
+    // Without any there is no file, and what is not needed any more is not kept.
+    let name = membership(&ca, "api-1").name;
+    store.save_secrets(&name, &Secrets::default()).await;
+    assert!(!fs::read_to_string(&file).unwrap().contains("secret key"));
+    fs::remove_file(&file).unwrap();
+    store.save_secrets(&name, &Secrets::default()).await;
+    assert!(!file.exists());
 }
 
 #[tokio::test]
@@ -55,6 +83,7 @@ async fn everything_comes_back() {
         membership,
         serving,
         endpoints,
+        secrets,
     } = store.load(Some("web-1"), None);
     let membership = membership.unwrap();
     assert_eq!(
@@ -69,6 +98,7 @@ async fn everything_comes_back() {
     assert_eq!(serving.svid.unwrap().name().as_str(), WEB);
     assert_eq!(endpoints[&cluster()].endpoints.len(), 2);
     assert!(endpoints[&cluster()].tls_ready);
+    assert_eq!(secrets, some_secrets());
 }
 
 #[tokio::test]

@@ -114,7 +114,7 @@ fn clusters(world: &World, identity: Option<&Identity>, serial: u64) -> Result<C
         let endpoints = world.endpoints.get(kri).unwrap_or(&known);
         let (hop, instances) = match &cluster.external {
             Some(external) => (
-                outside::hop(kri, external),
+                outside::hop(kri, external, &world.secrets),
                 outside::instances(kri, cluster.protocol, external)?,
             ),
             None => {

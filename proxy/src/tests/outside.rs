@@ -10,12 +10,16 @@ use mesh_bundle::resource::external::{
     Verification,
 };
 use mesh_bundle::resource::{External, Filter, Protocol, Rewrite};
+use mesh_delivery::message::Secrets;
 use rcgen::SanType;
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject as _;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use zeroize::Zeroizing;
 
 use super::pki::Authority;
 use super::site::{Site, endpoints, service};
@@ -43,15 +47,30 @@ async fn site(external: External) -> Site {
 
 /// Speaks TLS on a port of 127.0.0.1, and to the workload what comes out of it.
 async fn front(authority: &Authority, workload: SocketAddr) -> u16 {
+    front_for(authority, workload, false).await
+}
+
+/// The same, `known`: only to clients that the authority vouches for.
+async fn front_for(authority: &Authority, workload: SocketAddr, known: bool) -> u16 {
     let leaf = authority.leaf("spiffe://td/unused", |params| {
         params.subject_alt_names = vec![SanType::DnsName("localhost".try_into().unwrap())];
     });
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(leaf.chain, leaf.key)
         .unwrap();
+    let config = match known {
+        false => config.with_no_client_auth(),
+        true => {
+            let mut roots = RootCertStore::empty();
+            let pem = authority.pem.as_bytes();
+            let certificate = rustls_pki_types::CertificateDer::from_pem_slice(pem);
+            roots.add(certificate.unwrap()).unwrap();
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            config.with_client_cert_verifier(verifier.build().unwrap())
+        }
+    };
+    let config = config.with_single_cert(leaf.chain, leaf.key).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -216,6 +235,56 @@ async fn without_its_secret_a_server_outside_is_not_dialled() {
     let (status, _, text) = fetch(site.entry, "/").await;
     assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(text.contains("not ready"), "{text}");
+}
+
+fn pem(kind: &str, der: &[u8]) -> Vec<u8> {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN {kind}-----\n{text}\n-----END {kind}-----\n").into_bytes()
+}
+
+/// A client that the authority vouches for.
+fn client_secrets(authority: &Authority) -> Secrets {
+    let leaf = authority.leaf("spiffe://td/client", |_| {});
+    let values = [
+        ("certificate", pem("CERTIFICATE", &leaf.chain[0])),
+        ("key", pem("PRIVATE KEY", leaf.key.secret_der())),
+        ("authority", authority.pem.clone().into_bytes()),
+    ];
+    let values = values.map(|(name, value)| (format!("secret {name}"), Zeroizing::new(value)));
+    Secrets(values.into())
+}
+
+#[tokio::test]
+async fn secrets_make_a_server_outside_reachable_and_new_ones_count_at_once() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let port = front_for(&authority, constant_workload("in").await, true).await;
+    let secret = |name: &str| ValueSource::Secret(name.to_owned());
+    let tls = TlsOrigination {
+        client: Some(ClientCertificate {
+            certificate: secret("certificate"),
+            private_key: secret("key"),
+        }),
+        authorities: Authorities::Secret("authority".to_owned()),
+        ..origination(&authority)
+    };
+    let external = External {
+        endpoints: vec![endpoint("127.0.0.1", port, 0)],
+        tls: Some(tls),
+    };
+    let mut site = site(external).await;
+    let mut told = Vec::new();
+    for secrets in [
+        Secrets::default(),
+        client_secrets(&authority),
+        client_secrets(&stranger),
+        client_secrets(&authority),
+    ] {
+        site.web.world.secrets = Arc::new(secrets);
+        site.web.apply().await.unwrap();
+        told.push(fetch(site.entry, "/").await.0.as_u16());
+    }
+    assert_eq!(told, [503, 200, 503, 200]);
 }
 
 #[tokio::test]

@@ -123,6 +123,7 @@ pub(crate) fn world(name: &str, id: Option<&str>, authority: &Authority) -> Worl
         revision: "c3d1".to_owned(),
         root: Digest::of(b"root"),
         endpoints: BTreeMap::new(),
+        secrets: Arc::default(),
         svid: id.map(|id| authority.svid(id)),
     }
 }

@@ -5,8 +5,9 @@
 use std::sync::{Arc, LazyLock};
 
 use mesh_bundle::resource::external::{
-    Authorities, ExpectedName, TlsOrigination, TlsVersion, Verification,
+    Authorities, ClientCertificate, ExpectedName, TlsOrigination, TlsVersion, Verification,
 };
+use mesh_bundle::{Digest, ValueSource};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::{verify_tls12_signature, verify_tls13_signature};
@@ -17,7 +18,7 @@ use rustls::{
     SupportedProtocolVersion,
 };
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
@@ -57,16 +58,16 @@ pub(crate) enum Unusable {
 }
 
 impl OutsideTls {
-    /// From the bundle.
-    pub(crate) fn new(tls: &TlsOrigination) -> Result<Self, Unusable> {
+    /// From the bundle, and the values that it refers to.
+    pub(crate) fn new<'v>(
+        tls: &TlsOrigination,
+        value: impl Fn(&ValueSource) -> Option<&'v [u8]>,
+    ) -> Result<Self, Unusable> {
         let malformed = |why: &dyn std::fmt::Display| Unusable::Malformed(why.to_string());
-        if tls.client.is_some() {
-            return Err(Unusable::Secret);
-        }
         let server_name = tls.server_name.clone().map(ServerName::try_from);
         let server_name = server_name.transpose().map_err(|why| malformed(&why))?;
         let verifier = Arc::new(Verifier {
-            roots: roots(tls)?,
+            roots: roots(tls, &value)?,
             verification: tls.verification,
             names: tls.names.clone(),
         });
@@ -78,8 +79,15 @@ impl OutsideTls {
             .with_protocol_versions(&versions)
             .map_err(|why| malformed(&why))?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(verifier);
+        let config = match &tls.client {
+            None => config.with_no_client_auth(),
+            Some(client) => {
+                let (chain, key) = client_certificate(client, &value)?;
+                let config = config.with_client_auth_cert(chain, key);
+                config.map_err(|why| malformed(&why))?
+            }
+        };
         let speaking = |alpn: &[&[u8]]| {
             let mut config = config.clone();
             config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
@@ -90,7 +98,11 @@ impl OutsideTls {
                 peer: Peer::Outside(server_name.clone()),
             }
         };
-        let settings = serde_json::to_string(tls).map_err(|why| malformed(&why))?;
+        let mut settings = serde_json::to_string(tls).map_err(|why| malformed(&why))?;
+        for source in tls.secrets() {
+            let value = value(&source).unwrap_or_default();
+            settings.push_str(&Digest::of(value).to_string());
+        }
         Ok(Self {
             h2: speaking(&[b"h2"]),
             h1: speaking(&[b"http/1.1"]),
@@ -100,27 +112,45 @@ impl OutsideTls {
     }
 }
 
-fn roots(tls: &TlsOrigination) -> Result<Arc<RootCertStore>, Unusable> {
-    let needed = matches!(
-        tls.verification,
-        Verification::Secured | Verification::SkipNames
-    );
+fn roots<'v>(
+    tls: &TlsOrigination,
+    value: impl Fn(&ValueSource) -> Option<&'v [u8]>,
+) -> Result<Arc<RootCertStore>, Unusable> {
     match &tls.authorities {
-        _ if !needed => Ok(Arc::new(RootCertStore::empty())),
+        _ if !tls.verifies_chain() => Ok(Arc::new(RootCertStore::empty())),
         Authorities::System => Ok(Arc::clone(&SYSTEM)),
-        Authorities::Secret(_) => Err(Unusable::Secret),
-        Authorities::Pem(pem) => {
-            let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let bad = |why: &dyn std::fmt::Display| {
-                    Unusable::Malformed(format!("a CA certificate cannot be used: {why}"))
-                };
-                let certificate = certificate.map_err(|why| bad(&why))?;
-                roots.add(certificate).map_err(|why| bad(&why))?;
-            }
-            Ok(Arc::new(roots))
+        Authorities::Secret(name) => {
+            let pem = value(&ValueSource::Secret(name.clone()));
+            authorities(pem.ok_or(Unusable::Secret)?)
         }
+        Authorities::Pem(pem) => authorities(pem.as_bytes()),
     }
+}
+
+fn authorities(pem: &[u8]) -> Result<Arc<RootCertStore>, Unusable> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let bad = |why: &dyn std::fmt::Display| {
+            Unusable::Malformed(format!("a CA certificate cannot be used: {why}"))
+        };
+        let certificate = certificate.map_err(|why| bad(&why))?;
+        roots.add(certificate).map_err(|why| bad(&why))?;
+    }
+    Ok(Arc::new(roots))
+}
+
+/// The chain, leaf first, and its key. What is wrong is told without a byte of either.
+fn client_certificate<'v>(
+    client: &ClientCertificate,
+    value: impl Fn(&ValueSource) -> Option<&'v [u8]>,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Unusable> {
+    let value = |source| value(source).ok_or(Unusable::Secret);
+    let malformed = |what: &str| Unusable::Malformed(format!("{what} of the client is not PEM"));
+    let chain = CertificateDer::pem_slice_iter(value(&client.certificate)?);
+    let chain: Result<Vec<_>, _> = chain.collect();
+    let chain = chain.map_err(|_| malformed("the certificate"))?;
+    let key = PrivateKeyDer::from_pem_slice(value(&client.private_key)?);
+    Ok((chain, key.map_err(|_| malformed("the private key"))?))
 }
 
 #[derive(Debug)]

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use super::Place;
+use crate::dice::roll;
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::stream::{Stream, Wire};
@@ -79,8 +80,18 @@ async fn tcp(instance: &Instance) -> io::Result<TcpStream> {
         return socket.connect(address).await;
     }
     let name = (instance.host.as_str(), instance.port);
-    let addresses: Vec<SocketAddr> = lookup_host(name).await?.collect();
+    let mut addresses: Vec<SocketAddr> = lookup_host(name).await?.collect();
+    spread(&mut addresses, roll());
     TcpStream::connect(addresses.as_slice()).await
+}
+
+/// Each connection begins with another one of the addresses of a name, so that all of them are used.
+fn spread(addresses: &mut [SocketAddr], roll: u64) {
+    let count = u64::try_from(addresses.len()).unwrap_or(u64::MAX);
+    let first = roll.checked_rem(count).map(usize::try_from);
+    if let Some(Ok(first)) = first {
+        addresses.rotate_left(first);
+    }
 }
 
 async fn handshake(tcp: TcpStream, owner: &str, side: &ClientSide) -> io::Result<Connected> {
@@ -128,5 +139,28 @@ fn refusal(why: &io::Error) -> Refusal {
         Some(rustls::Error::InvalidCertificate(_)) => Refusal::ServerIdentity,
         _ if why.kind() == io::ErrorKind::TimedOut => Refusal::ConnectTimeout,
         _ => Refusal::Connect,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_comes_first_now_and_then_and_none_is_lost() {
+        let address = |last: u8| SocketAddr::from(([192, 0, 2, last], 443));
+        let all = [address(1), address(2), address(3)];
+        let firsts: Vec<_> = (0..6)
+            .map(|roll| {
+                let mut addresses = all;
+                spread(&mut addresses, roll);
+                let mut sorted = addresses;
+                sorted.sort();
+                assert_eq!(sorted, all);
+                addresses[0]
+            })
+            .collect();
+        assert_eq!(firsts, [all, all].concat());
+        spread(&mut [], 7);
     }
 }

@@ -36,15 +36,15 @@ impl std::fmt::Debug for Values<'_> {
 
 impl Values<'_> {
     /// The value of one source, or what is wrong with it.
-    fn get(
+    pub(crate) fn get(
         &self,
-        identity: &Kri,
-        issuer: &Issuer,
+        document: &Kri,
         source: &ValueSource,
     ) -> Result<Zeroizing<Vec<u8>>, String> {
+        let mesh = document.mesh();
         match source {
             ValueSource::Inline(pointer) => {
-                let key = (identity.clone(), pointer.clone());
+                let key = (document.clone(), pointer.clone());
                 let value = self.secrets.inline.get(&key);
                 value
                     .map(|text| Zeroizing::new(text.clone().into_bytes()))
@@ -72,14 +72,14 @@ impl Values<'_> {
                             .bytes()
                             .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
                 };
-                if !plain(name) || !plain(&issuer.mesh) {
+                if !plain(name) || !plain(mesh) {
                     return Err(format!("`{name}` is not the name of a secret"));
                 }
-                let document = (issuer.mesh.clone(), name.clone());
+                let document = (mesh.to_owned(), name.clone());
                 if let Some(packed) = self.secrets.documents.get(&document) {
                     return unpack(packed).map_err(|why| format!("secret `{name}`: {why}"));
                 }
-                let place = self.state.path("secrets").join(&issuer.mesh).join(name);
+                let place = self.state.path("secrets").join(mesh).join(name);
                 read(&place).map_err(|why| format!("secret `{name}`: {why}"))
             }
         }
@@ -99,10 +99,10 @@ impl Values<'_> {
             why,
         };
         let certificate = self
-            .get(identity, issuer, certificate)
+            .get(identity, certificate)
             .map_err(|why| unusable(format!("certificate: {why}")))?;
         let private_key = self
-            .get(identity, issuer, private_key)
+            .get(identity, private_key)
             .map_err(|why| unusable(format!("private key: {why}")))?;
         judge(&certificate, &private_key, now).map_err(unusable)
     }

@@ -151,6 +151,7 @@ pub(crate) fn project(
     let beside = Beside {
         revision: revision.to_owned(),
         authorities: Authorities::load(&bundle.issuers, &values, 1_800_000_000).unwrap(),
+        values: &values,
         before,
     };
     Published::project(bundle, beside).unwrap()

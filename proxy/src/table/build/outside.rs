@@ -3,9 +3,10 @@
 //! Never looks a name up: that is done for each connection, so that addresses may change.
 
 use http::HeaderValue;
-use mesh_bundle::resource::external::ExternalEndpoint;
+use mesh_bundle::resource::external::{ExternalEndpoint, secret_id};
 use mesh_bundle::resource::{External, Protocol};
-use mesh_bundle::{Key, Kri};
+use mesh_bundle::{Key, Kri, ValueSource};
+use mesh_delivery::message::Secrets;
 
 use super::rejected;
 use crate::table::{Hop, Instance};
@@ -15,11 +16,15 @@ use crate::world::Rejected;
 /// How its servers are spoken to.
 ///
 /// One that cannot be spoken to is no reason to refuse the rest of the configuration: its traffic is refused.
-pub(super) fn hop(kri: &Kri, external: &External) -> Hop {
+pub(super) fn hop(kri: &Kri, external: &External, secrets: &Secrets) -> Hop {
     let Some(tls) = &external.tls else {
         return Hop::Plain;
     };
-    OutsideTls::new(tls).map_or_else(
+    let value = |source: &ValueSource| {
+        let value = secrets.0.get(&secret_id(kri, source))?;
+        Some(value.as_slice())
+    };
+    OutsideTls::new(tls, value).map_or_else(
         |why| {
             tracing::warn!(cluster = %kri, %why, "traffic to it is refused");
             Hop::Locked

@@ -280,7 +280,7 @@ impl Connected {
             match self.next().await.unwrap() {
                 Event::Certificate(certificate) => return Ok(certificate),
                 Event::CertificateRefused { reason, .. } => return Err(reason),
-                Event::Configuration(_) | Event::Endpoints { .. } => {}
+                Event::Configuration(_) | Event::Endpoints { .. } | Event::Secrets(_) => {}
             }
         }
     }
