@@ -6,4 +6,5 @@ mod cases;
 mod diagnostics;
 mod edits;
 mod life;
+mod neovim;
 mod project;

@@ -122,7 +122,7 @@ impl Project {
     }
 }
 
-fn write(directory: &Path, name: &str, text: &str) {
+pub(super) fn write(directory: &Path, name: &str, text: &str) {
     let path = directory.join(name);
     std::fs::create_dir_all(path.parent().expect("a parent")).expect("directories");
     std::fs::write(path, text).expect("a file");
