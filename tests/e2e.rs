@@ -17,6 +17,8 @@ mod e2e {
     mod history;
     mod identity;
     mod load_balancing;
+    mod mesh_metric;
+    mod mesh_trace;
     mod metrics;
     mod migration;
     mod outage;

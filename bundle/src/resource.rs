@@ -148,6 +148,9 @@ pub struct Proxy {
     pub kri: Kri,
     /// The zone it is in.
     pub zone: String,
+    /// Where others reach it: IP address or DNS name. `None`: its Dataplane names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// The workload that it stands beside, where its Dataplane names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<String>,

@@ -255,6 +255,7 @@ fn proxy(lowering: Lowering<'_>, parts: &mut Parts<'_>, diagnostics: &mut Diagno
     let proxy = Proxy {
         kri: instance.meta.kri.clone(),
         zone: instance.meta.kri.zone().to_owned(),
+        address: instance.networking().and_then(|n| n.address.clone()),
         workload: instance.workload().map(str::to_owned),
         identity: identity::given(&mesh.identities, instance, lines, diagnostics),
         capture: captured::capture(instance, lines),

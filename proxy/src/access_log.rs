@@ -18,8 +18,9 @@ use tokio::runtime::Handle;
 use crate::metrics::Metrics;
 use crate::session::Session;
 use crate::table::{DestinationTable, InboundTable, RouteEntry, Table, TrafficTable};
+use crate::trace::{self, Context};
 
-pub(crate) use record::{Home, Log, Record, RequestHead};
+pub(crate) use record::{Home, Log, Record, RequestView};
 use writer::{Queue, Sink};
 
 /// One place that records go to, in one format.
@@ -146,45 +147,58 @@ fn outlets(
     backends.iter().filter_map(outlet).collect()
 }
 
-/// The log of one request or connection that came to an inbound; `None` where nobody wants it.
+/// What is kept of one request or connection, if anything, and what was decided about tracing it.
+pub(crate) type Kept = (Option<Box<Log>>, Option<Context>);
+
+/// Of what came to an inbound; `None` where nobody wants it. Without a request it is a connection.
 pub(crate) fn of_inbound(
     session: &Session,
     table: &Table,
     inbound: &InboundTable,
-    asked: impl FnOnce() -> Option<RequestHead>,
-) -> Option<Box<Log>> {
-    let rules = inbound.logs.get().filter(|rules| !rules.is_empty())?;
-    let peer = session.peer();
-    let rules = applying(rules, &peer);
-    let outlets: Vec<Arc<Outlet>> = rules.flat_map(|rule| &rule.acts).cloned().collect();
-    if outlets.is_empty() {
-        return None;
+    asked: Option<RequestView<'_>>,
+) -> Kept {
+    let context = trace::decide(session, table, asked);
+    let followed = context.as_ref().is_some_and(Context::is_sampled);
+    let rules = inbound.logs.get().filter(|rules| !rules.is_empty());
+    if rules.is_none() && !followed {
+        return (None, context);
     }
-    let mut record = Record::new(session, table, asked());
+    let peer = session.peer();
+    let rules = applying(rules.map_or([].as_slice(), Vec::as_slice), &peer);
+    let outlets: Vec<Arc<Outlet>> = rules.flat_map(|rule| &rule.acts).cloned().collect();
+    if outlets.is_empty() && !followed {
+        return (None, context);
+    }
+    let head = asked.map(|asked| asked.head(!outlets.is_empty()));
+    let mut record = Record::new(session, table, head);
     record.destination = table.home.workload.clone();
     record.cluster = Some(Arc::clone(&inbound.label));
-    Some(Log::new(outlets, record))
+    let span = trace::begin(table, context, asked);
+    (Some(Log::new(outlets, record, span)), context)
 }
 
-/// The log of one request or connection to a destination; a request whose route is not known yet has the outlets of the
-/// destination.
+/// Of what goes to a destination; a request whose route is not known yet has the outlets of the destination.
 pub(crate) fn of_outbound(
     session: &Session,
     table: &Table,
     destination: &DestinationTable,
-    asked: impl FnOnce() -> Option<RequestHead>,
-) -> Option<Box<Log>> {
+    asked: Option<RequestView<'_>>,
+) -> Kept {
+    let context = trace::decide(session, table, asked);
+    let followed = context.as_ref().is_some_and(Context::is_sampled);
     let own = destination.log.get().map_or([].as_slice(), Vec::as_slice);
     let routed = match &destination.traffic {
         TrafficTable::Http { routes, .. } => routes.iter().any(|route| route.log.get().is_some()),
         TrafficTable::Tcp { .. } => false,
     };
-    if own.is_empty() && !routed {
-        return None;
+    let logged = !own.is_empty() || routed;
+    if !logged && !followed {
+        return (None, context);
     }
-    let mut record = Record::new(session, table, asked());
+    let mut record = Record::new(session, table, asked.map(|asked| asked.head(logged)));
     record.destination = Some(destination.destination.kri.name().into());
-    Some(Log::new(own.to_vec(), record))
+    let span = trace::begin(table, context, asked);
+    (Some(Log::new(own.to_vec(), record, span)), context)
 }
 
 impl Log {

@@ -4,17 +4,18 @@
 //! loopback address, so that a browser cannot be made to ask.
 
 mod config;
+mod standing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::Digest;
-use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::watch;
 
 use crate::clock::unix_now;
 use crate::control::view::View;
 use crate::metrics::Metrics;
+use standing::Standing;
 
 /// `timeout=` waits no longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -28,10 +29,6 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 pub(crate) struct Admin {
     view: watch::Receiver<View>,
     metrics: Arc<Metrics>,
-    ready: Gauge,
-    connected: Gauge,
-    svid_end: Gauge,
-    control_end: Gauge,
 }
 
 /// What is asked.
@@ -53,26 +50,8 @@ pub(crate) struct Answer {
 
 impl Admin {
     pub(crate) fn new(view: watch::Receiver<View>, metrics: Arc<Metrics>) -> Self {
-        let gauge = |name: &str, help: &str| {
-            let gauge = Gauge::default();
-            metrics.register(name, help, Gauge::clone(&gauge));
-            gauge
-        };
-        let expiry = "mesh_proxy_cert_expiry_seconds";
-        let expiry_help = "When the certificate ends that peers see, seconds since 1970; 0: none";
-        let control = "mesh_proxy_control_cert_expiry_seconds";
-        let control_help = "When the certificate ends that meshd sees, seconds since 1970; 0: none";
-        Self {
-            ready: gauge(
-                "mesh_proxy_ready",
-                "Listeners are open and certificates valid",
-            ),
-            connected: gauge("mesh_proxy_connected", "A session with meshd is open"),
-            svid_end: gauge(expiry, expiry_help),
-            control_end: gauge(control, control_help),
-            view,
-            metrics,
-        }
+        metrics.register_collector(Box::new(Standing(view.clone())));
+        Self { view, metrics }
     }
 
     pub(crate) async fn answer(&self, question: Question<'_>) -> Answer {
@@ -123,15 +102,6 @@ impl Admin {
     }
 
     fn metrics(&self) -> Answer {
-        let view = self.view.borrow().clone();
-        let applied = view.applied.as_ref();
-        let seconds = |end: Option<u64>| end.and_then(|end| i64::try_from(end).ok()).unwrap_or(0);
-        self.ready
-            .set(i64::from(view.unready(unix_now()).is_none()));
-        self.connected.set(i64::from(view.connected));
-        self.svid_end
-            .set(seconds(applied.and_then(|a| a.certificate_not_after())));
-        self.control_end.set(seconds(view.control_not_after));
         match self.metrics.encode() {
             Ok(body) => Answer {
                 status: 200,

@@ -21,6 +21,7 @@ use crate::enroll::document::{self, NoDocument};
 use crate::enroll::token::Token;
 use crate::metrics::Metrics;
 use crate::state::{Directory, Refused, Store};
+use crate::tls::{Unprovided, provided};
 use crate::workers::{Threads, Workers};
 use crate::{http_admin, log};
 
@@ -44,6 +45,8 @@ enum Unbootable {
     State(#[from] Refused),
     #[error("{0}")]
     System(#[from] io::Error),
+    #[error(transparent)]
+    Certificate(#[from] Unprovided),
 }
 
 /// Runs until a signal ends it.
@@ -86,12 +89,22 @@ async fn serve(
 ) -> Result<ExitCode, Unbootable> {
     let mut signals = Signals::new()?;
     let metrics = Arc::new(Metrics::new());
+    let files = (
+        arguments.metrics_cert.as_deref(),
+        arguments.metrics_key.as_deref(),
+    );
+    let provided = match files {
+        (Some(cert), Some(key)) => Some(provided(cert, key)?),
+        _ => None,
+    };
     let dns_port = (arguments.dns_port > 0).then_some(arguments.dns_port);
-    let plane = DataPlane::start(Arc::clone(&metrics), data).answering_names_on(dns_port);
-    let plane = Arc::new(plane);
+    let plane = DataPlane::start(Arc::clone(&metrics), data)
+        .answering_names_on(dns_port)
+        .showing_metrics_with(provided);
     if arguments.hide_refusals {
         plane.hide_refusals();
     }
+    let plane = Arc::new(plane);
     let view = watch::Sender::new(View::default());
 
     let admin = Arc::new(Admin::new(view.subscribe(), metrics));

@@ -77,6 +77,14 @@ pub(crate) struct Run {
     #[arg(long, env = "MESH_HIDE_REFUSALS")]
     pub(crate) hide_refusals: bool,
 
+    /// The certificate of the endpoint for metrics where a `MeshMetric` says `ProvidedTLS`: a chain in PEM, read at the start.
+    #[arg(long, value_name = "FILE", requires = "metrics_key")]
+    pub(crate) metrics_cert: Option<PathBuf>,
+
+    /// Its private key in PEM.
+    #[arg(long, value_name = "FILE", requires = "metrics_cert")]
+    pub(crate) metrics_key: Option<PathBuf>,
+
     /// How logs look on stderr.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: LogFormat,

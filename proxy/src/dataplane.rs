@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::Key;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep, timeout};
@@ -18,6 +20,7 @@ use crate::listener::{Listener, bind};
 use crate::metrics::Metrics;
 use crate::shared::{Phase, Shared};
 use crate::table::{Asked, Place, Table};
+use crate::telemetry::Telemetry;
 use crate::workers::Workers;
 use crate::world::Rejected;
 
@@ -44,6 +47,8 @@ pub struct DataPlane {
     dns_port: Option<u16>,
     dns: Mutex<Option<Dns>>,
     sweeping: JoinHandle<()>,
+    /// What is told beside the traffic; on the runtime of whoever applies tables, so that no thread for traffic does it.
+    telemetry: Telemetry,
 }
 
 impl DataPlane {
@@ -52,6 +57,7 @@ impl DataPlane {
     pub fn start(metrics: Arc<Metrics>, workers: impl Into<Workers>) -> Self {
         let workers = workers.into();
         let runtime = workers.first();
+        let telemetry = Telemetry::new(Arc::clone(&metrics));
         let shared = Arc::new(Shared::new(metrics, runtime.clone()));
         let swept = Arc::clone(&shared);
         let sweeping = runtime.spawn(async move {
@@ -68,6 +74,7 @@ impl DataPlane {
             dns_port: None,
             dns: Mutex::default(),
             sweeping,
+            telemetry,
         }
     }
 
@@ -81,6 +88,13 @@ impl DataPlane {
     /// For a proxy at an edge, where who is refused shall not read what the repository holds.
     pub fn hide_refusals(&self) {
         self.shared.hide_refusals();
+    }
+
+    /// The same, whose endpoint for metrics has this certificate where it is to have one of its own.
+    #[must_use]
+    pub(crate) fn showing_metrics_with(mut self, provided: Option<Arc<ServerConfig>>) -> Self {
+        self.telemetry.provided = provided;
+        self
     }
 
     /// Makes a table the one that everything is decided with, and opens and closes listeners to match.
@@ -106,6 +120,7 @@ impl DataPlane {
             Some(port) => self.bind_dns(port).await?,
             None => Vec::new(),
         };
+        self.telemetry.follow(&table, &Handle::current());
         self.shared.swap(Arc::clone(&table));
         if port.is_none() {
             *dns = None;
@@ -165,7 +180,11 @@ impl DataPlane {
         self.shared.enter(Phase::Over);
         self.shared.upstreams.retire();
         // A log that nobody takes does not hold up the end.
-        let _ = timeout(LAST_WORDS, self.shared.access_logs.flush()).await;
+        let last_words = async {
+            self.shared.access_logs.flush().await;
+            self.telemetry.flush().await;
+        };
+        let _ = timeout(LAST_WORDS, last_words).await;
     }
 
     /// Waits until nothing is under way and nothing has come for [`QUIET`], at most until `end`.

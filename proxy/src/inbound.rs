@@ -62,7 +62,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
     let session = Session::inbound(shared, bind, (remote, peer), Arc::clone(&table.trust));
     if inbound.inbound.protocol.is_http() && !is_within_rate(&session, &table, &inbound) {
         // Otherwise its requests are logged, each by itself.
-        let log = of_inbound(&session, &table, &inbound, || None);
+        let log = of_inbound(&session, &table, &inbound, None).0;
         return count(&session, &inbound, log, Refusal::RateLimit.row().flag);
     }
     match inbound.inbound.protocol.is_http() {
@@ -162,7 +162,7 @@ fn unwelcome(why: &io::Error) -> Unwelcome {
 async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream: Stream) {
     let _under_way = session.shared.begin();
     let activity = Arc::new(Activity::now());
-    let mut log = of_inbound(session, table, inbound, || None);
+    let mut log = of_inbound(session, table, inbound, None).0;
     if let Some(log) = &mut log {
         log.count(&activity);
     }

@@ -3,12 +3,15 @@
 //! Never takes a label from what a client wrote: the values are names of the configuration, verified identities, and
 //! rows of [`Refusal`](crate::refusal::Refusal).
 
+mod telemetry;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mesh_bundle::decide::Faults;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -18,6 +21,8 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::account::Lines;
 use crate::refusal::Refusal;
+
+pub(crate) use telemetry::{BASIC, Lost, Signal, TelemetryMetrics};
 
 /// Seconds: from what a proxy itself takes to what people wait for.
 const BUCKETS: [f64; 13] = [
@@ -100,6 +105,7 @@ pub struct Metrics {
     faults: Family<FaultLabels, Counter>,
     dropped_records: Family<SinkLabels, Counter>,
     pub(crate) open: Gauge,
+    pub(crate) telemetry: TelemetryMetrics,
     /// What may still be logged of refusals.
     pub(crate) lines: Lines,
     flows: Mutex<HashMap<Flow, Arc<RequestStats>>>,
@@ -173,6 +179,7 @@ impl Metrics {
             "Accepted and not yet closed",
             Gauge::clone(&open),
         );
+        let telemetry = TelemetryMetrics::register(&mut registry);
         Self {
             registry: Mutex::new(registry),
             requests,
@@ -184,6 +191,7 @@ impl Metrics {
             faults,
             dropped_records,
             open,
+            telemetry,
             lines: Lines::default(),
             flows: Mutex::default(),
         }
@@ -193,6 +201,12 @@ impl Metrics {
     pub fn register(&self, name: &str, help: &str, metric: impl Metric) {
         let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         registry.register(name, help, metric);
+    }
+
+    /// Adds what is looked up when somebody asks.
+    pub(crate) fn register_collector(&self, collector: Box<dyn Collector>) {
+        let mut registry = self.registry.lock().unwrap_or_else(PoisonError::into_inner);
+        registry.register_collector(collector);
     }
 
     /// As Prometheus reads it (`OpenMetrics` text).

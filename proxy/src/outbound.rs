@@ -39,7 +39,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
     };
     let _under_way = shared.begin();
     let activity = Arc::new(Activity::now());
-    let mut log = of_outbound(&session, &table, &destination, || None);
+    let mut log = of_outbound(&session, &table, &destination, None).0;
     if let Some(log) = &mut log {
         log.count(&activity);
     }

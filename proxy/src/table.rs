@@ -27,7 +27,9 @@ use crate::balance::Balance;
 use crate::dns::Names;
 use crate::limiter::Buckets;
 use crate::metrics::RequestStats;
+use crate::telemetry::MetricsPlan;
 use crate::tls::{ClientTls, Identity, OutsideTls, Trust};
+use crate::trace::Tracer;
 use crate::upstream::{Load, Pool};
 use crate::world::{Rejected, World};
 
@@ -58,6 +60,10 @@ pub struct Table {
     pub(crate) clusters: Vec<Arc<ClusterTable>>,
     pub(crate) trust: Arc<Trust>,
     pub(crate) identity: Option<Identity>,
+    /// What is measured, and who gets it; `None`: nobody but the admin endpoint.
+    pub(crate) metrics: Option<MetricsPlan>,
+    /// `None`: no request is traced.
+    pub(crate) tracer: Option<Arc<Tracer>>,
 }
 
 /// Where a listener listens, as the configuration has it.

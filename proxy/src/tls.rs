@@ -4,6 +4,7 @@
 //! of the configuration that it was opened under.
 
 mod outside;
+mod provided;
 mod verify;
 
 use std::io;
@@ -23,6 +24,7 @@ use crate::metrics::Direction;
 use crate::world::Svid;
 
 pub(crate) use outside::OutsideTls;
+pub(crate) use provided::{Unprovided, provided};
 use verify::Verifier;
 pub(crate) use verify::{Role, Trust};
 

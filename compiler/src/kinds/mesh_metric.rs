@@ -86,7 +86,7 @@ pub(crate) struct Profiles {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Profile {
-    /// `All`, `Basic` or `None`. Required.
+    /// `All`, `Basic` (requests, connections, refusals, and how the proxy is) or `None`. Required.
     pub(crate) name: Option<ProfileName>,
 }
 
@@ -101,7 +101,7 @@ pub(crate) enum ProfileName {
     None,
 }
 
-/// Metrics by their names.
+/// Metrics of the proxy by their names; a counter goes by its name with `_total` and without.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
@@ -126,12 +126,13 @@ pub(crate) enum SelectorType {
     Contains,
 }
 
-/// Metrics of the workload.
+/// Metrics of the workload: the proxy asks for them whenever it is asked itself, or sends, and adds them to its own. It waits
+/// five seconds at most, and reads 8 MiB and 50,000 samples at most; what does not fit is counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Application {
-    /// A label on all of them. Default: none.
+    /// The label `application` on all of them. Default: none.
     pub(crate) name: Option<String>,
     /// Where they are. Default: `/metrics`.
     #[schemars(extend("default" = "/metrics"))]
@@ -195,10 +196,10 @@ pub(crate) struct MetricTls {
 /// TLS of the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub(crate) enum MetricTlsMode {
-    /// With a certificate that is given to the proxy.
+    /// With the certificate that the proxy is started with: `--metrics-cert` and `--metrics-key`.
     #[serde(rename = "ProvidedTLS")]
     ProvidedTls,
-    /// With the identity of the proxy.
+    /// With the identity of the proxy, for peers that have one of the mesh too.
     #[serde(rename = "ActiveMTLSBackend")]
     ActiveMtlsBackend,
     /// None.
@@ -228,7 +229,6 @@ impl MeshMetric {
             );
             return;
         };
-        check.not_implemented(&at, "proxies show their metrics on their admin port only");
         let profiles = conf.sidecar.as_ref();
         if let Some(profiles) = profiles.and_then(|sidecar| sidecar.profiles.as_ref()) {
             profiles.check(&at.field("sidecar").field("profiles"), check);
@@ -304,6 +304,10 @@ impl MetricBackend {
         if let Some(prometheus) = &self.prometheus {
             let at = at.field("prometheus");
             check.port(prometheus.port, &at.field("port"));
+            if prometheus.client_id.is_some() {
+                let what = "every Prometheus may ask: nobody tells it where";
+                check.not_implemented(&at.field("clientId"), what);
+            }
         }
         if let Some(telemetry) = &self.open_telemetry {
             let at = at.field("openTelemetry");

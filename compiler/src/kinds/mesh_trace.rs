@@ -134,14 +134,16 @@ pub(crate) struct TraceTelemetry {
     pub(crate) backend_ref: Option<TelemetryRef>,
 }
 
-/// How many requests are traced, each 0 to 100 percent.
+/// How many requests are traced, each 0 to 100 percent. The ID of a trace decides, so that every proxy with the same shares
+/// follows the same requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Sampling {
     /// At most, over the other two. Built in: 100.
     pub(crate) overall: Option<Percentage>,
-    /// Of those that the client asks for. Built in: 100.
+    /// Of those that a client asks for which is neither the workload nor a proxy of the mesh, or any with the header
+    /// `x-client-trace-id`. Built in: 100.
     pub(crate) client: Option<Percentage>,
     /// Of all others. Built in: 100.
     pub(crate) random: Option<Percentage>,
@@ -179,9 +181,6 @@ impl MeshTrace {
             check.missing(&at);
             return;
         };
-        if conf.backends.as_ref().is_some_and(|list| !list.is_empty()) {
-            check.not_implemented(&at, "requests are not traced");
-        }
         let backends = at.field("backends");
         match &conf.backends {
             None => {
@@ -234,14 +233,35 @@ impl TraceBackend {
         ];
         conf::member_of(&format!("{kind:?}"), wanted, &members, at, check);
         if let Some(zipkin) = &self.zipkin {
-            let at = at.field("zipkin").field("url");
+            let at_zipkin = at.field("zipkin");
+            let at = at_zipkin.field("url");
             if let Some(url) = check.required(zipkin.url.as_ref(), &at)
                 && parts(url).is_none_or(|(_, host, _, _)| host.is_empty())
             {
                 check.invalid(&at, format!("`{url}` is not a URL"));
             }
+            if let Some(version) = zipkin
+                .api_version
+                .filter(|it| *it != ZipkinVersion::HttpJson)
+            {
+                let word = match version {
+                    ZipkinVersion::HttpProto => "protobuf",
+                    ZipkinVersion::HttpJson | ZipkinVersion::HttpJsonV1 => "JSON of version 1",
+                };
+                let at = at_zipkin.field("apiVersion");
+                check
+                    .not_implemented(
+                        &at,
+                        &format!("proxies write no {word}, so nothing is traced"),
+                    )
+                    .help("`httpJson` is what every server of Zipkin takes");
+            }
         }
         if let Some(datadog) = &self.datadog {
+            let what = "proxies do not speak to agents of Datadog, so nothing is traced";
+            check
+                .not_implemented(&at.field("datadog"), what)
+                .help("an agent of Datadog takes OTLP as well: `type: OpenTelemetry`");
             let at = at.field("datadog").field("url");
             if let Some(url) = check.required(datadog.url.as_ref(), &at) {
                 check_agent(url, &at, check);

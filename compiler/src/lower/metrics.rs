@@ -118,7 +118,7 @@ fn application(
     Some(Application {
         address: address.to_owned(),
         port: u16::try_from(application.port?).ok()?,
-        path: application.path.unwrap_or_else(|| PATH.to_owned()),
+        path: rooted(application.path),
         name: application.name,
     })
 }
@@ -139,7 +139,7 @@ fn prometheus(prometheus: Prometheus) -> Option<PrometheusEndpoint> {
             Some(port) => u16::try_from(port).ok()?,
             None => PORT,
         },
-        path: prometheus.path.unwrap_or_else(|| PATH.to_owned()),
+        path: rooted(prometheus.path),
         tls: match tls.unwrap_or(MetricTlsMode::Disabled) {
             MetricTlsMode::Disabled => EndpointTls::Disabled,
             MetricTlsMode::ProvidedTls => EndpointTls::Provided,
@@ -147,6 +147,15 @@ fn prometheus(prometheus: Prometheus) -> Option<PrometheusEndpoint> {
         },
         client_id: prometheus.client_id,
     })
+}
+
+/// A path that begins with `/`.
+fn rooted(path: Option<String>) -> String {
+    match path {
+        None => PATH.to_owned(),
+        Some(path) if path.starts_with('/') => path,
+        Some(path) => format!("/{path}"),
+    }
 }
 
 fn open_telemetry(of: Lowering<'_>, telemetry: &MetricTelemetry) -> Option<MetricsBackend> {

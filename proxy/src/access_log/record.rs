@@ -1,4 +1,4 @@
-//! What is known of one request or connection when it has ended.
+//! What is known of one request or connection when it has ended: for logs, and for the span of one that is traced.
 //!
 //! Never looks at what a format wants: everything that one could want is kept, and only where somebody wants a record.
 
@@ -15,12 +15,17 @@ use crate::metrics::Direction;
 use crate::session::Session;
 use crate::table::Table;
 use crate::tcp::Activity;
+use crate::trace::Span;
 
 /// Whose proxy writes.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Home {
     pub(crate) mesh: String,
     pub(crate) zone: String,
+    /// The name of its Dataplane.
+    pub(crate) proxy: String,
+    /// Where others reach that machine, if the Dataplane says so.
+    pub(crate) reached_at: Option<String>,
     pub(crate) workload: Option<Arc<str>>,
     /// Where peers reach it, if they do.
     pub(crate) address: Option<String>,
@@ -29,74 +34,97 @@ pub(crate) struct Home {
 /// The head of a request, as the client sent it.
 #[derive(Debug)]
 pub(crate) struct RequestHead {
-    pub(super) method: Method,
-    pub(super) uri: Uri,
-    pub(super) version: Version,
-    pub(super) headers: HeaderMap,
+    pub(crate) method: Method,
+    pub(crate) uri: Uri,
+    pub(crate) version: Version,
+    pub(crate) headers: HeaderMap,
 }
 
 #[derive(Debug)]
 pub(crate) struct Record {
-    pub(super) home: Arc<Home>,
-    pub(super) direction: Direction,
-    pub(super) started: SystemTime,
-    pub(super) remote: Option<SocketAddr>,
-    pub(super) peer: Option<String>,
-    pub(super) sni: Option<String>,
-    pub(super) asked: Option<RequestHead>,
+    pub(crate) home: Arc<Home>,
+    pub(crate) direction: Direction,
+    pub(crate) started: SystemTime,
+    pub(crate) remote: Option<SocketAddr>,
+    pub(crate) peer: Option<Arc<str>>,
+    pub(crate) sni: Option<String>,
+    pub(crate) asked: Option<RequestHead>,
     /// The workload that is called.
-    pub(super) destination: Option<Arc<str>>,
-    pub(super) route: Option<Arc<str>>,
-    pub(super) cluster: Option<Arc<str>>,
+    pub(crate) destination: Option<Arc<str>>,
+    pub(crate) route: Option<Arc<str>>,
+    pub(crate) cluster: Option<Arc<str>>,
     /// `host:port`.
-    pub(super) upstream: Option<Arc<str>>,
-    pub(super) status: u16,
-    pub(super) headers: HeaderMap,
-    pub(super) flag: &'static str,
-    pub(super) received: u64,
-    pub(super) sent: u64,
-    pub(super) request_took: Option<Duration>,
-    pub(super) response_after: Option<Duration>,
-    pub(super) took: Duration,
+    pub(crate) upstream: Option<Arc<str>>,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) flag: &'static str,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    pub(crate) request_took: Option<Duration>,
+    pub(crate) response_after: Option<Duration>,
+    pub(crate) took: Duration,
 }
 
 /// Writes its record when it is dropped: whatever ends a request or connection ends its log.
 #[derive(Debug)]
 pub(crate) struct Log {
-    pub(super) outlets: Vec<Arc<Outlet>>,
-    pub(super) record: Record,
+    pub(crate) outlets: Vec<Arc<Outlet>>,
+    pub(crate) record: Record,
+    span: Option<Span>,
     began: Instant,
     activity: Option<Arc<Activity>>,
 }
 
-impl RequestHead {
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+/// The head of a request where it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RequestView<'r> {
+    method: &'r Method,
+    uri: &'r Uri,
+    version: Version,
+    pub(crate) headers: &'r HeaderMap,
+}
+
+impl<'r> RequestView<'r> {
+    pub(crate) fn of<B>(request: &'r Request<B>) -> Self {
         Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
+            method: request.method(),
+            uri: request.uri(),
             version: request.version(),
-            headers: request.headers().clone(),
+            headers: request.headers(),
         }
     }
 
-    pub(crate) fn of_parts(parts: &Parts) -> Self {
+    pub(crate) fn of_parts(parts: &'r Parts) -> Self {
         Self {
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
+            method: &parts.method,
+            uri: &parts.uri,
             version: parts.version,
-            headers: parts.headers.clone(),
+            headers: &parts.headers,
+        }
+    }
+
+    /// To keep; `whole`: with its headers.
+    pub(crate) fn head(self, whole: bool) -> RequestHead {
+        RequestHead {
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            version: self.version,
+            headers: match whole {
+                true => self.headers.clone(),
+                false => HeaderMap::new(),
+            },
         }
     }
 }
 
 impl Record {
-    pub(super) fn new(session: &Session, table: &Table, asked: Option<RequestHead>) -> Self {
+    pub(crate) fn new(session: &Session, table: &Table, asked: Option<RequestHead>) -> Self {
         Self {
             home: Arc::clone(&table.home),
             direction: session.direction,
             started: SystemTime::now(),
             remote: session.remote,
-            peer: session.peer_id().map(str::to_owned),
+            peer: session.peer_id().map(|_| Arc::clone(&session.source)),
             sni: session.peer.as_ref().and_then(|peer| peer.sni.clone()),
             asked,
             destination: None,
@@ -117,10 +145,11 @@ impl Record {
 }
 
 impl Log {
-    pub(super) fn new(outlets: Vec<Arc<Outlet>>, record: Record) -> Box<Self> {
+    pub(crate) fn new(outlets: Vec<Arc<Outlet>>, record: Record, span: Option<Span>) -> Box<Self> {
         Box::new(Self {
             outlets,
             record,
+            span,
             began: Instant::now(),
             activity: None,
         })
@@ -142,7 +171,9 @@ impl Log {
 
     /// The head of the response.
     pub(crate) fn answered(&mut self, headers: &HeaderMap) {
-        self.record.headers = headers.clone();
+        if !self.outlets.is_empty() {
+            self.record.headers = headers.clone();
+        }
         self.record.response_after = Some(self.began.elapsed());
     }
 
@@ -159,6 +190,9 @@ impl Drop for Log {
             self.record.received = activity.received();
             self.record.sent = activity.sent();
             self.record.request_took = activity.request_took();
+        }
+        if let Some(span) = &self.span {
+            span.end(&self.record);
         }
         for outlet in &self.outlets {
             outlet

@@ -18,12 +18,13 @@ use super::head::{self, CLIENT_CERT};
 use super::serve::{Busy, Connection};
 use super::timers::Timers;
 use super::{Body, RequestBody, answer};
-use crate::access_log::{self, RequestHead};
+use crate::access_log::{RequestView, of_inbound};
 use crate::dice::roll;
 use crate::metrics::{Direction, RequestStats};
 use crate::refusal::Refusal;
 use crate::session::{Session, Standing};
 use crate::table::{InboundTable, Table};
+use crate::trace;
 use crate::upstream::{Outgoing, Via};
 
 pub(super) async fn answer(
@@ -37,13 +38,10 @@ pub(super) async fn answer(
         return begun.refuse(Refusal::Withdrawn, None, None);
     };
     let stats = stats(&connection.session, inbound);
-    let asked = || Some(RequestHead::of(&request));
-    begun.log(access_log::of_inbound(
-        &connection.session,
-        &table,
-        inbound,
-        asked,
-    ));
+    let asked = Some(RequestView::of(&request));
+    let (log, context) = of_inbound(&connection.session, &table, inbound, asked);
+    begun.log(log);
+    trace::inject(&table, context, request.headers_mut());
     let (outgoing, body) = match admit(&connection.session, &table, inbound, &begun, request) {
         Ok(outgoing) => outgoing,
         Err((refusal, origin)) => return begun.refuse(refusal, origin, Some(stats)),

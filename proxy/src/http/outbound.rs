@@ -21,12 +21,13 @@ use super::head::{self, Head, joined};
 use super::serve::{Busy, Connection};
 use super::timers::Timers;
 use super::{Body, RequestBody, answer, mirror};
-use crate::access_log::{self, RequestHead};
+use crate::access_log::{RequestView, of_outbound};
 use crate::dice::roll;
 use crate::metrics::{Direction, RequestStats};
 use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::table::{ClusterTable, DestinationTable, RouteEntry, Step, TrafficTable};
+use crate::trace;
 use crate::upstream::{Load, Outgoing, Via};
 
 pub(super) async fn answer(
@@ -45,8 +46,10 @@ pub(super) async fn answer(
         return begun.refuse(Refusal::Withdrawn, None, None);
     };
     let (mut parts, body) = request.into_parts();
-    let asked = || Some(RequestHead::of_parts(&parts));
-    begun.log(access_log::of_outbound(session, &table, destination, asked));
+    let asked = Some(RequestView::of_parts(&parts));
+    let (log, context) = of_outbound(session, &table, destination, asked);
+    begun.log(log);
+    trace::inject(&table, context, &mut parts.headers);
     let found = head::request(&mut parts).and_then(|head| routing.find(&parts, head, session));
     let routed = match found {
         Ok(routed) => routed,

@@ -3,6 +3,7 @@
 //! Never looks at the network: names are resolved where connections are made.
 
 mod outside;
+mod wide;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +21,6 @@ use super::{
     Backend, Bind, ClusterTable, DestinationTable, Hop, InboundTable, Instance, OutboundTable,
     RouteEntry, Step, Table, TrafficTable,
 };
-use crate::access_log::Home;
 use crate::balance::Balance;
 use crate::capture;
 use crate::dns::Names;
@@ -47,7 +47,7 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
         revision: world.revision.as_str().into(),
         root: Some(world.root),
         proxy: config.proxy.kri.to_string().into(),
-        home: Arc::new(home(config)),
+        home: Arc::new(wide::home(config)),
         capture: config.proxy.capture.clone(),
         passthrough: config.wide.passthrough.clone(),
         names: names(config),
@@ -56,6 +56,8 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
         clusters: clusters.into_values().collect(),
         trust,
         identity,
+        metrics: wide::metrics(&config.wide)?,
+        tracer: wide::tracer(&config.wide)?,
     })
 }
 
@@ -69,16 +71,6 @@ fn names(config: &ProxyConfig) -> Names {
         Some(destination.hostnames.iter().map(name))
     });
     names.flatten().collect()
-}
-
-fn home(config: &ProxyConfig) -> Home {
-    let mut inbounds = config.inbounds.values();
-    Home {
-        mesh: config.proxy.kri.mesh().to_owned(),
-        zone: config.proxy.zone.clone(),
-        workload: config.proxy.workload.as_deref().map(Arc::from),
-        address: inbounds.next().map(|(inbound, _)| inbound.address.clone()),
-    }
 }
 
 fn rejected(key: Key, pointer: &str, reason: impl Into<String>) -> Rejected {

@@ -104,6 +104,7 @@ pub(crate) fn world(name: &str, id: Option<&str>, authority: &Authority) -> Worl
         proxy: Proxy {
             kri: kri(&format!("kri_dp_default_east__{name}_")),
             zone: "east".to_owned(),
+            address: None,
             workload: None,
             capture: None,
             identity: id.map(identity),

@@ -58,6 +58,20 @@ pub(crate) enum Unusable {
 }
 
 impl OutsideTls {
+    /// To a server of this name that an authority vouches for which this machine trusts.
+    pub(crate) fn of_name(name: &str) -> Result<Self, Unusable> {
+        let tls = TlsOrigination {
+            min_version: TlsVersion::Tls12,
+            max_version: TlsVersion::Tls13,
+            verification: Verification::Secured,
+            server_name: Some(name.to_owned()),
+            names: Vec::new(),
+            authorities: Authorities::System,
+            client: None,
+        };
+        Self::new(&tls, |_| None)
+    }
+
     /// From the bundle, and the values that it refers to.
     pub(crate) fn new<'v>(
         tls: &TlsOrigination,

@@ -68,6 +68,7 @@ pub(crate) fn bundle(options: Options) -> Bundle {
         let itself = Proxy {
             kri: kri.clone(),
             zone: "default".to_owned(),
+            address: None,
             workload: None,
             capture: None,
             identity: given,

@@ -19,6 +19,8 @@ fn record() -> Record {
         home: Arc::new(Home {
             mesh: "default".to_owned(),
             zone: "east".to_owned(),
+            proxy: "web-1".to_owned(),
+            reached_at: None,
             workload: Some("web".into()),
             address: Some("10.0.0.11".to_owned()),
         }),
@@ -87,7 +89,7 @@ fn every_operator_says_something() {
     let inbound = {
         let mut record = record();
         record.direction = Direction::Inbound;
-        record.peer = Some("spiffe://td/workload/web".to_owned());
+        record.peer = Some("spiffe://td/workload/web".into());
         record.sni = Some("api.mesh".to_owned());
         record
     };

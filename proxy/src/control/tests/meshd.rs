@@ -233,6 +233,7 @@ pub(crate) fn configuration(
     let proxy = Proxy {
         kri: kri(&format!("kri_dp_default_zone__{name}_")),
         zone: "zone".to_owned(),
+        address: None,
         workload: None,
         capture: None,
         identity: identity.map(|id| WorkloadIdentity {
