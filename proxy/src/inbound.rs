@@ -66,7 +66,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         return count(&session, &inbound, log, Refusal::RateLimit.row().flag);
     }
     match inbound.inbound.protocol.is_http() {
-        true => http::serve(&session, stream, &inbound.policy.timeouts).await,
+        true => Box::pin(http::serve(&session, stream, &inbound.policy.timeouts)).await,
         false => bytes(&session, &table, &inbound, stream).await,
     }
 }

@@ -33,7 +33,12 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
     let (route, backends) = match &destination.traffic {
         TrafficTable::Http { .. } => {
             drop(table);
-            return http::serve(&session, stream, &destination.destination.timeouts).await;
+            return Box::pin(http::serve(
+                &session,
+                stream,
+                &destination.destination.timeouts,
+            ))
+            .await;
         }
         TrafficTable::Tcp { route, backends } => (route, backends),
     };

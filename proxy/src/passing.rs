@@ -131,7 +131,7 @@ pub(crate) async fn serve(
     let session = Session::passing(shared, passing, remote, &shared.table());
     let timeouts = Timeouts::default();
     match is_http {
-        true => http::serve(&session, stream, &timeouts).await,
+        true => Box::pin(http::serve(&session, stream, &timeouts)).await,
         false => bytes(&session, stream, &timeouts).await,
     }
 }

@@ -181,10 +181,7 @@ fn retries() {
             ".http.rateLimitedBackOff.resetHeaders [missing-field]",
             ".http.hostSelection[0].tags [missing-field]",
         ],
-        &[
-            ".http.rateLimitedBackOff [not-implemented]",
-            ".http.hostSelection [not-implemented]",
-        ],
+        &[],
     );
     check(
         "MeshRetry",
@@ -240,7 +237,7 @@ fn health_checks() {
         ],
         &[],
     );
-    health("{grpc: {}}", &[], &[".grpc [not-implemented]"]);
+    health("{grpc: {}}", &[], &[]);
 }
 
 #[test]
