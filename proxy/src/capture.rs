@@ -46,19 +46,9 @@ pub(crate) fn source(workload: &str) -> Option<IpAddr> {
 
 /// Serves one connection until it ends.
 pub(crate) async fn serve(shared: &Arc<Shared>, direction: Direction, tcp: TcpStream) {
-    match original(&tcp) {
-        Ok(to) => serve_to(shared, direction, to, tcp).await,
-        Err(_) => refuse(shared, direction, Refusal::NotCaptured, &tcp),
-    }
-}
-
-/// Serves one connection that was addressed to `to`.
-pub(crate) async fn serve_to(
-    shared: &Arc<Shared>,
-    direction: Direction,
-    to: SocketAddr,
-    tcp: TcpStream,
-) {
+    let Ok(to) = original(&tcp) else {
+        return refuse(shared, direction, Refusal::NotCaptured, &tcp);
+    };
     let meant = meant(&shared.table(), direction, to);
     match (meant, direction) {
         (Meant::Known(bind), Direction::Inbound) => inbound::serve(shared, &bind, tcp).await,

@@ -1,6 +1,6 @@
 //! Questions that are about others, passed on as they are.
 //!
-//! Never takes an answer from anybody but who was asked, nor one to another question.
+//! Never takes an answer from anybody but who was asked, nor one with another number than the question.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
