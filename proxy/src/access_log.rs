@@ -187,11 +187,16 @@ pub(crate) fn of_outbound(
     let context = trace::decide(session, table, asked);
     let followed = context.as_ref().is_some_and(Context::is_sampled);
     let own = destination.log.get().map_or([].as_slice(), Vec::as_slice);
-    let routed = match &destination.traffic {
-        TrafficTable::Http { routes, .. } => routes.iter().any(|route| route.log.get().is_some()),
-        TrafficTable::Tcp { .. } => false,
-    };
-    let logged = !own.is_empty() || routed;
+    // What logs there are is known before a table is served from.
+    let routed = destination
+        .logs_routes
+        .get_or_init(|| match &destination.traffic {
+            TrafficTable::Http { routes, .. } => {
+                routes.iter().any(|route| route.log.get().is_some())
+            }
+            TrafficTable::Tcp { .. } => false,
+        });
+    let logged = !own.is_empty() || *routed;
     if !logged && !followed {
         return (None, context);
     }

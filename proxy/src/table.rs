@@ -106,6 +106,8 @@ pub(crate) struct DestinationTable {
     pub(crate) label: Arc<str>,
     pub(crate) traffic: TrafficTable,
     pub(crate) log: OnceLock<Vec<Arc<Outlet>>>,
+    /// Some of its routes have a log of their own: found once, not at each request.
+    pub(crate) logs_routes: OnceLock<bool>,
 }
 
 #[derive(Debug)]

@@ -216,6 +216,7 @@ fn destinations(config: &ProxyConfig, clusters: &Clusters) -> Result<Destination
             label: Arc::clone(&label),
             traffic,
             log: OnceLock::new(),
+            logs_routes: OnceLock::new(),
         };
         compiled.insert(label.to_string(), Arc::new(destination));
     }
