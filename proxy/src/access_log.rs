@@ -2,32 +2,53 @@
 //!
 //! Never makes traffic wait for a log: a record that finds no room is dropped, and counted.
 
+mod otlp;
 mod record;
 mod time;
 mod value;
 mod writer;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use mesh_bundle::Kri;
 use mesh_bundle::decide::applying;
-use mesh_bundle::resource::{IndependentRule, LogBackend, LogFormat, LogSink};
+use mesh_bundle::resource::{Collector, IndependentRule, LogBackend, LogFormat, LogSink};
 use tokio::runtime::Handle;
 
 use crate::metrics::Metrics;
 use crate::session::Session;
 use crate::table::{DestinationTable, InboundTable, RouteEntry, Table, TrafficTable};
-use crate::trace::{self, Context};
+use crate::telemetry::Outbox;
+use crate::trace::{self, Context, Span};
 
+use otlp::Layout;
 pub(crate) use record::{Home, Log, Record, RequestView};
 use writer::{Queue, Sink};
 
+/// The way to each collector of records.
+pub(crate) type LogWays = BTreeMap<Kri, Outbox>;
+
 /// One place that records go to, in one format.
 #[derive(Debug)]
-pub(crate) struct Outlet {
-    format: LogFormat,
-    queue: Queue,
+pub(crate) struct Outlet(Form);
+
+#[derive(Debug)]
+enum Form {
+    /// A line in a file or over a connection.
+    Line { format: LogFormat, queue: Queue },
+    /// A log record for a collector of OpenTelemetry.
+    Otlp { layout: Layout, outbox: Outbox },
+}
+
+impl Outlet {
+    fn put(&self, record: &Record, span: Option<&Span>) {
+        match &self.0 {
+            Form::Line { format, queue } => queue.put(|| value::line(format, record)),
+            Form::Otlp { layout, outbox } => outbox.put(|| otlp::write(layout, record, span)),
+        }
+    }
 }
 
 /// All queues of a data plane. They outlive tables.
@@ -62,6 +83,7 @@ impl AccessLogs {
     pub(crate) fn follow(&self, table: &Table) {
         let mut known = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         let mut wanted = HashMap::new();
+        let ways = table.log_ways.get();
         let mut queue = |sink: Sink| {
             let make = || {
                 let dropped = self.metrics.dropped_records(&sink.to_string());
@@ -77,7 +99,7 @@ impl AccessLogs {
             let rule = |rule: &IndependentRule<LogBackend>| IndependentRule {
                 number: rule.number,
                 peer: rule.peer.clone(),
-                acts: outlets(&rule.acts, http, &mut queue),
+                acts: outlets(&rule.acts, http, ways, &mut queue),
                 origin: rule.origin.clone(),
             };
             let rules = rules.map(rule).collect();
@@ -88,14 +110,14 @@ impl AccessLogs {
             let http = matches!(destination.traffic, TrafficTable::Http { .. });
             let backends = destination.destination.access_log.as_ref();
             let backends = backends.map_or([].as_slice(), |log| &log.value);
-            let own = outlets(backends, http, &mut queue);
+            let own = outlets(backends, http, ways, &mut queue);
             destination.log.get_or_init(|| own);
             let TrafficTable::Http { table, routes, .. } = &destination.traffic else {
                 continue;
             };
             for (compiled, entry) in table.routes().iter().zip(routes) {
                 if let Some(log) = &compiled.route.access_log {
-                    let own = outlets(&log.value, http, &mut queue);
+                    let own = outlets(&log.value, http, ways, &mut queue);
                     entry.log.get_or_init(|| own);
                 }
             }
@@ -122,27 +144,65 @@ impl AccessLogs {
     }
 }
 
+/// Every collector that records of this table go to; one may be named several times.
+pub(crate) fn collectors(table: &Table) -> impl Iterator<Item = &Collector> {
+    let inbounds = table.inbounds.values();
+    let rules = inbounds.flat_map(|inbound| &inbound.policy.access_logs);
+    let received = rules.flat_map(|rule| &rule.acts);
+    let destinations = table.outbounds.values();
+    let destinations = destinations.map(|outbound| &outbound.destination);
+    let sent = destinations.flat_map(|destination| {
+        let own = destination.destination.access_log.iter();
+        let routes = match &destination.traffic {
+            TrafficTable::Http { table, .. } => table.routes(),
+            TrafficTable::Tcp { .. } => &[],
+        };
+        let routes = routes.iter();
+        own.chain(routes.filter_map(|compiled| compiled.route.access_log.as_ref()))
+            .flat_map(|log| &log.value)
+    });
+    received
+        .chain(sent)
+        .filter_map(|backend| match &backend.sink {
+            LogSink::OpenTelemetry { collector, .. } => Some(&**collector),
+            LogSink::File { .. } | LogSink::Tcp { .. } => None,
+        })
+}
+
 /// `http`: the default format is that of requests.
 fn outlets(
     backends: &[LogBackend],
     http: bool,
+    ways: Option<&LogWays>,
     queue: &mut impl FnMut(Sink) -> Queue,
 ) -> Vec<Arc<Outlet>> {
+    let default = || match http {
+        true => LogFormat::of_requests(),
+        false => LogFormat::of_connections(),
+    };
+    let mut line = |sink: Sink, format: &Option<LogFormat>| Form::Line {
+        format: format.clone().unwrap_or_else(default),
+        queue: queue(sink),
+    };
     let outlet = |backend: &LogBackend| {
-        let (sink, format) = match &backend.sink {
-            LogSink::File { path, format } => (Sink::File(path.clone()), format),
-            LogSink::Tcp { address, format } => (Sink::Tcp(address.clone()), format),
-            // `meshc` has warned that nothing is sent there.
-            LogSink::OpenTelemetry { .. } => return None,
+        let form = match &backend.sink {
+            LogSink::File { path, format } => line(Sink::File(path.clone()), format),
+            LogSink::Tcp { address, format } => line(Sink::Tcp(address.clone()), format),
+            LogSink::OpenTelemetry {
+                collector,
+                attributes,
+                body,
+            } => Form::Otlp {
+                layout: Layout {
+                    attributes: attributes.clone(),
+                    body: body.clone(),
+                    otherwise: default(),
+                },
+                // Without a way it was told that nobody says where the collector is.
+                outbox: ways?.get(&collector.kri)?.clone(),
+            },
         };
-        let default = || match http {
-            true => LogFormat::of_requests(),
-            false => LogFormat::of_connections(),
-        };
-        Some(Arc::new(Outlet {
-            format: format.clone().unwrap_or_else(default),
-            queue: queue(sink),
-        }))
+        Some(Arc::new(Outlet(form)))
     };
     backends.iter().filter_map(outlet).collect()
 }

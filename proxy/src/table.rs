@@ -22,7 +22,7 @@ use mesh_bundle::resource::{
 use mesh_bundle::{Digest, Kri};
 use rustls::ServerConfig;
 
-use crate::access_log::{EventFile, Home, Outlet};
+use crate::access_log::{EventFile, Home, LogWays, Outlet};
 use crate::balance::Balance;
 use crate::dns::Names;
 use crate::limiter::Buckets;
@@ -62,6 +62,8 @@ pub struct Table {
     pub(crate) identity: Option<Identity>,
     /// What is measured, and who gets it; `None`: nobody but the admin endpoint.
     pub(crate) metrics: Option<MetricsPlan>,
+    /// Set before it is served from: the ways of the records that go to collectors.
+    pub(crate) log_ways: OnceLock<LogWays>,
     /// `None`: no request is traced.
     pub(crate) tracer: Option<Arc<Tracer>>,
 }

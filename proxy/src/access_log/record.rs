@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, Method, Request, Uri, Version};
 use tokio::time::Instant;
 
-use super::{Outlet, value};
+use super::Outlet;
 use crate::metrics::Direction;
 use crate::session::Session;
 use crate::table::Table;
@@ -195,9 +195,7 @@ impl Drop for Log {
             span.end(&self.record);
         }
         for outlet in &self.outlets {
-            outlet
-                .queue
-                .put(|| value::line(&outlet.format, &self.record));
+            outlet.put(&self.record, self.span.as_ref());
         }
     }
 }

@@ -17,7 +17,7 @@ use super::time;
 use crate::metrics::{Direction, NO_FLAG};
 
 /// What has no value, in a text.
-const NOTHING: &str = "-";
+pub(super) const NOTHING: &str = "-";
 
 /// Read once: a machine is not renamed under a proxy.
 static HOSTNAME: LazyLock<Option<String>> = LazyLock::new(|| {
@@ -69,7 +69,7 @@ fn text(segments: &[LogSegment], record: &Record, nothing: &str) -> String {
     text
 }
 
-fn json(segments: &[LogSegment], record: &Record, nothing: &str) -> Json {
+pub(super) fn json(segments: &[LogSegment], record: &Record, nothing: &str) -> Json {
     match segments {
         [LogSegment::Value(value)] => match said(value, record) {
             None => Json::Null,

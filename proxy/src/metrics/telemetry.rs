@@ -26,6 +26,7 @@ pub(crate) const BASIC: [&str; 9] = [
 pub(crate) enum Signal {
     Metrics,
     Traces,
+    Logs,
 }
 
 /// Why something did not come to a collector.
@@ -72,6 +73,7 @@ impl Signal {
         match self {
             Self::Metrics => "metrics",
             Self::Traces => "traces",
+            Self::Logs => "logs",
         }
     }
 }

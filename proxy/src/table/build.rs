@@ -57,6 +57,7 @@ pub(super) fn table(world: &World) -> Result<Table, Rejected> {
         trust,
         identity,
         metrics: wide::metrics(&config.wide)?,
+        log_ways: OnceLock::new(),
         tracer: wide::tracer(&config.wide)?,
     })
 }

@@ -12,7 +12,7 @@ use super::export::Courier;
 use super::otlp;
 use super::outbox::{Outbox, outbox};
 use super::ship::{Envelope, Shipping};
-use crate::access_log::Home;
+use crate::access_log::{Home, LogWays, collectors};
 use crate::metrics::{Lost, Metrics, Signal};
 use crate::table::Table;
 
@@ -48,6 +48,15 @@ impl Records {
         {
             tracer.outbox.get_or_init(|| outbox);
         }
+        let mut ways = LogWays::new();
+        for collector in collectors(table) {
+            if !ways.contains_key(&collector.kri)
+                && let Some(outbox) = laying.otlp(collector, Signal::Logs)
+            {
+                ways.insert(collector.kri.clone(), outbox);
+            }
+        }
+        table.log_ways.get_or_init(|| ways);
         *known = laying.wanted;
     }
 

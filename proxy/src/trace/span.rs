@@ -89,6 +89,11 @@ impl Span {
         }
     }
 
+    /// Of the trace, and its own.
+    pub(crate) fn ids(&self) -> (u128, u64) {
+        (self.context.trace_id, self.context.span_id)
+    }
+
     /// Sends it on its way.
     pub(crate) fn end(&self, record: &Record) {
         if let Some(outbox) = self.tracer.outbox.get() {

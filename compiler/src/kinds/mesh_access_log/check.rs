@@ -130,7 +130,6 @@ fn check_address(address: &str, at: &Pointer, check: &mut Check<'_>) {
 
 impl LogTelemetry {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
-        check.not_implemented(at, "records are not sent to collectors");
         TelemetryRef::check(self.backend_ref.as_ref(), &at.field("backendRef"), check);
         for (index, attribute) in self.attributes.iter().flatten().enumerate() {
             let at = at.field("attributes").index(index);

@@ -70,7 +70,7 @@ fn access_logs() {
             ".openTelemetry.attributes[0].key [invalid-value]",
             ".openTelemetry.body[0].a [invalid-value]",
         ],
-        &[".openTelemetry [not-implemented]"],
+        &[],
     );
     let whole =
         |body: &str, errors: &[&str]| check_under("MeshAccessLog", "spec", body, errors, &[]);
