@@ -11,6 +11,7 @@ mod identity;
 mod limits;
 mod names;
 mod outside;
+mod parity;
 mod permission;
 pub(crate) mod pki;
 mod rejected;

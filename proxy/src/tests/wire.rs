@@ -107,6 +107,7 @@ where
     tokio::spawn(async move {
         loop {
             let (tcp, _) = listener.accept().await.unwrap();
+            tcp.set_nodelay(true).unwrap();
             let answer = answer.clone();
             let service = service_fn(move |request| {
                 let answering = answer(request);
@@ -167,6 +168,7 @@ pub(crate) async fn echo_workload() -> SocketAddr {
 
 pub(crate) async fn client(at: SocketAddr) -> http1::SendRequest<AnyBody> {
     let tcp = TcpStream::connect(at).await.unwrap();
+    tcp.set_nodelay(true).unwrap();
     let (sender, connection) = http1::handshake(TokioIo::new(tcp)).await.unwrap();
     tokio::spawn(connection.with_upgrades());
     sender
@@ -174,6 +176,7 @@ pub(crate) async fn client(at: SocketAddr) -> http1::SendRequest<AnyBody> {
 
 pub(crate) async fn client_two(at: SocketAddr) -> http2::SendRequest<AnyBody> {
     let tcp = TcpStream::connect(at).await.unwrap();
+    tcp.set_nodelay(true).unwrap();
     let io = TokioIo::new(tcp);
     let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
