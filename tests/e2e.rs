@@ -7,6 +7,7 @@ mod e2e {
     mod canary;
     mod captured;
     mod circuit_breaker;
+    mod collector_environment;
     mod crash;
     mod day0;
     mod drain;

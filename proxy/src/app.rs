@@ -21,6 +21,7 @@ use crate::enroll::document::{self, NoDocument};
 use crate::enroll::token::Token;
 use crate::metrics::Metrics;
 use crate::state::{Directory, Refused, Store};
+use crate::telemetry::{Environment, Unheard};
 use crate::tls::{Unprovided, provided};
 use crate::workers::{Threads, Workers};
 use crate::{http_admin, log};
@@ -81,6 +82,15 @@ fn boot(arguments: Run) -> Result<ExitCode, Unbootable> {
     code
 }
 
+/// Of this process; what it says in vain is told.
+fn environment() -> Environment {
+    let (environment, unheard) = Environment::read(std::env::vars_os());
+    for Unheard { variable, why } in unheard {
+        tracing::warn!(variable, why, "a variable of the environment does nothing");
+    }
+    environment
+}
+
 async fn serve(
     arguments: Run,
     claim: Claim,
@@ -100,7 +110,8 @@ async fn serve(
     let dns_port = (arguments.dns_port > 0).then_some(arguments.dns_port);
     let plane = DataPlane::start(Arc::clone(&metrics), data)
         .answering_names_on(dns_port)
-        .showing_metrics_with(provided);
+        .showing_metrics_with(provided)
+        .hearing_of_collectors(environment());
     if arguments.hide_refusals {
         plane.hide_refusals();
     }

@@ -20,7 +20,7 @@ use crate::listener::{Listener, bind};
 use crate::metrics::Metrics;
 use crate::shared::{Phase, Shared};
 use crate::table::{Asked, Place, Table};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Environment, Telemetry};
 use crate::workers::Workers;
 use crate::world::Rejected;
 
@@ -94,6 +94,13 @@ impl DataPlane {
     #[must_use]
     pub(crate) fn showing_metrics_with(mut self, provided: Option<Arc<ServerConfig>>) -> Self {
         self.telemetry.provided = provided;
+        self
+    }
+
+    /// The same, whose collectors may be spoken of by these variables.
+    #[must_use]
+    pub(crate) fn hearing_of_collectors(mut self, environment: Environment) -> Self {
+        self.telemetry.environment = environment;
         self
     }
 

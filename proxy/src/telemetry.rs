@@ -3,6 +3,7 @@
 //!
 //! Never makes traffic wait, and never fails it: whatever cannot be told is counted and let go.
 
+mod environment;
 mod export;
 mod exposition;
 mod gather;
@@ -11,30 +12,35 @@ mod outbox;
 mod push;
 mod records;
 mod ship;
+mod target;
 pub(crate) mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use mesh_bundle::Kri;
 use mesh_bundle::decide::Selection;
 use mesh_bundle::resource::{
-    Collector, EndpointTls, Metrics as Policy, MetricsBackend, PrometheusEndpoint,
+    Collector, EndpointTls, EnvironmentMode, Metrics as Policy, MetricsBackend, PrometheusEndpoint,
 };
 use rustls::ServerConfig;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+pub(crate) use environment::{Environment, Unheard};
 pub(crate) use gather::Sources;
 pub(crate) use otlp::{attribute, attribute_number};
 pub(crate) use outbox::Outbox;
 
+use export::Courier;
 use records::Records;
+use target::{Target, Untold};
 
 use crate::access_log::Home;
 use crate::http_metrics::{Endpoint, serve};
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Signal};
 use crate::table::{Bind, Table};
 
 /// What a table says about the metrics of its proxy.
@@ -53,19 +59,21 @@ pub(crate) struct Telemetry {
     records: Records,
     /// For the endpoint, where it is to have a certificate of its own.
     pub(crate) provided: Option<Arc<ServerConfig>>,
+    /// What may be said about collectors beside what the bundle says.
+    pub(crate) environment: Environment,
 }
 
 #[derive(Debug, Default)]
 struct Running {
     endpoints: BTreeMap<Bind, (Arc<ArcSwap<Endpoint>>, Task)>,
     /// Where metrics are sent, and what was said about it.
-    pushes: Vec<(Push, Task)>,
+    pushes: Vec<(Push, Option<Task>)>,
 }
 
 /// What a task was begun with: another one is another task.
 #[derive(Debug, PartialEq, Eq)]
 struct Push {
-    collector: Collector,
+    to: Result<Target, Untold>,
     interval: Duration,
     policy: Policy,
     home: Arc<Home>,
@@ -89,12 +97,14 @@ impl Telemetry {
             running: Mutex::default(),
             records: Records::default(),
             provided: None,
+            environment: Environment::default(),
         }
     }
 
     /// From now on it is told as this table says. What stays the same goes on.
     pub(crate) fn follow(&self, table: &Table, runtime: &Handle) {
-        self.records.follow(table, &self.metrics, runtime);
+        let told = (&self.metrics, &self.environment);
+        self.records.follow(table, told, runtime);
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::take(&mut *running);
         let Some(plan) = &table.metrics else {
@@ -110,7 +120,13 @@ impl Telemetry {
             mut endpoints,
             mut pushes,
         } = before;
-        for backend in value(plan.policy.backends.as_ref()) {
+        let backends = value(plan.policy.backends.as_ref());
+        let collectors = backends.iter().filter_map(|backend| match backend {
+            MetricsBackend::OpenTelemetry { collector, .. } => Some(collector),
+            MetricsBackend::Prometheus(_) => None,
+        });
+        let alone = is_alone(collectors);
+        for backend in backends {
             match backend {
                 MetricsBackend::Prometheus(wanted) => {
                     let Some((bind, endpoint)) = self.endpoint(wanted, table, &sources) else {
@@ -134,8 +150,9 @@ impl Telemetry {
                     collector,
                     interval,
                 } => {
+                    let to = Target::of(collector, &self.environment, Signal::Metrics, alone);
                     let push = Push {
-                        collector: collector.clone(),
+                        to,
                         interval: interval.as_std(),
                         policy: plan.policy.clone(),
                         home: Arc::clone(&table.home),
@@ -143,13 +160,7 @@ impl Telemetry {
                     let known = pushes.iter().position(|(known, _)| *known == push);
                     let task = match known {
                         Some(known) => pushes.swap_remove(known).1,
-                        None => Task(runtime.spawn(push::run(push::Pushing {
-                            collector: collector.clone(),
-                            interval: push.interval,
-                            sources: Arc::clone(&sources),
-                            resource: otlp::resource(&table.home),
-                            began: self.began,
-                        }))),
+                        None => self.push(&push, collector, &sources, runtime),
                     };
                     running.pushes.push((push, task));
                 }
@@ -160,6 +171,33 @@ impl Telemetry {
     /// Waits until everything that was kept of requests is sent, or given up.
     pub(crate) async fn flush(&self) {
         self.records.flush().await;
+    }
+
+    /// Begins to send metrics; `None` where they cannot be sent, which is told.
+    fn push(
+        &self,
+        push: &Push,
+        collector: &Collector,
+        sources: &Arc<Sources>,
+        runtime: &Handle,
+    ) -> Option<Task> {
+        let courier = match &push.to {
+            Ok(target) => Courier::otlp(target, Signal::Metrics),
+            Err(untold) => Err(untold.clone()),
+        };
+        match courier {
+            Ok(courier) => Some(Task(runtime.spawn(push::run(push::Pushing {
+                courier,
+                interval: push.interval,
+                sources: Arc::clone(sources),
+                resource: otlp::resource(&push.home),
+                began: self.began,
+            })))),
+            Err(why) => {
+                untold(&collector.kri, Signal::Metrics, &why);
+                None
+            }
+        }
     }
 
     /// Where an endpoint is, and what it serves; `None` where it cannot be opened as it must be.
@@ -212,6 +250,17 @@ impl Telemetry {
 
 fn value<T>(list: Option<&mesh_bundle::Sourced<Vec<T>>>) -> &[T] {
     list.map_or([].as_slice(), |list| &list.value)
+}
+
+/// Can the environment be meant for one of them? It names none.
+fn is_alone<'c>(collectors: impl Iterator<Item = &'c Collector>) -> bool {
+    let open = collectors.filter(|it| it.environment.mode != EnvironmentMode::Disabled);
+    open.map(|it| &it.kri).collect::<BTreeSet<_>>().len() <= 1
+}
+
+fn untold(collector: &Kri, signal: Signal, why: &Untold) {
+    let (collector, signal) = (collector.to_string(), signal.as_str());
+    tracing::warn!(collector, signal, %why, "telemetry is not sent");
 }
 
 /// Since 1970.

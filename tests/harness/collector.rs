@@ -15,9 +15,12 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
 
 use crate::patience::within;
 
@@ -53,7 +56,7 @@ impl Default for Reply {
     }
 }
 
-/// HTTP/1.1 and HTTP/2 without TLS. Stops when it is dropped.
+/// HTTP/1.1 and HTTP/2, with TLS or without. Stops when it is dropped.
 #[derive(Debug)]
 pub struct Collector {
     address: SocketAddr,
@@ -80,6 +83,17 @@ impl Collector {
     /// # Panics
     /// When the address is taken.
     pub async fn saying(address: SocketAddr, usual: Reply) -> Self {
+        Self::listening(address, usual, None).await
+    }
+
+    /// The same over TLS alone.
+    pub async fn over_tls(address: SocketAddr, mut config: ServerConfig) -> Self {
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        Self::listening(address, Reply::default(), Some(acceptor)).await
+    }
+
+    async fn listening(address: SocketAddr, usual: Reply, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(address).await;
         let listener = listener.unwrap_or_else(|error| panic!("listen on {address}: {error}"));
         let address = listener.local_addr().expect("an address");
@@ -88,7 +102,7 @@ impl Collector {
             replies: Mutex::default(),
             usual,
         });
-        let task = tokio::spawn(serve(listener, Arc::clone(&shared))).abort_handle();
+        let task = tokio::spawn(serve(listener, tls, Arc::clone(&shared))).abort_handle();
         Self {
             address,
             shared,
@@ -139,33 +153,48 @@ impl Drop for Collector {
     }
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     // They end with their collector.
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
-        let shared = Arc::clone(&shared);
+        let (shared, tls) = (Arc::clone(&shared), tls.clone());
         connections.spawn(async move {
-            let service = service_fn(move |request| {
-                let shared = Arc::clone(&shared);
-                async move { answer(&shared, request).await }
-            });
-            let mut first = [0; 4];
-            // Its end is no news.
-            let peeked = stream.peek(&mut first).await;
-            let stream = TokioIo::new(stream);
-            let _ = match peeked.is_ok() && first == *b"PRI " {
-                true => {
-                    let builder = http2::Builder::new(TokioExecutor::new());
-                    builder.serve_connection(stream, service).await
-                }
-                false => {
-                    http1::Builder::new()
-                        .serve_connection(stream, service)
-                        .await
-                }
+            let Some(tls) = tls else {
+                let mut first = [0; 4];
+                // Its end is no news.
+                let peeked = stream.peek(&mut first).await;
+                let is_h2 = peeked.is_ok() && first == *b"PRI ";
+                return speak(stream, is_h2, shared).await;
             };
+            // Whoever does not get in has the reason.
+            if let Ok(stream) = tls.accept(stream).await {
+                let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+                speak(stream, is_h2, shared).await;
+            }
         });
     }
+}
+
+async fn speak<S>(stream: S, is_h2: bool, shared: Arc<Shared>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { answer(&shared, request).await }
+    });
+    let stream = TokioIo::new(stream);
+    let _ = match is_h2 {
+        true => {
+            let builder = http2::Builder::new(TokioExecutor::new());
+            builder.serve_connection(stream, service).await
+        }
+        false => {
+            http1::Builder::new()
+                .serve_connection(stream, service)
+                .await
+        }
+    };
 }
 
 async fn answer(

@@ -65,9 +65,14 @@ impl Mesh {
 
     /// The same, with more arguments for each of them.
     pub async fn start_proxies_with(&self, more: &[&str]) {
+        self.start_proxies_as(|proxy| proxy.with(more)).await;
+    }
+
+    /// The same, each of them changed before it is started.
+    pub async fn start_proxies_as(&self, change: impl Fn(Proxy) -> Proxy) {
         for name in self.dataplanes.keys() {
             let bound = Token::Dataplane(name);
-            self.proxy_for(name, bound, more).await.launch();
+            self.prepared(name, bound, &change).await.launch();
         }
         for name in self.dataplanes.keys() {
             self.proxy(name).ready().await;
@@ -77,11 +82,20 @@ impl Mesh {
 
     /// A proxy with a token of its own, not started yet.
     pub async fn proxy_for(&self, name: &str, bound: Token<'_>, more: &[&str]) -> Arc<Proxy> {
+        self.prepared(name, bound, |proxy| proxy.with(more)).await
+    }
+
+    async fn prepared(
+        &self,
+        name: &str,
+        bound: Token<'_>,
+        change: impl FnOnce(Proxy) -> Proxy,
+    ) -> Arc<Proxy> {
         let token = self.state.path().join(format!("{name}.token"));
         self.meshd.token(bound, &token).await;
         let meshd = self.meshd.delivery().to_string();
-        let proxy = Proxy::new(name, &meshd, &token, self.state.path()).with(more);
-        let proxy = Arc::new(proxy);
+        let proxy = Proxy::new(name, &meshd, &token, self.state.path());
+        let proxy = Arc::new(change(proxy));
         let mut proxies = self.proxies.lock().unwrap_or_else(PoisonError::into_inner);
         proxies.insert(name.to_owned(), Arc::clone(&proxy));
         proxy

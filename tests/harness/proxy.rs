@@ -26,6 +26,7 @@ pub struct Proxy {
     /// What it is started by; empty: by us.
     through: Vec<String>,
     arguments: Vec<String>,
+    environment: Vec<(String, String)>,
     process: Mutex<Option<Arc<Process>>>,
 }
 
@@ -51,6 +52,7 @@ impl Proxy {
             name: name.to_owned(),
             through: Vec::new(),
             arguments: words.iter().map(|word| (*word).to_owned()).collect(),
+            environment: Vec::new(),
             process: Mutex::new(None),
         }
     }
@@ -60,6 +62,14 @@ impl Proxy {
     pub fn with(mut self, more: &[&str]) -> Self {
         self.arguments
             .extend(more.iter().map(|word| (*word).to_owned()));
+        self
+    }
+
+    /// The same with these variables in its environment.
+    #[must_use]
+    pub fn knowing(mut self, variables: &[(&str, &str)]) -> Self {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        self.environment.extend(variables.iter().map(owned));
         self
     }
 
@@ -82,6 +92,13 @@ impl Proxy {
             }
         };
         command.args(&self.arguments);
+        // Where tests run, telemetry of the tests may be wanted somewhere.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("OTEL_") {
+                command.env_remove(name);
+            }
+        }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let process = Arc::new(Process::start(&self.name, &mut command));
         let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(Arc::clone(&process));

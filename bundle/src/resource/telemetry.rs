@@ -31,7 +31,7 @@ pub struct Collector {
 }
 
 /// How a collector is spoken to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CollectorProtocol {
     /// OTLP over gRPC.

@@ -69,7 +69,7 @@ pub(crate) enum TelemetryProtocol {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct TelemetryEnv {
-    /// `Disabled`, `Optional` or `Required`. Default: `Optional`.
+    /// `Disabled`, `Optional`, or `Required`, with which nothing is sent where no variable is set. Default: `Optional`.
     pub(crate) mode: Option<EnvMode>,
     /// Which one wins: `EnvFirst` or `ExplicitFirst`. Default: `EnvFirst`.
     pub(crate) precedence: Option<EnvPrecedence>,
@@ -111,18 +111,6 @@ impl MeshOpenTelemetryBackend {
         if let Some(endpoint) = &self.endpoint {
             let http = self.protocol == Some(TelemetryProtocol::Http);
             endpoint.check(http, &spec.field("endpoint"), check);
-        }
-        if let Some(env) = self
-            .env
-            .as_ref()
-            .filter(|env| **env != TelemetryEnv::default())
-        {
-            let required = env.mode == Some(EnvMode::Required);
-            let what = match required {
-                true => "proxies do not read `OTEL_EXPORTER_…`, though it is required",
-                false => "proxies do not read `OTEL_EXPORTER_…`",
-            };
-            check.not_implemented(&spec.field("env"), what);
         }
     }
 }

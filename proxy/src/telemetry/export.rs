@@ -9,10 +9,11 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, TE};
 use http::uri::PathAndQuery;
 use http::{Method, StatusCode, Uri, Version};
-use mesh_bundle::resource::{Collector, CollectorProtocol};
+use mesh_bundle::resource::CollectorProtocol;
 use tokio::time::timeout;
 
 use super::otlp;
+use super::target::{PATIENCE, Target, Untold};
 use crate::http_client::{Client, Place, Reply};
 use crate::metrics::Signal;
 use crate::tls::OutsideTls;
@@ -38,6 +39,10 @@ pub(crate) struct Courier {
     client: Client,
     path: String,
     form: Form,
+    /// Beside those that say what is sent.
+    headers: HeaderMap,
+    /// For one request.
+    patience: Duration,
 }
 
 /// What became of a request.
@@ -72,21 +77,24 @@ impl From<String> for Trouble {
 }
 
 impl Courier {
-    /// `None`: nobody has said where the collector is.
-    pub(crate) fn otlp(collector: &Collector, signal: Signal) -> Option<Self> {
-        let address = collector.address.as_ref()?;
-        let place = Place::plain(address, collector.port);
-        Some(match collector.protocol {
-            CollectorProtocol::Grpc => Self {
-                client: Client::new(place, Version::HTTP_2),
-                path: signal.method().to_owned(),
-                form: Form::Grpc,
-            },
-            CollectorProtocol::Http => Self {
-                client: Client::new(place, Version::HTTP_11),
-                path: format!("{}{}", collector.path.trim_end_matches('/'), signal.path()),
-                form: Form::Protobuf,
-            },
+    /// # Errors
+    /// What its TLS needs cannot be used.
+    pub(crate) fn otlp(target: &Target, signal: Signal) -> Result<Self, Untold> {
+        let Target { host, port, .. } = target;
+        let place = match &target.tls {
+            None => Place::plain(host, *port),
+            Some(files) => Place::over_tls(host, *port, files.load(host)?),
+        };
+        let (version, path, form) = match target.protocol {
+            CollectorProtocol::Grpc => (Version::HTTP_2, signal.method().to_owned(), Form::Grpc),
+            CollectorProtocol::Http => (Version::HTTP_11, target.path.clone(), Form::Protobuf),
+        };
+        Ok(Self {
+            client: Client::new(place, version),
+            path,
+            form,
+            headers: target.headers.iter().cloned().collect(),
+            patience: target.patience,
         })
     }
 
@@ -105,11 +113,20 @@ impl Courier {
             client: Client::new(place, Version::HTTP_11),
             path: path.to_owned(),
             form: Form::Json,
+            headers: HeaderMap::new(),
+            patience: PATIENCE,
         })
     }
 
-    pub(crate) async fn send(&mut self, body: Bytes, within: Duration) -> Outcome {
-        let mut headers = HeaderMap::new();
+    /// The same, for whom a request may take no longer than that.
+    pub(crate) fn within(mut self, most: Duration) -> Self {
+        self.patience = self.patience.min(most);
+        self
+    }
+
+    pub(crate) async fn send(&mut self, body: Bytes) -> Outcome {
+        let within = self.patience;
+        let mut headers = self.headers.clone();
         let body = match self.form {
             Form::Grpc => {
                 headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));

@@ -5,24 +5,22 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use mesh_bundle::resource::Collector;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::export::{Courier, Outcome, Trouble};
 use super::gather::Sources;
 use super::otlp;
+use super::target::PATIENCE;
 use crate::dice::roll;
 use crate::metrics::{Lost, Signal};
 
-/// For the metrics of the workload, and for each request to the collector: longer than any of them should take.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// A collector is not asked more often, whatever a document says.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What is sent, and how often.
 #[derive(Debug)]
 pub(crate) struct Pushing {
-    pub(crate) collector: Collector,
+    pub(crate) courier: Courier,
     pub(crate) interval: Duration,
     pub(crate) sources: Arc<Sources>,
     pub(crate) resource: Vec<u8>,
@@ -32,17 +30,11 @@ pub(crate) struct Pushing {
 
 /// Sends for as long as it is polled.
 pub(crate) async fn run(pushing: Pushing) {
-    let Some(mut courier) = Courier::otlp(&pushing.collector, Signal::Metrics) else {
-        let kri = pushing.collector.kri.to_string();
-        tracing::warn!(
-            collector = kri,
-            "nobody says where the collector of metrics is"
-        );
-        return;
-    };
     let every = pushing.interval.max(SHORTEST);
+    let mut courier = pushing.courier.within(every);
     let mut ticks = interval_at(Instant::now() + first(every), every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // For the metrics of the workload.
     let patience = PATIENCE.min(every);
     let mut failing = false;
     loop {
@@ -55,7 +47,7 @@ pub(crate) async fn run(pushing: Pushing) {
         let telemetry = &pushing.sources.metrics.telemetry;
         let mut trouble: Option<Trouble> = None;
         for request in requests {
-            match courier.send(request, patience).await {
+            match courier.send(request).await {
                 Outcome::Taken { rejected } => {
                     telemetry
                         .lost(Signal::Metrics, Lost::Rejected)

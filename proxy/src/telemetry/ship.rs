@@ -20,8 +20,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Of one request.
 const MOST_RECORDS: u64 = 512;
 const MOST_BYTES: usize = 1 << 20;
-/// For one request, and how often it is made.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How often one request is made.
 const MOST_TRIES: usize = 4;
 
 /// What stands around the records of a request.
@@ -92,7 +91,7 @@ impl Shipping {
         let lost = &self.metrics.telemetry;
         let mut backoff = Backoff::default();
         for tried in 1.. {
-            let (trouble, last) = match self.courier.send(request.clone(), PATIENCE).await {
+            let (trouble, last) = match self.courier.send(request.clone()).await {
                 Outcome::Taken { rejected } => {
                     lost.lost(self.signal, Lost::Rejected)
                         .inc_by(rejected.min(records));

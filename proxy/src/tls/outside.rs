@@ -60,16 +60,26 @@ pub(crate) enum Unusable {
 impl OutsideTls {
     /// To a server of this name that an authority vouches for which this machine trusts.
     pub(crate) fn of_name(name: &str) -> Result<Self, Unusable> {
+        Self::of_server(name, Authorities::System, None, |_| None)
+    }
+
+    /// To a server of this name that one of these authorities vouches for.
+    pub(crate) fn of_server<'v>(
+        name: &str,
+        authorities: Authorities,
+        client: Option<ClientCertificate>,
+        value: impl Fn(&ValueSource) -> Option<&'v [u8]>,
+    ) -> Result<Self, Unusable> {
         let tls = TlsOrigination {
             min_version: TlsVersion::Tls12,
             max_version: TlsVersion::Tls13,
             verification: Verification::Secured,
             server_name: Some(name.to_owned()),
             names: Vec::new(),
-            authorities: Authorities::System,
-            client: None,
+            authorities,
+            client,
         };
-        Self::new(&tls, |_| None)
+        Self::new(&tls, value)
     }
 
     /// From the bundle, and the values that it refers to.
