@@ -9,6 +9,7 @@
     reason = "a benchmark reads files and the clock, and prints what it measured"
 )]
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -30,15 +31,10 @@ struct Tested {
 }
 
 impl World for Tested {
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries = self.repository.entries();
-        entries.push(Entry {
-            path: FILE.to_owned(),
-            kind: EntryKind::File {
-                size: self.tests.len() as u64,
-            },
-        });
-        entries
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        let mut entries = self.repository.entries().into_owned();
+        entries.push(Entry::file(FILE, self.tests.len()));
+        entries.into()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {

@@ -9,6 +9,7 @@
     reason = "a benchmark reads files and the clock, and prints what it measured"
 )]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,28 +32,19 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// A commit as meshd has it: what names the bytes of a file is known before they are read.
 #[derive(Default)]
 struct Commit {
-    files: BTreeMap<String, (Digest, Vec<u8>)>,
+    files: BTreeMap<String, Vec<u8>>,
+    /// In the order of their paths.
+    entries: Vec<Entry>,
 }
 
 impl World for Commit {
-    fn entries(&self) -> Vec<Entry> {
-        let files = self.files.iter();
-        let entry = |(path, (_, bytes)): (&String, &(Digest, Vec<u8>))| Entry {
-            path: path.clone(),
-            kind: EntryKind::File {
-                size: bytes.len() as u64,
-            },
-        };
-        files.map(entry).collect()
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        self.entries.as_slice().into()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let file = self.files.get(path).ok_or("no such file")?;
-        Ok(file.1.clone())
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        self.files.get(path).map(|(version, _)| *version)
+        Ok(file.clone())
     }
 
     fn shared(&self) -> Option<&(dyn World + Sync)> {
@@ -80,13 +72,26 @@ impl Commit {
     }
 
     fn write(&mut self, path: &str, bytes: Vec<u8>) {
-        let file = (Digest::of(&bytes), bytes);
-        self.files.insert(path.to_owned(), file);
+        let entry = Entry {
+            path: path.to_owned(),
+            kind: EntryKind::File {
+                size: bytes.len() as u64,
+                version: Some(Digest::of(&bytes)),
+            },
+        };
+        match self
+            .entries
+            .binary_search_by(|known| (*known.path).cmp(path))
+        {
+            Ok(at) => self.entries[at] = entry,
+            Err(at) => self.entries.insert(at, entry),
+        }
+        self.files.insert(path.to_owned(), bytes);
     }
 
     /// The first file that holds all of these.
     fn find(&self, texts: &[&str]) -> Option<(String, String)> {
-        self.files.iter().find_map(|(path, (_, bytes))| {
+        self.files.iter().find_map(|(path, bytes)| {
             let text = std::str::from_utf8(bytes).ok()?;
             let holds = texts.iter().all(|part| text.contains(part));
             holds.then(|| (path.clone(), text.to_owned()))

@@ -96,17 +96,17 @@ impl Readings {
         let mut readings = Self::default();
         let mut limits = Limits::default();
         let mut told = Told::default();
-        let mut entries = world.entries();
-        entries.retain(could_be_document);
+        let entries = world.entries();
+        let mut entries: Vec<&Entry> = entries.iter().filter(|e| could_be_document(e)).collect();
         entries.sort();
         let mut entries = entries.into_iter().peekable();
         while entries.peek().is_some() && !readings.cut {
             let (paths, refused) = batch(&mut entries, &mut limits);
             let depth = told.depth();
-            let wanted = paths.into_iter().map(|path| Wanted {
-                before: known_of(&path, &mut beside).filter(|_| depth == Depth::Body),
-                version: remembers.then(|| world.version(&path)).flatten(),
-                path,
+            let wanted = paths.into_iter().map(|entry| Wanted {
+                before: known_of(&entry.path, &mut beside).filter(|_| depth == Depth::Body),
+                version: entry.version().filter(|_| remembers),
+                path: &entry.path,
             });
             let wanted: Vec<_> = wanted.collect();
             let read = files(world, &wanted, remembers, |path, bytes| {
@@ -114,7 +114,7 @@ impl Readings {
             });
             for (Wanted { path, before, .. }, read) in wanted.into_iter().zip(read) {
                 if let Err(refusal) = limits.room() {
-                    readings.refuse(refusal, &path);
+                    readings.refuse(refusal, path);
                     break;
                 }
                 match read {
@@ -126,13 +126,13 @@ impl Readings {
                         readings.files.push((path, file));
                         readings.digests.extend(digest);
                     }
-                    Err(reason) => readings.refuse(unreadable(&reason), &path),
+                    Err(reason) => readings.refuse(unreadable(&reason), path),
                 }
             }
             for (path, refusal) in refused {
                 // Of what cuts the repository off only the first is told.
                 if !(readings.cut && refusal.last) {
-                    readings.refuse(refusal, &path);
+                    readings.refuse(refusal, path);
                 }
             }
         }
@@ -163,22 +163,22 @@ impl Readings {
 }
 
 /// The next files, and what is not read.
-fn batch(
-    entries: &mut impl Iterator<Item = Entry>,
+fn batch<'e>(
+    entries: &mut impl Iterator<Item = &'e Entry>,
     limits: &mut Limits,
-) -> (Vec<String>, Vec<(String, Refusal)>) {
+) -> (Vec<&'e Entry>, Vec<(&'e str, Refusal)>) {
     let (mut paths, mut refused) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     while paths.len() < BATCH && bytes < BATCH_BYTES {
         let Some(entry) = entries.next() else { break };
-        match limits.admit(&entry) {
+        match limits.admit(entry) {
             Ok(size) => {
                 bytes += size;
-                paths.push(entry.path);
+                paths.push(entry);
             }
             Err(refusal) => {
                 let last = refusal.last;
-                refused.push((entry.path, refusal));
+                refused.push((entry.path.as_str(), refusal));
                 if last {
                     break;
                 }

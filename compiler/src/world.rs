@@ -6,6 +6,7 @@ mod dir;
 mod git;
 mod overlay;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use mesh_bundle::Digest;
@@ -21,18 +22,13 @@ pub use overlay::Overlay;
 pub trait World {
     /// Everything that could be a document, in any order: the compiler sorts, filters by extension and skips hidden
     /// directories. Symbolic links and special files are listed as what they are and never followed.
-    fn entries(&self) -> Vec<Entry>;
+    fn entries(&self) -> Cow<'_, [Entry]>;
 
     /// The bytes of a file that [`World::entries`] listed.
     ///
     /// # Errors
     /// A file that cannot be read becomes a diagnostic, in words such as `permission denied`.
     fn read(&self, path: &str) -> Result<Vec<u8>, String>;
-
-    /// What names the bytes of a file before they are read: equal versions are equal bytes. `None` where only reading tells.
-    fn version(&self, _path: &str) -> Option<Digest> {
-        None
-    }
 
     /// The settings of the repository: the nearest `meshc.toml`, from the directory of the documents up to the top of the
     /// repository.
@@ -50,16 +46,12 @@ pub trait World {
 }
 
 impl<W: World + ?Sized> World for &W {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         (**self).entries()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         (**self).read(path)
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        (**self).version(path)
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {
@@ -89,6 +81,29 @@ pub struct Entry {
     pub kind: EntryKind,
 }
 
+impl Entry {
+    /// A file of so many bytes, which nothing names before they are read.
+    #[must_use]
+    pub fn file(path: &str, bytes: usize) -> Self {
+        Self {
+            path: path.to_owned(),
+            kind: EntryKind::File {
+                size: bytes as u64,
+                version: None,
+            },
+        }
+    }
+
+    /// See [`EntryKind::File`].
+    #[must_use]
+    pub fn version(&self) -> Option<Digest> {
+        match self.kind {
+            EntryKind::File { version, .. } => version,
+            _ => None,
+        }
+    }
+}
+
 /// What an entry is.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EntryKind {
@@ -96,6 +111,8 @@ pub enum EntryKind {
     File {
         /// Bytes, known before it is read: a file over the limit is never read.
         size: u64,
+        /// What names its bytes before they are read: equal versions are equal bytes. `None` where only reading tells.
+        version: Option<Digest>,
     },
     /// A symbolic link: refused where a document could be.
     Symlink,
@@ -119,16 +136,10 @@ pub struct MemoryWorld {
 }
 
 impl World for MemoryWorld {
-    fn entries(&self) -> Vec<Entry> {
-        let size = |bytes: &Vec<u8>| EntryKind::File {
-            size: bytes.len() as u64,
-        };
-        self.files
-            .iter()
-            .map(|(path, bytes)| Entry {
-                path: path.clone(),
-                kind: size(bytes),
-            })
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        let files = self.files.iter();
+        files
+            .map(|(path, bytes)| Entry::file(path, bytes.len()))
             .collect()
     }
 

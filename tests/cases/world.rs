@@ -2,6 +2,7 @@
 //!
 //! Never reads what is declared too large: like a directory, it knows the size before.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use mesh_compiler::World;
@@ -43,7 +44,7 @@ impl CaseFile {
 }
 
 impl World for CaseWorld {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         let kind = |file: &CaseFile| match file.special.as_deref() {
             Some("symlink") => EntryKind::Symlink,
             Some("pipe") => EntryKind::Other {
@@ -51,6 +52,7 @@ impl World for CaseWorld {
             },
             _ => EntryKind::File {
                 size: file.size.unwrap_or(file.bytes().len() as u64),
+                version: None,
             },
         };
         let entry = |(path, file): (&String, &CaseFile)| Entry {

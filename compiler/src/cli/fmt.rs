@@ -91,7 +91,7 @@ impl Fmt {
 /// What people write: JSON is written by programs. Files that cannot be read are named.
 fn texts(opened: &Opened, output: &mut Output) -> Vec<(String, String)> {
     let mut limits = Limits::default();
-    let mut entries = opened.world().entries();
+    let mut entries = opened.world().entries().into_owned();
     entries.sort();
     let mut texts = Vec::new();
     // Of what is read from a pipe, nothing else is asked for.

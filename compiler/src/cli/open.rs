@@ -2,12 +2,12 @@
 //!
 //! Never mistakes a repository that cannot be read for an empty one.
 
+use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use mesh_bundle::Digest;
 
 use super::output::Output;
 use super::since::Since;
@@ -176,16 +176,12 @@ impl Place {
 }
 
 impl World for Place {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         self.world().entries()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.world().read(path)
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        self.world().version(path)
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {

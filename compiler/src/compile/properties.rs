@@ -2,6 +2,8 @@
 //!
 //! Never looks at what the answer says.
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
 use crate::diag::{Format, render, summary};
@@ -93,10 +95,8 @@ fn edited(seed: &str, edits: &[(usize, u8, Vec<u8>)]) -> Vec<u8> {
 struct Backwards<'a>(&'a MemoryWorld);
 
 impl World for Backwards<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries = self.0.entries();
-        entries.reverse();
-        entries
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        self.0.entries().iter().rev().cloned().collect()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {

@@ -2,6 +2,7 @@
 //!
 //! Never reads a file twice that nobody says has changed: compiling after a keystroke costs no look at the disk.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -74,7 +75,7 @@ impl Disk {
         };
         let mut before = std::mem::take(&mut self.files);
         let (mut missing, mut bytes) = (Vec::new(), 0_u64);
-        for Entry { path, kind } in self.directory.entries() {
+        for Entry { path, kind } in self.directory.entries().into_owned() {
             let known = before.remove(&path);
             match known.filter(|known| known.kind == kind && !is_changed(&path)) {
                 Some(known) => {
@@ -87,7 +88,7 @@ impl Disk {
         let mut wanted = Vec::new();
         for (path, kind) in missing {
             match kind {
-                EntryKind::File { size } if bytes.saturating_add(size) <= REPOSITORY_BYTES => {
+                EntryKind::File { size, .. } if bytes.saturating_add(size) <= REPOSITORY_BYTES => {
                     bytes = bytes.saturating_add(size);
                     wanted.push((path, kind));
                 }
@@ -120,6 +121,17 @@ impl Disk {
 }
 
 impl File {
+    /// What it is, with the name of its bytes.
+    fn named(&self) -> EntryKind {
+        match (&self.kind, &self.content) {
+            (EntryKind::File { size, .. }, Content::Kept(digest, _)) => EntryKind::File {
+                size: *size,
+                version: Some(*digest),
+            },
+            (kind, _) => kind.clone(),
+        }
+    }
+
     fn kept(&self) -> u64 {
         match &self.content {
             Content::Kept(_, bytes) => bytes.len() as u64,
@@ -129,17 +141,18 @@ impl File {
 }
 
 impl World for Layers<'_> {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         let files = self.disk.iter().flat_map(|disk| &disk.files);
         let closed = files.filter(|(path, _)| !self.buffers.contains_key(*path));
         let closed = closed.map(|(path, file)| Entry {
             path: path.clone(),
-            kind: file.kind.clone(),
+            kind: file.named(),
         });
         let open = self.buffers.iter().map(|(path, buffer)| Entry {
             path: path.clone(),
             kind: EntryKind::File {
                 size: buffer.text().len() as u64,
+                version: Some(buffer.digest()),
             },
         });
         closed.chain(open).collect()
@@ -154,16 +167,6 @@ impl World for Layers<'_> {
             Content::Kept(_, bytes) => Ok(bytes.clone()),
             Content::Left => disk.directory.read(path),
             Content::Unreadable(reason) => Err(reason.clone()),
-        }
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        if let Some(buffer) = self.buffers.get(path) {
-            return Some(buffer.digest());
-        }
-        match &self.disk?.files.get(path)?.content {
-            Content::Kept(digest, _) => Some(*digest),
-            Content::Left | Content::Unreadable(_) => None,
         }
     }
 

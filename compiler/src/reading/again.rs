@@ -26,7 +26,7 @@ pub(crate) struct Seen {
 
 /// A file that is to be had.
 pub(super) struct Wanted<'k> {
-    pub(super) path: String,
+    pub(super) path: &'k str,
     /// What names its bytes, where that is known before they are read.
     pub(super) version: Option<Digest>,
     /// What stood in it the last time.
@@ -76,14 +76,14 @@ pub(super) fn files(
         let itself = || remembers.then(|| Digest::of(&bytes));
         let version = file.version.or_else(itself);
         let known = file.known(version);
-        known.unwrap_or_else(|| (version, Arc::new(read(&file.path, bytes))))
+        known.unwrap_or_else(|| (version, Arc::new(read(file.path, bytes))))
     };
     let found = match world.shared() {
         Some(shared) => parallel::map(&missing, SMALL, |file| {
-            Ok(judge(file, shared.read(&file.path)?))
+            Ok(judge(file, shared.read(file.path)?))
         }),
         None => {
-            let bytes = missing.iter().map(|file| (*file, world.read(&file.path)));
+            let bytes = missing.iter().map(|file| (*file, world.read(file.path)));
             let bytes: Vec<_> = bytes.collect();
             parallel::map(&bytes, SMALL, |(file, bytes)| {
                 Ok(judge(file, bytes.clone()?))

@@ -1,7 +1,8 @@
+use std::borrow::Cow;
+
 use super::*;
 use crate::MemoryWorld;
 use crate::diag::Code;
-use crate::world::EntryKind;
 
 fn codes(readings: &Readings) -> Vec<(&str, Code)> {
     let findings = readings.findings.iter();
@@ -15,11 +16,8 @@ fn a_large_file_is_never_read() {
     #[derive(Debug)]
     struct Huge;
     impl World for Huge {
-        fn entries(&self) -> Vec<Entry> {
-            vec![Entry {
-                path: "a.yaml".to_owned(),
-                kind: EntryKind::File { size: 100 << 20 },
-            }]
+        fn entries(&self) -> Cow<'_, [Entry]> {
+            vec![Entry::file("a.yaml", 100 << 20)].into()
         }
         fn read(&self, path: &str) -> Result<Vec<u8>, String> {
             panic!("{path} was read")
@@ -35,7 +33,7 @@ fn a_large_file_is_never_read() {
 struct Alone(MemoryWorld);
 
 impl World for Alone {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         self.0.entries()
     }
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {

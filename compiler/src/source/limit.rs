@@ -78,7 +78,7 @@ impl Limits {
     /// May this be read?
     pub(crate) fn admit(&mut self, entry: &Entry) -> Result<u64, Refusal> {
         let size = match &entry.kind {
-            EntryKind::File { size } => *size,
+            EntryKind::File { size, .. } => *size,
             EntryKind::Symlink => return Err(link(&entry.path)),
             EntryKind::Unlisted { reason } => {
                 return Err(Refusal::new(

@@ -8,6 +8,7 @@
     reason = "this is the place where the compiler may touch files"
 )]
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{File, FileType, Metadata};
@@ -132,10 +133,10 @@ fn document(path: &Path) -> Result<(String, u64), String> {
 }
 
 impl World for FilesWorld {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         let files = self.files.iter();
         files
-            .map(|(name, (_, size))| entry(name, EntryKind::File { size: *size }))
+            .map(|(name, (_, size))| entry(name, file(*size)))
             .collect()
     }
 
@@ -160,7 +161,7 @@ impl World for FilesWorld {
 }
 
 impl World for DirWorld {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         let mut found = Vec::new();
         let mut open = vec![(self.root.clone(), String::new())];
         while let Some((directory, prefix)) = open.pop() {
@@ -177,7 +178,7 @@ impl World for DirWorld {
             for item in listed.flatten() {
                 let name = item.file_name();
                 if found.len() >= MOST_ENTRIES {
-                    return found;
+                    return found.into();
                 }
                 if name.as_encoded_bytes().starts_with(b".") {
                     continue;
@@ -198,14 +199,14 @@ impl World for DirWorld {
                     (Ok(kind), Some(_)) if kind.is_file() => {
                         // A file that is gone by now is reported when it is read.
                         let size = item.metadata().map_or(0, |metadata| metadata.len());
-                        found.push(entry(&path, EntryKind::File { size }));
+                        found.push(entry(&path, file(size)));
                     }
                     (Ok(kind), Some(_)) => found.push(other(&path, noun(kind))),
                     (Err(_), Some(_)) => found.push(other(&path, "file of unknown type")),
                 }
             }
         }
-        found
+        found.into()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -255,6 +256,14 @@ fn entry(path: &str, kind: EntryKind) -> Entry {
     Entry {
         path: path.to_owned(),
         kind,
+    }
+}
+
+/// Only reading tells what is in it.
+fn file(size: u64) -> EntryKind {
+    EntryKind::File {
+        size,
+        version: None,
     }
 }
 

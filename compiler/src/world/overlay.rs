@@ -2,11 +2,10 @@
 //!
 //! Never writes anything, and never hides a file.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use mesh_bundle::Digest;
-
-use super::{ConfigFile, Entry, EntryKind, World};
+use super::{ConfigFile, Entry, World};
 
 /// A world with files put over it.
 #[derive(Debug, Clone)]
@@ -28,29 +27,18 @@ impl<W> Overlay<W> {
 }
 
 impl<W: World + Sync> World for Overlay<W> {
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries = self.under.entries();
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        let mut entries = self.under.entries().into_owned();
         entries.retain(|entry| !self.files.contains_key(&entry.path));
-        entries.extend(self.files.iter().map(|(path, bytes)| Entry {
-            path: path.clone(),
-            kind: EntryKind::File {
-                size: bytes.len() as u64,
-            },
-        }));
-        entries
+        let over = self.files.iter();
+        entries.extend(over.map(|(path, bytes)| Entry::file(path, bytes.len())));
+        entries.into()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         match self.files.get(path) {
             Some(bytes) => Ok(bytes.clone()),
             None => self.under.read(path),
-        }
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        match self.files.contains_key(path) {
-            true => None,
-            false => self.under.version(path),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Never names the same bytes in two ways: the compiler would take them for others, and read them again.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -49,11 +50,12 @@ impl FromIterator<(String, Vec<u8>)> for Files {
 }
 
 impl World for Files {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         let entry = |(path, file): (&String, &File)| Entry {
             path: path.clone(),
             kind: EntryKind::File {
                 size: file.bytes.len() as u64,
+                version: file.version,
             },
         };
         self.0.iter().map(entry).collect()
@@ -62,10 +64,6 @@ impl World for Files {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         let file = self.0.get(path).ok_or("no such file")?;
         Ok(file.bytes.to_vec())
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        self.0.get(path)?.version
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {
@@ -85,7 +83,6 @@ impl World for Files {
 pub(super) struct Recorder<'a> {
     inner: &'a dyn World,
     read: RefCell<BTreeMap<String, File>>,
-    versions: RefCell<BTreeMap<String, Digest>>,
 }
 
 impl<'a> Recorder<'a> {
@@ -93,7 +90,6 @@ impl<'a> Recorder<'a> {
         Self {
             inner,
             read: RefCell::default(),
-            versions: RefCell::default(),
         }
     }
 
@@ -104,9 +100,13 @@ impl<'a> Recorder<'a> {
     /// A file is gone in between; in words.
     pub(super) fn files(self, sources: &Sources, before: &Files) -> Result<Files, String> {
         let mut files = self.read.into_inner();
-        let mut versions = self.versions.into_inner();
+        let entries = self.inner.entries();
+        let versions = entries
+            .iter()
+            .map(|entry| (entry.path.as_str(), entry.version()));
+        let versions: BTreeMap<_, _> = versions.collect();
         for (path, _) in sources.files() {
-            let version = versions.remove(path);
+            let version = versions.get(path).copied().flatten();
             if let Some(read) = files.get_mut(path) {
                 read.version = version;
                 continue;
@@ -135,7 +135,7 @@ impl<'a> Recorder<'a> {
 }
 
 impl World for Recorder<'_> {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         self.inner.entries()
     }
 
@@ -152,12 +152,5 @@ impl World for Recorder<'_> {
         let bytes = self.inner.read(path)?;
         self.record(path, &bytes);
         Ok(bytes)
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        let version = self.inner.version(path)?;
-        let mut versions = self.versions.borrow_mut();
-        versions.insert(path.to_owned(), version);
-        Some(version)
     }
 }

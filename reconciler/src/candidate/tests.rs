@@ -1,7 +1,8 @@
+use std::borrow::Cow;
 use std::cell::RefCell;
 
 use mesh_compiler::Compiler;
-use mesh_compiler::world::Entry;
+use mesh_compiler::world::{Entry, EntryKind};
 
 use super::*;
 
@@ -76,20 +77,21 @@ struct Counting {
 }
 
 impl World for Counting {
-    fn entries(&self) -> Vec<Entry> {
-        let files = self.files.clone();
-        MemoryWorld { files }.entries()
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        let entry = |(path, bytes): (&String, &Vec<u8>)| Entry {
+            path: path.clone(),
+            kind: EntryKind::File {
+                size: bytes.len() as u64,
+                // As git does: not of the bytes alone.
+                version: Some(Digest::of(&[b"blob", bytes.as_slice()].concat())),
+            },
+        };
+        self.files.iter().map(entry).collect()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.read.borrow_mut().push(path.to_owned());
         Ok(self.files[path].clone())
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        // As git does: not of the bytes alone.
-        let bytes = [b"blob", self.files[path].as_slice()].concat();
-        Some(Digest::of(&bytes))
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use mesh_compiler::World;
-use mesh_compiler::world::EntryKind;
+use mesh_compiler::world::{Entry, EntryKind};
 
 use super::*;
 
@@ -61,11 +61,23 @@ impl Origin {
     }
 }
 
+/// What names the bytes of a file is its object.
+fn kind(entry: &Entry) -> EntryKind {
+    let EntryKind::File { size, version } = entry.kind else {
+        return entry.kind.clone();
+    };
+    assert!(version.is_some(), "{}", entry.path);
+    EntryKind::File {
+        size,
+        version: None,
+    }
+}
+
 fn files(world: &TreeWorld) -> Vec<(String, EntryKind)> {
     let mut entries: Vec<_> = world
         .entries()
-        .into_iter()
-        .map(|e| (e.path, e.kind))
+        .iter()
+        .map(|entry| (entry.path.clone(), kind(entry)))
         .collect();
     entries.sort();
     entries
@@ -85,7 +97,7 @@ fn the_tree_of_the_commit_is_read_and_never_the_work_tree() {
         assert_eq!(commit.subject, "a subject");
         assert_eq!(commit.author, "t");
         let world = source.world(&commit).unwrap();
-        let file = |path: &str| (path.to_owned(), EntryKind::File { size: 3 });
+        let file = |path: &str| (path.to_owned(), Entry::file(path, 3).kind);
         let link = ("mesh/link.yaml".to_owned(), EntryKind::Symlink);
         assert_eq!(files(&world), [file("b.yaml"), file("mesh/a.yaml"), link]);
         assert_eq!(world.read("mesh/a.yaml").unwrap(), b"one");

@@ -3,6 +3,7 @@
 //! Never follows a symbolic link, never reads an object whose size has not been judged, and never walks a tree further
 //! than its bounds: depth, width and repetition are up to who wrote the commit.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
@@ -75,8 +76,8 @@ impl TreeWorld {
 }
 
 impl World for TreeWorld {
-    fn entries(&self) -> Vec<Entry> {
-        self.entries.clone()
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        self.entries.as_slice().into()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -91,11 +92,6 @@ impl World for TreeWorld {
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {
         self.config.clone()
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        let id = self.blobs.get(path)?;
-        Some(Digest::of(id.as_bytes()))
     }
 }
 
@@ -221,7 +217,10 @@ impl Listing {
                     .read_header(id)
                     .map_err(|error| damaged(&format!("`{}`, object {id}", shown(path)), &error))?;
                 self.blobs.insert(path.to_owned(), id);
-                EntryKind::File { size: size as u64 }
+                EntryKind::File {
+                    size: size as u64,
+                    version: Some(Digest::of(id.as_bytes())),
+                }
             }
             _ => other("submodule"),
         }))

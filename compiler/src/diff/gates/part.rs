@@ -2,9 +2,8 @@
 //!
 //! Never mixes two sides within one file.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-
-use mesh_bundle::Digest;
 
 use crate::world::{ConfigFile, Entry, World};
 
@@ -26,20 +25,15 @@ impl<'a> Part<'a> {
 }
 
 impl World for Part<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        let mut entries = self.most.entries();
-        entries.retain(|entry| !self.of_rest.contains(&entry.path));
-        let rest = self.rest.entries().into_iter();
-        entries.extend(rest.filter(|entry| self.of_rest.contains(&entry.path)));
-        entries
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        let of_rest = |entry: &&Entry| self.of_rest.contains(&entry.path);
+        let (most, rest) = (self.most.entries(), self.rest.entries());
+        let most = most.iter().filter(|entry| !of_rest(entry));
+        most.chain(rest.iter().filter(of_rest)).cloned().collect()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.side(path).read(path)
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        self.side(path).version(path)
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {

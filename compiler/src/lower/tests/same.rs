@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use crate::inspect::{self, Form};
 use crate::world::{Entry, World};
 
+use std::borrow::Cow;
+
 use super::*;
 
 /// A world that lists its files in an order of its own.
@@ -17,7 +19,7 @@ struct Shuffled {
 }
 
 impl World for Shuffled {
-    fn entries(&self) -> Vec<Entry> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
         let entries = self.world.entries();
         self.order
             .iter()

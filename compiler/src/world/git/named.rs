@@ -2,28 +2,40 @@
 //!
 //! Never asks the index: what git thinks that it knows of a work tree may be out of date.
 
+use std::borrow::Cow;
+
 use git2::{ObjectType, Oid};
 use mesh_bundle::Digest;
 
-use crate::world::{ConfigFile, Entry, World};
+use crate::parallel::{self, SMALL};
+use crate::world::{ConfigFile, Entry, EntryKind, World};
 
 /// A world whose versions are those of commits.
 #[derive(Debug, Clone, Copy)]
 pub struct ByObject<W>(pub W);
 
 impl<W: World + Sync> World for ByObject<W> {
-    fn entries(&self) -> Vec<Entry> {
-        self.0.entries()
+    /// Reading is cheap beside what is made of it.
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        let mut entries = self.0.entries().into_owned();
+        let named = |entry: &Entry| {
+            let bytes = self.0.read(&entry.path).ok()?;
+            Oid::hash_object(ObjectType::Blob, &bytes).ok()
+        };
+        let found = match self.0.shared() {
+            Some(_) => parallel::map(&entries, SMALL, named),
+            None => entries.iter().map(named).collect(),
+        };
+        for (entry, found) in entries.iter_mut().zip(found) {
+            if let EntryKind::File { version, .. } = &mut entry.kind {
+                *version = found.map(named_by);
+            }
+        }
+        entries.into()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.0.read(path)
-    }
-
-    /// Reading is cheap beside what is made of it.
-    fn version(&self, path: &str) -> Option<Digest> {
-        let bytes = self.0.read(path).ok()?;
-        Oid::hash_object(ObjectType::Blob, &bytes).ok().map(version)
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {
@@ -36,6 +48,6 @@ impl<W: World + Sync> World for ByObject<W> {
 }
 
 /// What names the bytes of an object.
-pub(super) fn version(id: Oid) -> Digest {
+pub(super) fn named_by(id: Oid) -> Digest {
     Digest::of(id.as_bytes())
 }

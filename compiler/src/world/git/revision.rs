@@ -2,10 +2,9 @@
 //!
 //! Never reads more than it is asked for: a revision may hold much that is no document.
 
-use mesh_bundle::Digest;
+use std::borrow::Cow;
 
 use super::History;
-use super::named::version;
 use super::readers::Readers;
 use super::tree::Listed;
 use crate::world::{ConfigFile, Entry, World};
@@ -37,16 +36,12 @@ impl History {
 }
 
 impl World for Revision {
-    fn entries(&self) -> Vec<Entry> {
-        self.listed.entries.clone()
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        self.listed.entries.as_slice().into()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
         self.readers.blob(self.listed.blobs.get(path))
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        self.listed.blobs.get(path).copied().map(version)
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {

@@ -2,12 +2,12 @@
 //!
 //! Never follows a link, and never reads an object before it knows how large it is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use git2::{ObjectType, Oid, Repository, Tree};
-use mesh_bundle::Digest;
 
-use super::named::version;
+use super::named::named_by;
 use super::readers::Readers;
 use crate::config;
 use crate::world::{ConfigFile, Entry, EntryKind, World};
@@ -151,7 +151,10 @@ impl<'h> GitWorld<'h> {
                     (Some(ObjectType::Blob), _) => {
                         let (size, _) = odb.read_header(entry.id()).map_err(said)?;
                         self.blobs.insert(path.clone(), entry.id());
-                        EntryKind::File { size: size as u64 }
+                        EntryKind::File {
+                            size: size as u64,
+                            version: Some(named_by(entry.id())),
+                        }
                     }
                     _ => other("submodule"),
                 };
@@ -202,8 +205,8 @@ fn settings(
 }
 
 impl World for GitWorld<'_> {
-    fn entries(&self) -> Vec<Entry> {
-        self.entries.clone()
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        self.entries.as_slice().into()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
@@ -212,10 +215,6 @@ impl World for GitWorld<'_> {
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {
         self.config.clone()
-    }
-
-    fn version(&self, path: &str) -> Option<Digest> {
-        self.blobs.get(path).copied().map(version)
     }
 
     fn shared(&self) -> Option<&(dyn World + Sync)> {
