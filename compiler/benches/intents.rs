@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mesh_compiler::model::Settings;
-use mesh_compiler::world::{DirWorld, Entry, EntryKind};
+use mesh_compiler::world::{DirWorld, Entry};
 use mesh_compiler::{World, analyse, intent};
 
 const TESTS: usize = 1_000;

@@ -27,11 +27,11 @@ use mesh_bundle::resource::{InboundPolicy, Resource};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::kinds::{self, Resource as Document, Spec};
 use crate::lower::Given;
-use crate::model::Settings;
+use crate::model::{Meta, Settings};
 use crate::parallel::{self, SMALL};
 use crate::policy::applies::Selection;
 use crate::policy::target::Target;
-use crate::policy::{carries, is_shadow};
+use crate::policy::{Policy, Table, carries, is_shadow};
 use crate::repository::{Changes, MeshView, Stale};
 use crate::service::Instance;
 
@@ -68,7 +68,7 @@ impl Found {
             known: identities::Known::of(of.mesh),
             everywhere: decisions::Everywhere::of(of.mesh),
         };
-        let selecting = selecting(of.mesh, changes);
+        let selecting = selecting(of.mesh, changes, stale);
         let anew = stale.findings || selecting.is_none() || self.facts != facts;
         self.facts = facts;
         if stale.roster {
@@ -117,21 +117,35 @@ impl Found {
 
 /// The policies that may be about Dataplanes that came or went, beside new ones; `None`: too many came and went to ask.
 ///
-/// Of proxies, what is said of one document looks at those alone that the document selects.
-fn selecting(mesh: &MeshView, changes: &Changes) -> Option<Vec<Arc<Document>>> {
+/// Of proxies, what is said of one document looks at those alone that the document selects; and where nothing but labels
+/// changed of them, only permissions look further than at who is selected.
+fn selecting(mesh: &MeshView, changes: &Changes, stale: &Stale) -> Option<Vec<Arc<Document>>> {
     /// To look at each policy so often costs about as much as to find everything again.
     const MOST: usize = 16;
-    let changed = changes.gone.iter().chain(&changes.new);
-    let proxies = changed.filter(|document| Instance::of(document).is_some());
-    let proxies: Vec<_> = proxies.map(|proxy| &proxy.meta.labels).collect();
-    if proxies.len() > MOST {
+    fn proxies(list: &[Arc<Document>]) -> Vec<&Meta> {
+        let proxies = list.iter().filter(|one| Instance::of(one).is_some());
+        proxies.map(|proxy| &*proxy.meta).collect()
+    }
+    let (gone, new) = (proxies(&changes.gone), proxies(&changes.new));
+    if gone.len() + new.len() > MOST {
         return None;
     }
-    let tables = mesh.policies.all().into_iter();
-    let policies = tables.flat_map(|table| table.policies.iter().chain(&table.shadows));
-    let selecting = policies.filter(|policy| {
+    let selecting = |table: &Table, policy: &Policy| {
         let wanted = &policy.target.labels;
-        proxies.iter().any(|labels| carries(labels, wanted))
+        let selects = |proxy: &&&Meta| carries(&proxy.labels, wanted);
+        match stale.roster || table.kind == "MeshTrafficPermission" {
+            true => gone.iter().chain(&new).any(|proxy| selects(&proxy)),
+            // Each new one stands in the place of the one before.
+            false => gone
+                .iter()
+                .map(|p| selects(&p))
+                .ne(new.iter().map(|p| selects(&p))),
+        }
+    };
+    let tables = mesh.policies.all().into_iter();
+    let selecting = tables.flat_map(|table| {
+        let policies = table.policies.iter().chain(&table.shadows);
+        policies.filter(move |policy| selecting(table, policy))
     });
     let new: BTreeSet<_> = changes.new.iter().map(Arc::as_ptr).collect();
     let documents = selecting.flat_map(|policy| mesh.named(&policy.meta.kri));

@@ -11,7 +11,7 @@ use crate::service::Instance;
 
 use super::{Changes, MeshView, documents};
 
-/// Labels that the language gives a meaning, such as the one that services are generated from.
+/// Labels that the language gives a meaning, such as the one that services are generated from, or the namespace.
 const SPECIAL: &str = "kuma.io/";
 
 impl MeshView {
@@ -49,7 +49,7 @@ impl MeshView {
         };
         fn special(meta: &Meta) -> impl Iterator<Item = (&String, &String)> {
             let labels = meta.labels.iter();
-            labels.filter(|(key, _)| key.starts_with(SPECIAL))
+            labels.filter(|(key, _)| key.contains(SPECIAL))
         }
         let mut services = self.services.iter();
         let mut identities = self.identities.iter();
