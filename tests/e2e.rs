@@ -12,6 +12,7 @@ mod e2e {
     mod day0;
     mod drain;
     mod enrolment;
+    mod envoy;
     mod external_tls;
     mod faults;
     mod health_check;

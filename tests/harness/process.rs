@@ -5,6 +5,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -118,6 +119,13 @@ impl Process {
                 self.name, self.log
             ),
         }
+    }
+
+    /// How it ended; `None` where it runs for longer.
+    pub(crate) async fn ends_within(&self, limit: Duration) -> Option<ExitStatus> {
+        let mut status = self.status.clone();
+        let ended = tokio::time::timeout(limit, status.wait_for(Option::is_some)).await;
+        *ended.ok()?.ok()?
     }
 
     fn strike(&self) {
