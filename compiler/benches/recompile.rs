@@ -79,12 +79,12 @@ impl Commit {
                 version: Some(Digest::of(&bytes)),
             },
         };
-        match self
+        let place = self
             .entries
-            .binary_search_by(|known| (*known.path).cmp(path))
-        {
-            Ok(at) => self.entries[at] = entry,
-            Err(at) => self.entries.insert(at, entry),
+            .partition_point(|known| known.path.as_str() < path);
+        match self.entries.get_mut(place) {
+            Some(known) if known.path == path => *known = entry,
+            _ => self.entries.insert(place, entry),
         }
         self.files.insert(path.to_owned(), bytes);
     }
