@@ -35,6 +35,8 @@ pub(crate) use otlp::{attribute, attribute_number};
 pub(crate) use outbox::Outbox;
 
 use export::Courier;
+pub(crate) use ship::Envelope;
+
 use records::Records;
 use target::{Target, Untold};
 

@@ -4,10 +4,10 @@
 //! request costs one look at the table.
 
 mod b3;
-mod json;
 mod otlp;
 mod span;
 mod w3c;
+pub(crate) mod zipkin;
 
 use std::sync::OnceLock;
 
@@ -54,7 +54,11 @@ struct HeaderTag {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Otlp,
-    Zipkin { long_ids: bool, shared: bool },
+    Zipkin {
+        version: ZipkinVersion,
+        long_ids: bool,
+        shared: bool,
+    },
 }
 
 /// What came with a request.
@@ -92,14 +96,15 @@ impl Tracer {
             TracingBackend::Zipkin {
                 long_ids,
                 shared_spans,
-                version: ZipkinVersion::HttpJson,
+                version,
                 ..
             } => Form::Zipkin {
+                version: *version,
                 long_ids: *long_ids,
                 shared: *shared_spans,
             },
             // `meshc` has warned that nothing is sent there.
-            TracingBackend::Zipkin { .. } | TracingBackend::Datadog { .. } => return Ok(None),
+            TracingBackend::Datadog { .. } => return Ok(None),
         };
         let Sampling {
             overall,

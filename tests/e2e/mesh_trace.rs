@@ -1,5 +1,7 @@
 //! `MeshTrace`: both proxies of a request tell of it, the workload hears of it, and nobody waits for a collector.
 
+mod zipkin;
+
 use std::net::SocketAddr;
 
 use hyper::header::HeaderValue;
@@ -7,7 +9,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::{KeyValue, any_value};
 use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind, status::StatusCode};
 use prost::Message as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use mesh_tests::{Answer, Collector, Delivered, Mesh, Options, Reply, request};
 
@@ -222,51 +224,61 @@ async fn who_is_refused_is_traced_too_and_who_is_not_sampled_is_not() {
 async fn zipkin_gets_one_span_of_both_sides() {
     let mesh = shop().await;
     let collector = collector(&mesh).await;
-    let url = format!("http://{}/api/v2/spans", collector.address());
-    let backend = format!("{{type: Zipkin, zipkin: {{url: '{url}', traceId128bit: true}}}}");
-    mesh.commit("traces.yaml", &trace(&backend, "")).await;
-    let headers = [("b3", &*format!("{TRACE}-{PARENT}-1"))];
-    let answer = asked(&mesh, "web-1", &headers).await;
-    let read = |all: &[Delivered]| -> Vec<Value> {
-        let lists = all
-            .iter()
-            .map(|sent| serde_json::from_slice::<Vec<Value>>(&sent.body).expect("a list"));
-        lists.flatten().collect()
-    };
-    let sent = collector
-        .delivered("two spans", |all| read(all).len() >= 2)
-        .await;
-    for sent in &sent {
-        assert_eq!(
-            (&*sent.path, &sent.headers["content-type"]),
-            (
-                "/api/v2/spans",
-                &HeaderValue::from_static("application/json")
-            )
-        );
-    }
-    let mut spans = read(&sent);
-    spans.sort_by_key(|span| span["kind"].to_string());
-    let [client, server] = spans.try_into().expect("two spans");
-    for (span, kind, service, shared) in [
-        (&client, "CLIENT", "web", Value::Null),
-        (&server, "SERVER", "api", true.into()),
+    for (version, path) in [
+        ("httpJson", "/api/v2/spans"),
+        ("httpProto", "/api/v2/spans"),
+        ("httpJsonV1", "/api/v1/spans"),
     ] {
-        assert_eq!(span["kind"], kind, "{span}");
-        assert_eq!(span["traceId"], TRACE, "{span}");
-        assert_eq!(span["parentId"], PARENT, "{span}");
-        assert_eq!(span["id"], client["id"], "{span}");
-        assert_eq!(span["shared"], shared, "{span}");
-        assert_eq!(span["name"], "get api", "{span}");
-        assert_eq!(span["localEndpoint"]["serviceName"], service, "{span}");
-        assert_eq!(span["tags"]["http.path"], "/orders", "{span}");
-        assert_eq!(span["tags"]["http.status_code"], "200", "{span}");
-        let microseconds = span["timestamp"].as_u64().expect("a time");
-        assert!(microseconds > 1_700_000_000_000_000, "{span}");
+        let url = format!("http://{}{path}", collector.address());
+        let backend = format!(
+            "{{type: Zipkin, zipkin: {{url: '{url}', traceId128bit: true, apiVersion: {version}}}}}"
+        );
+        mesh.commit("traces.yaml", &trace(&backend, "")).await;
+        let before = collector.count();
+        let headers = [("b3", &*format!("{TRACE}-{PARENT}-1"))];
+        let answer = asked(&mesh, "web-1", &headers).await;
+        let read = |all: &[Delivered]| -> Vec<Value> {
+            let new = all.get(before..).unwrap_or_default().iter();
+            new.flat_map(|sent| {
+                let kind = &sent.headers["content-type"];
+                assert_eq!(sent.path, path);
+                zipkin::spans(version, kind, &sent.body)
+            })
+            .collect()
+        };
+        let sent = collector
+            .delivered("two spans", |all| read(all).len() >= 2)
+            .await;
+        let mut spans = read(&sent);
+        spans.sort_by_key(|span| span["kind"].to_string());
+        let [client, server] = spans.try_into().expect("two spans");
+        for (span, kind, service, shared) in [
+            (&client, "CLIENT", "web", Value::Null),
+            (&server, "SERVER", "api", true.into()),
+        ] {
+            assert_eq!(span["kind"], kind, "{version}: {span}");
+            assert_eq!(span["traceId"], TRACE, "{version}: {span}");
+            assert_eq!(span["parentId"], PARENT, "{version}: {span}");
+            assert_eq!(span["id"], client["id"], "{version}: {span}");
+            assert_eq!(span["shared"], shared, "{version}: {span}");
+            assert_eq!(span["name"], "get api", "{version}: {span}");
+            let name = &span["localEndpoint"]["serviceName"];
+            assert_eq!(name, service, "{version}: {span}");
+            assert_eq!(span["tags"]["http.path"], "/orders", "{version}: {span}");
+            assert_eq!(span["tags"]["http.status_code"], "200", "{version}: {span}");
+            let microseconds = span["timestamp"].as_u64().expect("a time");
+            assert!(microseconds > 1_700_000_000_000_000, "{version}: {span}");
+            assert!(span["duration"].as_u64() > Some(0), "{version}: {span}");
+        }
+        let peer = mesh.inbound("api-1");
+        let remote = &client["remoteEndpoint"];
+        let expected =
+            json!({"serviceName": "api", "ipv4": peer.ip().to_string(), "port": peer.port()});
+        assert_eq!(*remote, expected, "{version}");
+        let id = client["id"].as_str().expect("an ID");
+        assert_eq!(heard(&answer, "x-b3-spanid"), id);
+        assert_eq!(heard(&answer, "b3"), format!("{TRACE}-{id}-1-{PARENT}"));
     }
-    let id = client["id"].as_str().expect("an ID");
-    assert_eq!(heard(&answer, "x-b3-spanid"), id);
-    assert_eq!(heard(&answer, "b3"), format!("{TRACE}-{id}-1-{PARENT}"));
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub enum TracingBackend {
 }
 
 /// How Zipkin's spans are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ZipkinVersion {
     /// JSON.

@@ -233,28 +233,11 @@ impl TraceBackend {
         ];
         conf::member_of(&format!("{kind:?}"), wanted, &members, at, check);
         if let Some(zipkin) = &self.zipkin {
-            let at_zipkin = at.field("zipkin");
-            let at = at_zipkin.field("url");
+            let at = at.field("zipkin").field("url");
             if let Some(url) = check.required(zipkin.url.as_ref(), &at)
                 && parts(url).is_none_or(|(_, host, _, _)| host.is_empty())
             {
                 check.invalid(&at, format!("`{url}` is not a URL"));
-            }
-            if let Some(version) = zipkin
-                .api_version
-                .filter(|it| *it != ZipkinVersion::HttpJson)
-            {
-                let word = match version {
-                    ZipkinVersion::HttpProto => "protobuf",
-                    ZipkinVersion::HttpJson | ZipkinVersion::HttpJsonV1 => "JSON of version 1",
-                };
-                let at = at_zipkin.field("apiVersion");
-                check
-                    .not_implemented(
-                        &at,
-                        &format!("proxies write no {word}, so nothing is traced"),
-                    )
-                    .help("`httpJson` is what every server of Zipkin takes");
             }
         }
         if let Some(datadog) = &self.datadog {

@@ -30,7 +30,8 @@ enum Form {
     Grpc,
     /// OTLP over HTTP.
     Protobuf,
-    Json,
+    /// What has this type; its answer is its status.
+    Other(&'static str),
 }
 
 /// The way to one collector.
@@ -98,8 +99,8 @@ impl Courier {
         })
     }
 
-    /// JSON for a URL. `None`: it is none that can be asked.
-    pub(crate) fn json(url: &str) -> Option<Self> {
+    /// Something of a type for a URL. `None`: it is none that can be asked.
+    pub(crate) fn posting(kind: &'static str, url: &str) -> Option<Self> {
         let url: Uri = url.parse().ok()?;
         let host = url.host()?.trim_start_matches('[').trim_end_matches(']');
         let tls = url.scheme_str() == Some("https");
@@ -112,7 +113,7 @@ impl Courier {
         Some(Self {
             client: Client::new(place, Version::HTTP_11),
             path: path.to_owned(),
-            form: Form::Json,
+            form: Form::Other(kind),
             headers: HeaderMap::new(),
             patience: PATIENCE,
         })
@@ -138,8 +139,8 @@ impl Courier {
                 headers.insert(CONTENT_TYPE, form);
                 body
             }
-            Form::Json => {
-                headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            Form::Other(kind) => {
+                headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
                 body
             }
         };
@@ -205,7 +206,7 @@ fn of_http(reply: &Reply, form: Form) -> Outcome {
     match reply.status.as_u16() {
         200..300 => Outcome::Taken {
             rejected: match form {
-                Form::Json => 0,
+                Form::Other(_) => 0,
                 Form::Grpc | Form::Protobuf => otlp::rejected(&reply.body),
             },
         },

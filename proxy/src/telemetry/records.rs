@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mesh_bundle::Kri;
-use mesh_bundle::resource::{Collector, TracingBackend};
+use mesh_bundle::resource::{Collector, TracingBackend, ZipkinVersion};
 use tokio::runtime::Handle;
 
 use super::environment::Environment;
@@ -18,6 +18,7 @@ use super::{is_alone, otlp, untold};
 use crate::access_log::{Home, LogWays, collectors};
 use crate::metrics::{Lost, Metrics, Signal};
 use crate::table::Table;
+use crate::trace::zipkin;
 
 /// Known ways.
 #[derive(Debug, Default)]
@@ -41,8 +42,8 @@ struct Way {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum To {
     Otlp(Target),
-    /// Its URL.
-    Zipkin(String),
+    /// Its URL, and what is written there.
+    Zipkin(String, ZipkinVersion),
 }
 
 impl Records {
@@ -107,16 +108,12 @@ impl Laying<'_> {
             TracingBackend::OpenTelemetry { collector } => {
                 self.otlp(collector, Signal::Traces, true)
             }
-            TracingBackend::Zipkin { url, .. } => {
-                let list = Envelope::List {
-                    begin: "[",
-                    between: ",",
-                    end: "]",
-                };
-                // `meshc` has seen that it is one.
-                let courier = || Courier::json(url).ok_or(Untold::Nowhere);
-                let way = self.way(Signal::Traces, To::Zipkin(url.clone()), || {
-                    Ok((courier()?, list))
+            TracingBackend::Zipkin { url, version, .. } => {
+                let way = self.way(Signal::Traces, To::Zipkin(url.clone(), *version), || {
+                    let (list, kind) = zipkin::list(*version);
+                    // `meshc` has seen that it is a URL.
+                    let courier = Courier::posting(kind, url).ok_or(Untold::Nowhere)?;
+                    Ok((courier, list))
                 });
                 way.ok()
             }

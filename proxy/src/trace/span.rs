@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
-use super::{Context, Form, Tracer, json, otlp};
+use super::{Context, Form, Tracer, otlp, zipkin};
 use crate::access_log::Record;
 use crate::metrics::{Direction, NO_FLAG};
 
@@ -99,7 +99,7 @@ impl Span {
         if let Some(outbox) = self.tracer.outbox.get() {
             outbox.put(|| match self.tracer.form {
                 Form::Otlp => otlp::write(self, record),
-                Form::Zipkin { .. } => json::write(self, record),
+                Form::Zipkin { version, .. } => zipkin::write(version, self, record),
             });
         }
     }

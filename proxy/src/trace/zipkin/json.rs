@@ -1,14 +1,14 @@
-//! A span as Zipkin has it: version 2, JSON.
+//! A span of version 2 in JSON, written in one go: most servers of Zipkin get it.
 //!
-//! Never writes a number where Zipkin wants a text: all of its tags are texts.
+//! Never writes a list: spans are put between brackets where they are sent.
 
 use std::io::Write as _;
 
-use super::b3::digits;
-use super::span::{Attributes, Span, ZIPKIN, other_end};
+use super::super::b3::digits;
+use super::super::span::{Attributes, Span, ZIPKIN};
+use super::{Remote, local, times};
 use crate::access_log::Record;
 use crate::metrics::Direction;
-use crate::telemetry::nanos;
 
 /// What most spans fit in.
 const USUAL: usize = 1024;
@@ -32,16 +32,13 @@ pub(super) fn write(span: &Span, record: &Record) -> Vec<u8> {
         Direction::Inbound => "SERVER",
         Direction::Outbound => "CLIENT",
     };
-    // Microseconds; what took less than one took one.
-    let took = record.took.as_micros().max(1);
+    let (started, took) = times(record);
     json.raw(&format!(
-        ",\"kind\":\"{kind}\",\"timestamp\":{},\"duration\":{took},\"name\":",
-        nanos(record.started) / 1_000
+        ",\"kind\":\"{kind}\",\"timestamp\":{started},\"duration\":{took},\"name\":"
     ));
     json.quoted(&span.name(record).to_lowercase());
-    let home = &record.home;
     json.raw(",\"localEndpoint\":{\"serviceName\":");
-    json.quoted(home.workload.as_deref().unwrap_or(&home.proxy));
+    json.quoted(local(record));
     json.raw("}");
     remote(span, record, &mut json);
     json.raw(",\"tags\":{");
@@ -58,20 +55,15 @@ pub(super) fn write(span: &Span, record: &Record) -> Vec<u8> {
 }
 
 fn remote(span: &Span, record: &Record, json: &mut Json) {
-    let service = match record.direction {
-        Direction::Inbound => record.peer.as_deref(),
-        Direction::Outbound => span.service(record),
-    };
-    let end = other_end(record);
-    if service.is_none() && end.is_none() {
+    let Some(Remote { service, address }) = Remote::of(span, record) else {
         return;
-    }
+    };
     json.raw(",\"remoteEndpoint\":{");
     if let Some(service) = service {
         json.raw("\"serviceName\":");
         json.quoted(service);
     }
-    if let Some((ip, port)) = end {
+    if let Some((ip, port)) = address {
         let comma = if service.is_some() { "," } else { "" };
         let family = if ip.is_ipv4() { "ipv4" } else { "ipv6" };
         json.raw(&format!("{comma}\"{family}\":\"{ip}\",\"port\":{port}"));
