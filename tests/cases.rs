@@ -30,7 +30,7 @@ use mesh_compiler::config::settle;
 use mesh_compiler::diag::codes;
 use mesh_compiler::diff::gates::{self, Change, Side};
 use mesh_compiler::fix::{Level, fix};
-use mesh_compiler::{Compiled, Compiler, Diagnostic, MemoryWorld, World as _, diff};
+use mesh_compiler::{Compiled, Compiler, Diagnostic, MemoryWorld, Severity, World as _, diff};
 
 use expect::{Expectation, expectations};
 use fence::{Case, cases};
@@ -128,6 +128,14 @@ fn unlike_fixed(case: &Case) -> Vec<String> {
         files: texts.collect(),
     };
     let again = fix(&world, &case.settings, level);
+    let errors = again.checked.diagnostics.list.iter();
+    let told = expectations(case);
+    // What is left to people stays; nothing comes to light that somebody would have to mend.
+    let new = errors.filter(|finding| {
+        let told = told.iter().any(|told| told.code == finding.code.0);
+        finding.severity == Severity::Error && !told
+    });
+    complaints.extend(new.map(|finding| format!("{}: after mending: {finding:?}", case.title)));
     if again.applied > 0 {
         complaints.push(format!("{}: mended again: {:?}", case.title, again.files));
     }

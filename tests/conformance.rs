@@ -9,4 +9,5 @@ mod figures;
 mod hostile;
 mod inspect;
 mod labels;
+mod mending;
 mod waivers;

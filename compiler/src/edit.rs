@@ -3,6 +3,7 @@
 //! Never touches what an alias stands for, since it stands for it elsewhere too, and never drops a comment that is not about
 //! what is taken out: then there is no edit.
 
+mod append;
 mod place;
 mod without;
 
@@ -12,6 +13,7 @@ use crate::diag::{Change, Fix, Location, Pointer, Step};
 use crate::source::{Document, Layout, MappingEntry, Node, NodeKind, Sources, Span};
 use crate::yaml;
 
+use append::Resources;
 use place::Place;
 
 pub use without::{Without, without};
@@ -21,6 +23,9 @@ pub use without::{Without, without};
 pub struct Edit {
     /// Replaced; empty where something is put in.
     pub span: Span,
+    /// It puts in a document of this kind, mesh and name: several can stand at one place, one of a name, and behind
+    /// whatever else is put in there.
+    pub makes: Option<String>,
     /// What it is replaced by.
     pub text: String,
 }
@@ -31,6 +36,8 @@ pub struct Editor<'a> {
     sources: &'a Sources,
     file: String,
     trees: Vec<Option<Node>>,
+    /// Looked up when the first fix makes a document.
+    resources: Option<Resources>,
 }
 
 impl<'a> Editor<'a> {
@@ -41,6 +48,7 @@ impl<'a> Editor<'a> {
             sources,
             file: String::new(),
             trees: Vec::new(),
+            resources: None,
         }
     }
 
@@ -56,8 +64,18 @@ impl<'a> Editor<'a> {
             document: file.documents.get(at.document)?,
             root: self.trees.get(at.document)?.as_ref()?,
         };
-        let edits = fix.changes.iter().map(|change| page.edit(change));
-        let mut edits: Vec<Edit> = edits.collect::<Option<_>>()?;
+        let mut edits = Vec::new();
+        for change in &fix.changes {
+            if let Change::Append(made) = change {
+                let sources = self.sources;
+                let resources = self.resources.get_or_insert_with(|| Resources::of(sources));
+                if !resources.hold(made, sources)? {
+                    edits.push(append::edit(made, &at.file, file)?);
+                }
+            } else {
+                edits.push(page.edit(change)?);
+            }
+        }
         edits.sort();
         let apart = edits.windows(2).all(|pair| match pair {
             [one, other] => one.span.end <= other.span.start,
@@ -110,6 +128,8 @@ impl Page<'_> {
                 }
             },
             Change::Comment(index, words) => self.comment(*index, words.as_deref()),
+            // Not a change of what is there.
+            Change::Append(_) => None,
         }
     }
 
@@ -189,9 +209,12 @@ impl Page<'_> {
         }
         let first = entries.first()?;
         let json = self.is_json(first.key_span);
+        let is_labels = name == "labels";
         let name = self.written(&Value::from(name), json);
         let written = format!("{name}: {}", self.written(value, json));
-        let place = Place::of(entries, *layout, entries.len() - 1)?;
+        let named = entries.iter().position(|entry| entry.key == "name");
+        let behind = named.filter(|_| is_labels && std::ptr::eq(node, self.root));
+        let place = Place::of(entries, *layout, behind.unwrap_or(entries.len() - 1))?;
         let end = self.end_of(&place)?;
         match layout {
             Layout::Flow => Some(edit(span(end, end), format!(", {written}"))),
@@ -296,5 +319,9 @@ fn span(start: usize, end: usize) -> Span {
 }
 
 fn edit(span: Span, text: String) -> Edit {
-    Edit { span, text }
+    Edit {
+        span,
+        makes: None,
+        text,
+    }
 }

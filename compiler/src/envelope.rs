@@ -26,6 +26,7 @@ use crate::model::{Compat, Meta, Settings};
 use crate::reading::Judged;
 use crate::source::{Node, NodeKind, Parsed};
 
+pub(crate) use label::is_label_text;
 pub(crate) use reader::quoted;
 
 use reader::Reader;

@@ -214,6 +214,15 @@ impl Told {
     }
 }
 
+/// The first error in a text, as one file of which nothing else is known.
+pub(crate) fn first_error(text: &str, settings: &Settings) -> Option<String> {
+    let read = FileRead::of("", text.as_bytes().to_vec(), settings, Depth::Body);
+    let judged = read.judged.iter().flat_map(|judged| &judged.findings);
+    let mut findings = read.findings.iter().chain(judged);
+    let error = findings.find(|finding| finding.severity == Severity::Error)?;
+    Some(error.message.clone())
+}
+
 impl FileRead {
     fn of(path: &str, bytes: Vec<u8>, settings: &Settings, depth: Depth) -> Self {
         let mut limits = FileLimits::default();
@@ -240,7 +249,7 @@ impl FileRead {
             let identity = match outcome {
                 Outcome::Draft(draft) => {
                     let kind = draft.kind.name;
-                    let document = Judged::of(*draft, settings.compat, depth);
+                    let document = Judged::of(*draft, settings, depth);
                     let kri = document.meta().kri.clone();
                     judged.push(document);
                     Identity::Resource { kind, kri }
@@ -279,7 +288,7 @@ impl FileRead {
 }
 
 impl Judged {
-    fn of(draft: Draft<'_>, compat: Compat, depth: Depth) -> Self {
+    fn of(draft: Draft<'_>, settings: &Settings, depth: Depth) -> Self {
         let mut diagnostics = Diagnostics::default();
         if depth < Depth::Body {
             return Self {
@@ -290,7 +299,7 @@ impl Judged {
                 findings: Vec::new(),
             };
         }
-        let forms = legacy::of(&draft);
+        let forms = legacy::of(&draft, settings);
         forms.report(&draft.meta.at, &mut diagnostics);
         let told = diagnostics.list.len();
         let refused = schema::check(&draft, &mut diagnostics);
@@ -312,7 +321,7 @@ impl Judged {
             kind,
             sound,
             legacy: !forms.is_empty(),
-            content: match compat {
+            content: match settings.compat {
                 Compat::Off => content,
                 Compat::Kuma => content.map(|resource| kinds::filled(kind, resource)),
             }

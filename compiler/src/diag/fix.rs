@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::{Code, CodeInfo, Diagnostic, Pointer};
+use super::{Code, CodeInfo, Diagnostic, NewDocument, Pointer};
 
 /// Codes of which some finding can be mended, sorted.
 const FIXABLE: [Code; 11] = [
@@ -43,8 +43,10 @@ pub enum Change {
     Replace(Pointer, Value),
     /// A scalar becomes the text that it is written as.
     Quote(Pointer),
-    /// A mapping gets one entry more, as its last.
+    /// A mapping gets one entry more, as its last; labels stand behind the name.
     Insert(Pointer, String, Value),
+    /// The file gets one document more, as its last, unless the repository has it.
+    Append(NewDocument),
     /// The comment of this number becomes another, or none.
     Comment(usize, Option<String>),
 }

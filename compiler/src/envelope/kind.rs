@@ -4,6 +4,7 @@
 
 use super::reader::Reader;
 use crate::diag::Pointer;
+use crate::kinds::legacy::Home;
 use crate::kinds::{self, KindInfo};
 
 /// The kind of this name. Reports why there is none.
@@ -17,7 +18,9 @@ pub(super) fn find(reader: &mut Reader<'_>, name: &str, at: &Pointer) -> Option<
     }
     // The policy that takes its place is attached in the same way.
     if name == "MeshProxyPatch" {
-        let forms = kinds::legacy::find(name, reader.root, &Pointer::default().field("spec"));
+        let home = Home::unknown(reader.settings);
+        let body = Pointer::default().field("spec");
+        let forms = kinds::legacy::find(name, reader.root, &body, &home);
         reader.legacy(&forms);
     }
     kind

@@ -238,6 +238,12 @@ fn one<'n>(reader: &mut Reader<'_>, key: &str, value: &'n Node, at: &Pointer) ->
     Some(text)
 }
 
+/// Can a document carry this label, as far as its text goes?
+pub(crate) fn is_label_text(key: &str, value: &str) -> bool {
+    let named = key != WORKLOAD || is_dns_label(value);
+    key_flaw(key).is_none() && named && (value.is_empty() || is_qualified(value))
+}
+
 fn key_flaw(key: &str) -> Option<String> {
     let (prefix, name) = match key.split_once('/') {
         Some((prefix, name)) => (Some(prefix), name),

@@ -14,12 +14,15 @@ use crate::source::broken;
 use crate::world::MemoryWorld;
 
 /// Documents with something to mend, in blocks, in brackets and in JSON.
-const SEEDS: [&str; 5] = [
+const SEEDS: [&str; 8] = [
     "type: MeshHTTPRoute\nname: r\nlabels: {v: 1, w: true}\nstatus: {}\nspec:\n  # top\n  targetRef: {kind: Dataplane, name: web-1, namespace: shop}\n  to:\n    - targetRef:\n        kind: MeshService # which\n        name: api_shop_svc_80\n      rules:\n        - matches: [{headers: [{name: X-A, value: \"1\"}]}]\n          default:\n            backendRefs:\n              - kind: MeshService\n                name: b\n                weight: 2\n",
     "type: MeshTimeout\nname: t\nlables: {a: b}\nspec:\n  targetRef:\n    kind: MeshSubset\n    tags:\n      app: web\n      kuma.io/protocol: http\n  from:\n    - targetRef: {kind: Mesh}\n      default: {idleTimeout: 1h}\n    - default:\n        idleTimeout: 2h\n      targetRef:\n        kind: Mesh\n",
     "{\"type\": \"MeshTimeout\", \"name\": \"j\", \"spec\": {\"targetRef\": {\"kind\": \"Mesh\", \"proxyTypes\": [\"Sidecar\"], \"name\": \"x\"}, \"from\": [{\"targetRef\": {\"kind\": \"Mesh\"}, \"default\": {\"idleTimeut\": \"1h\"}}]}}\n",
     "apiVersion: kuma.io/v1alpha1\nkind: MeshMetric\nmetadata:\n  name: m\n  annotations:\n    kuma.io/mesh: default\nspec:\n  default:\n    sidecar:\n      regex: http2_.*\n      usedOnly: false\n    backends:\n      - &b {type: Prometheus, prometheus: {}, openTelemetry: {}}\n      - *b\n",
     "# meshc: file-ignore[no-effect] why\ntype: MeshLoadBalancingStrategy\nname: l\nspec:\n  to:\n    # meshc: ignore[no-effect, header-case] why\n    - targetRef: {kind: MeshService, labels: {a: b}}\n      default:\n        loadBalancer:\n          type: RingHash\n          ringHash:\n            hashPolicies:\n              - type: Header\n                header: {name: x}\n",
+    "type: Mesh\nname: m\nmtls:\n  enabledBackend: a\n  backends:\n    - {name: a, type: builtin}\nlogging:\n  backends: [{name: l, type: file, conf: {path: /a}}]\nrouting: {localityAwareLoadBalancing: false}\n---\ntype: MeshTrace\nname: t\nspec:\n  default:\n    backends:\n      - type: OpenTelemetry\n        openTelemetry: {endpoint: \"otel:4317\"}\n# at the end\n",
+    "type: Dataplane\nname: d\nnetworking:\n  address: 10.0.0.1\n  inbound:\n    - port: 80\n      tags:\n        kuma.io/service: web\n        version: v1\n    - port: 81\n      tags: {kuma.io/service: api, kuma.io/protocol: http}\n  outbound:\n    - {port: 9000, tags: {kuma.io/service: db_shop_svc_80}}\n---\n",
+    "apiVersion: kuma.io/v1alpha1\nkind: MeshAccessLog\nmetadata: {name: l, namespace: kuma-system}\nspec:\n  to:\n    - targetRef: {kind: Mesh}\n      default:\n        backends:\n          - openTelemetry:\n              endpoint: otel:4317\n              body: |+\n                x\n\n",
 ];
 
 /// Lines taken out, written twice, or put in at some column.

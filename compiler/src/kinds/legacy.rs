@@ -7,15 +7,19 @@ mod conf;
 mod dataplane;
 mod from;
 pub(crate) mod gateway_api;
+mod home;
+mod inbound;
 mod kind;
 mod mesh;
 mod reference;
 mod service;
 
-use crate::diag::{Change, Code, Diagnostic, Diagnostics, Location, Pointer};
+use crate::diag::{Change, Code, Diagnostic, Diagnostics, Location, NewDocument, Pointer};
 use crate::envelope::Draft;
+use crate::model::Settings;
 use crate::source::{MappingEntry, Node, NodeKind};
 
+pub(crate) use home::Home;
 pub(crate) use kind::{PATCH, replacement};
 
 /// One form of an older version.
@@ -46,12 +50,13 @@ struct Place<'a> {
 }
 
 /// The forms of a document.
-pub(crate) fn of(draft: &Draft<'_>) -> Forms {
-    find(draft.kind.name, draft.root, &draft.meta.body)
+pub(crate) fn of(draft: &Draft<'_>, settings: &Settings) -> Forms {
+    let home = Home::of(&draft.meta, settings);
+    find(draft.kind.name, draft.root, &draft.meta.body, &home)
 }
 
-/// The forms of a document of a kind. `body` is where its fields stand.
-pub(crate) fn find(kind: &str, root: &Node, body: &Pointer) -> Forms {
+/// The forms of a document of a kind. `body` is where its fields stand, `home` where documents go that it becomes.
+pub(crate) fn find(kind: &str, root: &Node, body: &Pointer, home: &Home<'_>) -> Forms {
     let mut forms = Forms::default();
     let Some(node) = root.find(body) else {
         return forms;
@@ -61,13 +66,13 @@ pub(crate) fn find(kind: &str, root: &Node, body: &Pointer) -> Forms {
         at: body.clone(),
     };
     match kind {
-        "Mesh" => mesh::find(&body, &mut forms),
-        "Dataplane" => dataplane::find(&body, root, &mut forms),
+        "Mesh" => mesh::find(&body, home, &mut forms),
+        "Dataplane" => dataplane::find(&body, root, home, &mut forms),
         "MeshService" | "MeshExternalService" => service::find(&body, &mut forms),
         _ => {
             reference::find(&body, kind, &mut forms);
             from::find(&body, kind, root, &mut forms);
-            conf::find(&body, kind, &mut forms);
+            conf::find(&body, kind, home, &mut forms);
         }
     }
     forms
@@ -154,6 +159,30 @@ impl Form {
     /// Whether the modern form means the same depends on other documents.
     fn unsafely(mut self, changes: Vec<Change>) -> Self {
         self.fix = Some((false, changes));
+        self
+    }
+
+    /// These documents take its place, beside what changes in its own. Offered where none of them has an error.
+    fn moving(
+        mut self,
+        documents: Vec<NewDocument>,
+        mut changes: Vec<Change>,
+        safe: bool,
+        home: &Home<'_>,
+    ) -> Self {
+        match documents.iter().find_map(|made| home.flaw(made)) {
+            Some(flaw) => self.left_to_you(&flaw),
+            None => {
+                changes.extend(documents.into_iter().map(Change::Append));
+                self.fix = Some((safe, changes));
+                self
+            }
+        }
+    }
+
+    /// Why there is no fix.
+    fn left_to_you(mut self, why: &str) -> Self {
+        self.help = format!("{}; this is left to you: {why}", self.help);
         self
     }
 

@@ -115,6 +115,7 @@ fn suppression(
             end: line,
         },
         text: comment,
+        makes: None,
     };
     Some(CodeAction {
         title: format!("ignore this `{code}`, for a reason that you write"),

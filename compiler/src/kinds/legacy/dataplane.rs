@@ -2,13 +2,17 @@
 //!
 //! Never merges what contradicts: where tags of several inbounds differ, each is told with its own.
 
+use serde_json::{Map, Value, json};
+
+use crate::diag::Change;
 use crate::source::Node;
 use crate::yaml;
 
-use super::{Form, Forms, Place, labels_of};
+use super::inbound::Tagged;
+use super::{Form, Forms, Home, Place, ServiceTag};
 
 /// The forms of a Dataplane. `root` says in which format it is.
-pub(super) fn find(body: &Place<'_>, root: &Node, forms: &mut Forms) {
+pub(super) fn find(body: &Place<'_>, root: &Node, home: &Home<'_>, forms: &mut Forms) {
     if let Some(probes) = body.field("probes") {
         forms.add(Form::field(
             probes.at,
@@ -31,15 +35,23 @@ pub(super) fn find(body: &Place<'_>, root: &Node, forms: &mut Forms) {
         return;
     };
     advertised(&networking, forms);
-    let mut first = None;
-    for inbound in networking.items("inbound") {
-        inbound_form(&inbound, &mut first, forms);
+    let inbounds = networking.items("inbound");
+    let mut tagged = Tagged::of(&inbounds, root, home);
+    for inbound in &inbounds {
+        if let Some(interface) = inbound.field("interface") {
+            forms.add(listener(&interface, inbound));
+        }
+        if let Some(tags) = inbound.field("tags") {
+            forms.add(tagged.form(inbound, &tags));
+        }
     }
     for outbound in networking.items("outbound") {
         outbound_form(&outbound, forms);
     }
-    if let Some(services) = networking.path(&["transparentProxying", "reachableServices"]) {
-        forms.add(reachable(&services));
+    if let Some(proxying) = networking.field("transparentProxying")
+        && let Some(services) = proxying.field("reachableServices")
+    {
+        forms.add(reachable(&services, &proxying));
     }
     let gateway = networking.field("gateway");
     if let Some(gateway) = gateway.filter(|gateway| gateway.text("type") == Some("BUILTIN")) {
@@ -48,60 +60,6 @@ pub(super) fn find(body: &Place<'_>, root: &Node, forms: &mut Forms) {
         let form = Form::value(gateway.at.field("type"), message, help);
         forms.add(form.covering(gateway.at));
     }
-}
-
-/// `first` is the service of the first inbound that has one.
-fn inbound_form(inbound: &Place<'_>, first: &mut Option<String>, forms: &mut Forms) {
-    if let Some(interface) = inbound.field("interface") {
-        forms.add(listener(&interface, inbound));
-    }
-    let Some(tags) = inbound.field("tags") else {
-        return;
-    };
-    let pairs = super::pairs(tags.node);
-    let tag = |key: &str| {
-        pairs
-            .iter()
-            .find(|(name, _)| name == key)
-            .map(|(_, value)| value.clone())
-    };
-    let mut parts = Vec::new();
-    let service = tag("kuma.io/service");
-    let labels: Vec<(String, String)> = labels_of(&pairs);
-    let other = match (&*first, &service) {
-        (Some(first), Some(service)) if first != service => Some(service.clone()),
-        (None, Some(service)) => {
-            *first = Some(service.clone());
-            None
-        }
-        _ => None,
-    };
-    let kept = labels
-        .into_iter()
-        .filter(|(key, _)| other.is_none() || key != "kuma.io/workload");
-    let kept: Vec<(String, String)> = kept.collect();
-    if !kept.is_empty() {
-        parts.push(format!(
-            "`labels: {}` for the Dataplane",
-            yaml::mapping(&kept)
-        ));
-    }
-    if let Some(protocol) = tag("kuma.io/protocol") {
-        parts.push(format!(
-            "`protocol: {}` for the inbound",
-            yaml::scalar(&protocol)
-        ));
-    }
-    if let Some(service) = other {
-        parts.push(format!(
-            "a MeshService `{service}` whose `targetPort` is the name of this inbound"
-        ));
-    }
-    let help = match parts.is_empty() {
-        true => "remove it: labels of the Dataplane take the place of tags".to_owned(),
-        false => format!("use {}", parts.join(", and ")),
-    };
-    forms.add(Form::field(tags.at, "inbound.tags", help));
 }
 
 /// `address:port:servicePort`.
@@ -121,6 +79,28 @@ fn listener(interface: &Place<'_>, inbound: &Place<'_>) -> Form {
         _ => "use `address`, `port` and `servicePort`".to_owned(),
     };
     let form = Form::field(interface.at.clone(), "interface", help);
+    let numbers = |text: &&str| text.parse::<u16>().is_ok();
+    let form = match parts.as_slice() {
+        [service, port, rest @ ..]
+            if numbers(service) && numbers(port) && inbound.node.entry("port").is_none() =>
+        {
+            let address = rest.iter().filter(|address| !address.is_empty());
+            let address = address.map(|address| ("address", Value::from(*address)));
+            let number = |text: &str| text.parse::<u16>().map_or(Value::Null, Value::from);
+            let others = address.chain([("servicePort", number(service))]);
+            let others = others.filter(|(name, _)| inbound.node.entry(name).is_none());
+            let insert = |(name, value): (&str, Value)| {
+                Change::Insert(inbound.at.clone(), name.to_owned(), value)
+            };
+            let mut changes = vec![
+                Change::Rename(interface.at.clone(), "port".to_owned()),
+                Change::Replace(interface.at.clone(), number(port)),
+            ];
+            changes.extend(others.map(insert));
+            form.safely(changes)
+        }
+        _ => form,
+    };
     form.covering(inbound.at.field("port"))
 }
 
@@ -134,11 +114,15 @@ fn outbound_form(outbound: &Place<'_>, forms: &mut Forms) {
     };
     let tags = outbound.pairs("tags");
     let tagged = tags.iter().find(|(name, _)| name == "kuma.io/service");
-    let service = tagged
+    let named = tagged
         .map(|(_, value)| value.as_str())
         .or(outbound.text("service"));
-    let service = yaml::scalar(service.unwrap_or("<service>"));
-    let reference = format!("`backendRef: {{kind: MeshService, name: {service}, port: <port>}}`");
+    let service = yaml::scalar(named.unwrap_or("<service>"));
+    let modern = named.and_then(port_of_service);
+    let reference = match &modern {
+        Some(modern) => format!("`backendRef: {}`", yaml::flow(modern)),
+        None => format!("`backendRef: {{kind: MeshService, name: {service}, port: <port>}}`"),
+    };
     let help = match (key, outbound.text("interface")) {
         ("interface", interface) => {
             match interface.and_then(|interface| interface.rsplit_once(':')) {
@@ -155,6 +139,14 @@ fn outbound_form(outbound: &Place<'_>, forms: &mut Forms) {
         _ => format!("use {reference}"),
     };
     let form = Form::field(outbound.at.field(key), &format!("outbound.{key}"), help);
+    let alone = |other: &&str| *other == key || outbound.node.entry(other).is_none();
+    let form = match modern {
+        Some(modern) if key == "tags" && old.iter().all(alone) => form.unsafely(vec![
+            Change::Rename(outbound.at.field(key), "backendRef".to_owned()),
+            Change::Replace(outbound.at.field(key), modern),
+        ]),
+        _ => form.left_to_you("which port of the service it leads to is not written here"),
+    };
     // What is missing beside it stands in it.
     let form = form.covering(outbound.at.field("backendRef"));
     let form = match key {
@@ -165,32 +157,61 @@ fn outbound_form(outbound: &Place<'_>, forms: &mut Forms) {
     forms.add(others.fold(form, |form, other| form.covering(outbound.at.field(other))));
 }
 
-fn reachable(services: &Place<'_>) -> Form {
+/// A reference to what the name of a service says, where that names a port of it.
+fn port_of_service(name: &str) -> Option<Value> {
+    let tag = ServiceTag::read(name)?;
+    let port: u16 = tag.port?.parse().ok()?;
+    let labels =
+        json!({ "kuma.io/display-name": tag.name, "k8s.kuma.io/namespace": tag.namespace });
+    Some(json!({ "kind": "MeshService", "labels": labels, "port": port }))
+}
+
+/// Services by their names, which is what references are made of.
+fn backends(services: &[&str]) -> Value {
+    let reference = |name: &&str| {
+        let mut made = Map::from_iter([("kind".to_owned(), Value::from("MeshService"))]);
+        match ServiceTag::read(name) {
+            Some(tag) => {
+                made.insert("name".to_owned(), tag.name.into());
+                made.insert("namespace".to_owned(), tag.namespace.into());
+            }
+            None => {
+                made.insert("name".to_owned(), (*name).into());
+            }
+        }
+        Value::Object(made)
+    };
+    json!({ "refs": services.iter().map(reference).collect::<Vec<_>>() })
+}
+
+fn reachable(services: &Place<'_>, proxying: &Place<'_>) -> Form {
     let items = services.list();
     let names: Vec<&str> = items.iter().filter_map(|item| item.node.as_str()).collect();
     let help = match names.as_slice() {
         ["*"] => "remove it: everything is reachable by default".to_owned(),
         [] => "use `reachableBackends: {refs: []}`".to_owned(),
-        names => {
-            let refs = names
-                .iter()
-                .take(4)
-                .map(|name| match super::ServiceTag::read(name) {
-                    Some(tag) => format!(
-                        "{{kind: MeshService, name: {}, namespace: {}}}",
-                        yaml::scalar(tag.name),
-                        yaml::scalar(tag.namespace)
-                    ),
-                    None => format!("{{kind: MeshService, name: {}}}", yaml::scalar(name)),
-                });
-            let mut refs: Vec<String> = refs.collect();
-            if names.len() > refs.len() {
-                refs.push("…".to_owned());
-            }
-            format!("use `reachableBackends: {{refs: [{}]}}`", refs.join(", "))
+        names if names.len() > 4 => {
+            let few = yaml::flow(&backends(names.get(..4).unwrap_or_default()));
+            format!(
+                "use `reachableBackends: {}, …]}}`",
+                few.trim_end_matches("]}")
+            )
         }
+        names => format!("use `reachableBackends: {}`", yaml::flow(&backends(names))),
     };
-    Form::field(services.at.clone(), "reachableServices", help)
+    let form = Form::field(services.at.clone(), "reachableServices", help);
+    let at = services.at.clone();
+    if proxying.node.entry("reachableBackends").is_some() || names.len() != items.len() {
+        return form;
+    }
+    match names.contains(&"*") {
+        true => form.safely(vec![Change::Remove(at)]),
+        // Whether there are services of these names is for other documents to say.
+        false => form.unsafely(vec![
+            Change::Rename(at.clone(), "reachableBackends".to_owned()),
+            Change::Replace(at, backends(&names)),
+        ]),
+    }
 }
 
 fn advertised(networking: &Place<'_>, forms: &mut Forms) {

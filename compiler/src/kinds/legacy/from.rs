@@ -19,6 +19,9 @@ const KINDS: [(&str, bool); 7] = [
     ("MeshTrafficPermission", true),
 ];
 
+/// Kinds in which `to` and `rules` stand in policies of their own.
+const APART: [&str; 3] = ["MeshAccessLog", "MeshRateLimit", "MeshTimeout"];
+
 /// Where clients are told apart by their identities, what they are called.
 enum Clients {
     /// All of the mesh.
@@ -47,7 +50,13 @@ pub(super) fn find(spec: &Place<'_>, kind: &str, root: &Node, forms: &mut Forms)
     };
     let same = kind != "MeshTrafficPermission" && !items.is_empty() && items.iter().all(all);
     let mut form = Form::field(from.at.clone(), "from", help);
-    if same && spec.node.entry("rules").is_none() {
+    // What was sent and what was received could stand in one policy.
+    let apart = APART.contains(&kind) && spec.node.get("to").is_some();
+    if apart {
+        form = form.left_to_you(
+            "`to` and `rules` cannot stand in one policy, so one of them goes into a policy of its own",
+        );
+    } else if same && spec.node.entry("rules").is_none() {
         let targets = items.iter().filter_map(|item| item.field("targetRef"));
         let mut changes = vec![Change::Rename(from.at, "rules".to_owned())];
         changes.extend(targets.map(|target| Change::Remove(target.at)));

@@ -1,164 +1,169 @@
 //! What a Mesh once held, and now is a resource of its own (language 8.2).
 //!
-//! Never more than one form a field: the field as a whole moved.
+//! Never more than one form a field: the field as a whole moved. What is for all proxies gets a name that loses to the names of
+//! other policies, as the Mesh lost to them.
 
-use super::{Form, Forms, Place};
+mod backend;
+
+use serde_json::{Value, json};
+
+use super::{Form, Forms, Home, Place};
+use crate::diag::Change;
 use crate::yaml;
 
+use backend::{logging, metrics, mtls, tracing};
+
+/// What became of a field.
+enum Moved {
+    /// Nothing: it can go.
+    Away {
+        why: &'static str,
+        /// Does the mesh do the same without it?
+        same: bool,
+    },
+    /// Documents of these kinds, each with its spec.
+    To {
+        documents: Vec<(&'static str, Value)>,
+        /// What else changes.
+        and: &'static str,
+    },
+    /// Somebody has to say more. What to do, and why nobody can do it by program.
+    Open(String, &'static str),
+}
+
 /// The forms of a Mesh.
-pub(super) fn find(mesh: &Place<'_>, forms: &mut Forms) {
-    type Help = fn(&Place<'_>) -> String;
-    let fields: [(&str, Help); 8] = [
+pub(super) fn find(mesh: &Place<'_>, home: &Home<'_>, forms: &mut Forms) {
+    type Successor = fn(&Place<'_>) -> Moved;
+    let fields: [(&str, Successor); 8] = [
         ("mtls", mtls),
         ("tracing", tracing),
         ("logging", logging),
         ("metrics", metrics),
         ("networking", networking),
         ("routing", routing),
-        ("constraints", |_| {
-            "remove it: who may join is said by tokens, and what may stand in a repository by its reviews".to_owned()
+        ("constraints", |_| Moved::Away {
+            why: "who may join is said by tokens, and what may stand in a repository by its reviews",
+            same: false,
         }),
-        ("meshServices", |_| {
-            "remove it: MeshServices are always used, and nothing else is".to_owned()
+        ("meshServices", |_| Moved::Away {
+            why: "MeshServices are always used, and nothing else is",
+            same: true,
         }),
     ];
-    for (name, help) in fields {
+    for (name, successor) in fields {
         if let Some(field) = mesh.field(name) {
-            let help = help(&field);
-            forms.add(Form::field(field.at, name, help));
+            forms.add(form(&field, name, successor(&field), home));
         }
     }
 }
 
-/// The backend that was in use: the one that is named, or the only one.
-fn enabled<'a>(field: &Place<'a>, name: &str) -> Option<Place<'a>> {
-    let backends = field.items("backends");
-    let wanted = field.text(name);
-    let named = backends
-        .iter()
-        .find(|backend| backend.text("name") == wanted);
-    named.or(backends.first()).cloned()
+fn form(field: &Place<'_>, name: &str, moved: Moved, home: &Home<'_>) -> Form {
+    let at = field.at.clone();
+    let remove = vec![Change::Remove(at.clone())];
+    match moved {
+        Moved::Away { why, same } => {
+            let form = Form::field(at, name, format!("remove it: {why}"));
+            match same {
+                true => form.safely(remove),
+                false => form.unsafely(remove),
+            }
+        }
+        Moved::To { documents, and } => {
+            let told: Vec<String> = documents
+                .iter()
+                .map(|(kind, spec)| told(kind, spec))
+                .collect();
+            let help = format!("use {}{and}", told.join(", and "));
+            let documents = documents.into_iter().map(|(kind, mut spec)| {
+                // An identity has a selector of its own.
+                if let (Some(spec), true) = (spec.as_object_mut(), kind != "MeshIdentity") {
+                    spec.insert("targetRef".to_owned(), json!({ "kind": "Mesh" }));
+                }
+                let name = format!("{}-all-{}", kebab(kind), home.mesh());
+                home.document(kind, &name, spec)
+            });
+            let documents = documents.collect();
+            Form::field(at, name, help).moving(documents, remove, false, home)
+        }
+        Moved::Open(help, why) => Form::field(at, name, help).left_to_you(why),
+    }
 }
 
-fn mtls(mtls: &Place<'_>) -> String {
-    let backend = enabled(mtls, "enabledBackend");
-    let text = |name: &str| backend.as_ref().and_then(|backend| backend.text(name));
-    let provider = match text("type") {
-        Some("provided") => "bundled: {ca: {certificate: …, privateKey: …}}",
-        Some(other) if other != "builtin" => {
-            return format!(
-                "nothing takes the place of `{other}` yet: use a MeshIdentity with the provider `Bundled` and a CA of its own, or `Spire`"
-            );
-        }
-        _ => "bundled: {insecureAllowSelfSigned: true, autogenerate: {enabled: true}}",
-    };
-    let expiry = backend.as_ref().and_then(|backend| {
-        let rotation = backend.path(&["dpCert", "rotation"])?;
-        rotation.text("expiration")
-    });
-    let provider = match expiry {
-        Some(expiry) => {
-            let bundled = provider.strip_suffix('}').unwrap_or(provider);
-            format!(
-                "{bundled}, certificateParameters: {{expiry: {}}}}}",
-                yaml::scalar(expiry)
-            )
-        }
-        None => provider.to_owned(),
-    };
-    let mode = match text("mode") {
-        Some(mode) if mode.eq_ignore_ascii_case("PERMISSIVE") => "Permissive",
-        _ => "Strict",
-    };
-    format!(
-        "use a MeshIdentity with `provider: {{type: Bundled, {provider}}}`, and a MeshTLS with `rules: [{{default: {{mode: {mode}}}}}]`; SPIFFE IDs change"
-    )
-}
-
-fn tracing(tracing: &Place<'_>) -> String {
-    let Some(backend) = enabled(tracing, "defaultBackend") else {
-        return "use a MeshTrace".to_owned();
-    };
-    let conf = backend.field("conf");
-    let conf = |name: &str| conf.as_ref().and_then(|conf| conf.scalar(name));
-    let written = match backend.text("type") {
-        Some("zipkin") => {
-            let url = conf("url").unwrap_or_else(|| "<url>".to_owned());
-            format!("{{type: Zipkin, zipkin: {{url: {}}}}}", yaml::scalar(&url))
-        }
-        Some("datadog") => {
-            let address = conf("address").unwrap_or_else(|| "<address>".to_owned());
-            let port = conf("port").unwrap_or_else(|| "8126".to_owned());
-            let url = format!("http://{address}:{port}");
-            format!(
-                "{{type: Datadog, datadog: {{url: {}}}}}",
-                yaml::scalar(&url)
-            )
-        }
-        _ => "…".to_owned(),
-    };
-    let sampling = backend.scalar("sampling");
-    let sampling = sampling.map_or_else(String::new, |value| {
-        format!(", sampling: {{overall: {value}}}")
-    });
-    format!("use a MeshTrace with `default: {{backends: [{written}]{sampling}}}`")
-}
-
-fn logging(logging: &Place<'_>) -> String {
-    let Some(backend) = enabled(logging, "defaultBackend") else {
-        return "use a MeshAccessLog".to_owned();
-    };
-    let conf = backend.field("conf");
-    let conf = |name: &str| conf.as_ref().and_then(|conf| conf.text(name));
-    let written = match backend.text("type") {
-        Some("file") => {
-            let path = conf("path").unwrap_or("/dev/stdout");
-            format!("{{type: File, file: {{path: {}}}}}", yaml::scalar(path))
-        }
-        Some("tcp") => {
-            let address = conf("address").unwrap_or("<address>:<port>");
-            format!("{{type: Tcp, tcp: {{address: {}}}}}", yaml::scalar(address))
-        }
-        _ => "…".to_owned(),
-    };
-    format!(
-        "use a MeshAccessLog with `to: [{{targetRef: {{kind: Mesh}}, default: {{backends: [{written}]}}}}]`"
-    )
-}
-
-fn metrics(metrics: &Place<'_>) -> String {
-    let conf = enabled(metrics, "enabledBackend").and_then(|backend| backend.field("conf"));
-    let conf = |name: &str| conf.as_ref().and_then(|conf| conf.scalar(name));
-    let set = ["port", "path"]
-        .into_iter()
-        .filter_map(|name| Some((name, conf(name)?)));
-    let set: Vec<String> = set
-        .map(|(name, value)| match name {
-            "path" => format!("path: {}", yaml::scalar(&value)),
-            _ => format!("{name}: {value}"),
-        })
+/// ``a MeshTLS with `rules: [{default: {mode: Strict}}]` ``.
+fn told(kind: &str, spec: &Value) -> String {
+    let fields = spec.as_object().into_iter().flatten();
+    let fields: Vec<String> = fields
+        .map(|(name, value)| format!("{name}: {}", yaml::flow(value)))
         .collect();
-    let prometheus = set.join(", ");
-    format!(
-        "use a MeshMetric with `default: {{backends: [{{type: Prometheus, prometheus: {{{prometheus}}}}}]}}`"
-    )
+    format!("a {kind} with `{}`", fields.join(", "))
 }
 
-fn networking(networking: &Place<'_>) -> String {
+/// `MeshTLS` is `mesh-tls`, as in the names of default policies.
+fn kebab(kind: &str) -> String {
+    let mut name = String::new();
+    let mut before = 'A';
+    for c in kind.chars() {
+        if c.is_ascii_uppercase() && before.is_ascii_lowercase() {
+            name.push('-');
+        }
+        name.push(c.to_ascii_lowercase());
+        before = c;
+    }
+    name
+}
+
+fn networking(networking: &Place<'_>) -> Moved {
     let outbound = networking.field("outbound");
     let passthrough = outbound.and_then(|outbound| outbound.scalar("passthrough"));
     match passthrough.as_deref() {
-        Some("false") => "use a MeshPassthrough with `default: {passthroughMode: None}`".to_owned(),
-        _ => "remove it: everything passes through by default, a MeshPassthrough changes that"
-            .to_owned(),
+        Some("false") => Moved::To {
+            documents: vec![(
+                "MeshPassthrough",
+                json!({ "default": { "passthroughMode": "None" } }),
+            )],
+            and: "",
+        },
+        _ => Moved::Away {
+            why: "everything passes through by default, a MeshPassthrough changes that",
+            same: true,
+        },
     }
 }
 
-fn routing(routing: &Place<'_>) -> String {
-    match routing.scalar("localityAwareLoadBalancing").as_deref() {
-        Some("false") => {
-            "use a MeshLoadBalancingStrategy with `to: [{targetRef: {kind: Mesh}, default: {localityAwareness: {disabled: true}}}]`".to_owned()
+fn routing(routing: &Place<'_>) -> Moved {
+    let local = routing.scalar("localityAwareLoadBalancing");
+    match local.as_deref() {
+        Some("false") => Moved::To {
+            documents: vec![(
+                "MeshLoadBalancingStrategy",
+                json!({ "to": [{
+                    "targetRef": { "kind": "Mesh" },
+                    "default": { "localityAwareness": { "disabled": true } },
+                }] }),
+            )],
+            and: "",
+        },
+        _ => Moved::Away {
+            why: "traffic stays in its zone by default, a MeshLoadBalancingStrategy changes that",
+            // It went everywhere unless this said otherwise.
+            same: local.as_deref() == Some("true"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kebab;
+
+    #[test]
+    fn kinds_are_part_of_names() {
+        let table = [
+            ("MeshTLS", "mesh-tls"),
+            ("MeshAccessLog", "mesh-access-log"),
+            ("MeshLoadBalancingStrategy", "mesh-load-balancing-strategy"),
+        ];
+        for (kind, expected) in table {
+            assert_eq!(kebab(kind), expected);
         }
-        _ => "remove it: traffic stays in its zone by default, a MeshLoadBalancingStrategy changes that".to_owned(),
     }
 }

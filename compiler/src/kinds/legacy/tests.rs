@@ -4,7 +4,9 @@ use super::*;
 fn forms(kind: &str, text: &str) -> Vec<String> {
     let mut roots = crate::source::trees(text).into_iter().flatten();
     let root = roots.next().unwrap_or_else(|| panic!("broken: {text}"));
-    let found = find(kind, &root, &Pointer::default().field("spec"));
+    let settings = Settings::default();
+    let home = Home::unknown(&settings);
+    let found = find(kind, &root, &Pointer::default().field("spec"), &home);
     let told = |form: &Form| format!("{}: {}", form.at.dotted(), form.help);
     found.0.iter().map(told).collect()
 }
@@ -70,14 +72,14 @@ fn backends_are_of_a_type_and_collectors_have_a_name() {
         "MeshMetric",
         "{default: {backends: [{type: OpenTelemetry, openTelemetry: {endpoint: \"otel.observe:4318\"}}]}}",
         &[
-            "spec.default.backends[0].openTelemetry.endpoint: make a MeshOpenTelemetryBackend `otel` with `endpoint: {address: otel.observe, port: 4318}`, and refer to it: `backendRef: {kind: MeshOpenTelemetryBackend, labels: {kuma.io/display-name: otel}}`",
+            "spec.default.backends[0].openTelemetry.endpoint: make a MeshOpenTelemetryBackend `otel.observe-4318` with `endpoint: {address: otel.observe, port: 4318}`, and refer to it: `backendRef: {kind: MeshOpenTelemetryBackend, labels: {kuma.io/display-name: otel.observe-4318}}`",
         ],
     );
     check(
         "MeshMetric",
         "{default: {backends: [{type: OpenTelemetry, openTelemetry: {endpoint: 10.0.0.1}}]}}",
         &[
-            "spec.default.backends[0].openTelemetry.endpoint: make a MeshOpenTelemetryBackend `collector` with `endpoint: {address: 10.0.0.1, port: 4317}`",
+            "spec.default.backends[0].openTelemetry.endpoint: make a MeshOpenTelemetryBackend `10.0.0.1` with `endpoint: {address: 10.0.0.1, port: 4317}`",
         ],
     );
 }
