@@ -4,6 +4,7 @@
 
 mod answer;
 mod body;
+mod calm;
 mod exchange;
 mod head;
 mod heads;

@@ -5,6 +5,7 @@
 mod answers;
 mod change;
 mod crossing;
+mod floods;
 mod frames;
 mod hostile;
 mod identity;

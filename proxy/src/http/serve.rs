@@ -17,6 +17,7 @@ use mesh_bundle::resource::Timeouts;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::calm::Calm;
 use super::heads::Heads;
 use super::{Body, inbound, outbound, passing};
 use crate::metrics::Direction;
@@ -144,7 +145,7 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
             drive(served.with_upgrades(), &connection, timeouts).await;
         }
         HttpVersion::Two => {
-            let served = two(session).serve_connection(TokioIo::new(stream), requests);
+            let served = two(session).serve_connection(TokioIo::new(Calm::new(stream)), requests);
             drive(served, &connection, timeouts).await;
         }
     }
@@ -220,7 +221,7 @@ where
     }
 }
 
-impl<S> Graceful for http2::Connection<TokioIo<Stream>, S, TokioExecutor>
+impl<S> Graceful for http2::Connection<TokioIo<Calm>, S, TokioExecutor>
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
