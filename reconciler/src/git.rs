@@ -7,7 +7,6 @@ mod deadline;
 mod https;
 mod leftovers;
 mod tree;
-mod watch;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,6 @@ use git2::{Direction, FetchOptions, Oid, RemoteCallbacks, Repository};
 
 pub use commit::Commit;
 pub use tree::TreeWorld;
-pub use watch::Watch;
 
 /// A whole fetch, from the first connection to the last byte that is indexed.
 pub(crate) const FETCH_DEADLINE: Duration = Duration::from_secs(60);

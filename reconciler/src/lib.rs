@@ -22,3 +22,4 @@ pub mod state;
 mod status;
 pub mod tls;
 pub mod token;
+pub mod watch;

@@ -3,17 +3,20 @@
 //! Never changes what was compiled, but for one thing: the trust of each proxy is completed with the authorities that meshd
 //! keeps, because a commit cannot know them.
 
+mod secrets;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mesh_bundle::resource::external::secret_id;
 use mesh_bundle::resource::{Trust, WorkloadIdentity};
 use mesh_bundle::{Bundle, BundledProxy, Digest, Key, Kri, Manifest, Resource};
-use mesh_delivery::message::{Endpoint, Secrets};
+use mesh_delivery::message::Endpoint;
 use mesh_delivery::publisher::Wanted;
 
-use crate::ca::{Authorities, Values};
+use crate::ca::Authorities;
+
+pub(crate) use secrets::Held;
 
 /// What is served from the moment it is handed to the registry.
 #[derive(Debug)]
@@ -24,6 +27,8 @@ pub(crate) struct Published {
     names: BTreeMap<(String, String), Vec<Kri>>,
     /// Who serves each service port.
     pub(crate) servers: BTreeMap<Kri, Vec<Server>>,
+    /// What was given to the proxies beside their configuration.
+    pub(crate) secrets: Held,
     resources: Arc<BTreeMap<Digest, Bytes>>,
 }
 
@@ -70,8 +75,7 @@ pub(crate) enum Undeliverable {
 pub(crate) struct Beside<'a> {
     pub(crate) revision: String,
     pub(crate) authorities: Authorities,
-    /// Where the values of secrets are.
-    pub(crate) values: &'a Values<'a>,
+    pub(crate) secrets: Held,
     /// Bytes that are the same as before are shared with it.
     pub(crate) before: Option<&'a Published>,
 }
@@ -82,10 +86,9 @@ impl Published {
         let Beside {
             revision,
             authorities,
-            values,
+            secrets,
             before,
         } = beside;
-        let secrets = secrets(bundle, values);
         let mut resources = BTreeMap::new();
         for (digest, resource) in &bundle.resources {
             let known = before.and_then(|before| before.resources.get(digest));
@@ -107,7 +110,7 @@ impl Published {
             let published = {
                 let shared = Arc::clone(&resources);
                 let wanted = Wanted::new(revision.clone(), manifest, shared, BTreeMap::new());
-                let needed = needed(&proxy.manifest, &secrets);
+                let needed = secrets.of(&proxy.manifest);
                 let wanted = wanted.and_then(|wanted| wanted.with_secrets(Arc::new(needed)));
                 let wanted = wanted.map_err(|why| {
                     let proxy = Box::new(kri.clone());
@@ -131,6 +134,7 @@ impl Published {
             names,
             proxies,
             servers,
+            secrets,
             resources,
         })
     }
@@ -180,46 +184,6 @@ impl PublishedProxy {
             serves: serves.collect(),
         })
     }
-}
-
-/// The values that each cluster outside needs, as far as they can be had, by the digest of its resource. What cannot be
-/// had is refused by the proxies, and told here once.
-fn secrets(bundle: &Bundle, values: &Values<'_>) -> BTreeMap<Digest, Secrets> {
-    let mut all = BTreeMap::new();
-    for (digest, resource) in &bundle.resources {
-        let Resource::Cluster(cluster) = &**resource else {
-            continue;
-        };
-        let external = cluster.external.as_ref();
-        let Some(tls) = external.and_then(|external| external.tls.as_ref()) else {
-            continue;
-        };
-        let document = cluster.kri.without_section();
-        let mut found = Secrets::default();
-        for source in tls.secrets() {
-            match values.get(&document, &source) {
-                Ok(value) => drop(found.0.insert(secret_id(&document, &source), value)),
-                Err(why) => {
-                    tracing::warn!(service = %document, why, "a secret of its TLS cannot be read: its traffic is refused");
-                }
-            }
-        }
-        if !found.0.is_empty() {
-            all.insert(*digest, found);
-        }
-    }
-    all
-}
-
-/// Those of one proxy.
-fn needed(manifest: &Manifest, secrets: &BTreeMap<Digest, Secrets>) -> Secrets {
-    if secrets.is_empty() {
-        return Secrets::default();
-    }
-    let needed = manifest.entries.values();
-    let needed = needed.filter_map(|digest| secrets.get(digest));
-    let values = needed.flat_map(|needed| needed.0.clone());
-    Secrets(values.collect())
 }
 
 fn resource<'a>(bundle: &'a Bundle, proxy: &BundledProxy, key: &Key) -> Option<&'a Resource> {

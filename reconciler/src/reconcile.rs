@@ -16,11 +16,12 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Metrics;
 use crate::candidate::Candidate;
-use crate::git::{self, Commit, Failure, Source, SourceConfig, Watch};
+use crate::git::{self, Commit, Failure, Source, SourceConfig};
 use crate::registry::Now;
 use crate::rollout::{Desk, Rollout};
 use crate::status::Status;
 use crate::token::Tokens;
+use crate::watch::Watch;
 
 use schedule::Schedule;
 pub(crate) use trouble::{Kind, Trouble};
@@ -58,6 +59,8 @@ pub(crate) struct Reconciler {
     schedule: Schedule,
     source: Option<Source>,
     watch: Option<Watch>,
+    /// Files of the operator.
+    secrets: Watch,
     /// A fetch that takes longer than a pass waits for it.
     fetching: Mutex<Option<JoinHandle<Result<Commit, Failure>>>>,
     /// The commit that was judged last, and the judgement: it does not change by itself.
@@ -68,6 +71,7 @@ impl Reconciler {
     pub(crate) fn new(ctx: Ctx) -> Self {
         let schedule = Schedule::new(ctx.poll);
         Self {
+            secrets: Watch::secrets(ctx.rollout.state()),
             ctx,
             schedule,
             source: None,
@@ -80,10 +84,17 @@ impl Reconciler {
     /// Passes until `stop`, each after the last one's wait or when something wakes it.
     pub(crate) async fn run(mut self, mut wait: Duration, mut stop: watch::Receiver<bool>) {
         loop {
+            let (commits, secrets) = (&mut self.watch, &mut self.secrets);
             let woken = async {
-                match &mut self.watch {
-                    Some(watch) => watch.changed().await,
-                    None => std::future::pending().await,
+                let committed = async {
+                    match commits {
+                        Some(watch) => watch.changed().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::select! {
+                    () = committed => {}
+                    () = secrets.changed() => {}
                 }
             };
             tokio::select! {
@@ -111,7 +122,11 @@ impl Reconciler {
 
     async fn pass(&mut self) -> Result<Outcome, Trouble> {
         let source = self.open().await?;
-        let commit = self.fetch(&source).await?;
+        let commit = match self.fetch(&source).await {
+            Ok(commit) => commit,
+            // What the operator keeps is not kept in git.
+            Err(trouble) => return self.refresh(Err(trouble)).await,
+        };
         if let Some((judged, outcome)) = &self.judged
             && *judged == commit
             && is_final(outcome)
@@ -126,12 +141,14 @@ impl Reconciler {
     /// Nothing new in git; the operator's own files may have changed.
     async fn refresh(&self, outcome: Result<Outcome, Trouble>) -> Result<Outcome, Trouble> {
         let mut desk = self.ctx.rollout.desk().await;
-        let refreshed = self.ctx.rollout.refresh(&mut desk);
+        let degraded = self.ctx.rollout.refresh(&mut desk);
         drop(desk);
         let mut outcome = outcome?;
-        if let Err(why) = refreshed {
-            outcome.degraded.push(("AuthorityUnavailable", why));
-        }
+        // What was so when it was published may have passed.
+        outcome
+            .degraded
+            .retain(|(reason, _)| *reason != "SecretUnavailable");
+        outcome.degraded.extend(degraded);
         Ok(outcome)
     }
 
@@ -153,7 +170,7 @@ impl Reconciler {
         let config = self.ctx.config.clone();
         let opened = tokio::task::spawn_blocking(|| Source::open(config)).await;
         let source = opened.map_err(|error| broken(&error))??;
-        self.watch = Some(Watch::start(&source));
+        self.watch = Some(Watch::references(&source));
         self.source = Some(source.clone());
         Ok(source)
     }

@@ -3,6 +3,7 @@
 //! Never hands anything to the proxies that is not whole, and never forgets on restart what it handed out.
 
 mod documents;
+mod refresh;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,12 +19,14 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ca::{Authorities, CaFailure, Values};
 use crate::candidate::{self, Candidate, Documents, Files, Name};
-use crate::publish::{Beside, Published};
+use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
 use crate::snapshot::Snapshot;
 use crate::state::StateDir;
 use crate::token::{Bound, Record};
+
+use refresh::unread;
 
 /// Compiling the largest repository that is admitted takes seconds.
 const COMPILE_DEADLINE: Duration = Duration::from_mins(2);
@@ -99,6 +102,11 @@ impl Rollout {
             compiler: Arc::default(),
             desk: Mutex::new(desk),
         }
+    }
+
+    /// Where meshd keeps what git does not hold.
+    pub(crate) fn state(&self) -> &StateDir {
+        &self.state
     }
 
     pub(crate) async fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -199,30 +207,10 @@ impl Rollout {
         let proxies = self
             .hand_over(desk, candidate, authorities)
             .map_err(|trouble| trouble.about(&revision))?;
+        if let Some(published) = self.registry.published() {
+            degraded.extend(unread(&published.secrets));
+        }
         Ok(Done { proxies, degraded })
-    }
-
-    /// Looks whether the authorities that are in use have changed where the operator keeps them.
-    ///
-    /// # Errors
-    /// What is wrong with them; those that are in use stay.
-    pub(crate) fn refresh(&self, desk: &mut Desk) -> Result<(), String> {
-        let (Some(good), Some(published)) = (&desk.good, self.registry.published()) else {
-            return Ok(());
-        };
-        let authorities = self.load(&good.bundle, &good.secrets);
-        let authorities = authorities.map_err(|failure| failure.to_string())?;
-        if let Some(why) = authorities.failed().values().next() {
-            return Err(why.clone());
-        }
-        if authorities.is_same(&published.authorities) {
-            return Ok(());
-        }
-        tracing::info!(revision = good.revision, "certificate authorities changed");
-        let good = good.clone();
-        self.serve(desk, good, authorities)
-            .map(|_| ())
-            .map_err(|trouble| trouble.message)
     }
 
     fn authorities(&self, candidate: &Candidate) -> Result<Authorities, CaFailure> {
@@ -251,24 +239,24 @@ impl Rollout {
             settings: candidate.settings,
             inventory: candidate.inventory,
         };
-        self.serve(desk, good, authorities)
+        let secrets = self.secrets(&good);
+        for (_, why) in unread(&secrets) {
+            tracing::warn!(%why, "a secret of TLS with a server outside cannot be read");
+        }
+        self.serve(desk, good, (authorities, secrets))
     }
 
     fn serve(
         &self,
         desk: &mut Desk,
         good: Good,
-        authorities: Authorities,
+        (authorities, secrets): (Authorities, Held),
     ) -> Result<usize, Trouble> {
         let before = self.registry.published();
-        let values = Values {
-            state: &self.state,
-            secrets: &good.secrets,
-        };
         let beside = Beside {
             revision: good.revision.clone(),
             authorities,
-            values: &values,
+            secrets,
             before: before.as_deref(),
         };
         let published = Published::project(&good.bundle, beside)

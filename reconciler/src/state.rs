@@ -141,6 +141,19 @@ impl StateDir {
         self.root.join(name)
     }
 
+    /// A directory of it, made where it is missing.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn directory(&self, name: &str) -> Result<PathBuf, StateFailure> {
+        let path = self.path(name);
+        // One that is there is the operator's.
+        if !path.is_dir() {
+            make_directory(&path)?;
+        }
+        Ok(path)
+    }
+
     /// The content of a file; `None` where there is no such file. The memory is wiped after use: it may be a key.
     ///
     /// # Errors

@@ -3,6 +3,7 @@ mod disk;
 mod hostile;
 mod joining;
 mod room;
+mod secrets;
 mod state;
 
 use mesh_bundle::{Key, Kri, Resource};

@@ -197,7 +197,7 @@ async fn a_commit_wakes_the_watch() {
     let path = origin.path().display().to_string();
     for repository in [path.clone(), format!("file://{path}")] {
         let source = origin.source(repository);
-        let mut watch = Watch::start(&source);
+        let mut watch = crate::watch::Watch::references(&source);
         let before = source.fetch().unwrap();
         origin.commit("a.yaml", "more");
         origin.commit("a.yaml", &before.id);

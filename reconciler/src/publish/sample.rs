@@ -12,7 +12,7 @@ use mesh_bundle::{
     Resource,
 };
 
-use super::{Beside, Published};
+use super::{Beside, Held, Published};
 use crate::ca::{Authorities, Values};
 use crate::state::StateDir;
 
@@ -152,7 +152,7 @@ pub(crate) fn project(
     let beside = Beside {
         revision: revision.to_owned(),
         authorities: Authorities::load(&bundle.issuers, &values, 1_800_000_000).unwrap(),
-        values: &values,
+        secrets: Held::read(bundle, &values, before.map(|it| &it.secrets)),
         before,
     };
     Published::project(bundle, beside).unwrap()
