@@ -11,6 +11,7 @@ mod heads;
 mod inbound;
 mod mirror;
 mod outbound;
+mod overdue;
 mod pace;
 mod passing;
 mod received;

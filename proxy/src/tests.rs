@@ -15,6 +15,7 @@ mod outside;
 mod parity;
 mod permission;
 pub(crate) mod pki;
+mod readers;
 mod rejected;
 pub(crate) mod site;
 mod smuggling;

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use super::exchange::Ending;
+use super::overdue;
 use super::pace::Pace;
 use super::received::Received;
 use super::recorded::Reading;
@@ -49,7 +50,8 @@ pub(crate) enum Body {
 /// A response of an upstream, and all that ends with it.
 pub(crate) struct Answered {
     inner: Received,
-    watchdog: Watchdog,
+    /// Until somebody looks after it who is asked more often.
+    watchdog: Option<Watchdog>,
     activity: Arc<Activity>,
     lease: Option<Lease>,
     ending: Ending,
@@ -92,7 +94,7 @@ impl Body {
     ) -> Self {
         Self::Answer(Box::new(Answered {
             inner,
-            watchdog,
+            watchdog: Some(watchdog),
             activity,
             lease: Some(lease),
             ending,
@@ -146,10 +148,16 @@ impl HttpBody for Body {
 
 impl Answered {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.watchdog = self.watchdog.take().and_then(overdue::watch);
+        if let Some(refusal) = overdue::due() {
+            return self.cut(refusal);
+        }
         let Poll::Ready(frame) = self.poll_paced(cx) else {
-            let refusal = ready!(self.watchdog.as_mut().poll(cx));
-            self.ending.tell(refusal);
-            return Poll::Ready(Some(Err(Broken::Refused(refusal))));
+            let Some(watchdog) = &mut self.watchdog else {
+                return Poll::Pending;
+            };
+            let refusal = ready!(watchdog.as_mut().poll(cx));
+            return self.cut(refusal);
         };
         match &frame {
             Some(Ok(frame)) => {
@@ -160,6 +168,11 @@ impl Answered {
             None => self.done = true,
         }
         Poll::Ready(frame)
+    }
+
+    fn cut(&mut self, refusal: Refusal) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        self.ending.tell(refusal);
+        Poll::Ready(Some(Err(Broken::Refused(refusal))))
     }
 
     /// What comes next; of a slowed body a piece, when its time has come.
@@ -204,6 +217,10 @@ impl Answered {
 
 impl Drop for Answered {
     fn drop(&mut self) {
+        if let Some(refusal) = overdue::due() {
+            self.ending.tell(refusal);
+        }
+        overdue::over();
         // Whoever reads it may know the length, and need not ask for the end.
         if self.done || self.is_end_stream() {
             self.ending.complete();

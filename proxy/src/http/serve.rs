@@ -3,6 +3,7 @@
 //! Never ends a request that is under way because something else has changed: the connection is drained instead.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,13 +13,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_bundle::resource::Timeouts;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::calm::Calm;
 use super::heads::Heads;
+use super::overdue::{Streams, Watch};
 use super::{Body, inbound, outbound, passing};
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
@@ -182,13 +184,13 @@ fn one() -> http1::Builder {
 
 /// The window of a connection has room for all of its streams, so that none which stalls stops the others; only a stranger
 /// must do with one.
-fn two(session: &Session) -> http2::Builder<TokioExecutor> {
+fn two(session: &Session) -> http2::Builder<Streams> {
     let (stream, connection) = match (session.direction, &session.peer) {
         (Direction::Inbound, Some(_)) => (PEER_WINDOW, PEER_WINDOW * MOST_STREAMS),
         (Direction::Inbound, None) => (WINDOW, WINDOW),
         (Direction::Outbound, _) => (WINDOW, WINDOW * MOST_STREAMS),
     };
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let mut builder = http2::Builder::new(Streams);
     builder
         .timer(TokioTimer::new())
         .auto_date_header(false)
@@ -221,7 +223,7 @@ where
     }
 }
 
-impl<S> Graceful for http2::Connection<TokioIo<Calm>, S, TokioExecutor>
+impl<S> Graceful for http2::Connection<TokioIo<Calm>, S, Streams>
 where
     S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
     S::Future: Send + 'static,
@@ -235,7 +237,8 @@ where
 
 /// Runs a connection, and looks up when the world changes or time is over.
 async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeouts) {
-    let mut served = pin!(served);
+    let mut served = pin!(Some(served));
+    let mut watch = Watch::default();
     let mut news = connection.session.shared.news();
     let idle = timeouts.idle.value.limit();
     let last = timeouts.max_connection.value.limit();
@@ -257,13 +260,15 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
         let leaving = phase == Phase::Draining && (busy || !(late || G::ONLY_WITH_AN_ANSWER));
         if !draining && (gone || due || leaving) {
             draining = true;
-            served.as_mut().drain();
+            if let Some(served) = served.as_mut().as_pin_mut() {
+                served.drain();
+            }
             continue;
         }
         tokio::select! {
             biased;
-            ended = served.as_mut() => {
-                if let Err(why) = ended {
+            ended = poll_fn(|cx| watch.poll(served.as_mut(), cx)) => {
+                if let Some(Err(why)) = ended {
                     tracing::debug!(%why, "connection ended");
                     if is_unreadable(&why) {
                         let session = &connection.session;
