@@ -46,16 +46,13 @@ impl Digest {
 
     /// Hands the text over, which needs no memory of its own: a bundle names tens of thousands.
     fn with_text<T>(self, take: impl FnOnce(&str) -> T) -> T {
-        let digit = |nibble: u8| match nibble {
-            0..=9 => b'0' + nibble,
-            _ => b'a' + nibble - 10,
-        };
+        // Without a branch, so that many are written at once.
+        let digit = |nibble: u8| b'0' + nibble + u8::from(nibble > 9) * (b'a' - b'9' - 1);
         let mut text = [0; PREFIX.len() + 64];
-        let digits = self.0.iter();
-        let digits = digits.flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]);
-        let all = PREFIX.bytes().chain(digits);
-        for (place, byte) in text.iter_mut().zip(all) {
-            *place = byte;
+        let (prefix, digits) = text.split_at_mut(PREFIX.len());
+        prefix.copy_from_slice(PREFIX.as_bytes());
+        for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(self.0) {
+            *pair = [digit(byte >> 4), digit(byte & 15)];
         }
         // All of it is ASCII.
         take(std::str::from_utf8(&text).unwrap_or_default())

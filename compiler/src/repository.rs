@@ -8,6 +8,7 @@ mod documents;
 mod exchange;
 mod frame;
 mod members;
+mod moved;
 mod policies;
 mod stale;
 
@@ -180,11 +181,12 @@ impl MeshView {
             stale.findings = true;
             stale.roster = true;
             before = self.reframe(around);
-            stale.all = before.is_some();
+            stale.all = matches!(before, Some((_, None)));
         } else if proxies {
             stale.roster = !exchange::listen_alike(changes);
         }
-        let frame = (&*self.frame, before.as_deref());
+        let before = before.as_ref().map(|(frame, moved)| (&**frame, moved));
+        let frame = (&*self.frame, before.map(|(frame, _)| frame));
         self.policies
             .update(&self.documents, frame, changes, around.settings);
         let near = self.policies.load_balancing.confs().flat_map(compared);
@@ -196,7 +198,11 @@ impl MeshView {
             stale.all = true;
             self.compared = compared;
         }
-        stale.select(self, changes, around.settings.compat);
+        let compat = around.settings.compat;
+        stale.select(self, changes, compat);
+        if let Some((before, Some(moved))) = before {
+            stale.follow(self, before, moved, compat);
+        }
         stale
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct Frame {
     /// Looked at for their names and labels only: what else they say is of their table.
     pub(super) routes: Vec<Arc<Resource>>,
     pub(crate) identities: Vec<Identity>,
-    trusts: Vec<Arc<Resource>>,
+    pub(super) trusts: Vec<Arc<Resource>>,
     pub(crate) collectors: Collectors,
     /// The SPIFFE IDs that the proxies behind a port may have.
     pub(crate) servers: Lookup<Kri, Vec<SpiffeId>>,
@@ -40,7 +40,7 @@ pub(crate) struct Frame {
     pub(super) united: BTreeMap<Kri, Vec<Kri>>,
     /// The zones whose proxies serve nobody.
     pub(super) closed: BTreeSet<String>,
-    positions: Lookup<Kri, usize>,
+    pub(super) positions: Lookup<Kri, usize>,
     pub(super) carriers: Carried,
 }
 
@@ -106,35 +106,6 @@ impl Frame {
         }
     }
 
-    /// Would everything that is made within the other one be the same within this one?
-    fn is_like(&self, other: &Self) -> bool {
-        // Each field is named, so that none that is added is forgotten. The last two are made of the others.
-        let Self {
-            services,
-            routes,
-            identities,
-            trusts,
-            collectors,
-            servers,
-            united,
-            closed,
-            positions: _,
-            carriers: _,
-        } = self;
-        let metas = |resources: &[Arc<Resource>], others: &[Arc<Resource>]| {
-            let metas = resources.iter().map(|resource| &resource.meta);
-            metas.eq(others.iter().map(|resource| &resource.meta))
-        };
-        *services == other.services
-            && metas(routes, &other.routes)
-            && *identities == other.identities
-            && *trusts == other.trusts
-            && *collectors == other.collectors
-            && *servers == other.servers
-            && *united == other.united
-            && *closed == other.closed
-    }
-
     /// What references can lead to.
     pub(crate) fn catalogue(&self) -> Catalogue<'_> {
         Catalogue {
@@ -185,8 +156,11 @@ impl MeshView {
             || !routes(&changes.gone).eq(routes(&changes.new))
     }
 
-    /// Makes it anew; where it is another one than before, hands that one back.
-    pub(super) fn reframe(&mut self, around: Around<'_>) -> Option<Arc<Frame>> {
+    /// Makes it anew; where it is another one than before, hands that one back, with [`Frame::moved`].
+    pub(super) fn reframe(
+        &mut self,
+        around: Around<'_>,
+    ) -> Option<(Arc<Frame>, Option<Vec<usize>>)> {
         let mut diagnostics = Diagnostics::default();
         self.generators = around.generators.to_vec();
         self.dataplanes = self.of_kind("dp").to_vec();
@@ -195,7 +169,11 @@ impl MeshView {
         self.find_members(&mut frame);
         frame.find_united();
         self.findings = diagnostics.list;
-        let another = !frame.is_like(&self.frame);
-        another.then(|| std::mem::replace(&mut self.frame, Arc::new(frame)))
+        let moved = frame.moved(&self.frame);
+        if moved.as_ref().is_some_and(Vec::is_empty) {
+            return None;
+        }
+        let before = std::mem::replace(&mut self.frame, Arc::new(frame));
+        Some((before, moved))
     }
 }

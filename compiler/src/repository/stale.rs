@@ -15,8 +15,10 @@ use crate::policy::applies::Selection;
 use crate::policy::outbound::Towards;
 use crate::policy::target::{Target, TargetKind};
 use crate::policy::{Written, references};
+use crate::service::Service;
 
-use super::{Changes, MeshView};
+use super::moved::could_send;
+use super::{Changes, Frame, MeshView};
 
 /// See above.
 #[derive(Debug, Default)]
@@ -33,6 +35,8 @@ pub(crate) struct Stale {
     sending: BTreeSet<usize>,
     /// Policies about services alone: stale is what is sent there by those whom they select.
     towards: Vec<(Arc<Resource>, Target, BTreeSet<Kri>)>,
+    /// Services of whom anything may be another thing: stale is who sends there, or is behind them.
+    moved: Vec<Kri>,
 }
 
 /// What a proxy has to be given anew.
@@ -70,7 +74,8 @@ impl Stale {
             let instance = view.instance(place);
             instance.is_some_and(|instance| policy.reaches(instance.meta))
         };
-        if self.all || self.places.contains(&place) {
+        let sees = |service: &Kri| sends_to(given, service, true);
+        if self.all || self.places.contains(&place) || self.moved.iter().any(sees) {
             return Part::All;
         }
         if self.sending.contains(&place) {
@@ -100,32 +105,74 @@ impl Stale {
         if self.all {
             return;
         }
-        let policies = changes.gone.iter().chain(&changes.new);
-        for document in policies.filter(|document| is_policy(document)) {
-            let target = Target::read(document.body.get("targetRef"));
-            let places = match about(view, document, compat) {
-                About::Services(services) => {
-                    self.towards.push((Arc::clone(document), target, services));
-                    continue;
-                }
-                About::Sending => &mut self.sending,
-                About::Anything => &mut self.places,
-            };
-            let policy = Selection {
-                meta: &document.meta,
-                target: &target,
-            };
-            let everybody = BTreeMap::new();
-            let wanted = match policy.target.kind {
-                TargetKind::Mesh => &everybody,
-                _ => &policy.target.labels,
-            };
-            let carrying = view.places_carrying(wanted).iter().copied();
-            places.extend(carrying.filter(|place| {
-                let instance = view.instance(*place);
-                instance.is_some_and(|instance| policy.reaches(instance.meta))
-            }));
+        for document in changes.gone.iter().chain(&changes.new) {
+            self.add(view, &[view], (document, compat));
         }
+    }
+
+    /// Adds those who see services that are others than in the frame before, of which these are the places.
+    pub(super) fn follow(
+        &mut self,
+        view: &MeshView,
+        before: &Frame,
+        moved: &[usize],
+        compat: Compat,
+    ) {
+        let services = moved.iter().filter_map(|place| view.services.get(*place));
+        let services: Vec<&Service> = services.collect();
+        for document in view.referring(&services) {
+            self.add(view, &[view, before], (&document, compat));
+        }
+        for place in 0..view.dataplanes.len() {
+            let Some(instance) = view.instance(place) else {
+                continue;
+            };
+            let behind = view
+                .serving(place)
+                .iter()
+                .any(|service| moved.contains(service));
+            let sends = || services.iter().any(|service| could_send(instance, service));
+            if behind || sends() {
+                self.places.insert(place);
+            }
+        }
+        let names = services.iter().map(|service| service.meta.kri.clone());
+        self.moved.extend(names);
+    }
+
+    /// Adds those whom a policy selects, and who see what it refers to in any of these frames.
+    fn add(
+        &mut self,
+        view: &MeshView,
+        frames: &[&Frame],
+        (document, compat): (&Arc<Resource>, Compat),
+    ) {
+        if !is_policy(document) {
+            return;
+        }
+        let target = Target::read(document.body.get("targetRef"));
+        let places = match about(frames, document, compat) {
+            About::Services(services) => {
+                self.towards.push((Arc::clone(document), target, services));
+                return;
+            }
+            About::Sending => &mut self.sending,
+            About::Anything => &mut self.places,
+        };
+        let policy = Selection {
+            meta: &document.meta,
+            target: &target,
+        };
+        let everybody = BTreeMap::new();
+        let wanted = match policy.target.kind {
+            TargetKind::Mesh => &everybody,
+            _ => &policy.target.labels,
+        };
+        let carrying = view.places_carrying(wanted).iter().copied();
+        places.extend(carrying.filter(|place| {
+            let instance = view.instance(*place);
+            instance.is_some_and(|instance| policy.reaches(instance.meta))
+        }));
     }
 }
 
@@ -144,7 +191,7 @@ enum About {
     Anything,
 }
 
-fn about(view: &MeshView, document: &Resource, compat: Compat) -> About {
+fn about(frames: &[&Frame], document: &Resource, compat: Compat) -> About {
     let is_there = |name: &str| document.body.get(name).is_some_and(|part| !part.is_null());
     if is_there("rules")
         || is_there("default")
@@ -155,7 +202,8 @@ fn about(view: &MeshView, document: &Resource, compat: Compat) -> About {
     let mut services = BTreeSet::new();
     for (_, target) in references(Written::of(document), compat) {
         // What leads nowhere reaches nobody.
-        for towards in view.catalogue().towards(&target).unwrap_or_default() {
+        let towards = |frame: &&Frame| frame.catalogue().towards(&target).unwrap_or_default();
+        for towards in frames.iter().flat_map(towards) {
             match towards {
                 Towards::Service(service) => services.insert(service),
                 Towards::Port(port) => services.insert(port.without_section()),
