@@ -12,6 +12,7 @@ use mesh_bundle::{Bundle, Digest, FORMAT, Kri};
 use crate::analysis::Analysis;
 use crate::diag::{Code, Diagnostic, Diagnostics, Location, Severity};
 use crate::envelope;
+use crate::gateway;
 use crate::kinds::Resource;
 use crate::kinds::legacy::gateway_api::Gateways;
 use crate::lower::{Lowered, Memory, Purpose};
@@ -174,6 +175,8 @@ pub(crate) fn judge(
     let mut between = Diagnostics::default();
     let asked = (settings, purpose);
     let lowered = memory.lower(&resources, &sources, asked, &mut between);
+    let routes = files.clone().flat_map(|file| &file.gateways);
+    between.list.extend(gateway::ungranted(routes));
     // Nor is anything said of a place that has been refused: one mistake, one finding.
     let refused = diagnostics.list.iter();
     let refused = refused.filter(|finding| finding.severity == Severity::Error);

@@ -214,12 +214,18 @@ impl Diagnostics {
             (
                 at.file.clone(),
                 span,
-                at.document,
                 diagnostic.code,
                 diagnostic.message.clone(),
+                at.document,
             )
         });
         self.list.dedup();
+        // What is written once and read several times is wrong once.
+        let place = |finding: &Diagnostic| (finding.at.file.clone(), sources.span(&finding.at));
+        self.list.dedup_by(|next, kept| {
+            let same = next.code == kept.code && next.message == kept.message;
+            same && next.severity == kept.severity && place(next) == place(kept)
+        });
     }
 
     /// Where documents are read leniently: nothing that is wrong with them is an error.

@@ -58,6 +58,14 @@ impl Json {
         }
     }
 
+    /// The number, where this is a small one without a sign.
+    pub(crate) fn as_u32(&self) -> Option<u32> {
+        match self {
+            Self::Number(number) => number.as_u64().and_then(|number| number.try_into().ok()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         *self == Self::Null
     }

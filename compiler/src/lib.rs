@@ -20,6 +20,7 @@ mod envelope;
 pub mod fix;
 pub mod flow;
 pub mod format;
+mod gateway;
 pub mod graph;
 mod hostname;
 mod identity;

@@ -4,24 +4,26 @@
 //! and the settings.
 
 mod again;
+mod judged;
 
 use std::sync::Arc;
 
 use mesh_bundle::Digest;
 
 use crate::diag::{Diagnostic, Diagnostics, ENOUGH, Location, Severity};
-use crate::envelope::{self, Draft, Outcome};
-use crate::kinds::legacy::{self, gateway_api};
-use crate::kinds::{self, KindInfo, Resource};
-use crate::model::{Compat, Meta, Settings};
-use crate::schema;
+use crate::envelope::{self, Outcome};
+use crate::gateway;
+use crate::kinds::legacy::gateway_api;
+use crate::model::{Compat, Settings};
 use crate::source::{
-    Document, FileLimits, Identity, Limits, Node, Outline, Refusal, SourceFile, Sources,
-    could_be_document, unreadable,
+    Document, FileLimits, Identity, Limits, Node, Outline, Parsed, Refusal, SourceFile, Sources,
+    Span, could_be_document, unreadable,
 };
 use crate::world::{Entry, World};
 
 pub(crate) use again::{Known, Seen};
+pub(crate) use judged::Judged;
+
 use again::{Wanted, files, known_of};
 
 /// Files that are read before anybody looks whether to go on: enough for all processors, little enough to be thrown away.
@@ -44,20 +46,6 @@ pub(crate) struct FileRead {
     depth: Depth,
 }
 
-/// A document whose envelope could be read.
-#[derive(Debug)]
-pub(crate) struct Judged {
-    pub(crate) kind: &'static KindInfo,
-    /// It has a name: later stages may see it.
-    pub(crate) sound: bool,
-    /// Written as an older version had it: told, and not read further.
-    pub(crate) legacy: bool,
-    /// Without a body that can be read, the envelope alone.
-    pub(crate) content: Result<Arc<Resource>, Box<Meta>>,
-    /// About its body.
-    pub(crate) findings: Vec<Diagnostic>,
-}
-
 /// What a repository holds, file by file.
 #[derive(Debug, Default)]
 pub(crate) struct Readings {
@@ -77,15 +65,6 @@ enum Depth {
     Text,
     Envelope,
     Body,
-}
-
-impl Judged {
-    pub(crate) fn meta(&self) -> &Meta {
-        match &self.content {
-            Ok(resource) => &resource.meta,
-            Err(meta) => meta,
-        }
-    }
 }
 
 impl Readings {
@@ -226,109 +205,113 @@ pub(crate) fn first_error(text: &str, settings: &Settings) -> Option<String> {
 impl FileRead {
     fn of(path: &str, bytes: Vec<u8>, settings: &Settings, depth: Depth) -> Self {
         let mut limits = FileLimits::default();
-        let (mut source, parsed, flaw) = SourceFile::read(path, bytes, &mut limits);
+        let (source, parsed, flaw) = SourceFile::read(path, bytes, &mut limits);
         let mut findings = Diagnostics::default();
         findings.list.extend(flaw);
-        let (mut unread, mut gateways) = (false, Vec::new());
-        // Most files hold one document, and a list that grows by itself has room for four.
-        let mut judged = Vec::with_capacity(parsed.len());
-        source.documents.reserve_exact(parsed.len());
-        for mut parsed in parsed {
-            if settings.compat == Compat::Kuma {
-                parsed.forgive();
-            }
-            let deep = depth > Depth::Text && !findings.are_enough();
-            let at = Location {
-                document: parsed.index,
-                ..Location::of_file(path)
+        let mut growing = Growing {
+            path,
+            settings,
+            depth,
+            source,
+            findings,
+            unread: false,
+            gateways: Vec::new(),
+            // Most files hold one document, and a list that grows by itself has room for four.
+            judged: Vec::with_capacity(parsed.len()),
+            made: Vec::new(),
+        };
+        growing.source.documents.reserve_exact(parsed.len());
+        for parsed in parsed {
+            growing.add(parsed, &[]);
+        }
+        // What routes of the Gateway API become has no place of its own in the text.
+        for (made, span) in std::mem::take(&mut growing.made) {
+            let parsed = Parsed {
+                index: growing.source.documents.len(),
+                root: Some(made.root),
+                span,
+                findings: Vec::new(),
+                comments: Vec::new(),
             };
-            let outcome = match deep {
-                true => envelope::read(&parsed, source.text(), &at, settings, &mut findings),
-                false => Outcome::Empty,
-            };
-            let identity = match outcome {
-                Outcome::Draft(draft) => {
-                    let kind = draft.kind.name;
-                    let document = Judged::of(*draft, settings, depth);
-                    let kri = document.meta().kri.clone();
-                    judged.push(document);
-                    Identity::Resource { kind, kri }
-                }
-                Outcome::Foreign => Identity::Foreign,
-                Outcome::Unread => {
-                    unread = true;
-                    Identity::Unknown
-                }
-                Outcome::Empty => Identity::Unknown,
-            };
-            let root = parsed.root.as_ref();
-            let outline = root.map(|root| Outline::of(root, source.text()));
-            if identity == Identity::Foreign {
-                let gateway = parsed.root.filter(gateway_api::is_one);
-                gateways.extend(gateway.map(|root| (at, root)));
-            }
-            source.documents.push(Document {
-                index: parsed.index,
-                outline,
-                span: parsed.span,
-                comments: parsed.comments,
-                identity,
-            });
+            growing.add(parsed, &made.ports);
         }
         Self {
-            source: Arc::new(source),
-            findings: findings.list,
-            unread,
-            gateways,
-            judged,
+            source: Arc::new(growing.source),
+            findings: growing.findings.list,
+            unread: growing.unread,
+            gateways: growing.gateways,
+            judged: growing.judged,
             limits,
             depth,
         }
     }
 }
 
-impl Judged {
-    fn of(draft: Draft<'_>, settings: &Settings, depth: Depth) -> Self {
-        let mut diagnostics = Diagnostics::default();
-        if depth < Depth::Body {
-            return Self {
-                kind: draft.kind,
-                sound: draft.sound,
-                legacy: false,
-                content: Err(Box::new(draft.meta)),
-                findings: Vec::new(),
-            };
+/// A file that is being read, document by document.
+struct Growing<'a> {
+    path: &'a str,
+    settings: &'a Settings,
+    depth: Depth,
+    source: SourceFile,
+    findings: Diagnostics,
+    unread: bool,
+    gateways: Vec<(Location, Node)>,
+    judged: Vec<Judged>,
+    /// To be read after all that stands in the file, each at the place of what it was made of.
+    made: Vec<(gateway::Made, Span)>,
+}
+
+impl Growing<'_> {
+    /// `ports`: see [`gateway::Made::ports`].
+    fn add(&mut self, mut parsed: Parsed, ports: &[Option<u32>]) {
+        let (settings, depth) = (self.settings, self.depth);
+        if settings.compat == Compat::Kuma {
+            parsed.forgive();
         }
-        let forms = legacy::of(&draft, settings);
-        forms.report(&draft.meta.at, &mut diagnostics);
-        let told = diagnostics.list.len();
-        let refused = schema::check(&draft, &mut diagnostics);
-        let Draft {
-            kind,
-            meta,
-            body,
-            sound,
-            ..
-        } = draft;
-        let body_at = meta.body.clone();
-        let mut found = Diagnostics::default();
-        let content = kinds::read(kind, meta, body, &refused.values, &mut found);
-        let new = found.list.into_iter();
-        let new = new.filter(|finding| !refused.explains(finding, &body_at));
-        diagnostics.list.extend(new);
-        forms.silence(&mut diagnostics, told);
-        Self {
-            kind,
-            sound,
-            legacy: !forms.is_empty(),
-            content: match settings.compat {
-                Compat::Off => content,
-                Compat::Kuma => content.map(|resource| kinds::filled(kind, resource)),
+        let deep = depth > Depth::Text && !self.findings.are_enough();
+        let at = Location {
+            document: parsed.index,
+            ..Location::of_file(self.path)
+        };
+        let text = self.source.text();
+        let outcome = match deep {
+            true => envelope::read(&parsed, text, &at, settings, &mut self.findings),
+            false => Outcome::Empty,
+        };
+        let mut identity = match outcome {
+            Outcome::Draft(draft) => {
+                let kind = draft.kind.name;
+                let document = Judged::of(*draft, settings, depth).about(ports);
+                let kri = document.meta().kri.clone();
+                self.judged.push(document);
+                Identity::Resource { kind, kri }
             }
-            .map(Arc::new)
-            .map_err(Box::new),
-            findings: diagnostics.list,
+            Outcome::Foreign => Identity::Foreign,
+            Outcome::Unread => {
+                self.unread = true;
+                Identity::Unknown
+            }
+            Outcome::Empty => Identity::Unknown,
+        };
+        let root = parsed.root.as_ref();
+        let outline = root.map(|root| Outline::of(root, text));
+        let gateway = parsed.root.filter(gateway_api::is_one);
+        if let Some(root) = gateway.filter(|_| identity == Identity::Foreign) {
+            if gateway::is_route(&root) && depth == Depth::Body {
+                let made = gateway::routes(&root, &at, &mut self.findings);
+                self.made
+                    .extend(made.into_iter().map(|made| (made, parsed.span)));
+                identity = Identity::Converted;
+            }
+            self.gateways.push((at, root));
         }
+        self.source.documents.push(Document {
+            index: parsed.index,
+            outline,
+            span: parsed.span,
+            comments: parsed.comments,
+            identity,
+        });
     }
 }
 

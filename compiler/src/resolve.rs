@@ -93,6 +93,9 @@ impl<'a> Catalogue<'a> {
             }
             (kind, section) => {
                 let services = self.select(kind, &target.labels)?;
+                if let Some(number) = target.port {
+                    return numbered(&services, number);
+                }
                 let Some(section) = section else {
                     let whole = |service: &&Service| Towards::Service(service.meta.kri.clone());
                     return Ok(services.iter().map(whole).collect());
@@ -221,6 +224,19 @@ fn by_number(service: &Service, number: u32) -> Result<&Port, Unresolved> {
         .iter()
         .find(port)
         .ok_or_else(|| no_port(&[service], &number.to_string()))
+}
+
+/// The ports of this number, whatever they are called.
+fn numbered(services: &[&Service], number: u32) -> Result<Vec<Towards>, Unresolved> {
+    let ports = services.iter().filter_map(|service| {
+        let port = by_number(service, number).ok()?;
+        Some(Towards::Port(service.kri(port)))
+    });
+    let ports: Vec<Towards> = ports.collect();
+    match ports.is_empty() {
+        true => Err(no_port(services, &number.to_string())),
+        false => Ok(ports),
+    }
 }
 
 /// By name, or by number.

@@ -103,6 +103,8 @@ pub enum Identity {
     Unknown,
     /// Of another tool: skipped.
     Foreign,
+    /// Of another tool, and read as documents that are counted behind the last one of the file.
+    Converted,
     /// A resource.
     Resource {
         /// The name of its kind.
@@ -168,7 +170,7 @@ impl Sources {
     pub fn resource(&self, at: &Location) -> Option<&Kri> {
         match &self.file(&at.file)?.documents.get(at.document)?.identity {
             Identity::Resource { kri, .. } => Some(kri),
-            Identity::Unknown | Identity::Foreign => None,
+            Identity::Unknown | Identity::Foreign | Identity::Converted => None,
         }
     }
 
@@ -178,7 +180,7 @@ impl Sources {
         let documents = self.files.iter().flat_map(|(_, file)| &file.documents);
         let ours = |document: &&Document| {
             let empty = document.outline.is_none() && document.span == Span::default();
-            !empty && document.identity != Identity::Foreign
+            !empty && !matches!(document.identity, Identity::Foreign | Identity::Converted)
         };
         documents.filter(ours).count() + self.claimed
     }

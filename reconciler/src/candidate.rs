@@ -200,7 +200,7 @@ fn inventory(sources: &Sources) -> BTreeSet<Name> {
                 namespace: kri.namespace().to_owned(),
                 name: kri.name().to_owned(),
             }),
-            Identity::Unknown | Identity::Foreign => None,
+            Identity::Unknown | Identity::Foreign | Identity::Converted => None,
         })
         .collect()
 }

@@ -51,7 +51,7 @@ fn is_ours(file: &SourceFile) -> bool {
     let mut documents = file.documents.iter();
     documents.any(|document| {
         let empty = document.outline.is_none() && document.span == Span::default();
-        !empty && document.identity != Identity::Foreign
+        !empty && !matches!(document.identity, Identity::Foreign | Identity::Converted)
     })
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::Edit;
 use crate::diag::{Location, NewDocument};
-use crate::source::{Identity, SourceFile, Sources, Span};
+use crate::source::{Document, Identity, SourceFile, Sources, Span};
 
 /// Where the resources of a repository stand, by kind, mesh and name.
 #[derive(Debug)]
@@ -59,9 +59,10 @@ pub(super) fn edit(made: &NewDocument, path: &str, file: &SourceFile) -> Option<
         return None;
     }
     let empty = Span::default();
-    let readable =
-        |document: &crate::source::Document| document.outline.is_some() || document.span == empty;
-    file.documents.last().filter(|last| readable(last))?;
+    let readable = |document: &Document| document.outline.is_some() || document.span == empty;
+    if !file.documents.iter().all(readable) {
+        return None;
+    }
     // Before the last line break, which then is the one of the new document: blank lines can belong to a text.
     let text = file.text();
     let end = text.strip_suffix('\n').unwrap_or(text).len();

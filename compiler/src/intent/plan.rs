@@ -313,6 +313,7 @@ fn target(to: &TargetRef) -> Target {
         },
         labels: to.labels.clone(),
         section: to.section_name.clone(),
+        port: None,
     }
 }
 

@@ -65,7 +65,10 @@ impl Strength {
             Some("zone") => From::Zone,
             _ => From::Unknown,
         };
-        let port = |item: &Target| item.kind == TargetKind::MeshService && item.section.is_some();
+        let port = |item: &Target| {
+            let one = item.section.is_some() || item.port.is_some();
+            item.kind == TargetKind::MeshService && one
+        };
         Self {
             class: Class {
                 user: !meta.virtual_document || compat == Compat::Kuma,

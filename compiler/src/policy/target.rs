@@ -26,6 +26,9 @@ pub(crate) struct Target {
     pub(crate) kind: TargetKind,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) section: Option<String>,
+    /// One port of the services by its number, whatever it is called. Documents of the mesh cannot say so, routes of the
+    /// Gateway API can.
+    pub(crate) port: Option<u32>,
 }
 
 impl TargetKind {
@@ -74,6 +77,7 @@ impl Target {
                 .filter_map(|(key, value)| Some((key.to_string(), text(value)?)))
                 .collect(),
             section: field("sectionName").and_then(text),
+            port: field("port").and_then(Json::as_u32),
         }
     }
 

@@ -1,11 +1,11 @@
 //! The Gateway API, as far as it was meant for the mesh (language 7 and 8.3).
 //!
-//! Never claims what another gateway reads: a Gateway is ours by its class, an `HTTPRoute` by what it is attached to.
+//! Never claims what another gateway reads: a Gateway is ours by its class, an `HTTPRoute` by the gateway that it is attached to.
+//! One that is attached to a service is read as a route of the mesh, elsewhere.
 
 use std::collections::BTreeSet;
 
 use crate::source::Node;
-use crate::yaml;
 
 const GROUP: &str = "gateway.networking.k8s.io/";
 
@@ -71,29 +71,13 @@ impl Gateways {
         for parent in parents {
             let name = text(parent, "name").unwrap_or_default();
             let namespace = text(parent, "namespace").unwrap_or_else(|| namespace(root).to_owned());
-            match text(parent, "kind").as_deref() {
-                Some("Service" | "MeshService") => {
-                    let mut labels = vec![("kuma.io/display-name", name.as_str())];
-                    if text(parent, "namespace").is_some()
-                        || !metadata(root, "namespace").is_empty()
-                    {
-                        labels.push(("k8s.kuma.io/namespace", namespace.as_str()));
-                    }
-                    let message = "an `HTTPRoute` of a service is not read from the Gateway API";
-                    let help = format!(
-                        "use a MeshHTTPRoute with `to: [{{targetRef: {{kind: MeshService, labels: {}}}, rules: …}}]`",
-                        yaml::mapping(&labels)
-                    );
-                    return Some((message.to_owned(), help));
-                }
-                None | Some("Gateway") if self.is_ours(&namespace, &name) => {
-                    let (message, _) = super::replacement("HTTPRoute", root)?;
-                    let help = format!(
-                        "run a gateway of your choice in the place of `{name}`, beside a Dataplane with `gateway: {{type: DELEGATED}}`"
-                    );
-                    return Some((message, help));
-                }
-                _ => {}
+            let kind = text(parent, "kind");
+            if kind.is_none_or(|kind| kind == "Gateway") && self.is_ours(&namespace, &name) {
+                let (message, _) = super::replacement("HTTPRoute", root)?;
+                let help = format!(
+                    "run a gateway of your choice in the place of `{name}`, beside a Dataplane with `gateway: {{type: DELEGATED}}`"
+                );
+                return Some((message, help));
             }
         }
         None
