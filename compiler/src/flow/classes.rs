@@ -4,12 +4,13 @@
 //! classes apart are refused, and the caller has to say so.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use mesh_bundle::decide::{CompiledRoute, RouteTable, normalise};
 use mesh_bundle::resource::{PathMatch, TextMatch};
 
 use super::Asked;
-use super::witness::witnesses;
+use super::witness::{Domain, witnesses};
 
 pub use super::witness::TooMany;
 
@@ -17,13 +18,16 @@ pub use super::witness::TooMany;
 const PART_LIMIT: usize = 20_000;
 /// One character of a path in normal form, but for the dot: what clients need not escape, and escapes that are kept.
 const LETTER: &str = r"(?:[!$&'()*+,:=@A-Za-z0-9_~-]|%(?:0[1-9A-F]|1[0-9A-F]|2[0-9A-C]|3[A-F]|40|5[BDE]|60|7[B-DF]|[89A-F][0-9A-F]))";
+static PATHS: LazyLock<Domain> = LazyLock::new(|| Domain::of(&normal_paths()));
 /// Values of a header as a server sees them.
-const VALUES: &str =
-    r"(?:[!-~\u{80}-\u{10FFFF}](?:[ -~\u{80}-\u{10FFFF}]*[!-~\u{80}-\u{10FFFF}])?)?";
+static VALUES: LazyLock<Domain> = LazyLock::new(|| {
+    Domain::of(r"(?:[!-~\u{80}-\u{10FFFF}](?:[ -~\u{80}-\u{10FFFF}]*[!-~\u{80}-\u{10FFFF}])?)?")
+});
 /// Names of hosts, with or without a port.
-const AUTHORITIES: &str = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?";
+static AUTHORITIES: LazyLock<Domain> =
+    LazyLock::new(|| Domain::of(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"));
 /// Anything can be escaped.
-const PARAMETERS: &str = r"(?s:.*)";
+static PARAMETERS: LazyLock<Domain> = LazyLock::new(|| Domain::of(r"(?s:.*)"));
 
 /// Requests that the same routes take.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,14 +184,18 @@ impl Space {
             Ok(absent.into_iter().chain(texts).collect())
         };
         let header = |(name, patterns): (String, BTreeSet<String>)| {
-            let domain = if name == "host" { AUTHORITIES } else { VALUES };
+            let domain = if name == "host" {
+                &AUTHORITIES
+            } else {
+                &VALUES
+            };
             let values = values(&name, domain, &patterns)?;
             Ok((name, values))
         };
-        let parameter = |(name, patterns)| Ok((name, values("", PARAMETERS, &patterns)?));
+        let parameter = |(name, patterns)| Ok((name, values("", &PARAMETERS, &patterns)?));
         methods.insert(other_method(&methods));
         Ok(Self {
-            paths: witnesses(&normal_paths(), &paths)?,
+            paths: witnesses(&PATHS, &paths)?,
             methods: methods.into_iter().collect(),
             headers: headers.into_iter().map(header).collect::<Result<_, _>>()?,
             parameters: parameters

@@ -21,7 +21,17 @@ const STATE_LIMIT: usize = 20_000;
 #[error("the patterns are too many, or too large, to be told apart")]
 pub struct TooMany;
 
-type Automata = Vec<DFA<Vec<u32>>>;
+type Automata<'a> = Vec<&'a DFA<Vec<u32>>>;
+
+/// Which texts there are: the automaton of a pattern that is known beforehand, made once.
+#[derive(Debug)]
+pub(super) struct Domain(Result<DFA<Vec<u32>>, TooMany>);
+
+impl Domain {
+    pub(super) fn of(pattern: &str) -> Self {
+        Self(automaton(pattern))
+    }
+}
 
 /// What the automata are in, and how they came there.
 struct Step {
@@ -31,9 +41,14 @@ struct Step {
 }
 
 /// The shortest text of `domain` for every combination of `patterns` that one of its texts matches in full.
-pub(super) fn witnesses(domain: &str, patterns: &BTreeSet<String>) -> Result<Vec<String>, TooMany> {
-    let automata = std::iter::once(domain).chain(patterns.iter().map(String::as_str));
-    let automata: Automata = automata.map(automaton).collect::<Result<_, _>>()?;
+pub(super) fn witnesses(
+    domain: &Domain,
+    patterns: &BTreeSet<String>,
+) -> Result<Vec<String>, TooMany> {
+    let domain = domain.0.as_ref().map_err(|error| *error)?;
+    let patterns = patterns.iter().map(|pattern| automaton(pattern));
+    let patterns: Vec<_> = patterns.collect::<Result<_, _>>()?;
+    let automata: Automata<'_> = std::iter::once(domain).chain(&patterns).collect();
     let alphabet = alphabet(&automata);
     let begin = start::Config::new().anchored(Anchored::Yes);
     let begin = automata
@@ -98,7 +113,7 @@ fn automaton(pattern: &str) -> Result<DFA<Vec<u32>>, TooMany> {
 }
 
 /// One byte of each kind that no automaton tells apart from the others of it; those that people like to read come first.
-fn alphabet(automata: &Automata) -> Vec<u8> {
+fn alphabet(automata: &Automata<'_>) -> Vec<u8> {
     let liked = |byte: &u8| match byte {
         b'x' => 0,
         b'a'..=b'z' => 1,
@@ -135,7 +150,7 @@ mod tests {
 
     fn told(domain: &str, patterns: &[&str]) -> Vec<String> {
         let patterns = patterns.iter().map(|text| (*text).to_owned()).collect();
-        witnesses(domain, &patterns).unwrap()
+        witnesses(&Domain::of(domain), &patterns).unwrap()
     }
 
     #[test]
@@ -158,9 +173,10 @@ mod tests {
     #[test]
     fn what_is_too_large_is_refused() {
         let patterns = BTreeSet::from(["[01]*1[01]{18}".to_owned()]);
-        assert_eq!(witnesses("[01]*", &patterns), Err(TooMany));
+        let domain = Domain::of("[01]*");
+        assert_eq!(witnesses(&domain, &patterns), Err(TooMany));
         assert_eq!(
-            witnesses(".*", &BTreeSet::from([r"\bx".to_owned()])),
+            witnesses(&Domain::of(".*"), &BTreeSet::from([r"\bx".to_owned()])),
             Err(TooMany)
         );
     }
