@@ -11,9 +11,11 @@ mod json;
 mod leaf;
 mod markdown;
 mod meaning;
+mod names;
 mod outside;
 mod proxies;
 mod settings;
+mod told;
 mod words;
 
 use std::collections::BTreeSet;
@@ -23,6 +25,7 @@ use mesh_bundle::{Bundle, Kri, Origin};
 use crate::flow::callers::Caller;
 use crate::flow::{Asked, Flows, Reach};
 use meaning::Meanings;
+use names::Names;
 
 pub use human::human;
 pub use json::json;
@@ -39,6 +42,8 @@ pub struct Difference {
     pub settings: Vec<Setting>,
     /// Whose configuration is different.
     pub proxies: Proxies,
+    /// How things are called.
+    names: Names,
 }
 
 /// What changes between a caller and a service port.
@@ -56,6 +61,8 @@ pub struct Edge {
     pub is_whole: bool,
     /// False: the routes tell too many requests apart, and only some were looked at.
     pub is_exact: bool,
+    /// Where `access` changes: nothing is sent there as this caller, and nothing was.
+    pub is_idle: bool,
     /// What decides it now, or, for what is gone, decided it before.
     pub cause: Option<Origin>,
 }
@@ -122,6 +129,8 @@ pub struct Setting {
     pub after_origin: Option<Origin>,
     /// For whom.
     pub proxies: BTreeSet<Kri>,
+    /// It is a permission, and edges say what it does for each of them.
+    pub is_told: bool,
 }
 
 /// Whose configuration is different.
@@ -154,17 +163,23 @@ pub fn diff(before: &Bundle, after: &Bundle) -> Difference {
     if before.digest == after.digest {
         return Difference::default();
     }
+    let (old, new) = (Flows::new(before), Flows::new(after));
     let sides = Sides {
-        before: Flows::new(before),
-        after: Flows::new(after),
+        names: Names::of([&old, &new]),
+        before: old,
+        after: new,
         meanings: Meanings::new(before, after),
     };
     let ports = sides.changed_ports();
+    let edges = edges::edges(&sides, &ports);
+    let mut settings = settings::settings(&sides, &ports);
+    told::mark(&sides, &edges, &mut settings);
     Difference {
-        edges: edges::edges(&sides, &ports),
+        edges,
         outside: outside::outside(&sides),
-        settings: settings::settings(&sides, &ports),
+        settings,
         proxies: proxies::proxies(&sides),
+        names: sides.names,
     }
 }
 
@@ -192,6 +207,7 @@ struct Sides<'b> {
     before: Flows<'b>,
     after: Flows<'b>,
     meanings: Meanings<'b>,
+    names: Names,
 }
 
 impl Sides<'_> {

@@ -2,13 +2,14 @@
 //!
 //! Never leaves anybody out without saying how many: lists that are too long are counted.
 
-mod edges;
-mod settings;
+pub(super) mod edges;
+pub(super) mod settings;
 
 use std::collections::BTreeSet;
 
 use mesh_bundle::{Kri, Origin};
 
+use super::names::Names;
 use super::{Difference, Edge, Subject, words};
 pub(super) use edges::edges;
 use edges::said;
@@ -35,8 +36,8 @@ pub(super) fn arrows(difference: &Difference) -> BTreeSet<Arrow> {
     let arrow = |edge: &Edge| {
         let signs: BTreeSet<char> = said(edge).into_iter().map(|said| said.sign).collect();
         Arrow {
-            from: words::caller(&edge.caller),
-            to: words::port(&edge.port),
+            from: difference.names.caller(&edge.caller),
+            to: difference.names.port(&edge.port),
             sign: match signs.len() {
                 1 => signs.first().copied().unwrap_or('~'),
                 _ => '~',
@@ -53,7 +54,11 @@ pub(super) fn outside(difference: &Difference) -> Vec<Line> {
             if !whose.is_empty() {
                 lines.push(Line {
                     sign,
-                    text: format!("{}: {}", outside.destination, proxies(whose)),
+                    text: format!(
+                        "{}: {}",
+                        outside.destination,
+                        proxies(&difference.names, whose)
+                    ),
                     place: place(outside.cause.as_ref()),
                 });
             }
@@ -90,9 +95,9 @@ pub(super) fn summary(difference: &Difference) -> Option<String> {
     (!said.is_empty()).then(|| said.join(", "))
 }
 
-pub(super) fn subject(subject: &Subject) -> String {
+pub(super) fn subject(names: &Names, subject: &Subject) -> String {
     match subject {
-        Subject::To(port) => format!("to {}", words::port(port)),
+        Subject::To(port) => format!("to {}", names.port(port)),
         Subject::At(section) => format!("at inbound {section}"),
         Subject::Listener(address) => format!("at listener {address}"),
         Subject::Proxy => "as a whole".to_owned(),
@@ -109,7 +114,7 @@ pub(super) fn configurations(difference: &Difference) -> Option<String> {
     let mut parts = Vec::new();
     if !whose.changed.is_empty() {
         let changed: BTreeSet<Kri> = whose.changed.iter().map(|p| p.kri.clone()).collect();
-        let names = proxies(&changed);
+        let names = proxies(&difference.names, &changed);
         parts.push(format!(
             "{names} changed ({growth:+} bytes, {sent} to be sent)"
         ));
@@ -118,7 +123,7 @@ pub(super) fn configurations(difference: &Difference) -> Option<String> {
         if !list.is_empty() {
             parts.push(format!(
                 "{} {word}",
-                proxies(&list.iter().cloned().collect())
+                proxies(&difference.names, &list.iter().cloned().collect())
             ));
         }
     }
@@ -126,11 +131,9 @@ pub(super) fn configurations(difference: &Difference) -> Option<String> {
 }
 
 /// `web-1`, or `412 proxies`.
-fn proxies(whose: &BTreeSet<Kri>) -> String {
+fn proxies(names: &Names, whose: &BTreeSet<Kri>) -> String {
     match whose.len() {
-        0..=words::LISTED => {
-            words::listed(&whose.iter().map(|kri| kri.name().to_owned()).collect())
-        }
+        0..=words::LISTED => words::listed(&whose.iter().map(|kri| names.proxy(kri)).collect()),
         many => format!("{many} proxies"),
     }
 }

@@ -20,7 +20,7 @@ pub fn json(difference: &Difference, verdict: Option<&Verdict>) -> Value {
         "empty": difference.is_empty(),
         "edges": difference.edges.iter().map(edge).collect::<Vec<_>>(),
         "outside": difference.outside.iter().map(outside).collect::<Vec<_>>(),
-        "settings": difference.settings.iter().map(setting).collect::<Vec<_>>(),
+        "settings": difference.settings.iter().map(|own| setting(difference, own)).collect::<Vec<_>>(),
         "proxies": {
             "added": proxies.added,
             "removed": proxies.removed,
@@ -81,9 +81,9 @@ fn outside(outside: &Outside) -> Value {
     })
 }
 
-fn setting(setting: &Setting) -> Value {
+fn setting(difference: &Difference, setting: &Setting) -> Value {
     json!({
-        "subject": grouped::subject(&setting.subject),
+        "subject": grouped::subject(&difference.names, &setting.subject),
         "path": setting.path,
         "before": {"value": setting.before, "origin": setting.before_origin},
         "after": {"value": setting.after, "origin": setting.after_origin},

@@ -8,6 +8,7 @@ use mesh_bundle::Origin;
 use serde_json::{Map, Value};
 
 use super::meaning::{strip, text};
+use super::names::Names;
 use super::words;
 
 /// One value that is different.
@@ -25,9 +26,16 @@ pub(super) struct Leaf {
 /// Lists that are tried in their order.
 const ORDERED: [&str; 5] = ["routes", "filters", "matches", "peers", "peerTimeouts"];
 
+/// What a route may say for itself, in the place of its destination.
+const OF_ROUTE: [&str; 4] = ["accessLog", "hashPolicies", "retry", "timeouts"];
+
 /// The leaves that differ.
-pub(super) fn leaves(before: &Value, after: &Value) -> Vec<Leaf> {
-    let mut walk = Walk { leaves: Vec::new() };
+pub(super) fn leaves(names: &Names, before: &Value, after: &Value) -> Vec<Leaf> {
+    let mut walk = Walk {
+        names,
+        roots: (before, after),
+        leaves: Vec::new(),
+    };
     walk.values("", (Some(before), Some(after)), (None, None));
     walk.leaves
 }
@@ -37,12 +45,17 @@ type Pair<'v> = (Option<&'v Value>, Option<&'v Value>);
 type Named = [(String, Value)];
 type Origins = (Option<Origin>, Option<Origin>);
 
-struct Walk {
+struct Walk<'n> {
+    names: &'n Names,
+    roots: (&'n Value, &'n Value),
     leaves: Vec<Leaf>,
 }
 
-impl Walk {
-    fn values(&mut self, path: &str, pair: Pair<'_>, above: Origins) {
+impl Walk<'_> {
+    fn values(&mut self, path: &str, (old, new): Pair<'_>, above: Origins) {
+        // What is `null` is not there.
+        let there = |value: &&Value| !value.is_null();
+        let pair = self.effective(path, (old.filter(there), new.filter(there)));
         let origins = (origin(pair.0, above.0), origin(pair.1, above.1));
         match pair {
             (Some(Value::Object(old)), Some(Value::Object(new))) if !is_leaf(old) => {
@@ -78,13 +91,62 @@ impl Walk {
             (Some(Value::Array(old)), Some(Value::Array(new))) => {
                 self.lists(path, (old, new), &origins);
             }
-            (Some(Value::Array(only)), None) if path.starts_with("permissions.") => {
+            (Some(Value::Array(only)), None) if is_by_name(path) => {
                 self.lists(path, (only, &[]), &origins);
             }
-            (None, Some(Value::Array(only))) if path.starts_with("permissions.") => {
+            (None, Some(Value::Array(only))) if is_by_name(path) => {
                 self.lists(path, (&[], only), &origins);
             }
+            (None, Some(Value::Object(only))) | (Some(Value::Object(only)), None)
+                if is_route(path) =>
+            {
+                let is_new = pair.0.is_none();
+                self.leaf(path, pair, origins.clone());
+                self.limits(path, only, is_new, &origins);
+            }
             _ => self.leaf(path, pair, origins),
+        }
+    }
+
+    /// What a route has no value of its own for, it takes from its destination.
+    fn effective<'v>(&self, path: &str, pair: Pair<'v>) -> Pair<'v>
+    where
+        Self: 'v,
+    {
+        let own = path.rsplit_once('.');
+        let own = own.filter(|(route, key)| is_route(route) && OF_ROUTE.contains(key));
+        let Some((_, key)) = own else { return pair };
+        match pair {
+            (None, Some(new)) => (self.roots.0.get(key), Some(new)),
+            (Some(old), None) => (Some(old), self.roots.1.get(key)),
+            both => both,
+        }
+    }
+
+    /// What a route that came or went has of its own; of limits, those that somebody has set.
+    fn limits(&mut self, path: &str, route: &Map<String, Value>, is_new: bool, origins: &Origins) {
+        let mut tell = |path: &str, value: &Value| {
+            let there = Some(value).filter(|value| !value.is_null());
+            let pair = if is_new { (None, there) } else { (there, None) };
+            let origins = (
+                origin(pair.0, origins.0.clone()),
+                origin(pair.1, origins.1.clone()),
+            );
+            self.leaf(path, pair, origins);
+        };
+        for (key, value) in route
+            .iter()
+            .filter(|(key, _)| OF_ROUTE.contains(&key.as_str()))
+        {
+            match value {
+                Value::Object(limits) if key == "timeouts" => {
+                    let set = limits
+                        .iter()
+                        .filter(|(_, limit)| limit.get("origin").is_some());
+                    set.for_each(|(name, limit)| tell(&format!("{path}.{key}.{name}"), limit));
+                }
+                value => tell(&format!("{path}.{key}"), value),
+            }
         }
     }
 
@@ -92,7 +154,7 @@ impl Walk {
         let said = |value: Option<&Value>| {
             let mut value = value?.clone();
             strip(&mut value);
-            (!value.is_null()).then(|| words::value(path, &value))
+            (!value.is_null()).then(|| words::value(self.names, path, &value))
         };
         let (before, after) = (said(old), said(new));
         if before != after {
@@ -126,7 +188,7 @@ impl Walk {
     }
 
     fn lists(&mut self, path: &str, (old, new): (&[Value], &[Value]), origins: &Origins) {
-        let (old, new) = (named(old), named(new));
+        let (old, new) = (named(self.names, old), named(self.names, new));
         let is_ordered = path
             .rsplit('.')
             .next()
@@ -166,6 +228,17 @@ impl Walk {
     }
 }
 
+/// Is it a list that is told by its elements, also where there is none on the other side?
+fn is_by_name(path: &str) -> bool {
+    path == "traffic.routes" || path.starts_with("permissions.")
+}
+
+/// Is it the path of a route as a whole?
+fn is_route(path: &str) -> bool {
+    let name = path.strip_prefix("traffic.routes[");
+    name.is_some_and(|name| name.ends_with(']') && !name.contains("]."))
+}
+
 /// Small things that are said in one word, such as how something is matched.
 fn is_leaf(object: &Map<String, Value>) -> bool {
     let keys = object.keys().map(String::as_str).collect::<Vec<_>>();
@@ -176,11 +249,11 @@ fn is_leaf(object: &Map<String, Value>) -> bool {
 }
 
 /// Elements by what they are about; those that are about the same are counted.
-fn named(list: &[Value]) -> Vec<(String, Value)> {
+fn named(names: &Names, list: &[Value]) -> Vec<(String, Value)> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     list.iter()
         .map(|value| {
-            let name = words::element(value).unwrap_or_else(|| {
+            let name = words::element(names, value).unwrap_or_else(|| {
                 let mut plain = value.clone();
                 strip(&mut plain);
                 plain.as_str().map_or_else(|| text(&plain), str::to_owned)

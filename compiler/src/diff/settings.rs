@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::leaf::{Leaf, leaves};
 use super::meaning::with_origins;
+use super::names::Names;
 use super::proxies::differing_keys;
 use super::{Setting, Sides, Subject, words};
 use crate::flow::{Flows, Node, Server};
@@ -36,7 +37,7 @@ pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting>
             let gone = was.is_none() != is.is_none();
             if let (Key::Outbound(_), true) = (key, gone) {
                 let node = if was.is_some() { old } else { new };
-                if let Some(leaf) = listener(node, key, is.is_some()) {
+                if let Some(leaf) = listener(&sides.names, node, key, is.is_some()) {
                     let own = BTreeSet::from([new.kri.clone()]);
                     add(&mut merged, subject.clone(), leaf, &own);
                 }
@@ -63,7 +64,7 @@ pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting>
                 .get(&digest)
                 .map(|own| &**own)
         });
-        for leaf in leaves(&shown(old), &shown(new)) {
+        for leaf in leaves(&sides.names, &shown(old), &shown(new)) {
             add(&mut merged, subject.clone(), leaf, &proxies);
         }
     }
@@ -82,7 +83,7 @@ pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting>
 }
 
 /// A listener that came or went, with where it leads: its destination came or went with it.
-fn listener(node: Node<'_>, key: &Key, is_new: bool) -> Option<Leaf> {
+fn listener(names: &Names, node: Node<'_>, key: &Key, is_new: bool) -> Option<Leaf> {
     let Key::Outbound(name) = key else {
         return None;
     };
@@ -91,10 +92,12 @@ fn listener(node: Node<'_>, key: &Key, is_new: bool) -> Option<Leaf> {
     let port = &outbound.destination;
     let destination = node.destination(port);
     let destination = destination.and_then(|(_, own)| serde_json::to_value(own).ok());
-    let routes = destination.as_ref().and_then(words::routes);
+    let routes = destination
+        .as_ref()
+        .and_then(|own| words::routes(names, own));
     let told = match routes {
-        Some(routes) => format!("to {} ({routes})", words::port(port)),
-        None => format!("to {}", words::port(port)),
+        Some(routes) => format!("to {} ({routes})", names.port(port)),
+        None => format!("to {}", names.port(port)),
     };
     let origin = Some(outbound.origin.clone());
     Some(match is_new {
@@ -128,6 +131,7 @@ fn add(merged: &mut Merged, subject: Subject, leaf: Leaf, proxies: &BTreeSet<Kri
         before_origin: leaf.origins.0,
         after_origin: leaf.origins.1,
         proxies: BTreeSet::new(),
+        is_told: false,
     });
     known.proxies.extend(proxies.iter().cloned());
 }
@@ -179,7 +183,11 @@ fn issuers(sides: &Sides<'_>, merged: &mut Merged) {
                 serde_json::to_value(issuer).unwrap_or_default()
             })
         };
-        for leaf in leaves(&value(before.get(name)), &value(after.get(name))) {
+        for leaf in leaves(
+            &sides.names,
+            &value(before.get(name)),
+            &value(after.get(name)),
+        ) {
             add(
                 merged,
                 Subject::Issuer(name.clone()),
@@ -202,7 +210,7 @@ fn served(sides: &Sides<'_>, port: &Kri) -> Vec<Leaf> {
     let words = |server: &Server<'_>| {
         let endpoint = server.endpoint;
         let health = if endpoint.healthy { "" } else { " (not ready)" };
-        let name = server.node.kri.name();
+        let name = sides.names.proxy(server.node.kri);
         let labels = endpoint
             .labels
             .iter()

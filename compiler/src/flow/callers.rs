@@ -165,7 +165,7 @@ fn trusted(bundle: &Bundle) -> Vec<TrustDomain> {
 }
 
 /// Whom the rules of an inbound are about.
-fn mentioned(resource: &Resource) -> Vec<&SpiffeMatch> {
+pub(crate) fn mentioned(resource: &Resource) -> Vec<&SpiffeMatch> {
     match resource {
         Resource::InboundPolicy(policy) => {
             let matches = matches(policy).into_iter();

@@ -10,21 +10,48 @@ use super::{Line, place};
 use crate::flow::Reach;
 
 /// One thing that an edge has to say.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Said {
-    /// It is about what may be sent and is not.
-    is_idle: bool,
-    pub(super) sign: char,
-    what: String,
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::diff) struct Said {
+    /// It is about what may be sent, whether or not it is.
+    pub(in crate::diff) is_access: bool,
+    pub(in crate::diff) sign: char,
+    pub(in crate::diff) what: String,
+}
+
+/// What is true of each of these callers and each of these ports.
+#[derive(Debug)]
+pub(in crate::diff) struct Group {
+    pub(in crate::diff) callers: BTreeSet<String>,
+    pub(in crate::diff) ports: BTreeSet<String>,
+    pub(in crate::diff) said: Said,
+    place: String,
 }
 
 pub(in crate::diff) fn edges(difference: &Difference) -> Vec<Line> {
+    let line = |group: Group| Line {
+        sign: group.said.sign,
+        text: format!(
+            "{} -> {}: {}",
+            words::listed(&group.callers),
+            words::listed(&group.ports),
+            group.said.what
+        ),
+        place: group.place,
+    };
+    groups(difference).into_iter().map(line).collect()
+}
+
+pub(in crate::diff) fn groups(difference: &Difference) -> Vec<Group> {
     let mut callers: BTreeMap<(Said, String, String), BTreeSet<String>> = BTreeMap::new();
     for edge in &difference.edges {
         for said in said(edge) {
-            let key = (said, place(edge.cause.as_ref()), words::port(&edge.port));
+            let key = (
+                said,
+                place(edge.cause.as_ref()),
+                difference.names.port(&edge.port),
+            );
             let known = callers.entry(key).or_default();
-            known.insert(words::caller(&edge.caller));
+            known.insert(difference.names.caller(&edge.caller));
         }
     }
     let mut ports: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
@@ -32,32 +59,29 @@ pub(in crate::diff) fn edges(difference: &Difference) -> Vec<Line> {
         let known = ports.entry((said, place, callers)).or_default();
         known.insert(port);
     }
-    let mut lines: Vec<_> = ports.into_iter().collect();
-    // What concerns the most first.
-    lines.sort_by_key(|((said, _, callers), ports)| {
-        (said.is_idle, Reverse(callers.len() * ports.len()))
-    });
-    let line = |((said, place, callers), ports): ((Said, String, BTreeSet<String>), _)| Line {
-        sign: said.sign,
-        text: format!(
-            "{} -> {}: {}",
-            words::listed(&callers),
-            words::listed(&ports),
-            said.what
-        ),
+    let group = |((said, place, callers), ports)| Group {
+        callers,
+        ports,
+        said,
         place,
     };
-    lines.into_iter().map(line).collect()
+    let mut groups: Vec<Group> = ports.into_iter().map(group).collect();
+    // What concerns the most first.
+    groups.sort_by_key(|group| {
+        let concerned = group.callers.len() * group.ports.len();
+        (group.said.is_access, Reverse(concerned))
+    });
+    groups
 }
 
 /// What one edge has to say.
-pub(super) fn said(edge: &Edge) -> Vec<Said> {
+pub(in crate::diff) fn said(edge: &Edge) -> Vec<Said> {
     let guess = match edge.is_exact {
         true => "",
         false => " (of some requests that were looked at)",
     };
     let sent = |what: &str, before, after| Said {
-        is_idle: false,
+        is_access: false,
         sign: sign(before, after),
         what: format!("{}{guess}", share(what, before, after)),
     };
@@ -70,16 +94,15 @@ pub(super) fn said(edge: &Edge) -> Vec<Said> {
         }
     };
     let (was, is) = edge.access;
-    let only = said.is_empty();
-    if was != is && (only || said.iter().all(|said| said.sign != sign(was, is))) {
-        let what = match (is > was, only) {
+    if was != is && said.iter().all(|said| said.sign != sign(was, is)) {
+        let what = match (is > was, edge.is_idle) {
             (true, true) => "may call, though nothing is sent",
             (true, false) => "may call",
             (false, true) => "may no longer call; nothing was sent",
             (false, false) => "may no longer call",
         };
         said.push(Said {
-            is_idle: true,
+            is_access: true,
             sign: sign(was, is),
             what: share(what, was, is),
         });

@@ -6,28 +6,41 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_bundle::Kri;
 
+use super::super::names::Names;
 use super::super::{Difference, Setting, Subject, words};
-use super::{Line, place, proxies, subject};
+use super::{Line, proxies, subject};
 
-/// Rank, side, path without the names of elements, value before and after.
-type Group<'d> = (u8, u8, String, &'d Option<String>, &'d Option<String>);
-
-/// What edges say of permissions.
-struct Told<'d> {
-    /// By policy and caller.
-    callers: BTreeSet<(&'d Kri, String)>,
-    /// Policies about more than one identity.
-    classes: BTreeSet<&'d Kri>,
+/// One change of a value: of each of these elements of a list, for each of these proxies, at each of these places.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::diff) struct Group<'d> {
+    /// Without the names of elements.
+    pub(in crate::diff) path: String,
+    pub(in crate::diff) before: &'d Option<String>,
+    pub(in crate::diff) after: &'d Option<String>,
+    /// Of elements.
+    pub(in crate::diff) names: BTreeSet<&'d str>,
+    pub(in crate::diff) proxies: BTreeSet<&'d Kri>,
+    pub(in crate::diff) subjects: BTreeSet<&'d Subject>,
+    /// Not each for each: of so many combinations.
+    pub(in crate::diff) only: Option<usize>,
+    places: BTreeSet<String>,
 }
 
+/// Rank, side, path without the names of elements, value before and after.
+type Change<'d> = (u8, u8, String, &'d Option<String>, &'d Option<String>);
+
+/// Lines for one change of a value before they are counted together.
+const LINES: usize = 4;
+
 pub(in crate::diff) fn settings(difference: &Difference) -> Vec<Line> {
-    let told = Told::of(difference);
-    let mut groups: BTreeMap<Group<'_>, Vec<(&Setting, Option<&str>)>> = BTreeMap::new();
-    for setting in &difference.settings {
+    let groups = groups(difference).into_iter();
+    groups.map(|group| line(&difference.names, group)).collect()
+}
+
+pub(in crate::diff) fn groups(difference: &Difference) -> Vec<Group<'_>> {
+    let mut changes: BTreeMap<Change<'_>, Vec<(&Setting, Option<&str>)>> = BTreeMap::new();
+    for setting in difference.settings.iter().filter(|own| !own.is_told) {
         let (path, name) = unnamed(&setting.path);
-        if told.holds(setting, name) {
-            continue;
-        }
         let key = (
             rank(setting),
             side(&setting.subject),
@@ -35,39 +48,102 @@ pub(in crate::diff) fn settings(difference: &Difference) -> Vec<Line> {
             &setting.before,
             &setting.after,
         );
-        groups.entry(key).or_default().push((setting, name));
+        changes.entry(key).or_default().push((setting, name));
     }
-    groups.into_iter().map(line).collect()
+    let mut groups = Vec::new();
+    for ((.., path, before, after), settings) in changes {
+        let blank = |only| Group {
+            path: path.clone(),
+            before,
+            after,
+            names: BTreeSet::new(),
+            proxies: BTreeSet::new(),
+            subjects: BTreeSet::new(),
+            only,
+            places: BTreeSet::new(),
+        };
+        let parts = parts(&settings);
+        if parts.len() <= LINES {
+            groups.extend(
+                parts
+                    .into_iter()
+                    .map(|part| part.iter().fold(blank(None), add)),
+            );
+        } else {
+            let combinations = settings.iter().map(|(own, _)| own.proxies.len().max(1));
+            let only = Some(combinations.sum());
+            groups.push(settings.iter().fold(blank(only), add));
+        }
+    }
+    groups
 }
 
-fn line(((_, _, path, before, after), group): (Group<'_>, Vec<(&Setting, Option<&str>)>)) -> Line {
-    let names = group.iter().filter_map(|(_, name)| *name);
-    let names: BTreeSet<String> = names.map(str::to_owned).collect();
-    let path = named(&path, &words::listed(&names));
-    let settings = || group.iter().map(|(setting, _)| *setting);
-    let subjects: BTreeSet<String> = settings().map(|own| subject(&own.subject)).collect();
-    let whose: BTreeSet<Kri> = settings().flat_map(|own| own.proxies.clone()).collect();
-    let what = match (before, after) {
-        (Some(before), Some(after)) => format!("{path} {before} -> {after}"),
-        (None, Some(value)) | (Some(value), None) => format!("{path} {value}"),
-        (None, None) => path,
-    };
-    let whose = match whose.is_empty() {
-        true => words::listed(&subjects),
-        false => format!("{} {}", proxies(&whose), words::listed(&subjects)),
-    };
-    let places: BTreeSet<String> = settings()
-        .map(|own| place(own.after_origin.as_ref().or(own.before_origin.as_ref())))
-        .filter(|place| !place.is_empty())
+/// Settings of which each name, each proxy and each subject go together.
+fn parts<'d>(
+    settings: &[(&'d Setting, Option<&'d str>)],
+) -> Vec<Vec<(&'d Setting, Option<&'d str>)>> {
+    let mut names: BTreeMap<(&BTreeSet<Kri>, &Subject), Vec<_>> = BTreeMap::new();
+    for (setting, name) in settings {
+        let known = names.entry((&setting.proxies, &setting.subject));
+        known.or_default().push((*setting, *name));
+    }
+    let mut parts: BTreeMap<(&BTreeSet<Kri>, BTreeSet<Option<&str>>), Vec<_>> = BTreeMap::new();
+    for ((proxies, _), own) in names {
+        let named = own.iter().map(|(_, name)| *name).collect();
+        parts.entry((proxies, named)).or_default().extend(own);
+    }
+    parts.into_values().collect()
+}
+
+fn add<'d>(mut group: Group<'d>, (setting, name): &(&'d Setting, Option<&'d str>)) -> Group<'d> {
+    group.names.extend(name);
+    group.proxies.extend(&setting.proxies);
+    group.subjects.insert(&setting.subject);
+    let origin = setting
+        .after_origin
+        .as_ref()
+        .or(setting.before_origin.as_ref());
+    group.places.extend(origin.map(ToString::to_string));
+    group
+}
+
+fn line(names: &Names, group: Group<'_>) -> Line {
+    let elements: BTreeSet<String> = group.names.iter().map(|name| (*name).to_owned()).collect();
+    let path = named(&group.path, &words::listed(&elements));
+    let subjects = group
+        .subjects
+        .iter()
+        .map(|own| subject(names, own))
         .collect();
+    let subjects = words::listed(&subjects);
+    let what = match (group.before, group.after) {
+        (Some(before), Some(after)) => format!("{path} {before} -> {after}"),
+        // What a list of names has is its own name.
+        (None, Some(value)) | (Some(value), None)
+            if !elements.contains(value) && !path.contains(&format!("`{value}`")) =>
+        {
+            format!("{path} {value}")
+        }
+        _ => path,
+    };
+    let mut whose = match group.proxies.is_empty() {
+        true => subjects,
+        false => {
+            let whose = group.proxies.into_iter().cloned().collect();
+            format!("{} {subjects}", proxies(names, &whose))
+        }
+    };
+    if let Some(only) = group.only {
+        whose.push_str(&format!(", {only} combinations of them"));
+    }
     Line {
-        sign: match (before, after) {
+        sign: match (group.before, group.after) {
             (None, _) => '+',
             (_, None) => '-',
             _ => '~',
         },
         text: format!("{}: {whose}", what.trim_start()),
-        place: words::listed(&places),
+        place: words::listed(&group.places),
     }
 }
 
@@ -111,37 +187,21 @@ fn named(path: &str, names: &str) -> String {
         return match rest.strip_prefix('.') {
             None => format!("route {names}"),
             Some("backends") => format!("split of {names}"),
+            Some("kri") => format!("name of {names}"),
+            Some("filters.order") => format!("order of filters of {names}"),
+            Some(filter) if filter.starts_with("filters[") => {
+                let filter = filter.trim_start_matches("filters[").trim_end_matches(']');
+                format!("filter `{filter}` of {names}")
+            }
             Some(rest) => format!("{rest} of {names}"),
         };
     }
     match path {
         "traffic.route.backends" => "split".to_owned(),
+        "traffic.route" => "connections".to_owned(),
+        "traffic.type" => "traffic".to_owned(),
+        "traffic.routes.order" => "order of routes".to_owned(),
+        "identities[]" => format!("server identity {names}"),
         path => path.replacen("[]", &format!("[{names}]"), 1),
-    }
-}
-
-impl<'d> Told<'d> {
-    fn of(difference: &'d Difference) -> Self {
-        let (mut callers, mut classes) = (BTreeSet::new(), BTreeSet::new());
-        for edge in &difference.edges {
-            let Some(cause) = &edge.cause else { continue };
-            callers.insert((&cause.resource, words::caller(&edge.caller)));
-            if !matches!(edge.caller, crate::flow::callers::Caller::Named(_)) {
-                classes.insert(&cause.resource);
-            }
-        }
-        Self { callers, classes }
-    }
-
-    /// Is it a permission, and does an edge say what it does?
-    fn holds(&self, setting: &Setting, name: Option<&str>) -> bool {
-        let origins = [&setting.after_origin, &setting.before_origin];
-        let origin = origins.into_iter().flatten().next();
-        let Some((origin, name)) = origin.zip(name) else {
-            return false;
-        };
-        setting.path.starts_with("permissions.")
-            && (self.callers.contains(&(&origin.resource, name.to_owned()))
-                || (name.ends_with('*') && self.classes.contains(&origin.resource)))
     }
 }

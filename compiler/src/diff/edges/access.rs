@@ -1,0 +1,101 @@
+//! Who may reach what: what servers say to everybody, were they asked.
+//!
+//! Never asks what is sent, but for whether anything is.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_bundle::{Key, Kri, Origin};
+
+use super::super::{Edge, Sides};
+use super::blank;
+use super::sent::sent;
+use crate::flow::callers::{Caller, callers};
+use crate::flow::{Entrance, Flows, Server};
+
+/// What the servers of the changed ports say to everybody.
+pub(super) fn changes(
+    sides: &Sides<'_>,
+    ports: &BTreeSet<Kri>,
+    edges: &mut BTreeMap<(Kri, Caller), Edge>,
+) {
+    if ports.is_empty() {
+        return;
+    }
+    let everybody = callers(&[&sides.before, &sides.after]);
+    for port in ports {
+        let old = distinct(sides.before.servers(port));
+        let new = distinct(sides.after.servers(port));
+        for caller in &everybody {
+            let before = sides.before.access(&old, caller.peer().as_ref());
+            let after = sides.after.access(&new, caller.peer().as_ref());
+            if before != after {
+                let mut edge = blank(caller.clone(), port.clone());
+                edge.access = (before, after);
+                let is = said(&sides.after, &new, caller, after > before);
+                let was = said(&sides.before, &old, caller, after < before);
+                edge.cause = match (is, was) {
+                    // Where nothing is said any more, the line that is gone is why.
+                    (Some(is), Some(was)) if is.resource != was.resource && silent(&new, &is) => {
+                        Some(was)
+                    }
+                    (is, was) => is.or(was),
+                };
+                edges.insert((port.clone(), caller.clone()), edge);
+            }
+        }
+    }
+    let concerned: BTreeSet<&Kri> = edges.keys().map(|(port, _)| port).collect();
+    let (old, new) = (
+        sent(&sides.before, &concerned),
+        sent(&sides.after, &concerned),
+    );
+    for ((port, caller), edge) in edges {
+        let sent = if edge.access.1 > edge.access.0 {
+            &new
+        } else {
+            &old
+        };
+        edge.is_idle = !sent.contains(&(port.clone(), caller.identity().cloned()));
+    }
+}
+
+/// Servers that say the same to everybody are asked once.
+pub(in crate::diff) fn distinct<'b>(servers: &[Server<'b>]) -> Vec<Server<'b>> {
+    let mut seen = BTreeSet::new();
+    let known = |server: &&Server<'b>| {
+        let trust = server.node.entries().get(&Key::Trust);
+        seen.insert((
+            server.digest,
+            trust,
+            server.node.kri.mesh(),
+            server.endpoint.healthy,
+        ))
+    };
+    servers.iter().filter(known).copied().collect()
+}
+
+/// The line by which one of the servers serves a caller, or does not.
+fn said<'b>(
+    flows: &Flows<'b>,
+    servers: &[Server<'b>],
+    caller: &Caller,
+    served: bool,
+) -> Option<Origin> {
+    let peer = caller.peer();
+    servers
+        .iter()
+        .find_map(|server| match flows.entrance(server, peer.as_ref()) {
+            Entrance::Asked(admission) if admission.admits() == served => {
+                admission.origin().cloned()
+            }
+            _ => None,
+        })
+}
+
+/// Is it what makes deny the default, where no rule is about the caller?
+fn silent(servers: &[Server<'_>], origin: &Origin) -> bool {
+    let mut permissions = servers
+        .iter()
+        .filter_map(|server| server.policy.permissions.as_ref());
+    permissions.any(|permissions| permissions.unmatched == *origin)
+}
