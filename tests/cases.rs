@@ -30,7 +30,9 @@ use mesh_compiler::config::settle;
 use mesh_compiler::diag::codes;
 use mesh_compiler::diff::gates::{self, Change, Side};
 use mesh_compiler::fix::{Level, fix};
-use mesh_compiler::{Compiled, Compiler, Diagnostic, MemoryWorld, Severity, World as _, diff};
+use mesh_compiler::{
+    Compiled, Compiler, Diagnostic, MemoryWorld, Severity, World as _, analyse, diff, intent,
+};
 
 use expect::{Expectation, expectations};
 use fence::{Case, cases};
@@ -40,7 +42,7 @@ fn made(case: &Case) -> Compiled {
     let mut compiler = Compiler::default();
     let compiled = compiler.compile(&case.world, &case.settings);
     if case.before.files.is_empty() {
-        return compiled;
+        return asked(case, compiled);
     }
     let was = compiler.compile(&case.before, &case.settings);
     for side in [&was, &compiled] {
@@ -69,6 +71,18 @@ fn made(case: &Case) -> Compiled {
         sources,
         ..compiled
     }
+}
+
+/// With the tests of the documents that do not hold.
+fn asked(case: &Case, mut compiled: Compiled) -> Compiled {
+    if !compiled.diagnostics.has_errors() {
+        let analysis = analyse(&case.world, &case.settings);
+        let report = intent::run(&analysis, &intent::Options::default());
+        for finding in intent::findings(&report, &compiled.sources).list {
+            compiled.diagnostics.push(finding);
+        }
+    }
+    compiled
 }
 
 /// Compiles one case and says where findings and annotations differ.

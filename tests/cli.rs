@@ -18,6 +18,7 @@ mod hostile;
 mod init;
 mod inspect;
 mod new;
+mod newcomer;
 mod pipelines;
 mod run;
 mod since;

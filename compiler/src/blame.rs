@@ -38,6 +38,8 @@ pub enum Before {
     Nothing,
     /// Revisions that were not looked at.
     Unknown,
+    /// Revisions that are not here: the clone is shallow.
+    Shallow,
 }
 
 /// Why there is no answer.
@@ -133,8 +135,12 @@ pub fn blame(
     }
     let mut blame =
         found.ok_or_else(|| NoBlame::Unreadable(format!("{revision} has no commits")))?;
-    if past.is_cut && blame.before == Before::Nothing {
-        blame.before = Before::Unknown;
+    if blame.before == Before::Nothing {
+        blame.before = match (past.is_cut, past.is_shallow) {
+            (true, _) => Before::Unknown,
+            (false, true) => Before::Shallow,
+            (false, false) => Before::Nothing,
+        };
     }
     Ok(blame)
 }

@@ -14,6 +14,7 @@ mod file;
 mod findings;
 mod fmt;
 mod form;
+mod format;
 mod graph;
 mod help;
 mod init;
@@ -155,7 +156,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Version(version) => version.run(&mut output),
     };
     match outcome {
-        _ if output.closed() => ExitCode::SUCCESS,
         Ok(Outcome::Clean) => ExitCode::SUCCESS,
         Ok(Outcome::Findings) => ExitCode::from(1),
         Err(trouble) => {

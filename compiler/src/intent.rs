@@ -4,6 +4,7 @@
 //! compiled: a bundle is the same with and without tests.
 
 mod coverage;
+mod findings;
 mod judge;
 mod mutation;
 mod plan;
@@ -18,6 +19,7 @@ use crate::flow::Flows;
 use plan::Plan;
 
 pub use coverage::{Coverage, Untouched};
+pub use findings::findings;
 pub use mutation::{Mutations, Unnoticed};
 pub use report::{Form, render};
 

@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::run::Repo;
 
 /// The shop, with one more document.
@@ -85,12 +87,58 @@ fn what_does_not_hold_fails_and_is_reported_in_a_file() {
     assert!(report.contains("failures=\"1\""), "{report}");
     let tap = std::fs::read_to_string(repo.path("report.tap")).expect("the report");
     assert!(tap.starts_with("TAP version 14\n"), "{tap}");
-    repo.meshc(&["test", "examples/shop", "--report", "sarif=x"])
+    repo.meshc(&["test", "examples/shop", "--report", "sariff=x"])
         .exits(2)
-        .complains("there is no format `sarif`; there are `human`, `json`, `junit`, `tap`");
+        .complains(
+            "there is no format `sariff`; there are `human`, `json`, `junit`, `tap`, `concise`",
+        );
     repo.meshc(&["test", "examples/shop", "--filter", "the API reaches"])
         .exits(0)
         .complains("1 test, 0 failed");
+}
+
+#[test]
+fn what_does_not_hold_is_a_finding_for_pipelines() {
+    let outsider = "type: MeshTest\nname: more\nspec:\n  tests:\n    - from: {kind: Dataplane, labels: {app: outsider}}\n      to: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      expect: {access: Allow}\n";
+    let repo = shop(outsider);
+    repo.write(".git/HEAD", "ref: refs/heads/main\n");
+    let told = |format: &str| {
+        let ran = repo.meshc(&["test", "examples/shop", "--format", format]);
+        ran.exits(1).complains("6 tests, 1 failed").stdout.clone()
+    };
+    let path = "examples/shop/added.yaml";
+    assert!(told("github").starts_with(&format!("::error file={path},line=5,")));
+    assert!(told("azure").contains(&format!("sourcepath={path};linenumber=5;")));
+    assert!(told("concise").contains("added.yaml:5:"));
+    let sarif: Value = serde_json::from_str(&told("sarif")).expect("JSON");
+    let result = &sarif["runs"][0]["results"][0];
+    assert_eq!(result["ruleId"], "failed-test");
+    let location = &result["locations"][0]["physicalLocation"];
+    assert_eq!(location["artifactLocation"]["uri"], path);
+    // The line that refuses it is named too.
+    let related = result["relatedLocations"].to_string();
+    assert!(
+        related.contains("examples/shop/api/permission.yaml"),
+        "{related}"
+    );
+    let print = || {
+        let list: Value = serde_json::from_str(&told("gitlab")).expect("JSON");
+        list[0]["fingerprint"].clone()
+    };
+    let before = print();
+    repo.write("examples/shop/added.yaml", format!("# moved\n\n{outsider}"));
+    assert_eq!(print(), before);
+    repo.meshc(&[
+        "test",
+        "examples/shop",
+        "--format",
+        "sarif",
+        "--report",
+        "tap=t.tap",
+    ])
+    .exits(1);
+    let tap = std::fs::read_to_string(repo.path("t.tap")).expect("the report");
+    assert!(tap.starts_with("TAP version 14\n"), "{tap}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::{Before, Blame};
+use crate::diag::counted;
 use crate::inspect::Question;
 use crate::world::Commit;
 
@@ -28,10 +29,18 @@ pub fn human(blame: &Blame, question: &Question) -> String {
         Before::Nothing if now.is_open => {
             format!("{edge} since the first commit, {}\n", short(since))
         }
-        Before::Nothing => format!("{edge}, and was never open in {} commits\n", blame.looked),
+        Before::Nothing => format!(
+            "{edge}, and was never open in {}\n",
+            counted(blame.looked, "commit")
+        ),
+        Before::Shallow => format!(
+            "{edge}, and was so as far as this shallow clone goes, {} back to {}: `git fetch --unshallow` gets the rest\n",
+            counted(blame.looked, "commit"),
+            short(since)
+        ),
         Before::Unknown => format!(
-            "{edge}, and was so in all {} commits that were looked at, the oldest of which is {}; --max-count looks further\n",
-            blame.looked,
+            "{edge}, and was so in all {} that were looked at, the oldest of which is {}; --max-count looks further\n",
+            counted(blame.looked, "commit"),
             short(since)
         ),
     };
@@ -84,7 +93,7 @@ pub fn json(blame: &Blame, question: &Question) -> Value {
         "before": match blame.before {
             Before::Otherwise => "otherwise",
             Before::Nothing => "nothing",
-            Before::Unknown => "unknown",
+            Before::Unknown | Before::Shallow => "unknown",
         },
         "since": commit(&blame.since),
         "because": {"then": blame.then.because, "now": blame.now.because},

@@ -2,27 +2,29 @@
 //!
 //! Never compares with a revision that has errors: what it would have meant, nobody knows.
 
+mod side;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::{anyhow, ensure};
 use clap::{Args, ValueEnum};
 
+use super::format::{self, FormArg};
 use super::output::Output;
 use super::report::ReportArg;
 use super::{Outcome, SettingsArgs, file};
-use crate::config::Effective;
-use crate::diag::{Diagnostics, Format, Paths, Report, Severity, counted};
-use crate::diff::gates::{self, Change, Side, Verdict};
+use crate::Compiler;
+use crate::diag::{Diagnostics, Paths, Report, Severity, counted};
+use crate::diff::gates::{self, Change, Verdict};
 use crate::diff::{self, Difference};
-use crate::model::Settings;
 use crate::source::Sources;
 use crate::world::{ByObject, DirWorld, History, World};
-use crate::{Compiled, Compiler};
+use side::{Opened, last_good, way_out};
 
 /// The arguments.
 #[derive(Debug, Args)]
 pub(super) struct Diff {
-    /// Two revisions of the git repository, `A..B`; without them the work tree is compared. Or the directory.
+    /// Two revisions of the git repository, `A..B`, or `A...B` for B and where both parted; without them the work tree is compared. Or the directory.
     range: Option<String>,
 
     /// The directory that holds the documents.
@@ -34,12 +36,16 @@ pub(super) struct Diff {
 
     /// The change for people, for programs, or as a comment of a pull request; or only the broken gates, as `meshc check`
     /// tells findings.
-    #[arg(long, value_enum, default_value_t = FormArg::Human)]
-    format: FormArg,
+    #[arg(long, value_parser = format::parser::<FormArg<Own>>(), default_value = "human")]
+    format: FormArg<Own>,
 
     /// Write it into a file too, in a format of its own: `--report sarif=mesh.sarif`. May be given more than once.
     #[arg(long = "report", value_name = "FORMAT=FILE")]
-    reports: Vec<ReportArg<FormArg>>,
+    reports: Vec<ReportArg<FormArg<Own>>>,
+
+    /// Where the side before has errors, compare with the last revision before it that has none.
+    #[arg(long)]
+    last_good: bool,
 
     /// Exit with 1 where something is different. A broken gate does so in any case.
     #[arg(long)]
@@ -53,51 +59,28 @@ pub(super) struct Diff {
     settings: SettingsArgs,
 }
 
+/// What a change can be told in, beside findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormArg {
+enum Own {
     /// A page.
     Human,
-    /// JSON.
+    /// All of it as JSON.
     Json,
     /// Markdown, with a graph of the edges that change.
     Markdown,
-    /// Broken gates, one line each: `file:line:column: error[code] message`.
-    Concise,
-    /// Broken gates, one JSON object a line.
-    JsonLines,
-    /// Broken gates as SARIF 2.1.0, for code scanning.
-    Sarif,
-    /// Broken gates as a report of tests in XML.
-    Junit,
-    /// Broken gates as annotations of GitHub Actions.
-    Github,
-    /// Broken gates as a Code Quality report of GitLab.
-    Gitlab,
-    /// Broken gates as logging commands of Azure Pipelines.
-    Azure,
-    /// Broken gates in Reviewdog's diagnostic format.
-    Rdjson,
 }
 
-impl FormArg {
-    /// Where it is one of findings.
-    fn findings(self) -> Option<Format> {
-        match self {
-            Self::Human | Self::Json | Self::Markdown => None,
-            Self::Concise => Some(Format::Concise),
-            Self::JsonLines => Some(Format::JsonLines),
-            Self::Sarif => Some(Format::Sarif),
-            Self::Junit => Some(Format::Junit),
-            Self::Github => Some(Format::Github),
-            Self::Gitlab => Some(Format::Gitlab),
-            Self::Azure => Some(Format::Azure),
-            Self::Rdjson => Some(Format::Rdjson),
-        }
-    }
+/// Two revisions.
+#[derive(Clone, Copy)]
+struct Range<'a> {
+    old: &'a str,
+    new: &'a str,
+    /// Not the first of them counts, but where both parted.
+    is_fork: bool,
 }
 
 /// Two revisions, where they are said, and the directory.
-type Places<'a> = (Option<(&'a str, &'a str)>, PathBuf);
+type Places<'a> = (Option<Range<'a>>, PathBuf);
 
 /// Two sides that are compared.
 struct Compared {
@@ -109,14 +92,6 @@ struct Compared {
     paths: Paths,
 }
 
-/// One side, opened and compiled.
-struct Opened<'h> {
-    world: Box<dyn World + Sync + 'h>,
-    effective: Effective,
-    settings: Settings,
-    compiled: Compiled,
-}
-
 impl Diff {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let compared = self.compared()?;
@@ -125,7 +100,7 @@ impl Diff {
         }
         output.tell(&compared.told(self.format))?;
         let broken = compared.broken.0.list.len();
-        if self.format.findings().is_some() {
+        if let FormArg::Findings(_) = self.format {
             output.complain(&match compared.verdict {
                 Some(_) => format!("{}\n", counted(broken, "broken gate")),
                 None => "no gate was asked\n".to_owned(),
@@ -142,32 +117,9 @@ impl Diff {
         let (range, path) = self.places()?;
         let history = History::open(&path)
             .map_err(|why| anyhow!("{} is in no git repository: {why}", path.display()))?;
-        let at = |revision: &str| history.at(revision).map_err(|why| anyhow!(why));
         // Files that are equal on both sides are read once.
         let mut compiler = Compiler::default();
-        let mut open = |world, name: &str| self.open(&mut compiler, world, name);
-        let (before, after, between) = match range {
-            Some((old, new)) => {
-                let before = open(Box::new(at(old)?), old)?;
-                let after = open(Box::new(at(new)?), new)?;
-                (before, after, (old.to_owned(), new))
-            }
-            None => {
-                let old = match &self.against {
-                    Some(revision) => at(revision)?,
-                    None => history
-                        .merge_base("main")
-                        .map_err(|why| anyhow!("{why}: say with --against what to compare with"))?,
-                };
-                let id = old.id.clone();
-                let name: String = id.chars().take(12).collect();
-                let before = open(Box::new(old), &name)?;
-                let tree = DirWorld::open(&path)
-                    .map_err(|why| anyhow!("cannot read {}: {why}", path.display()))?;
-                let after = open(Box::new(ByObject(tree)), "the work tree")?;
-                (before, after, (id, "HEAD"))
-            }
-        };
+        let (before, after, between) = self.sides(&history, range, &path, &mut compiler)?;
         let difference = diff::diff(&before.compiled.bundle, &after.compiled.bundle);
         // A change cannot lift the gates that it has to pass; the first ones hold at once.
         let gates = before.effective.gates.as_ref();
@@ -175,7 +127,7 @@ impl Diff {
         let directory = history.name("");
         let verdict = match gates.filter(|_| !self.no_gates) {
             Some(gates) => {
-                let commits = history.between(&between.0, between.1);
+                let commits = history.between(&between.0, &between.1);
                 let change = Change {
                     before: before.side(),
                     after: after.side(),
@@ -208,6 +160,84 @@ impl Diff {
         })
     }
 
+    /// Both sides, and the revisions that they are.
+    fn sides<'h>(
+        &self,
+        history: &'h History,
+        range: Option<Range<'_>>,
+        path: &Path,
+        compiler: &mut Compiler,
+    ) -> Result<(Opened<'h>, Opened<'h>, (String, String)), anyhow::Error> {
+        let at = |revision: &str| history.at(revision).map_err(|why| anyhow!(why));
+        let (old, new) = match range {
+            Some(Range { old, new, is_fork }) => {
+                let old = match is_fork {
+                    true => history.fork(old, new).map_err(|why| anyhow!(why))?,
+                    false => at(old)?,
+                };
+                (old, Some(new))
+            }
+            None => {
+                ensure!(
+                    !history.is_bare(),
+                    "{} is a bare repository, which has no work tree: say both sides, such as `main~1..main`",
+                    path.display()
+                );
+                let old = match &self.against {
+                    Some(revision) => at(revision)?,
+                    None => history.main_base().map_err(|why| {
+                        anyhow!("{why}\n  help: say with --against what to compare with")
+                    })?,
+                };
+                (old, None)
+            }
+        };
+        let id = old.id.clone();
+        let after: (Box<dyn World + Sync>, _) = match new {
+            Some(new) => (Box::new(at(new)?), new),
+            None => {
+                let tree = DirWorld::open(path)
+                    .map_err(|why| anyhow!("cannot read {}: {why}", path.display()))?;
+                (Box::new(ByObject(tree)), "the work tree")
+            }
+        };
+        let before = Opened::new(&self.settings, compiler, Box::new(old))?;
+        let before = match before.is_sound() {
+            true => (before, id),
+            false => self.instead(history, (before, &id), new, compiler)?,
+        };
+        let (world, name) = after;
+        let after = Opened::new(&self.settings, compiler, world)?;
+        if !after.is_sound() {
+            return Err(after.unsound(name));
+        }
+        Ok((
+            before.0,
+            after,
+            (before.1, new.unwrap_or("HEAD").to_owned()),
+        ))
+    }
+
+    /// What a side before with errors is replaced by, where somebody wants that.
+    fn instead<'h>(
+        &self,
+        history: &'h History,
+        (broken, id): (Opened<'h>, &str),
+        new: Option<&str>,
+        compiler: &mut Compiler,
+    ) -> Result<(Opened<'h>, String), anyhow::Error> {
+        let good = last_good(history, (&self.settings, compiler), id)?;
+        match good {
+            Some((commit, opened)) if self.last_good => Ok((opened, commit.id)),
+            good => {
+                let commit = good.as_ref().map(|(commit, _)| commit);
+                let name: String = id.chars().take(12).collect();
+                let why = broken.unsound(&name);
+                Err(anyhow!("{why}{}", way_out(commit, new)))
+            }
+        }
+    }
+
     /// The two revisions, if they are said, and the directory.
     fn places(&self) -> Result<Places<'_>, anyhow::Error> {
         // A directory that is there is no range, whatever it is called.
@@ -230,33 +260,19 @@ impl Diff {
         let (old, new) = range.split_once("..").ok_or_else(|| {
             anyhow!("`{range}` is no directory and no range such as `main..HEAD`")
         })?;
-        Ok((Some((or_head(old), or_head(new))), path))
-    }
-
-    /// Each side is compiled as it says itself.
-    fn open<'h>(
-        &self,
-        compiler: &mut Compiler,
-        world: Box<dyn World + Sync + 'h>,
-        name: &str,
-    ) -> Result<Opened<'h>, anyhow::Error> {
-        let effective = self.settings.effective(&*world, [])?;
-        let settings = effective.settings();
-        let compiled = sound(compiler, &*world, &settings, name)?;
-        Ok(Opened {
-            world,
-            effective,
-            settings,
-            compiled,
-        })
+        // Three points mean, as in git, what the second has done since both parted.
+        let is_fork = new.starts_with('.');
+        let new = new.strip_prefix('.').unwrap_or(new);
+        let (old, new) = (or_head(old), or_head(new));
+        Ok((Some(Range { old, new, is_fork }), path))
     }
 }
 
 impl Compared {
-    fn told(&self, form: FormArg) -> String {
+    fn told(&self, form: FormArg<Own>) -> String {
         let verdict = self.verdict.as_ref();
-        match form.findings() {
-            Some(format) => {
+        match form {
+            FormArg::Findings(form) => {
                 let (diagnostics, sources) = &self.broken;
                 let report = Report {
                     diagnostics,
@@ -264,23 +280,11 @@ impl Compared {
                     paths: &self.paths,
                     fail_on: Severity::Error,
                 };
-                report.render(format)
+                report.render(form.format(false))
             }
-            None if form == FormArg::Json => {
-                format!("{:#}\n", diff::json(&self.difference, verdict))
-            }
-            None if form == FormArg::Markdown => diff::markdown(&self.difference, verdict),
-            None => diff::human(&self.difference, verdict),
-        }
-    }
-}
-
-impl Opened<'_> {
-    fn side(&self) -> Side<'_> {
-        Side {
-            world: &*self.world,
-            settings: &self.settings,
-            compiled: &self.compiled,
+            FormArg::Own(Own::Human) => diff::human(&self.difference, verdict),
+            FormArg::Own(Own::Json) => format!("{:#}\n", diff::json(&self.difference, verdict)),
+            FormArg::Own(Own::Markdown) => diff::markdown(&self.difference, verdict),
         }
     }
 }
@@ -291,19 +295,4 @@ fn or_head(revision: &str) -> &str {
         "" => "HEAD",
         revision => revision,
     }
-}
-
-fn sound(
-    compiler: &mut Compiler,
-    world: &dyn World,
-    settings: &Settings,
-    name: &str,
-) -> Result<Compiled, anyhow::Error> {
-    let compiled = compiler.compile(world, settings);
-    let (errors, _) = compiled.diagnostics.count();
-    ensure!(
-        errors == 0,
-        "{name} has errors, so it means nothing that could be compared: `meshc check` shows them"
-    );
-    Ok(compiled)
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 
+use super::format::FindingsFormat;
 use super::open::Opened;
 use super::output::Output;
 use super::report::ReportArg;
@@ -21,11 +22,11 @@ use crate::source::Sources;
 pub(super) struct FindingsArgs {
     /// How findings are written [default: `human`].
     #[arg(long, value_enum)]
-    format: Option<FormatArg>,
+    format: Option<FindingsFormat>,
 
     /// Write the findings into a file too, in a format of its own: `--report sarif=mesh.sarif`. May be given more than once.
     #[arg(long = "report", value_name = "FORMAT=FILE")]
-    reports: Vec<ReportArg<FormatArg>>,
+    reports: Vec<ReportArg<FindingsFormat>>,
 
     /// The least that makes the run fail, with exit code 1 [default: `error`].
     #[arg(long, value_enum, value_name = "SEVERITY")]
@@ -38,31 +39,6 @@ pub(super) struct FindingsArgs {
     /// Whether to use colours.
     #[arg(long, value_enum, default_value_t = ColorArg::Auto)]
     color: ColorArg,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum FormatArg {
-    /// With an excerpt of the document.
-    #[value(alias = "full")]
-    Human,
-    /// One line each: `file:line:column: error[code] message`.
-    Concise,
-    /// A JSON array.
-    Json,
-    /// One JSON object a line.
-    JsonLines,
-    /// SARIF 2.1.0, for code scanning.
-    Sarif,
-    /// A report of tests in XML: a suite for each file, a test for each code.
-    Junit,
-    /// Annotations of GitHub Actions.
-    Github,
-    /// A Code Quality report of GitLab.
-    Gitlab,
-    /// Logging commands of Azure Pipelines.
-    Azure,
-    /// Reviewdog's diagnostic format.
-    Rdjson,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -113,7 +89,7 @@ impl FindingsArgs {
         output.tell(&text)?;
         let summary = summary(diagnostics, sources) + "\n";
         match format {
-            FormatArg::Human => output.tell(&summary)?,
+            FindingsFormat::Human => output.tell(&summary)?,
             // Programs read the rest.
             _ => output.complain(&summary),
         }
@@ -139,7 +115,7 @@ impl FindingsArgs {
         (diagnostics, sources): (&mut Diagnostics, &Sources),
         opened: &Opened,
         output: &mut Output,
-    ) -> Result<(FormatArg, String), anyhow::Error> {
+    ) -> Result<(FindingsFormat, String), anyhow::Error> {
         let paths = opened.paths();
         let Effective { lint, .. } = &opened.effective;
         lint.apply(diagnostics, |file| paths.of(file));
@@ -157,14 +133,14 @@ impl FindingsArgs {
         for wanted in &self.reports {
             let format = wanted.format.format(false);
             let mut text = report.render(format);
-            if wanted.format == FormatArg::Human {
+            if wanted.format == FindingsFormat::Human {
                 text.push_str(&summary(diagnostics, sources));
                 text.push('\n');
             }
             file::write(&wanted.file, text.as_bytes())?;
             cut(&report, format, &wanted.file.to_string_lossy(), output);
         }
-        let named = FormatArg::from_str(opened.effective.format(), false);
+        let named = FindingsFormat::from_str(opened.effective.format(), false);
         let named = named.map_err(|reason| anyhow!(reason))?;
         let format = named.format(self.is_colored());
         cut(&report, format, "the output", output);
@@ -192,26 +168,9 @@ fn judge(diagnostics: &Diagnostics, opened: &Opened) -> Outcome {
 }
 
 /// Says that not everything is told.
-fn cut(report: &Report<'_>, format: Format, place: &str, output: &mut Output) {
+pub(super) fn cut(report: &Report<'_>, format: Format, place: &str, output: &mut Output) {
     let left_out = report.left_out(format);
     if left_out > 0 {
         output.complain(&format!("{left_out} more are not in {place}\n"));
-    }
-}
-
-impl FormatArg {
-    fn format(self, color: bool) -> Format {
-        match self {
-            Self::Human => Format::Human { color },
-            Self::Concise => Format::Concise,
-            Self::Json => Format::Json,
-            Self::JsonLines => Format::JsonLines,
-            Self::Sarif => Format::Sarif,
-            Self::Junit => Format::Junit,
-            Self::Github => Format::Github,
-            Self::Gitlab => Format::Gitlab,
-            Self::Azure => Format::Azure,
-            Self::Rdjson => Format::Rdjson,
-        }
     }
 }

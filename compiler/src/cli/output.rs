@@ -1,8 +1,11 @@
 //! Standard output and standard error.
 //!
-//! Never fails because the reader went away: `meshc check | head` is no error.
+//! Never fails because the reader went away: `meshc check | head` is no error. Nor does it hide what was found: the exit
+//! code is the one that it would have been.
 
 use std::io::{ErrorKind, Write};
+
+use anyhow::anyhow;
 
 /// Where text goes.
 #[derive(Debug, Default)]
@@ -24,7 +27,8 @@ impl Output {
                 self.closed = true;
                 Ok(())
             }
-            written => Ok(written?),
+            Err(error) => Err(anyhow!(error).context("cannot write to standard output")),
+            Ok(()) => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::ValueEnum;
+use super::format::Forms;
 
 /// A file, and what is written into it.
 #[derive(Debug, Clone)]
@@ -14,7 +14,7 @@ pub(super) struct ReportArg<F> {
     pub(super) file: PathBuf,
 }
 
-impl<F: ValueEnum> FromStr for ReportArg<F> {
+impl<F: Forms> FromStr for ReportArg<F> {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -22,15 +22,13 @@ impl<F: ValueEnum> FromStr for ReportArg<F> {
             .split_once('=')
             .filter(|(_, file)| !file.is_empty())
             .ok_or("it is written FORMAT=FILE, such as `sarif=mesh.sarif`")?;
-        let format = F::from_str(format, false).map_err(|_| {
-            let known = F::value_variants().iter();
-            let known = known
-                .filter_map(|known| Some(format!("`{}`", known.to_possible_value()?.get_name())));
-            let known: Vec<_> = known.collect();
-            format!(
-                "there is no format `{format}`; there are {}",
-                known.join(", ")
-            )
+        let format = F::named(format).ok_or_else(|| {
+            let known = F::all().into_iter();
+            let known: Vec<String> = known
+                .map(|(own, _)| format!("`{}`", own.get_name()))
+                .collect();
+            let known = known.join(", ");
+            format!("there is no format `{format}`; there are {known}")
         })?;
         Ok(Self {
             format,

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::findings;
+use super::format::{self, FormArg};
 use super::open;
 use super::open::AtArgs;
 use super::output::Output;
 use super::report::ReportArg;
 use super::{Outcome, SettingsArgs, file};
-use crate::diag::counted;
+use crate::diag::{Report, Severity, counted};
 use crate::intent::{self, Form, Options};
 
 /// The arguments.
@@ -37,13 +39,13 @@ pub(super) struct Test {
     #[arg(long)]
     strict: bool,
 
-    /// How results are written.
-    #[arg(long, value_enum, default_value_t = FormArg::Human)]
-    format: FormArg,
+    /// All results for people or for programs; or only the tests that fail, as `meshc check` tells findings.
+    #[arg(long, value_parser = format::parser::<FormArg<Own>>(), default_value = "human")]
+    format: FormArg<Own>,
 
     /// Write the results into a file too, in a format of its own: `--report junit=mesh.xml`. May be given more than once.
     #[arg(long = "report", value_name = "FORMAT=FILE")]
-    reports: Vec<ReportArg<FormArg>>,
+    reports: Vec<ReportArg<FormArg<Own>>>,
 
     #[command(flatten)]
     at: AtArgs,
@@ -52,8 +54,9 @@ pub(super) struct Test {
     settings: SettingsArgs,
 }
 
+/// What results can be told in, beside findings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum FormArg {
+enum Own {
     /// A line for each test, and what does not hold.
     Human,
     /// One JSON object.
@@ -64,13 +67,13 @@ enum FormArg {
     Tap,
 }
 
-impl From<FormArg> for Form {
-    fn from(form: FormArg) -> Self {
+impl From<Own> for Form {
+    fn from(form: Own) -> Self {
         match form {
-            FormArg::Human => Self::Human,
-            FormArg::Json => Self::Json,
-            FormArg::Junit => Self::Junit,
-            FormArg::Tap => Self::Tap,
+            Own::Human => Self::Human,
+            Own::Json => Self::Json,
+            Own::Junit => Self::Junit,
+            Own::Tap => Self::Tap,
         }
     }
 }
@@ -88,11 +91,27 @@ impl Test {
             mutate: self.mutate,
         };
         let report = intent::run(&analysis, &options);
+        let sources = &analysis.compiled.sources;
+        let failing = Report {
+            diagnostics: &intent::findings(&report, sources),
+            sources,
+            paths: &paths,
+            fail_on: Severity::Error,
+        };
+        let mut told = |form: FormArg<Own>, place: &str| match form {
+            FormArg::Own(form) => intent::render(form.into(), &report, &paths),
+            FormArg::Findings(form) => {
+                let format = form.format(false);
+                findings::cut(&failing, format, place, output);
+                failing.render(format)
+            }
+        };
         for wanted in &self.reports {
-            let text = intent::render(wanted.format.into(), &report, &paths);
+            let text = told(wanted.format, &wanted.file.to_string_lossy());
             file::write(&wanted.file, text.as_bytes())?;
         }
-        output.tell(&intent::render(self.format.into(), &report, &paths))?;
+        let text = told(self.format, "the output");
+        output.tell(&text)?;
         let questions: usize = report.results.iter().map(|result| result.questions).sum();
         let (tests, failed) = (report.results.len(), report.failed());
         output.complain(&format!(

@@ -29,6 +29,8 @@ pub enum Scope {
     Repository,
     /// What the repository was before: `meshc diff` finds it.
     Change,
+    /// What the repository is meant to do: `meshc test` finds it.
+    Intent,
 }
 
 macro_rules! codes {
@@ -49,6 +51,7 @@ macro_rules! codes {
     (document) => { Scope::Document };
     (repository) => { Scope::Repository };
     (change) => { Scope::Change };
+    (intent) => { Scope::Intent };
 }
 
 codes! {
@@ -61,6 +64,7 @@ codes! {
     EQUAL_PRECEDENCE "equal-precedence" Warning repository "policies told apart by their names only";
     EXCEEDS_LIMIT "exceeds-limit" Error document "more than the compiler takes";
     EXPIRING_TRUST "expiring-trust" Warning document "a certificate that ends soon";
+    FAILED_TEST "failed-test" Error intent "a test that does not hold";
     FORWARDS_TO_ITSELF "forwards-to-itself" Warning document "a listener where the workload should be";
     GATE_EXTERNAL "gate-external" Error change "a change that opens a destination outside of the mesh";
     GATE_OWNERS "gate-owners" Error change "a change that affects what its owners may not";
@@ -129,6 +133,7 @@ impl Scope {
             Self::Document => "document",
             Self::Repository => "repository",
             Self::Change => "change",
+            Self::Intent => "intent",
         }
     }
 }

@@ -99,6 +99,10 @@ pub fn summary(diagnostics: &Diagnostics, sources: &Sources) -> String {
             )
         }
     };
+    // A wrong directory has no problems either: that must not look like a good one.
+    if sources.documents() == 0 && diagnostics.list.is_empty() {
+        return "there is no document here, so nothing was checked: one is in a file that ends in .yaml, .yml or .json".to_owned();
+    }
     match diagnostics.suppressed {
         0 => format!("{found} in {documents}"),
         suppressed => format!("{found} in {documents}, {suppressed} suppressed"),

@@ -19,6 +19,12 @@ use readers::Readers;
 pub use revision::Revision;
 pub use tree::GitWorld;
 
+/// Where changes go, by the names that it has in clones of people and of pipelines.
+const MAIN: [&str; 3] = ["main", "origin/main", "origin/HEAD"];
+
+/// What may help where some of the history is not there.
+const SHALLOW: &str = ": this clone is shallow, `git fetch --unshallow` gets the rest";
+
 /// A git repository, and a directory of it.
 pub struct History {
     repository: Repository,
@@ -77,6 +83,29 @@ impl History {
         self.world(self.commit(revision)?)
     }
 
+    /// Is there no work tree that could be compared with anything?
+    #[must_use]
+    pub fn is_bare(&self) -> bool {
+        self.repository.is_bare()
+    }
+
+    /// The directory where the branch at hand left `main`, the one of `origin` where there is none here.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn main_base(&self) -> Result<GitWorld<'_>, String> {
+        let known = MAIN.into_iter().find(|name| self.commit(name).is_ok());
+        self.merge_base(known.unwrap_or("main"))
+    }
+
+    /// The directory where two revisions parted.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn fork(&self, one: &str, other: &str) -> Result<GitWorld<'_>, String> {
+        self.world(self.common(one, other)?)
+    }
+
     /// The directory where the branch at hand left another one.
     ///
     /// # Errors
@@ -120,20 +149,43 @@ impl History {
     }
 
     fn base(&self, revision: &str) -> Result<Oid, String> {
-        let (one, other) = (self.commit(revision)?, self.commit("HEAD")?);
-        let base = self.repository.merge_base(one, other);
+        self.common(revision, "HEAD")
+    }
+
+    fn common(&self, revision: &str, other: &str) -> Result<Oid, String> {
+        let base = self
+            .repository
+            .merge_base(self.commit(revision)?, self.commit(other)?);
         base.map_err(|_| {
-            format!(
-                "`{revision}` and HEAD have no common commit: a shallow clone has to fetch more of the history"
-            )
+            let why = if self.repository.is_shallow() {
+                SHALLOW
+            } else {
+                ""
+            };
+            format!("`{revision}` and `{other}` have no common commit{why}")
         })
     }
 
     fn commit(&self, revision: &str) -> Result<Oid, String> {
         let found = self.repository.revparse_single(revision);
         let commit = found.and_then(|object| object.peel_to_commit());
-        let commit = commit.map_err(|_| format!("there is no revision `{revision}`"))?;
+        let commit = commit.map_err(|_| self.missing(revision))?;
         Ok(commit.id())
+    }
+
+    /// Why a revision is not there.
+    fn missing(&self, revision: &str) -> String {
+        let mut references = self.repository.references().into_iter().flatten();
+        if references.next().is_none() {
+            return format!("there is no revision `{revision}`: the repository has no commits yet");
+        }
+        let remote = format!("origin/{revision}");
+        let why = match self.repository.revparse_single(&remote) {
+            Ok(_) => format!("; there is `{remote}`"),
+            Err(_) if self.repository.is_shallow() => SHALLOW.to_owned(),
+            Err(_) => String::new(),
+        };
+        format!("there is no revision `{revision}`{why}")
     }
 
     fn world(&self, id: Oid) -> Result<GitWorld<'_>, String> {

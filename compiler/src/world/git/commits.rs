@@ -30,6 +30,8 @@ pub struct Past {
     ids: Vec<Oid>,
     /// There are more, which were not looked at.
     pub is_cut: bool,
+    /// Nobody knows whether there are more: the clone is shallow.
+    pub is_shallow: bool,
 }
 
 impl Past {
@@ -85,8 +87,8 @@ impl History {
         }
         Ok(Past {
             ids,
-            // What a shallow clone has left out, nobody knows.
-            is_cut: next.is_some() || self.repository.is_shallow(),
+            is_cut: next.is_some(),
+            is_shallow: self.repository.is_shallow(),
         })
     }
 
