@@ -13,6 +13,7 @@ mod e2e {
     mod drain;
     mod enrolment;
     mod envoy;
+    mod exhaustion;
     mod external_tls;
     mod faults;
     mod health_check;

@@ -7,6 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use tokio::sync::watch;
 
 use crate::guard;
@@ -140,6 +141,31 @@ impl Process {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let line = text.lines().find(|line| line.starts_with("VmRSS:"))?;
         line.split_whitespace().nth(1)?.parse().ok()
+    }
+
+    /// How many files and sockets it has open.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    #[must_use]
+    pub fn descriptors(&self) -> u64 {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid)).map(Iterator::count);
+        let open = open.unwrap_or_else(|error| panic!("files of {}: {error}", self.name));
+        u64::try_from(open).unwrap_or(u64::MAX)
+    }
+
+    /// From now on it can open files and sockets up to this number.
+    ///
+    /// # Panics
+    /// When the system does not allow it.
+    pub fn limit_descriptors(&self, most: u64) {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        let limit = Rlimit {
+            current: Some(most),
+            maximum: Some(most),
+        };
+        prlimit(pid, Resource::Nofile, limit)
+            .unwrap_or_else(|error| panic!("limit of {}: {error}", self.name));
     }
 }
 
