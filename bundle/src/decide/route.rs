@@ -2,6 +2,8 @@
 //!
 //! Never orders routes: the compiler has, and the first match wins.
 
+mod index;
+
 use std::borrow::Cow;
 
 use regex::Regex;
@@ -12,6 +14,7 @@ use crate::resource::{
 
 use super::path::normalise;
 use super::text::{Text, full_match, parameter};
+use index::Index;
 
 /// What a decision may look at: the proxy's request, or one that a test describes.
 pub trait Request {
@@ -29,6 +32,8 @@ pub trait Request {
 #[derive(Debug, Clone, Default)]
 pub struct RouteTable {
     routes: Vec<CompiledRoute>,
+    /// Where there are many.
+    index: Option<Index>,
 }
 
 /// A route, and its patterns ready to use.
@@ -76,9 +81,9 @@ impl RouteTable {
             })
         };
         let routes = routes.iter().enumerate().map(compile);
-        Ok(Self {
-            routes: routes.collect::<Result<_, _>>()?,
-        })
+        let routes: Vec<CompiledRoute> = routes.collect::<Result<_, _>>()?;
+        let index = Index::of(routes.iter().map(|route| &route.path));
+        Ok(Self { routes, index })
     }
 
     /// The first route that matches. A destination that the compiler made has one for every request.
@@ -92,7 +97,13 @@ impl RouteTable {
     /// beside each route.
     #[must_use]
     pub fn position(&self, request: &impl Request) -> Option<usize> {
-        self.routes.iter().position(|route| route.matches(request))
+        let matches = |route: &CompiledRoute| route.matches(request);
+        match &self.index {
+            None => self.routes.iter().position(matches),
+            Some(index) => index.first(request.path(), |place| {
+                self.routes.get(place).is_some_and(matches)
+            }),
+        }
     }
 
     /// All routes, in the order in which they are tried.
