@@ -112,6 +112,7 @@ async fn serve(
         .answering_names_on(dns_port)
         .showing_metrics_with(provided)
         .hearing_of_collectors(environment());
+    plane.hold_at_most(usize::try_from(arguments.max_connections).unwrap_or(usize::MAX));
     if arguments.hide_refusals {
         plane.hide_refusals();
     }

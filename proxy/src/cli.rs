@@ -72,6 +72,16 @@ pub(crate) struct Run {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) workers: Option<u16>,
 
+    /// How many connections may be open at once, over all listeners; more are closed as soon as they come. Each takes two file
+    /// descriptors at most, which the service manager must allow.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 16_384,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000)
+    )]
+    pub(crate) max_connections: u32,
+
     /// Leave `x-mesh-refusal` out of responses: for a proxy at an edge, whose clients shall not read the names of policies
     /// and files. The log names them as before.
     #[arg(long, env = "MESH_HIDE_REFUSALS")]
@@ -137,6 +147,10 @@ mod tests {
         assert_eq!(run.admin.to_string(), "127.0.0.1:0");
         assert_eq!(run.drain, mesh_bundle::Duration::from_secs(10));
         assert_eq!(run.workers, None);
+        assert_eq!(
+            run.max_connections as usize,
+            crate::shared::MOST_CONNECTIONS
+        );
     }
 
     #[test]
@@ -144,6 +158,7 @@ mod tests {
         for (flag, value) in [
             ("--drain", "10"),
             ("--workers", "0"),
+            ("--max-connections", "0"),
             ("--admin", "localhost"),
             ("--log-format", "xml"),
         ] {

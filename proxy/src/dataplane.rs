@@ -85,6 +85,12 @@ impl DataPlane {
         self
     }
 
+    /// Lets so many connections be open at once, over all listeners; more are closed as soon as they come. For one that has
+    /// none yet.
+    pub fn hold_at_most(&self, connections: usize) {
+        self.shared.hold_at_most(connections);
+    }
+
     /// For a proxy at an edge, where who is refused shall not read what the repository holds.
     pub fn hide_refusals(&self) {
         self.shared.hide_refusals();

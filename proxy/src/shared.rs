@@ -15,8 +15,8 @@ use crate::metrics::Metrics;
 use crate::table::Table;
 use crate::upstream::Upstreams;
 
-/// Accepted and not yet closed, over all listeners. Each takes two descriptors at most.
-const MOST_CONNECTIONS: usize = 16_384;
+/// Accepted and not yet closed, over all listeners, where nobody says otherwise. Each takes two descriptors at most.
+pub(crate) const MOST_CONNECTIONS: usize = 16_384;
 
 /// How far the end has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,6 +114,14 @@ impl Shared {
     /// Equal at two moments: nothing has begun or ended between them.
     pub(crate) fn traffic(&self) -> Traffic {
         Traffic(self.traffic.load(Ordering::Acquire))
+    }
+
+    /// Lets so many connections be open at once instead of [`MOST_CONNECTIONS`]; for a proxy that has none yet.
+    pub(crate) fn hold_at_most(&self, connections: usize) {
+        match connections.checked_sub(MOST_CONNECTIONS) {
+            Some(more) => self.room.add_permits(more),
+            None => drop(self.room.forget_permits(MOST_CONNECTIONS - connections)),
+        }
     }
 
     /// From now on responses do not say what refused a request, nor what another proxy said of it.

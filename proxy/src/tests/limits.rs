@@ -256,3 +256,42 @@ async fn a_workload_that_takes_few_streams_gets_more_connections() {
     }
     assert_eq!(fetch(site.entry, "/").await.0, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn more_connections_than_there_may_be_are_closed_and_harm_nobody() {
+    let site = Site::start(Protocol::Http, constant_workload("ok").await).await;
+    site.web.plane.hold_at_most(2);
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let mut client = client(site.entry).await;
+        let answer = client.send_request(get("/")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        kept.push(client);
+    }
+    for _ in 0..3 {
+        assert_eq!(until_closed(site.entry, b"").await, "");
+    }
+    let metrics = site.web.metrics.encode().unwrap();
+    assert!(
+        metrics.contains("refusal=\"connection-limit\"} 3"),
+        "{metrics}"
+    );
+    for client in &mut kept {
+        client.ready().await.unwrap();
+        let answer = client.send_request(get("/")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    }
+    // Whoever leaves makes room, as soon as the proxy has seen it.
+    drop(kept);
+    let came = async {
+        while until_closed(
+            site.entry,
+            b"GET / HTTP/1.1\r\nhost: api\r\nconnection: close\r\n\r\n",
+        )
+        .await
+        .is_empty()
+        {}
+    };
+    let came = tokio::time::timeout(std::time::Duration::from_secs(30), came).await;
+    assert!(came.is_ok(), "nobody is let in");
+}
