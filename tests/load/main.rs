@@ -8,6 +8,7 @@
 mod app;
 mod certificates;
 mod cost;
+mod growth;
 mod options;
 mod peer;
 mod process;
@@ -67,13 +68,17 @@ fn run(options: &Options) -> Result<()> {
             let able: Vec<&Pair> = begun.pairs.iter().filter(|pair| row.suits(pair)).collect();
             let report = report.get_or_insert_with(|| Report::new(*row, &able));
             for pair in able {
-                let sample = runtime.block_on(row.measure(pair, options.time));
+                let sample = runtime.block_on(row.measure(pair, options));
                 let sample = sample.with_context(|| format!("{} with {row}", pair.name))?;
                 report.add(&pair.name, sample);
             }
             running = Some(begun);
         }
         tell(&report.map(|report| report.to_string()).unwrap_or_default());
+    }
+    drop(running);
+    if options.growth {
+        tell(&growth::measure(options, &runtime)?);
     }
     drop(app);
     Ok(())

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::growth;
 use crate::row::Row;
+
+/// Connections that do nothing, where nobody asks for more.
+const RESTING: u32 = 1_000;
 
 /// What to measure, and with what.
 #[derive(Debug)]
@@ -20,6 +24,10 @@ pub(crate) struct Options {
     pub(crate) envoy: Option<PathBuf>,
     pub(crate) peers: bool,
     pub(crate) rows: Vec<Row>,
+    /// Large configurations beside small ones.
+    pub(crate) growth: bool,
+    /// Connections of the rows of idle ones.
+    pub(crate) resting: u32,
     /// How often every peer has its turn.
     pub(crate) repeat: usize,
     /// How long each turn is.
@@ -30,7 +38,8 @@ impl Options {
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self> {
         let (mut meshd, mut proxy, mut against, mut envoy) = (None, None, None, None);
         let mut rows = Vec::new();
-        let (mut repeat, mut seconds, mut peers) = (3, 3, true);
+        let (mut repeat, mut seconds, mut peers, mut growth) = (3, 3, true, false);
+        let mut resting = RESTING;
         while let Some(word) = words.next() {
             let mut value = || {
                 words
@@ -43,16 +52,18 @@ impl Options {
                 "--against" => against = Some(value()?.into()),
                 "--envoy" => envoy = Some(value()?.into()),
                 "--repeat" => repeat = value()?.parse().context("--repeat")?,
+                "--resting" => resting = value()?.parse().context("--resting")?,
                 "--seconds" => seconds = value()?.parse().context("--seconds")?,
                 "--no-peers" => peers = false,
+                growth::NAME => growth = true,
                 name => match Row::ALL.iter().find(|row| row.name() == name) {
                     Some(row) => rows.push(*row),
-                    None => bail!("no row `{name}`: {}", Row::names()),
+                    None => bail!("no row `{name}`: {}, {}", Row::names(), growth::NAME),
                 },
             }
         }
-        if rows.is_empty() {
-            rows = Row::ALL.to_vec();
+        if rows.is_empty() && !growth {
+            (rows, growth) = (Row::ALL.to_vec(), true);
         }
         Ok(Self {
             meshd: meshd.context("--meshd is missing")?,
@@ -61,6 +72,8 @@ impl Options {
             envoy,
             peers,
             rows,
+            growth,
+            resting: std::cmp::max(1, resting),
             repeat: std::cmp::max(1, repeat),
             time: Duration::from_secs(std::cmp::max(1, seconds)),
         })

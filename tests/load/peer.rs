@@ -4,7 +4,7 @@
 
 mod debian;
 mod envoy;
-mod mesh;
+pub(crate) mod mesh;
 
 use std::net::SocketAddr;
 use std::path::Path;

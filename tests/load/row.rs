@@ -3,12 +3,12 @@
 //! Never different work for different peers.
 
 use std::fmt;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
 use crate::app::{Order, Service};
 use crate::cost;
+use crate::options::Options;
 use crate::peer::Pair;
 use crate::work::{self, Sample};
 
@@ -16,8 +16,6 @@ use crate::work::{self, Sample};
 const CONNECTIONS: usize = 64;
 /// Connections that open, say one byte, and close, at once.
 const OPENING: usize = 8;
-/// Connections that do nothing.
-const RESTING: usize = 1_000;
 
 /// One kind of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,7 +117,8 @@ impl Row {
     }
 
     /// Does the work once.
-    pub(crate) async fn measure(self, pair: &Pair, time: Duration) -> Result<Sample> {
+    pub(crate) async fn measure(self, pair: &Pair, options: &Options) -> Result<Sample> {
+        let (time, count) = (options.time, options.resting);
         let address = pair.address(self.service());
         let address = address.context("it does not serve that")?;
         let pids = pair.pids();
@@ -127,14 +126,14 @@ impl Row {
         match self {
             Self::Idle => Ok(Sample::of(pair.idle() / 1_024.0 / 2.0)),
             Self::IdleHttp => {
-                let held = work::rest_http(address, RESTING).await?;
-                let sample = resting(pair);
+                let held = work::rest_http(address, count).await?;
+                let sample = resting(pair, count);
                 drop(held);
                 sample
             }
             Self::IdleTcp => {
-                let held = work::rest_tcp(address, RESTING).await?;
-                let sample = resting(pair);
+                let held = work::rest_tcp(address, count).await?;
+                let sample = resting(pair, count);
                 drop(held);
                 sample
             }
@@ -165,9 +164,8 @@ impl fmt::Display for Row {
 }
 
 /// What each of the connections takes of each of the proxies.
-fn resting(pair: &Pair) -> Result<Sample> {
-    #[expect(clippy::cast_precision_loss, reason = "a small number")]
-    let shares = (2 * RESTING) as f64;
+fn resting(pair: &Pair, count: u32) -> Result<Sample> {
+    let shares = 2.0 * f64::from(count);
     Ok(Sample::of(
         (cost::anonymous(pair.pids())? - pair.idle()) / shares,
     ))

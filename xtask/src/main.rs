@@ -18,7 +18,7 @@ usage: cargo xtask <command>
   gen              rewrite what is generated and committed: schemas, protocol types, pages of the kinds, snapshots
   bench compile [SIZE...]
                    what `meshc check` costs for generated repositories of 1,000, 10,000 and 50,000 resources
-  bench proxy [ROW...] [--repeat N] [--seconds N] [--against BINARY] [--no-peers]
+  bench proxy [ROW...] [--repeat N] [--seconds N] [--resting N] [--against BINARY] [--no-peers]
                    what two proxies cost for each request, beside Envoy, nginx and HAProxy in the same run
   bench lsp [SIZE] how long `meshc lsp` takes after a keystroke, in a generated repository of 10,000 resources
 ";

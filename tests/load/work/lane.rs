@@ -14,7 +14,7 @@ use hyper::client::conn::{http1, http2};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval_at};
 
@@ -32,8 +32,23 @@ async fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
+/// The same where more of them are wanted than one address has ports.
+async fn connect_from(number: u32, address: SocketAddr) -> Result<TcpStream> {
+    const EACH: u32 = 20_000;
+    let [.., host] = (number / EACH).to_be_bytes();
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(([127, 83, 200, host.saturating_add(1)], 0).into())?;
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 async fn http(address: SocketAddr) -> Result<Sender> {
-    let io = TokioIo::new(connect(address).await?);
+    http_over(connect(address).await?).await
+}
+
+async fn http_over(stream: TcpStream) -> Result<Sender> {
+    let io = TokioIo::new(stream);
     let (sender, connection) = http1::handshake(io).await?;
     // How it ends is for its requests to see.
     tokio::spawn(async move { drop(connection.await) });
@@ -133,13 +148,12 @@ async fn call(mut sender: http2::SendRequest<Full<Bytes>>, done: Rc<Cell<f64>>) 
 /// One connection after the other.
 pub(super) async fn connections(address: SocketAddr, done: Rc<Cell<f64>>) -> Result<()> {
     loop {
-        drop(greet(address).await?);
+        drop(greet(connect(address).await?).await?);
         done.set(done.get() + 1.0);
     }
 }
 
-async fn greet(address: SocketAddr) -> Result<TcpStream> {
-    let mut stream = connect(address).await?;
+async fn greet(mut stream: TcpStream) -> Result<TcpStream> {
     stream.write_all(&[Order::Echo as u8, b'!']).await?;
     ensure!(stream.read_u8().await? == b'!', "another byte came back");
     Ok(stream)
@@ -162,27 +176,31 @@ pub(super) async fn stream(address: SocketAddr, order: Order, done: Rc<Cell<f64>
 }
 
 /// Connections that have had one request each, all at the same time, so that no proxy could do with fewer.
-pub(crate) async fn rest_http(address: SocketAddr, count: usize) -> Result<Vec<impl Sized>> {
-    let mut opened = Vec::new();
-    for _ in 0..count {
-        opened.push(http(address).await?);
-    }
-    let mut asking = JoinSet::new();
-    for mut sender in opened {
-        asking.spawn(async move { ask(&mut sender, 128).await.map(|()| sender) });
-    }
+pub(crate) async fn rest_http(address: SocketAddr, count: u32) -> Result<Vec<impl Sized>> {
+    // So many ask at once: the policies of the peers let more be refused.
+    const AT_ONCE: u32 = 1_000;
     let mut held = Vec::new();
-    while let Some(asked) = asking.join_next().await {
-        held.push(asked??);
+    for first in (0..count).step_by(AT_ONCE as usize) {
+        let mut opened = Vec::new();
+        for number in first..count.min(first + AT_ONCE) {
+            opened.push(http_over(connect_from(number, address).await?).await?);
+        }
+        let mut asking = JoinSet::new();
+        for mut sender in opened {
+            asking.spawn(async move { ask(&mut sender, 128).await.map(|()| sender) });
+        }
+        while let Some(asked) = asking.join_next().await {
+            held.push(asked??);
+        }
     }
     Ok(held)
 }
 
 /// Connections that have carried one byte each way.
-pub(crate) async fn rest_tcp(address: SocketAddr, count: usize) -> Result<Vec<impl Sized>> {
+pub(crate) async fn rest_tcp(address: SocketAddr, count: u32) -> Result<Vec<impl Sized>> {
     let mut held = Vec::new();
-    for _ in 0..count {
-        held.push(greet(address).await?);
+    for number in 0..count {
+        held.push(greet(connect_from(number, address).await?).await?);
     }
     Ok(held)
 }
