@@ -31,6 +31,7 @@ mod e2e {
     mod refusals;
     mod remote;
     mod retries;
+    mod revocation;
     mod rotation;
     mod routes;
     mod secrets;

@@ -19,6 +19,7 @@ pub mod kri;
 pub mod origin;
 mod refusal;
 pub mod resource;
+pub mod serial;
 pub mod spiffe;
 
 pub use bundle::{
@@ -33,4 +34,5 @@ pub use kri::Kri;
 pub use origin::{Origin, Sourced};
 pub use refusal::{MalformedNote, REFUSAL_HEADER, RefusalNote};
 pub use resource::Resource;
+pub use serial::{Instance, Revoked};
 pub use spiffe::{SpiffeId, TrustDomain};

@@ -29,6 +29,7 @@ use crate::digest::{self, Digest};
 use crate::duration::Duration;
 use crate::kri::Kri;
 use crate::origin::{Origin, Sourced};
+use crate::serial::Revoked;
 use crate::spiffe::{SpiffeId, TrustDomain};
 
 pub use access_log::{
@@ -183,6 +184,9 @@ pub struct WorkloadIdentity {
 pub struct Trust {
     /// One PEM `CERTIFICATE` block an entry, sorted and without duplicates.
     pub anchors: BTreeMap<TrustDomain, Vec<String>>,
+    /// What is not believed although an anchor vouches for it, sorted: added by meshd, which knows what it has issued.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<Revoked>,
 }
 
 /// The timeouts of language 5.3, all of them effective. A zero duration means no limit.

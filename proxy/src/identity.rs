@@ -11,7 +11,8 @@ pub(crate) mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use mesh_bundle::SpiffeId;
+use mesh_bundle::resource::Trust;
+use mesh_bundle::{Revoked, SpiffeId};
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -32,6 +33,7 @@ pub(crate) struct Credential {
     name: SpiffeId,
     not_after: u64,
     renew_at: u64,
+    serial: Vec<u8>,
     tls: Arc<CertifiedKey>,
 }
 
@@ -120,6 +122,7 @@ impl Credential {
             name: leaf.name,
             not_after: leaf.not_after,
             renew_at: renew_at.min(leaf.not_after),
+            serial: leaf.serial,
             tls: Arc::new(tls),
         })
     }
@@ -166,6 +169,11 @@ impl Credential {
 
     pub(crate) fn is_expired(&self, now: u64) -> bool {
         now > self.not_after
+    }
+
+    /// Do peers that trust like this refuse it?
+    pub(crate) fn is_revoked(&self, trust: &Trust) -> bool {
+        Revoked::covers(&trust.revoked, &self.serial)
     }
 
     /// For the data plane, which shows it to peers.

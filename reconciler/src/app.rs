@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::admin::{Admin, Metrics};
 use crate::authority::Gate;
 use crate::ca::{self, CaFailure};
+use crate::distrust::Distrust;
 use crate::git::{self, SourceConfig};
 use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::registry::{Kept, Now, Registry};
@@ -125,6 +126,7 @@ impl Meshd {
         let now = Now::read();
         let control = Arc::new(ca::open_control(&state, now.unix)?);
         let revocations = Revocations::read(&state, now.unix).map_err(Failure::Revocations)?;
+        let distrust = Distrust::read(&state).map_err(Failure::Revocations)?;
         let registry = Arc::new(Registry::new(Kept::read(&state), now));
         // 2. Addresses, before anything takes long.
         let delivery = listen(config.listen).await?;
@@ -136,6 +138,7 @@ impl Meshd {
         let rollout = Arc::new(Rollout::new(
             Arc::clone(&state),
             Arc::clone(&registry),
+            distrust,
             &config.settings,
         ));
         let status = Arc::new(Status::new());
@@ -188,8 +191,8 @@ impl Meshd {
     }
 
     /// Reads now what is revoked, instead of within some seconds.
-    pub fn look_for_revocations(&self) {
-        revoke(&self.gate, &self.state);
+    pub async fn look_for_revocations(&self) {
+        revoke(&self.gate, &self.state).await;
     }
 
     /// Where proxies connect to.
@@ -294,17 +297,15 @@ async fn look_for_revocations(
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(REVOCATIONS_EVERY) => {}
         }
-        let (gate, state) = (Arc::clone(&gate), Arc::clone(&state));
-        let looked = tokio::task::spawn_blocking(move || revoke(&gate, &state));
-        if let Err(error) = looked.await {
-            tracing::error!(%error, "what is revoked cannot be read");
-        }
+        revoke(&gate, &state).await;
     }
 }
 
-fn revoke(gate: &Gate, state: &StateDir) {
-    match Revocations::read(state, Now::read().unix) {
-        Ok(revocations) => gate.revoke(revocations),
+async fn revoke(gate: &Gate, state: &Arc<StateDir>) {
+    let state = Arc::clone(state);
+    let read = tokio::task::spawn_blocking(move || Revocations::read(&state, Now::read().unix));
+    match read.await.map_err(|error| error.to_string()).flatten() {
+        Ok(revocations) => gate.revoke(revocations).await,
         Err(error) => tracing::error!(error, "what is revoked cannot be read"),
     }
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mesh_bundle::{Kri, SpiffeId};
+use mesh_bundle::{Instance, Kri, SpiffeId};
 use mesh_delivery::message::{Certificate, Denied, Enrolled, Enrollment, ProxyName};
 use mesh_delivery::publisher::Wanted;
 use mesh_delivery::{Authority, Report};
@@ -36,19 +36,23 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    /// From now on these are revoked; their sessions end at once.
-    pub(crate) fn revoke(&self, revocations: Revocations) {
-        let mut slot = self
-            .revocations
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let news = revocations.beyond(&slot);
-        *slot = Arc::new(revocations);
-        drop(slot);
+    /// From now on these are revoked; their sessions end at once, and their peers hear of it.
+    pub(crate) async fn revoke(&self, revocations: Revocations) {
+        let revocations = Arc::new(revocations);
+        let news = {
+            let mut slot = self
+                .revocations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let news = revocations.beyond(&slot);
+            *slot = Arc::clone(&revocations);
+            news
+        };
         for (mesh, dataplane) in news {
             tracing::warn!(mesh, dataplane, "revoked");
             self.registry.cut(&mesh, &dataplane);
         }
+        self.rollout.revoke(&revocations).await;
     }
 }
 
@@ -221,10 +225,12 @@ impl Gate {
             let why = "this key belongs to another proxy; make a new one";
             return Err(Denied::Forbidden(why.to_owned()));
         }
-        let (name, lifetime) = (
-            Name::Spiffe(&identity.spiffe_id),
-            identity.lifetime.as_std(),
-        );
+        let (mesh, dataplane) = (proxy.mesh(), proxy.name());
+        let instance = Instance::of(mesh, dataplane);
+        let issued = (mesh.to_owned(), dataplane.to_owned());
+        let issued = self.rollout.issued(&issued, now);
+        let name = Name::Workload(&identity.spiffe_id, instance, issued);
+        let lifetime = identity.lifetime.as_std();
         let issued = authority.issue(&csr, name, lifetime, now)?;
         self.registry.certified(proxy, issuer, issued.not_after);
         Ok(certificate(Some(issuer.clone()), issued))

@@ -9,6 +9,7 @@ mod authority;
 pub mod ca;
 mod candidate;
 pub mod cli;
+mod distrust;
 pub mod git;
 pub mod log;
 mod publish;

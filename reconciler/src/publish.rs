@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mesh_bundle::resource::{Trust, WorkloadIdentity};
-use mesh_bundle::{Bundle, BundledProxy, Digest, Key, Kri, Manifest, Resource};
+use mesh_bundle::{Bundle, BundledProxy, Digest, Key, Kri, Manifest, Resource, Revoked};
 use mesh_delivery::message::Endpoint;
 use mesh_delivery::publisher::Wanted;
 
@@ -76,6 +76,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) revision: String,
     pub(crate) authorities: Authorities,
     pub(crate) secrets: Held,
+    /// Whom the proxies of each mesh are not to believe any more.
+    pub(crate) revoked: BTreeMap<String, Vec<Revoked>>,
     /// Bytes that are the same as before are shared with it.
     pub(crate) before: Option<&'a Published>,
 }
@@ -87,6 +89,7 @@ impl Published {
             revision,
             authorities,
             secrets,
+            revoked,
             before,
         } = beside;
         let mut resources = BTreeMap::new();
@@ -98,7 +101,7 @@ impl Published {
             };
             resources.insert(*digest, bytes);
         }
-        let mut completion = Completion::new(bundle, &authorities);
+        let mut completion = Completion::new(bundle, &authorities, revoked);
         let mut manifests = Vec::new();
         for (kri, proxy) in &bundle.proxies {
             let (manifest, trust) = completion.complete(kri, &proxy.manifest, &mut resources)?;
@@ -228,7 +231,7 @@ fn served<'a>(
     })
 }
 
-/// Adds the certificates of published authorities to what the documents say about trust.
+/// Adds the certificates of published authorities to what the documents say about trust, and who is not believed any more.
 struct Completion<'a> {
     bundle: &'a Bundle,
     /// By mesh.
@@ -238,7 +241,11 @@ struct Completion<'a> {
 }
 
 impl<'a> Completion<'a> {
-    fn new(bundle: &'a Bundle, authorities: &Authorities) -> Self {
+    fn new(
+        bundle: &'a Bundle,
+        authorities: &Authorities,
+        revoked: BTreeMap<String, Vec<Revoked>>,
+    ) -> Self {
         let mut ours: BTreeMap<String, Trust> = BTreeMap::new();
         for issuer in bundle.issuers.values() {
             if issuer.publish_trust {
@@ -250,6 +257,10 @@ impl<'a> Completion<'a> {
         }
         for trust in ours.values_mut() {
             trust.anchors.retain(|_, list| !list.is_empty());
+        }
+        // Also where the anchors stand in documents alone.
+        for (mesh, revoked) in revoked {
+            ours.entry(mesh).or_default().revoked = revoked;
         }
         Self {
             bundle,
@@ -285,6 +296,7 @@ impl<'a> Completion<'a> {
             list.sort();
             list.dedup();
         }
+        trust.revoked.clone_from(&ours.revoked);
         let (digest, bytes) = Resource::Trust(trust.clone()).encode()?;
         resources.insert(digest, Bytes::from(bytes));
         manifest.entries.insert(Key::Trust, digest);

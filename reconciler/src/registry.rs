@@ -3,6 +3,7 @@
 //! Never lets a reconnect of a proxy or a restart of meshd take an endpoint away, and never wakes a proxy that nothing has
 //! changed for.
 
+mod gone;
 mod kept;
 mod keys;
 mod live;
@@ -145,14 +146,6 @@ impl Registry {
         Some(receiver)
     }
 
-    /// Ends the streams of a Dataplane; whoever holds its certificate must be admitted anew.
-    pub(crate) fn cut(&self, mesh: &str, name: &str) {
-        let mut inner = self.lock();
-        inner
-            .feeds
-            .retain(|kri, _| kri.mesh() != mesh || kri.name() != name);
-    }
-
     /// May this key be certified for this proxy? One that was certified for another one may not.
     pub(crate) fn claim(&self, proxy: &Kri, key: Digest) -> bool {
         self.lock().keys.claim(proxy, key)
@@ -161,7 +154,9 @@ impl Registry {
     /// A certificate was issued to a proxy.
     pub(crate) fn certified(&self, proxy: &Kri, issuer: &Kri, not_after: u64) {
         self.change(proxy, |live| {
-            live.certificates.insert(issuer.clone(), not_after);
+            // One that lives shorter does not end those before it.
+            let until = live.certificates.entry(issuer.clone()).or_default();
+            *until = not_after.max(*until);
         });
     }
 

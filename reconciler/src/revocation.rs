@@ -66,6 +66,11 @@ impl Revocations {
         Ok(revocations)
     }
 
+    /// Each Dataplane, and until when what it was given is revoked.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&(String, String), u64)> {
+        self.until.iter().map(|(key, until)| (key, *until))
+    }
+
     /// What is revoked here and not there.
     pub(crate) fn beyond(&self, other: &Self) -> Vec<(String, String)> {
         let until = self.until.iter();

@@ -2,6 +2,7 @@
 //!
 //! Never hands anything to the proxies that is not whole, and never forgets on restart what it handed out.
 
+mod distrusted;
 mod documents;
 mod refresh;
 
@@ -19,6 +20,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ca::{Authorities, CaFailure, Values};
 use crate::candidate::{self, Candidate, Documents, Files, Name};
+use crate::distrust::Distrust;
 use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
@@ -40,6 +42,7 @@ pub(crate) struct Rollout {
     said: Arc<[Said]>,
     /// Remembers what stands in the files of the last commit.
     compiler: Arc<Remembered>,
+    distrust: std::sync::Mutex<Distrust>,
     /// One at a time compiles and publishes.
     desk: Mutex<Desk>,
 }
@@ -89,7 +92,12 @@ impl Desk {
 }
 
 impl Rollout {
-    pub(crate) fn new(state: Arc<StateDir>, registry: Arc<Registry>, said: &[Said]) -> Self {
+    pub(crate) fn new(
+        state: Arc<StateDir>,
+        registry: Arc<Registry>,
+        distrust: Distrust,
+        said: &[Said],
+    ) -> Self {
         let documents = documents::read(&state);
         let desk = Desk {
             good: None,
@@ -100,6 +108,7 @@ impl Rollout {
             registry,
             said: said.into(),
             compiler: Arc::default(),
+            distrust: std::sync::Mutex::new(distrust),
             desk: Mutex::new(desk),
         }
     }
@@ -257,6 +266,7 @@ impl Rollout {
             revision: good.revision.clone(),
             authorities,
             secrets,
+            revoked: self.distrusted(&good.bundle),
             before: before.as_deref(),
         };
         let published = Published::project(&good.bundle, beside)

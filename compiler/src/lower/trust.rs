@@ -33,6 +33,8 @@ pub(super) fn trust<'a>(documents: impl Iterator<Item = (&'a Meta, &'a MeshTrust
         .map(|(domain, blocks)| (domain, blocks.into_iter().collect()));
     Trust {
         anchors: sorted.collect(),
+        // What was issued is known to meshd alone.
+        revoked: Vec::new(),
     }
 }
 

@@ -183,8 +183,9 @@ impl<'a, P: Plane> Running<'a, P> {
         let svid = match configuration.identity() {
             None => None,
             Some(identity) => match self.held_for(identity) {
-                Some(svid) => Some(svid),
-                None => {
+                // Who was sent away and is here again needs another one.
+                Some(svid) if !svid.is_revoked(&configuration.config.trust) => Some(svid),
+                _ => {
                     self.waiting = Some(configuration);
                     return Ok(());
                 }

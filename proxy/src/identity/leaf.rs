@@ -13,6 +13,7 @@ use super::Unacceptable;
 pub(super) struct Leaf {
     pub(super) name: SpiffeId,
     pub(super) not_after: u64,
+    pub(super) serial: Vec<u8>,
 }
 
 pub(super) fn read(der: &CertificateDer<'_>) -> Result<Leaf, Unacceptable> {
@@ -47,5 +48,6 @@ pub(super) fn read(der: &CertificateDer<'_>) -> Result<Leaf, Unacceptable> {
     Ok(Leaf {
         name,
         not_after: u64::try_from(not_after).unwrap_or(0),
+        serial: certificate.raw_serial().to_vec(),
     })
 }

@@ -112,6 +112,7 @@ pub(crate) fn world(name: &str, id: Option<&str>, authority: &Authority) -> Worl
         },
         trust: Trust {
             anchors: BTreeMap::from([("td".parse().unwrap(), vec![authority.pem.clone()])]),
+            revoked: Vec::new(),
         },
         inbounds: BTreeMap::new(),
         outbounds: BTreeMap::new(),

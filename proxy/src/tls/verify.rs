@@ -8,7 +8,7 @@ mod believed;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mesh_bundle::{SpiffeId, TrustDomain};
+use mesh_bundle::{Revoked, SpiffeId, TrustDomain};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -67,6 +67,10 @@ pub(crate) enum NotTrusted {
     TrustDomain(TrustDomain),
     #[error("{0}")]
     Chain(webpki::Error),
+    #[error(
+        "the certificate of `{0}` is revoked: its Dataplane was removed, or an operator said so"
+    )]
+    Revoked(SpiffeId),
     #[error("`{0}` is not a server of this service")]
     OtherServer(SpiffeId),
 }
@@ -115,7 +119,7 @@ impl Trust {
         if let Some(id) = self.believed.id(&known, now) {
             return Ok(id);
         }
-        let id = svid(leaf)?;
+        let id = svid(leaf, &self.source.revoked)?;
         let anchors = self
             .anchors
             .get(id.trust_domain())
@@ -135,7 +139,7 @@ impl Trust {
 }
 
 /// The identity of a leaf, after everything about it that no signature tells was checked.
-fn svid(leaf: &CertificateDer<'_>) -> Result<SpiffeId, NotTrusted> {
+fn svid(leaf: &CertificateDer<'_>, revoked: &[Revoked]) -> Result<SpiffeId, NotTrusted> {
     let certificate = parse(leaf)?;
     if certificate.is_ca() {
         return Err(NotTrusted::Authority);
@@ -158,7 +162,11 @@ fn svid(leaf: &CertificateDer<'_>) -> Result<SpiffeId, NotTrusted> {
     if !strong {
         return Err(NotTrusted::WeakKey);
     }
-    identity(&certificate)
+    let id = identity(&certificate)?;
+    match Revoked::covers(revoked, certificate.raw_serial()) {
+        true => Err(NotTrusted::Revoked(id)),
+        false => Ok(id),
+    }
 }
 
 /// The identity of a leaf that was verified before.
@@ -244,6 +252,7 @@ impl Verifier {
 fn alert(why: NotTrusted) -> Error {
     let certificate = match &why {
         NotTrusted::Malformed => CertificateError::BadEncoding,
+        NotTrusted::Revoked(_) => CertificateError::Revoked,
         NotTrusted::Chain(webpki::Error::CertExpired { .. }) => CertificateError::Expired,
         NotTrusted::Chain(webpki::Error::CertNotValidYet { .. }) => CertificateError::NotValidYet,
         NotTrusted::Chain(webpki::Error::UnknownIssuer) | NotTrusted::TrustDomain(_) => {

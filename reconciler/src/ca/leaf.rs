@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use mesh_bundle::SpiffeId;
+use mesh_bundle::{Instance, SpiffeId};
 use rcgen::{
     CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
     PublicKeyData, SanType, SerialNumber,
@@ -17,8 +17,10 @@ use crate::random;
 /// The one name of a certificate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Name<'a> {
-    /// A workload to its peers, or a proxy to meshd.
+    /// A proxy to meshd.
     Spiffe(&'a SpiffeId),
+    /// A workload to its peers, whose proxy is an instance of it; issued at that time.
+    Workload(&'a SpiffeId, Instance, u64),
     /// meshd to a proxy.
     Dns(&'a str),
 }
@@ -78,7 +80,12 @@ impl CertificateAuthority {
             .max(now + 1);
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.serial_number = Some(serial());
+        params.serial_number = Some(match name {
+            Name::Workload(_, instance, issued) => {
+                SerialNumber::from_slice(&instance.serial(issued, random::bytes()))
+            }
+            Name::Spiffe(_) | Name::Dns(_) => serial(),
+        });
         let not_before = now.saturating_sub(SKEW.as_secs()).max(self.not_before);
         set_validity(&mut params, not_before, not_after);
         params.is_ca = IsCa::ExplicitNoCa;
@@ -89,7 +96,9 @@ impl CertificateAuthority {
         ];
         params.use_authority_key_identifier_extension = true;
         params.subject_alt_names = vec![match name {
-            Name::Spiffe(id) => SanType::URI(id.as_str().try_into().map_err(signing)?),
+            Name::Spiffe(id) | Name::Workload(id, ..) => {
+                SanType::URI(id.as_str().try_into().map_err(signing)?)
+            }
             Name::Dns(name) => SanType::DnsName(name.try_into().map_err(signing)?),
         }];
         let leaf = params.signed_by(key, &self.issuer).map_err(signing)?;

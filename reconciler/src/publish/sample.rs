@@ -153,6 +153,7 @@ pub(crate) fn project(
         revision: revision.to_owned(),
         authorities: Authorities::load(&bundle.issuers, &values, 1_800_000_000).unwrap(),
         secrets: Held::read(bundle, &values, before.map(|it| &it.secrets)),
+        revoked: BTreeMap::new(),
         before,
     };
     Published::project(bundle, beside).unwrap()

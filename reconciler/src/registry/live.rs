@@ -97,6 +97,13 @@ impl Live {
         self.ready = false;
     }
 
+    /// It is sent away: no grace.
+    pub(super) fn leave(&mut self) {
+        self.session = None;
+        self.ready = false;
+        self.grace = None;
+    }
+
     pub(super) fn is_connected(&self) -> bool {
         self.session.is_some()
     }

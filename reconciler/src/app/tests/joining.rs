@@ -1,6 +1,10 @@
 //! Who may join, and as whom.
 
-use super::room::{Room, web};
+use mesh_bundle::{Key, Resource, Revoked};
+use mesh_delivery::message::Received;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::room::{Connected, PERMISSION, Room, web};
 use crate::token::Bound;
 
 /// The reason for which a proxy is refused.
@@ -118,8 +122,68 @@ async fn a_revoked_proxy_is_cut_off_and_may_join_again() {
     let state = crate::state::StateDir::beside(room.state.path()).unwrap();
     let now = crate::registry::Now::read().unix;
     crate::revocation::revoke(&state, "shop", "web-1", now).unwrap();
-    room.meshd().look_for_revocations();
+    room.meshd().look_for_revocations().await;
     session.ended().await;
     let refused = room.connect(&web).await.err().unwrap().to_string();
     assert!(refused.contains("revoked"), "{refused}");
+}
+
+fn revoked(received: &Received) -> Vec<Revoked> {
+    let (_, bytes) = &received.resources[&Key::Trust];
+    let Resource::Trust(trust) = Resource::decode(bytes).unwrap() else {
+        panic!("not a trust");
+    };
+    trust.revoked
+}
+
+/// The serial number of a certificate that this proxy is issued.
+async fn serial(proxy: &mut Connected) -> Vec<u8> {
+    let issuer = "kri_mid_shop_default__identity_".parse().unwrap();
+    let certificate = proxy.certificate(Some(issuer)).await.unwrap();
+    let (_, leaf) = X509Certificate::from_der(&certificate.chain[0]).unwrap();
+    leaf.raw_serial().to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_hear_of_who_is_revoked_or_removed_and_no_restart_forgets_it() {
+    let (mut room, _) = Room::open().await;
+    let token = room.for_dataplane("api-1");
+    let api = room.enroll(&token, None, None).await.unwrap();
+    let mut peer = room.connect(&api).await.unwrap();
+    let token = room.for_dataplane("web-1");
+    let web = room.enroll(&token, None, None).await.unwrap();
+    let mut web = room.connect(&web).await.unwrap();
+    assert_eq!(revoked(&peer.configuration().await), []);
+    let before = serial(&mut web).await;
+
+    let state = crate::state::StateDir::beside(room.state.path()).unwrap();
+    // A control certificate of this second would be revoked as well.
+    let now = crate::registry::Now::read().unix - 5;
+    crate::revocation::revoke(&state, "shop", "web-1", now).unwrap();
+    room.meshd().look_for_revocations().await;
+    let list = revoked(&peer.configuration().await);
+    assert!(Revoked::covers(&list, &before));
+    // Whoever joins again is given one that counts, at once.
+    let token = room.for_dataplane("web-1");
+    let web = room.enroll(&token, None, None).await.unwrap();
+    let mut web = room.connect(&web).await.unwrap();
+    let after = serial(&mut web).await;
+    assert!(!Revoked::covers(&list, &after));
+
+    // Removed: so is that.
+    room.git(&["rm", "-q", "web.yaml"]);
+    room.commit("web is no more");
+    let received = peer.configuration().await;
+    let list = revoked(&received);
+    assert!(Revoked::covers(&list, &after));
+    room.stop().await;
+    room.start().await.unwrap();
+    let mut peer = room.reconnect(&api, Some(received.clone())).await.unwrap();
+    // It holds what is wanted: the next that it hears of is the next commit.
+    let permission = PERMISSION.replace("workload/web", "workload/other");
+    room.write("permission.yaml", &permission);
+    let next = room.commit("another permission");
+    let other = peer.configuration().await;
+    assert_eq!(other.revision, next);
+    assert_eq!(revoked(&other), list);
 }

@@ -1,0 +1,58 @@
+//! Who holds certificates and is not of the mesh any more, and until when certificates hold.
+//!
+//! Never asks git: what was issued is known here alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesh_bundle::Bundle;
+
+use super::{Inner, Registry};
+use crate::distrust::Name;
+
+impl Registry {
+    /// Dataplanes that were given certificates and that this bundle does not have: when the last of them ends.
+    pub(crate) fn gone(&self, bundle: &Bundle, now: u64) -> BTreeMap<Name, u64> {
+        let names = bundle.proxies.keys();
+        let there: BTreeSet<(&str, &str)> = names.map(|kri| (kri.mesh(), kri.name())).collect();
+        let mut held = self.lock().held();
+        held.retain(|(mesh, name), end| *end > now && !there.contains(&(mesh, name)));
+        held
+    }
+
+    /// Until when this Dataplane holds certificates, as far as is known.
+    pub(crate) fn certified_until(&self, name: &Name) -> u64 {
+        self.lock().held().get(name).copied().unwrap_or_default()
+    }
+
+    /// Ends the streams of a Dataplane, and takes its endpoints away; whoever holds its certificate must be admitted anew.
+    pub(crate) fn cut(&self, mesh: &str, name: &str) {
+        let mut inner = self.lock();
+        let is_it = |kri: &mesh_bundle::Kri| kri.mesh() == mesh && kri.name() == name;
+        inner.feeds.retain(|kri, _| !is_it(kri));
+        let published = inner.published.clone();
+        let Inner { live, dirty, .. } = &mut *inner;
+        for (kri, live) in live.iter_mut().filter(|(kri, _)| is_it(kri)) {
+            live.leave();
+            let proxy = published.as_ref().and_then(|it| it.proxies.get(kri));
+            let serves = proxy.into_iter().flat_map(|proxy| &proxy.serves);
+            dirty.services.extend(serves.cloned());
+        }
+        drop(inner);
+        self.touch();
+    }
+}
+
+impl Inner {
+    fn held(&self) -> BTreeMap<Name, u64> {
+        let mut held = BTreeMap::new();
+        for (kri, live) in &self.live {
+            let Some(end) = live.certificates.values().max() else {
+                continue;
+            };
+            let name = (kri.mesh().to_owned(), kri.name().to_owned());
+            let known: &mut u64 = held.entry(name).or_default();
+            *known = (*known).max(*end);
+        }
+        held
+    }
+}
