@@ -222,3 +222,24 @@ fn origins_lead_into_the_route() {
     assert_eq!(Vec::from_iter(found), [8, 19, 20, 21, 23]);
     assert_eq!(compiled.sources.documents(), 8);
 }
+
+#[test]
+fn no_route_is_too_much() {
+    let odd = ["", "~", "{}", "[]", "- x", "1", "[{}, [], ~]", "{name: []}"];
+    let lines: Vec<&str> = PRODUCER.lines().collect();
+    for (index, line) in lines.iter().enumerate() {
+        for odd in odd {
+            let key = line.split_once(": ").map_or(*line, |(key, _)| key);
+            let changed = format!("{key}: {odd}");
+            let mut lines = lines.clone();
+            lines[index] = &changed;
+            let text = lines.join("\n");
+            let file = ("route.yaml".to_owned(), text.into_bytes());
+            let world = MemoryWorld {
+                files: BTreeMap::from([file]),
+            };
+            let read = compile(&world, &Settings::default()).sources;
+            assert_eq!(read.files().count(), 1, "{changed}");
+        }
+    }
+}
