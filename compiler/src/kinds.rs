@@ -50,6 +50,7 @@ mod check;
 mod conf;
 mod filled;
 mod read;
+mod received;
 mod schema;
 #[cfg(test)]
 mod tests;

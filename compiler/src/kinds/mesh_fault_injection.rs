@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::diag::{Code, Pointer};
 
 use super::client_match::Match;
+use super::received::{self, Words};
 use super::scalar::{Percentage, TimeSpan};
 use super::target_ref::TargetRef;
 use super::{Body, Check, KindInfo, Scope, Spec, conf, read, schema};
@@ -84,7 +85,7 @@ pub(crate) struct Fault {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Abort {
-    /// Its status, 100 to 599. Required.
+    /// Its status, 100 to 599. Required. Below 200 it would be no answer, and is 503.
     pub(crate) http_status: Option<u32>,
     /// How many of the requests, 0 to 100. Required.
     pub(crate) percentage: Option<Percentage>,
@@ -112,25 +113,21 @@ pub(crate) struct Bandwidth {
     pub(crate) percentage: Option<Percentage>,
 }
 
+const WORDS: Words = Words {
+    noun: "a fault injection",
+    sent: "faults are not made in what a proxy sends",
+    instead: "make them where requests are received, with `rules`",
+};
+
+/// The least status that ends a request: those below say that an answer follows (RFC 9110, 15.2).
+const LEAST_FINAL_STATUS: u32 = 200;
+
 impl MeshFaultInjection {
     fn check(&self, check: &mut Check<'_>) {
-        TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
-        let spec = Pointer::default();
-        if self.to.as_ref().is_some_and(|to| !to.is_empty()) {
-            let message = "faults are not made in what a proxy sends";
-            check
-                .error(Code::UNSUPPORTED, &spec.field("to"), message)
-                .help("make them where requests are received, with `rules`");
-        } else if self.rules.is_empty() {
-            let message = "a fault injection must have `rules`";
-            check.error(Code::MISSING_FIELD, &spec, message);
-        }
+        let (target, to) = (self.target_ref.as_ref(), self.to.as_ref());
+        received::check_top(target, to, self.rules.len(), &WORDS, check);
         for (index, rule) in self.rules.iter().enumerate() {
-            let at = spec.field("rules").index(index);
-            for (index, one) in rule.matches.iter().enumerate() {
-                one.check(&at.field("matches").index(index), check);
-            }
-            let at = at.field("default");
+            let at = received::check_clients(&rule.matches, index, check);
             let Some(faults) = &rule.default else {
                 check.missing(&at);
                 continue;
@@ -151,6 +148,14 @@ impl Fault {
                 check.missing(&status);
             }
             conf::between(abort.http_status, (100, 599), &status, check);
+            let interim = |status: &u32| (100..LEAST_FINAL_STATUS).contains(status);
+            if let Some(interim) = abort.http_status.filter(interim) {
+                let message =
+                    format!("no request ends with the status {interim}: 503 is sent in its place");
+                check
+                    .warn(Code::NO_EFFECT, &status, message)
+                    .help("write the status that clients shall get, 200 to 599");
+            }
             check_percentage(abort.percentage.as_ref(), &at, check);
         }
         if let Some(delay) = &self.delay {

@@ -6,10 +6,11 @@ use mesh_bundle::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::diag::{Code, Pointer};
+use crate::diag::Pointer;
 
 use super::client_match::Match;
 use super::mesh_http_route::filter::HeaderChanges;
+use super::received::{self, Words};
 use super::scalar::TimeSpan;
 use super::target_ref::TargetRef;
 use super::{Body, Check, KindInfo, Scope, Spec, conf, read, schema};
@@ -128,40 +129,26 @@ pub(crate) struct OnRateLimit {
 /// Intervals up to this one cannot be held (language 5.8).
 const LEAST_INTERVAL: Duration = Duration::from_millis(50);
 
+const WORDS: Words = Words {
+    noun: "a rate limit",
+    sent: "what a proxy sends is not limited",
+    instead: "limit it where it is received, with `rules`",
+};
+
 impl MeshRateLimit {
     fn check(&self, check: &mut Check<'_>) {
-        TargetRef::check_top(self.target_ref.as_ref(), !self.rules.is_empty(), check);
-        let spec = Pointer::default();
-        let to = self.to.as_ref().is_some_and(|to| !to.is_empty());
-        match (to, self.rules.is_empty()) {
-            (false, true) => {
-                let message = "a rate limit must have `rules`";
-                check.error(Code::MISSING_FIELD, &spec, message);
-            }
-            (true, false) => {
-                let message = "`to` and `rules` cannot both be set in one policy";
-                check.invalid(&spec, message).help("remove `to`");
-            }
-            _ => {}
-        }
-        if to {
-            let message = "what a proxy sends is not limited";
-            check
-                .error(Code::UNSUPPORTED, &spec.field("to"), message)
-                .help("limit it where it is received, with `rules`");
-        }
+        let (target, to) = (self.target_ref.as_ref(), self.to.as_ref());
+        received::check_top(target, to, self.rules.len(), &WORDS, check);
         for (index, rule) in self.rules.iter().enumerate() {
-            rule.check(&spec.field("rules").index(index), check);
+            let at = received::check_clients(&rule.matches, index, check);
+            rule.check(&at, check);
         }
     }
 }
 
 impl RateRule {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
-        for (index, one) in self.matches.iter().enumerate() {
-            one.check(&at.field("matches").index(index), check);
-        }
-        let at = at.field("default").field("local");
+        let at = at.field("local");
         let Some(local) = self.default.as_ref().and_then(|conf| conf.local.as_ref()) else {
             check.missing(&at);
             return;
