@@ -5,6 +5,7 @@
 mod cases;
 mod diagnostics;
 mod edits;
+mod emacs;
 mod life;
 mod neovim;
 mod project;

@@ -3,7 +3,8 @@
 //! Never two things by one name: `web` of two trust domains, or `api:http` of two namespaces, are called by all that they
 //! are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::hash::Hash;
 
 use mesh_bundle::resource::SpiffeMatch;
 use mesh_bundle::{Kri, Resource, SpiffeId};
@@ -11,6 +12,7 @@ use mesh_bundle::{Kri, Resource, SpiffeId};
 use super::words;
 use crate::flow::Flows;
 use crate::flow::callers::{Caller, mentioned};
+use crate::lookup::Lookup;
 
 /// The short names of two bundles that are not enough.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,32 +22,42 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn of(both: [&Flows<'_>; 2]) -> Self {
-        let mut ports: BTreeSet<&Kri> = BTreeSet::new();
-        let mut proxies: BTreeSet<&Kri> = BTreeSet::new();
-        let mut identities: BTreeSet<&SpiffeId> = BTreeSet::new();
+        let mut ports = Called::default();
+        let mut proxies = Called::default();
+        let mut identities = Called::default();
         for flows in both {
             let bundle = flows.bundle();
-            proxies.extend(bundle.proxies.keys());
-            identities.extend(flows.identities().keys().copied());
+            for kri in bundle.proxies.keys() {
+                proxies.add(kri.name(), kri.as_str());
+            }
+            for id in flows.identities().keys() {
+                identities.add(id.path(), id.as_str());
+            }
             for resource in bundle.resources.values() {
-                match resource.as_ref() {
-                    Resource::Destination(own) => ports.extend([&own.kri]),
-                    Resource::Cluster(own) => ports.extend([&own.kri]),
-                    _ => {}
+                let port = match resource.as_ref() {
+                    Resource::Destination(own) => Some(&own.kri),
+                    Resource::Cluster(own) => Some(&own.kri),
+                    _ => None,
+                };
+                if let Some(kri) = port {
+                    ports.add((kri.name(), kri.section()), kri.as_str());
                 }
-                let exact = mentioned(resource).into_iter().filter_map(|own| match own {
-                    SpiffeMatch::Exact(id) => Some(id),
-                    SpiffeMatch::Prefix(_) => None,
-                });
-                identities.extend(exact);
+                for named in mentioned(resource) {
+                    if let SpiffeMatch::Exact(id) = named {
+                        identities.add(id.path(), id.as_str());
+                    }
+                }
             }
         }
-        let mut shared = shared(ports.into_iter().map(words::port));
-        shared.extend(self::shared(identities.into_iter().map(words::identity)));
-        shared.extend(self::shared(
-            proxies.into_iter().map(|kri| kri.name().to_owned()),
-        ));
-        Self { shared }
+        let port = |whole: &str| whole.parse().ok().map(|kri| words::port(&kri));
+        let proxy = |whole: &str| whole.parse().ok().map(|kri: Kri| kri.name().to_owned());
+        let identity = |whole: &str| whole.parse().ok().map(|id| words::identity(&id));
+        let ports = ports.shared.into_iter().filter_map(port);
+        let proxies = proxies.shared.into_iter().filter_map(proxy);
+        let identities = identities.shared.into_iter().filter_map(identity);
+        Self {
+            shared: ports.chain(proxies).chain(identities).collect(),
+        }
     }
 
     /// `api:http`.
@@ -79,12 +91,30 @@ impl Names {
     }
 }
 
-/// Names that more than one thing has.
-fn shared(names: impl Iterator<Item = String>) -> BTreeSet<String> {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for name in names {
-        *seen.entry(name).or_default() += 1;
+/// Things by what they are called in short.
+struct Called<'b, K> {
+    known: Lookup<K, &'b str>,
+    /// One of those that are called as another one.
+    shared: BTreeSet<&'b str>,
+}
+
+impl<K> Default for Called<'_, K> {
+    fn default() -> Self {
+        Self {
+            known: Lookup::default(),
+            shared: BTreeSet::new(),
+        }
     }
-    seen.retain(|_, count| *count > 1);
-    seen.into_keys().collect()
+}
+
+impl<'b, K: Hash + Eq> Called<'b, K> {
+    fn add(&mut self, short: K, whole: &'b str) {
+        match self.known.get(&short) {
+            None => self.known.insert(short, whole),
+            Some(known) if *known == whole => {}
+            Some(_) => {
+                self.shared.insert(whole);
+            }
+        }
+    }
 }

@@ -63,12 +63,9 @@ impl Effects<'_> {
             .flatten()
             .filter(|(caller, _)| about(caller));
         let ports: BTreeSet<&Kri> = edges.map(|(_, port)| *port).collect();
-        let servers: Vec<_> = ports
-            .into_iter()
-            .filter_map(|port| self.servers.get(port))
-            .collect();
-        let mut whose = setting.proxies.iter();
-        whose.all(|kri| servers.iter().any(|servers| servers.contains(kri)))
+        let servers = ports.into_iter().filter_map(|port| self.servers.get(port));
+        let reached: BTreeSet<&Kri> = servers.flatten().copied().collect();
+        setting.proxies.iter().all(|kri| reached.contains(kri))
     }
 }
 

@@ -49,8 +49,9 @@ fn ends<'b>(
     let ends: Vec<&Kri> = match &destination.traffic {
         Traffic::Tcp { route } => weighty(&route.backends).collect(),
         Traffic::Http { routes } => {
-            let table = flows.routes(digest, destination);
-            let classes = table.ok().and_then(|table| classes(&[&*table]).ok());
+            // Most have one route, for all requests.
+            let table = (routes.len() > 1).then(|| flows.routes(digest, destination).ok());
+            let classes = table.flatten().and_then(|table| classes(&[&*table]).ok());
             // Where routes tell too many requests apart, each is taken to be taken.
             let taken: BTreeSet<usize> = match classes {
                 Some(classes) => classes
