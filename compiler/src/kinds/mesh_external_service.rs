@@ -254,6 +254,20 @@ impl ExternalTls {
         if let Some(verification) = &self.verification {
             verification.check(&at.field("verification"), check);
         }
+        let set = [
+            ("version", self.version.is_some()),
+            ("verification", self.verification.is_some()),
+        ];
+        for (name, _) in set
+            .into_iter()
+            .filter(|(_, set)| *set && self.enabled != Some(true))
+        {
+            let message =
+                format!("`{name}` has no effect: the endpoints are spoken to without TLS");
+            check
+                .warn(Code::NO_EFFECT, &at.field(name), message)
+                .help("set `enabled: true`");
+        }
     }
 }
 
@@ -279,6 +293,7 @@ impl ExternalVerification {
                 check_source(source, &at.field(field), check);
             }
         }
+        self.check_used(at, check);
         let missing = match (&self.client_cert, &self.client_key) {
             (Some(_), None) => Some(("clientKey", "clientCert")),
             (None, Some(_)) => Some(("clientCert", "clientKey")),
@@ -299,6 +314,28 @@ impl ExternalVerification {
             check
                 .warn(Code::INLINE_SECRET, &at.field("clientKey"), message)
                 .help("use `type: Secret`");
+        }
+    }
+
+    /// What is given and not looked at.
+    fn check_used(&self, at: &Pointer, check: &mut Check<'_>) {
+        let Some(mode) = self.mode else { return };
+        let (skips_chain, skips_names) = match mode {
+            VerificationMode::Secured => (false, false),
+            VerificationMode::SkipSan => (false, true),
+            VerificationMode::SkipCa => (true, false),
+            VerificationMode::SkipAll => (true, true),
+        };
+        let given = [
+            ("caCert", skips_chain && self.ca_cert.is_some()),
+            (
+                "subjectAltNames",
+                skips_names && !self.subject_alt_names.is_empty(),
+            ),
+        ];
+        for (name, _) in given.into_iter().filter(|(_, unused)| *unused) {
+            let message = format!("`{name}` has no effect: the mode does not look at it");
+            check.warn(Code::NO_EFFECT, &at.field(name), message);
         }
     }
 }

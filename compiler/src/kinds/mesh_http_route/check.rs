@@ -104,6 +104,15 @@ impl HttpRuleConf {
             }
             once.push(kind);
         }
+        let both = once.contains(&FilterType::RequestRedirect);
+        for (index, filter) in self.filters.iter().flatten().enumerate() {
+            if both && filter.kind == Some(FilterType::UrlRewrite) {
+                let message = "a rule that redirects contacts no backend: nothing is rewritten";
+                check
+                    .warn(Code::NO_EFFECT, &filters.index(index), message)
+                    .help("say where to in the redirect itself: `hostname` and `path`");
+            }
+        }
         if let Some(backends) = &self.backend_refs {
             BackendRef::check_all(backends, &at.field("backendRefs"), check);
             let redirects = |filter: &Filter| filter.kind == Some(FilterType::RequestRedirect);

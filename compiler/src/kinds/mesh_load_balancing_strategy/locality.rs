@@ -112,6 +112,18 @@ pub(crate) struct FailoverThreshold {
 
 impl LocalityAwareness {
     pub(super) fn check(&self, target: Option<&TargetKind>, at: &Pointer, check: &mut Check<'_>) {
+        let set = [
+            ("localZone", self.local_zone.is_some()),
+            ("crossZone", self.cross_zone.is_some()),
+        ];
+        for (name, _) in set
+            .into_iter()
+            .filter(|(_, set)| *set && self.disabled == Some(true))
+        {
+            let message =
+                format!("`{name}` has no effect beside `disabled: true`: all zones are equal");
+            check.warn(Code::NO_EFFECT, &at.field(name), message);
+        }
         let tags = self.local_zone.as_ref();
         let tags = tags.and_then(|zone| zone.affinity_tags.as_deref());
         if let Some(tags) = tags {
@@ -128,8 +140,20 @@ impl LocalityAwareness {
                 .invalid(&at, message)
                 .help("refer to a `MeshMultiZoneService`, or to the whole `Mesh`");
         }
+        // The first rule that a zone fits decides about it.
+        let mut is_left = true;
         for (index, failover) in cross.failover.iter().flatten().enumerate() {
-            failover.check(&at.field("failover").index(index), check);
+            let at = at.field("failover").index(index);
+            let before = check.errors();
+            failover.check(&at, check);
+            if !is_left && check.errors() == before {
+                let message = "no zone is left for this rule: one before it takes all of them";
+                check
+                    .warn(Code::NO_EFFECT, &at, message)
+                    .help("put it before that rule, or remove it");
+            }
+            let to = failover.to.as_ref().and_then(|to| to.kind);
+            is_left &= failover.from.is_some() || to != Some(FailoverType::Any);
         }
         if let Some(threshold) = &cross.failover_threshold {
             let at = at.field("failoverThreshold").field("percentage");

@@ -183,6 +183,16 @@ impl BackOff {
     fn check(back_off: Option<&Self>, at: &Pointer, check: &mut Check<'_>) {
         let empty = back_off.is_some_and(|back_off| *back_off == Self::default());
         check_not_empty(empty, at, check);
+        let waits = back_off.map(|back_off| (back_off.base_interval, back_off.max_interval));
+        if let Some((Some(base), Some(max))) = waits
+            && base > max
+        {
+            let message = format!(
+                "the first wait is longer than the longest: no wait is longer than `{}`",
+                max.0
+            );
+            check.warn(Code::NO_EFFECT, &at.field("baseInterval"), message);
+        }
     }
 }
 

@@ -45,7 +45,7 @@ fn external_services() {
     extended("{type: x}", &["spec.extension [unsupported]"]);
     extended("{config: {a: b}}", &["spec.extension.type [missing-field]"]);
     extended(
-        "{type: x}\ntls: {verification: {caCert: {type: File}}}",
+        "{type: x}\ntls: {enabled: true, verification: {caCert: {type: File}}}",
         &["spec.tls.verification.caCert.type [invalid-value]"],
     );
     let tls = |tls: &str, errors: &[&str], warnings: &[&str]| {
@@ -55,7 +55,7 @@ fn external_services() {
         check_under("MeshExternalService", "spec.tls", &body, errors, warnings);
     };
     tls(
-        "{allowRenegotiation: true, version: {min: TLS13, max: TLS12}}",
+        "{enabled: true, allowRenegotiation: true, version: {min: TLS13, max: TLS12}}",
         &[
             ".allowRenegotiation [unsupported]",
             ".version.min [invalid-value]",
@@ -63,7 +63,7 @@ fn external_services() {
         &[],
     );
     tls(
-        "{verification: {serverName: A_b, clientKey: {type: InsecureInline, insecureInline: {value: k}}}}",
+        "{enabled: true, verification: {serverName: A_b, clientKey: {type: InsecureInline, insecureInline: {value: k}}}}",
         &[
             ".verification.serverName [invalid-value]",
             ".verification.clientCert [missing-field]",
@@ -71,7 +71,7 @@ fn external_services() {
         &[".verification.clientKey [inline-secret]"],
     );
     tls(
-        "{verification: {caCert: {type: File, file: {path: /a}}}}",
+        "{enabled: true, verification: {caCert: {type: File, file: {path: /a}}}}",
         &[".verification.caCert.type [invalid-value]"],
         &[],
     );
