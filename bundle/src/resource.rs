@@ -47,7 +47,7 @@ pub use health_check::{
 };
 pub use inbound::{
     Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, SpiffeMatch,
-    TlsMode,
+    TlsMode, WorkloadProbe,
 };
 pub use independent::IndependentRule;
 pub use load_balancing::{Balancer, HashPolicy, Locality};

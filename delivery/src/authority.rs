@@ -2,6 +2,7 @@
 //!
 //! Never implemented here: meshd knows the tokens, the keys and the bundle.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -88,6 +89,8 @@ pub enum Report {
         ready: bool,
         /// About to stop.
         draining: bool,
+        /// Section names of inbounds whose workload does not answer.
+        unhealthy: BTreeSet<String>,
     },
     /// The last report of a session.
     Disconnected {

@@ -35,6 +35,8 @@ pub(crate) const NAME: usize = 253;
 /// Labels of one endpoint, and the length of each half of one.
 pub(crate) const LABELS: usize = 64;
 pub(crate) const LABEL: usize = 512;
+/// Inbounds of one Dataplane.
+pub(crate) const INBOUNDS: usize = 1_024;
 pub(crate) const VERSION: usize = 128;
 pub(crate) const REVISION: usize = 256;
 pub(crate) const KRI: usize = 1024;

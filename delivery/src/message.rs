@@ -2,7 +2,7 @@
 //!
 //! Never holds a type of the wire format: `wire` makes these of it, and refuses what is out of bounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::Bytes;
@@ -122,6 +122,8 @@ pub enum FromProxy {
         ready: bool,
         /// About to stop.
         draining: bool,
+        /// Section names of inbounds whose workload does not answer.
+        unhealthy: BTreeSet<String>,
     },
 }
 

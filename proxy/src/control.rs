@@ -28,6 +28,7 @@ use crate::configuration::Configuration;
 use crate::enroll::Claim;
 use crate::identity::{Credential, PrivateKey};
 use crate::state::{Membership, Restored, Serving, Store};
+use crate::workload::Probes;
 use crate::world::{Rejected, World};
 use join::NoSession;
 use plane::Plane;
@@ -72,6 +73,7 @@ pub(crate) struct Control<P> {
     enrolment: Option<(String, PrivateKey)>,
     said_ready: bool,
     said_expired: bool,
+    probes: Probes,
 }
 
 impl<P: Plane> Control<P> {
@@ -87,6 +89,7 @@ impl<P: Plane> Control<P> {
             settings,
             store,
             plane,
+            probes: Probes::new(view.clone()),
             view,
             membership: restored.membership,
             serving: None,
@@ -230,6 +233,9 @@ impl<P: Plane> Control<P> {
             tracing::info!(revision = world.revision, spiffe_id, "ready");
             self.said_ready = true;
         }
+        let inbounds = serving.configuration.config.inbounds.iter();
+        self.probes
+            .renew(inbounds.map(|(section, (inbound, _))| (section, inbound)));
         self.serving = Some(serving);
         self.parked = None;
         self.said_expired = false;

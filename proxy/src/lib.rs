@@ -50,6 +50,7 @@ mod tls;
 mod trace;
 mod upstream;
 mod workers;
+mod workload;
 mod world;
 
 use std::process::ExitCode;

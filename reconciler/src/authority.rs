@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::ca::{CaFailure, CertificateAuthority, Issued, Name, Request};
 use crate::publish::Published;
-use crate::registry::{Now, Registry, Rejection};
+use crate::registry::{Now, Registry, Rejection, Said};
 use crate::revocation::Revocations;
 use crate::rollout::Rollout;
 use crate::token::{Bound, Record, Refused, Tokens};
@@ -149,9 +149,15 @@ impl Authority for Gate {
                 session,
                 ready,
                 draining,
+                unhealthy,
             } => {
-                tracing::debug!(%proxy, ready, draining, "status");
-                self.registry.status(kri, session, ready, draining);
+                tracing::debug!(%proxy, ready, draining, ?unhealthy, "status");
+                let said = Said {
+                    ready,
+                    draining,
+                    unhealthy,
+                };
+                self.registry.status(kri, session, said);
             }
             Report::Disconnected { session } => {
                 tracing::info!(%proxy, "disconnected");

@@ -24,7 +24,7 @@ use crate::publish::Published;
 pub(crate) use kept::Kept;
 use keys::Keys;
 use live::Live;
-pub(crate) use live::Rejection;
+pub(crate) use live::{Rejection, Said};
 pub(crate) use service::Now;
 pub(crate) use standing::{Seen, Standing};
 
@@ -165,8 +165,8 @@ impl Registry {
         self.change(proxy, |live| live.connect(session, held, now));
     }
 
-    pub(crate) fn status(&self, proxy: &Kri, session: u64, ready: bool, draining: bool) {
-        self.change(proxy, |live| live.status(session, ready, draining));
+    pub(crate) fn status(&self, proxy: &Kri, session: u64, said: Said) {
+        self.change(proxy, |live| live.status(session, said));
     }
 
     pub(crate) fn acknowledged(&self, proxy: &Kri, session: u64, root: Digest) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mesh_tests::{Client, Mesh, Options, within};
+use mesh_tests::{Client, Mesh, Options, Workload, within};
 
 const PATH: &str = "api/health.yaml";
 
@@ -151,4 +151,34 @@ async fn probes_have_connections_of_their_own_where_a_commit_says_so() {
         assert_eq!(opened.len() >= 15, own, "{reuse}: {}", opened.len());
         assert!(own || opened.len() <= 3, "{reuse}: {}", opened.len());
     }
+}
+
+/// Its own proxy finds out first, and meshd takes the endpoint away from everybody: no policy is needed for that.
+#[tokio::test]
+async fn a_workload_that_has_died_is_no_endpoint_until_it_is_back() {
+    const DATAPLANES: &str = "api/dataplanes.yaml";
+    const PROBED: &str = "protocol: http\n      serviceProbe: {interval: 0.1s, tcp: {}}\n";
+    let options = Options::from_example("shop").with(|repo| {
+        repo.remove("api/canary.yaml");
+        repo.replace(DATAPLANES, "protocol: http\n", PROBED);
+    });
+    let mesh = options.only(&["web-1", "api-1", "api-2"]).start().await;
+    let client = mesh.client("web-1", "api");
+    until(&client, &["api-1", "api-2"]).await;
+
+    let workload = mesh.workload("api-2");
+    workload.stop();
+    until(&client, &["api-1"]).await;
+    let lost = mesh.proxy("api-2").log();
+    let lost = lost
+        .says(
+            0,
+            "the workload does not answer: this inbound is no endpoint",
+            &[],
+        )
+        .await;
+    assert_eq!(lost.field("inbound"), "http");
+
+    let _back = Workload::start("api-2", "http", workload.address()).await;
+    until(&client, &["api-1", "api-2"]).await;
 }

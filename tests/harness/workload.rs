@@ -80,6 +80,11 @@ impl Workload {
         }
     }
 
+    /// Takes no connection any more, as one that has died.
+    pub fn stop(&self) {
+        self.task.abort();
+    }
+
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {

@@ -24,8 +24,25 @@ pub struct Inbound {
     pub workload_port: u16,
     /// What the workload speaks.
     pub protocol: Protocol,
+    /// How its proxy finds out whether the workload answers. `None`: it is taken to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<WorkloadProbe>,
     /// The inbound in the Dataplane document.
     pub origin: Origin,
+}
+
+/// The proxy connects to its workload by TCP from time to time (language 3.2.1, `serviceProbe`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkloadProbe {
+    /// How often.
+    pub interval: Duration,
+    /// How long to wait for the connection.
+    pub timeout: Duration,
+    /// Failures in a row until it is unhealthy.
+    pub unhealthy_threshold: u32,
+    /// Successes in a row until it is healthy.
+    pub healthy_threshold: u32,
 }
 
 /// What an inbound permits and limits. Equal for all proxies that the same policies select.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use mesh_bundle::resource::{
     Inbound, InboundPolicy, PeerMatch, PeerTimeouts, PermissionRule, Permissions, Protocol,
-    TlsMode, WorkloadIdentity,
+    TlsMode, WorkloadIdentity, WorkloadProbe,
 };
-use mesh_bundle::{Key, Origin, Resource, Sourced};
+use mesh_bundle::{Duration, Key, Origin, Resource, Sourced};
 use serde_json::Value;
 
 use crate::diag::Pointer;
 use crate::json::Json;
-use crate::kinds::dataplane::{self, InboundState};
+use crate::kinds::dataplane::{self, InboundState, ServiceProbe};
+use crate::kinds::scalar::TimeSpan;
 use crate::policy::inbound::{self, Rule, read_match};
 use crate::provenance::Notes;
 use crate::service::{Instance, protocol};
@@ -70,9 +71,23 @@ fn listener(of: Lowering<'_>, index: usize, inbound: &dataplane::Inbound) -> Opt
         address,
         port,
         protocol: protocol(inbound.protocol.as_deref()),
+        probe: inbound.service_probe.as_ref().and_then(probe),
         origin: of
             .lines
             .within(of.instance.meta, &of.instance.inbound_at(index)),
+    })
+}
+
+/// `None`: without `tcp` it does not run.
+fn probe(declared: &ServiceProbe) -> Option<WorkloadProbe> {
+    let span = |declared: Option<TimeSpan>, seconds| {
+        declared.map_or(Duration::from_secs(seconds), |span| span.0)
+    };
+    declared.tcp.as_ref().map(|_| WorkloadProbe {
+        interval: span(declared.interval, 1),
+        timeout: span(declared.timeout, 2),
+        unhealthy_threshold: declared.unhealthy_threshold.unwrap_or(1),
+        healthy_threshold: declared.healthy_threshold.unwrap_or(1),
     })
 }
 

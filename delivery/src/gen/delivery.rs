@@ -210,7 +210,7 @@ pub struct CertificateRefused {
     #[prost(string, tag = "2")]
     pub reason: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Status {
     /// Listeners are open and certificates held: meshd may announce the endpoints of this proxy.
     #[prost(bool, tag = "1")]
@@ -218,6 +218,9 @@ pub struct Status {
     /// About to stop: meshd withdraws its endpoints now.
     #[prost(bool, tag = "2")]
     pub draining: bool,
+    /// Sections of inbounds whose workload does not answer: no endpoints, whatever else holds.
+    #[prost(string, repeated, tag = "3")]
+    pub unhealthy: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Generated client implementations.
 pub mod delivery_client {

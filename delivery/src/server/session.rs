@@ -193,7 +193,12 @@ impl<A: Authority> Session<A> {
                 }
                 self.requests.push_back((issuer, csr));
             }
-            FromProxy::Status { ready, draining } => self.report(Report::Status {
+            FromProxy::Status {
+                ready,
+                draining,
+                unhealthy,
+            } => self.report(Report::Status {
+                unhealthy,
                 session,
                 ready,
                 draining,

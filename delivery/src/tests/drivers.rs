@@ -2,6 +2,8 @@
 //!
 //! Never looks at frames: those are told as lists of messages elsewhere.
 
+use std::collections::BTreeSet;
+
 use mesh_bundle::Key;
 
 use super::meshd::{Meshd, configuration, soon};
@@ -180,6 +182,7 @@ async fn status_and_the_end_of_a_session_are_reported() {
     let status = FromProxy::Status {
         ready: true,
         draining: false,
+        unhealthy: BTreeSet::new(),
     };
     session.sender().send(status).await.unwrap();
     let report = meshd.report().await;
@@ -221,6 +224,7 @@ async fn a_stop_ends_sessions_in_words_and_then_the_server() {
     let ready = FromProxy::Status {
         ready: true,
         draining: false,
+        unhealthy: BTreeSet::new(),
     };
     assert_eq!(session.sender().send(ready).await, Err(Unsent::Over));
     let error = meshd.open(None, None).await.unwrap_err();

@@ -2,6 +2,7 @@
 //!
 //! Never ends a test without showing that others are still served.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -181,6 +182,7 @@ async fn a_flood_of_messages_ends_the_session() {
         let status = FromProxy::Status {
             ready: true,
             draining: false,
+            unhealthy: BTreeSet::new(),
         };
         while sender.send(status.clone()).await.is_ok() {}
     });

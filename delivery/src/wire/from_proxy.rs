@@ -2,6 +2,8 @@
 //!
 //! Never trusts a length: meshd reads this from whoever holds a certificate, or from anybody at all.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use mesh_bundle::Kri;
 
@@ -71,9 +73,15 @@ impl From<FromProxy> for wire::FromProxy {
                     csr: csr.into(),
                 })
             }
-            FromProxy::Status { ready, draining } => {
-                Message::Status(wire::Status { ready, draining })
-            }
+            FromProxy::Status {
+                ready,
+                draining,
+                unhealthy,
+            } => Message::Status(wire::Status {
+                ready,
+                draining,
+                unhealthy: unhealthy.into_iter().collect(),
+            }),
         };
         Self {
             message: Some(message),
@@ -117,9 +125,18 @@ impl TryFrom<wire::FromProxy> for FromProxy {
             Message::Status(status) => Self::Status {
                 ready: status.ready,
                 draining: status.draining,
+                unhealthy: sections(status.unhealthy)?,
             },
         })
     }
+}
+
+fn sections(names: Vec<String>) -> Result<BTreeSet<String>, Malformed> {
+    check::bounded("unhealthy", names.len(), bounds::INBOUNDS)?;
+    let names = names.into_iter();
+    names
+        .map(|name| check::text("unhealthy", name, bounds::NAME))
+        .collect()
 }
 
 /// Empty means none.

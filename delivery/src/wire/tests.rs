@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message as _;
@@ -241,7 +243,7 @@ proptest! {
                 root, key: ready.then_some(mesh_bundle::Key::Trust), pointer: "/a/0".to_owned(), reason: text,
             },
             3 => FromProxy::CertificateRequest { issuer: ready.then(|| instance("x")), csr },
-            _ => FromProxy::Status { ready, draining: !ready },
+            _ => FromProxy::Status { ready, draining: !ready, unhealthy: BTreeSet::from([text]) },
         };
         let bytes = wire::FromProxy::from(message.clone()).encode_to_vec();
         let decoded = wire::FromProxy::decode(bytes.as_slice()).unwrap();

@@ -2,7 +2,7 @@
 //!
 //! Never the key of a certificate, and never more than was applied.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_bundle::resource::{Cluster, Destination, Inbound, InboundPolicy, Outbound};
 use mesh_bundle::{Digest, Kri, SpiffeId};
@@ -20,6 +20,8 @@ struct Shown<'a> {
     spiffe_id: Option<&'a SpiffeId>,
     certificate_not_after: Option<u64>,
     connected: bool,
+    /// Inbounds whose workload does not answer its probe.
+    unhealthy: &'a BTreeSet<String>,
     trouble: Option<&'a str>,
     inbounds: BTreeMap<&'a String, ShownInbound<'a>>,
     outbounds: &'a BTreeMap<String, Outbound>,
@@ -67,6 +69,7 @@ pub(super) fn json(view: &View, applied: &Applied) -> Result<String, serde_json:
         spiffe_id: applied.spiffe_id(),
         certificate_not_after: applied.certificate_not_after(),
         connected: view.connected,
+        unhealthy: &view.unhealthy,
         trouble: view.trouble.as_deref(),
         inbounds: inbounds
             .map(|(name, (inbound, policy))| (name, ShownInbound { inbound, policy }))

@@ -34,6 +34,11 @@ impl Collector for Standing {
                 i64::from(view.connected),
             ),
             (
+                "mesh_proxy_unhealthy_inbounds",
+                "Inbounds whose workload does not answer its probe.",
+                i64::try_from(view.unhealthy.len()).unwrap_or(i64::MAX),
+            ),
+            (
                 "mesh_proxy_cert_expiry_seconds",
                 "When the certificate ends that peers see, seconds since 1970; 0: none.",
                 seconds(svid_end),

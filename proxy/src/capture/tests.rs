@@ -24,6 +24,7 @@ fn inbound(world: &mut World, name: &str, own: &str, workload: &str) {
         workload_address: workload.ip().to_string(),
         workload_port: workload.port(),
         protocol: Protocol::Tcp,
+        probe: None,
         origin: origin("dataplanes.yaml", 5),
     };
     let policy = InboundPolicy::new(TlsMode::Disabled, None);

@@ -2,6 +2,7 @@
 //!
 //! Never keeps meshd waiting for an answer that does not come: what cannot be applied is refused, with the reason.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Control;
 use super::plane::Plane;
 use super::request::Request;
+use super::view::View;
 use crate::backoff::dice;
 use crate::clock::unix_now;
 use crate::configuration::{Configuration, rejected, same_identity};
@@ -36,6 +38,22 @@ pub(super) enum Ended {
     Reopen,
     /// The other end, or the way to it, is gone.
     Lost(String),
+}
+
+/// What changes of a proxy without a word of meshd.
+#[derive(Debug, PartialEq, Eq)]
+struct Local {
+    draining: bool,
+    unhealthy: BTreeSet<String>,
+}
+
+impl Local {
+    fn of(view: &View) -> Self {
+        Self {
+            draining: view.draining,
+            unhealthy: view.unhealthy.clone(),
+        }
+    }
 }
 
 /// A session that is open.
@@ -100,10 +118,10 @@ impl<'a, P: Plane> Running<'a, P> {
         }
         let wake = self.wake();
         let mut view = self.control.view.subscribe();
-        let draining = view.borrow_and_update().draining;
+        let before = Local::of(&view.borrow_and_update());
         let turned = async {
-            // The only change from outside: the proxy begins to drain.
-            drop(view.wait_for(|view| view.draining != draining).await);
+            // What changes from outside: the proxy begins to drain, its workload answers or does not.
+            drop(view.wait_for(|view| Local::of(view) != before).await);
         };
         let event = tokio::select! {
             event = self.session.next() => Some(event?),
@@ -298,11 +316,21 @@ impl<'a, P: Plane> Running<'a, P> {
     }
 
     async fn tell_status(&mut self) -> Result<(), ClientError> {
-        let (ready, draining) = {
+        let (
+            ready,
+            Local {
+                draining,
+                unhealthy,
+            },
+        ) = {
             let view = self.control.view.borrow();
-            (view.unready(unix_now()).is_none(), view.draining)
+            (view.unready(unix_now()).is_none(), Local::of(&view))
         };
-        let status = FromProxy::Status { ready, draining };
+        let status = FromProxy::Status {
+            ready,
+            draining,
+            unhealthy,
+        };
         if self.told.as_ref() != Some(&status) && (self.told.is_some() || ready || draining) {
             self.say(status.clone()).await?;
             self.told = Some(status);

@@ -2,6 +2,7 @@
 //!
 //! Never a secret: keys are not in here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use mesh_bundle::{Digest, SpiffeId};
@@ -21,6 +22,8 @@ pub(crate) struct View {
     pub(crate) draining: bool,
     /// meshd was told so.
     pub(crate) farewell: bool,
+    /// Section names of inbounds whose workload does not answer, see [`crate::workload`].
+    pub(crate) unhealthy: BTreeSet<String>,
     /// When the control certificate ends, seconds since 1970.
     pub(crate) control_not_after: Option<u64>,
 }

@@ -245,6 +245,7 @@ impl Site {
             workload_address: workload.ip().to_string(),
             workload_port: workload.port(),
             protocol,
+            probe: None,
             origin: origin("dataplanes.yaml", 5),
         };
         let policy = InboundPolicy::new(TlsMode::Strict, Some(allow(WEB)));

@@ -6,6 +6,8 @@ mod room;
 mod secrets;
 mod state;
 
+use std::collections::BTreeSet;
+
 use mesh_bundle::{Key, Kri, Resource};
 use mesh_delivery::message::FromProxy;
 use room::{MESH, Room, SERVICE, api, web};
@@ -46,7 +48,12 @@ async fn a_mesh_from_git_to_endpoints() {
     api.ready().await;
     web.endpoints(|names, tls| names == ["api-1"] && tls).await;
     let (ready, draining) = (true, true);
-    api.send(FromProxy::Status { ready, draining }).await;
+    api.send(FromProxy::Status {
+        ready,
+        draining,
+        unhealthy: BTreeSet::new(),
+    })
+    .await;
     web.endpoints(|names, tls| names.is_empty() && tls).await;
 
     // Renewing the certificate of the session itself; an issuer that is not its own.

@@ -86,6 +86,7 @@ pub(crate) fn bundle(options: Options) -> Bundle {
                 workload_address: "127.0.0.2".to_owned(),
                 workload_port: 80,
                 protocol: Protocol::Http,
+                probe: None,
                 origin: origin(),
             };
             let key = Key::Inbound("main".to_owned());

@@ -2,7 +2,7 @@
 //!
 //! Never reads a clock, and never lets a short absence look like a failure: a proxy that was ready stays so for a grace time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh_bundle::{Digest, Kri};
@@ -21,6 +21,15 @@ pub(crate) struct Rejection {
     pub(crate) reason: String,
 }
 
+/// How a proxy says that it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Said {
+    pub(crate) ready: bool,
+    pub(crate) draining: bool,
+    /// Section names of inbounds whose workload does not answer.
+    pub(crate) unhealthy: BTreeSet<String>,
+}
+
 /// What is known of one proxy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Live {
@@ -28,6 +37,8 @@ pub(crate) struct Live {
     session: Option<u64>,
     ready: bool,
     draining: bool,
+    /// See [`Said::unhealthy`]; as it was said last, whatever became of the session.
+    unhealthy: BTreeSet<String>,
     /// Until when it counts as ready without saying so.
     grace: Option<Instant>,
     /// What it said that it holds.
@@ -60,15 +71,17 @@ impl Live {
             session: Some(session),
             grace,
             held,
+            unhealthy: std::mem::take(&mut self.unhealthy),
             certificates: std::mem::take(&mut self.certificates),
             ..Self::default()
         };
     }
 
-    pub(super) fn status(&mut self, session: u64, ready: bool, draining: bool) {
+    pub(super) fn status(&mut self, session: u64, said: Said) {
         if self.session == Some(session) {
-            self.ready = ready && !draining;
-            self.draining = draining;
+            self.ready = said.ready && !said.draining;
+            self.draining = said.draining;
+            self.unhealthy = said.unhealthy;
             self.grace = None;
         }
     }
@@ -119,6 +132,11 @@ impl Live {
         !self.draining && (self.ready || self.grace.is_some_and(|grace| now < grace))
     }
 
+    /// Does the workload behind this inbound answer, as far as its proxy knows?
+    pub(super) fn is_answering(&self, section: &str) -> bool {
+        !self.unhealthy.contains(section)
+    }
+
     /// Connected, or away for a moment only.
     pub(super) fn is_present(&self, now: Instant) -> bool {
         self.is_connected() || self.is_ready(now)
@@ -150,13 +168,37 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn said(ready: bool, draining: bool) -> Said {
+        Said {
+            ready,
+            draining,
+            ..Said::default()
+        }
+    }
+
+    #[test]
+    fn whose_workload_does_not_answer_stays_known_over_sessions() {
+        let now = Instant::now();
+        let mut live = Live::default();
+        live.connect(1, None, now);
+        let mut sick = said(true, false);
+        sick.unhealthy.insert("http".to_owned());
+        live.status(1, sick);
+        live.disconnect(1, now);
+        assert!(live.is_ready(now) && !live.is_answering("http") && live.is_answering("admin"));
+        live.connect(2, None, now);
+        assert!(!live.is_answering("http"));
+        live.status(2, said(true, false));
+        assert!(live.is_answering("http"));
+    }
+
     #[test]
     fn readiness_over_time() {
         let start = Instant::now();
         let mut live = Live::default();
         live.connect(1, None, start);
         assert!(!live.is_ready(start) && live.is_present(start));
-        live.status(1, true, false);
+        live.status(1, said(true, false));
         assert!(live.is_ready(start + 900 * SECOND));
         // The stream breaks: the endpoints stay for a while.
         let broken = start + 1_000 * SECOND;
@@ -168,11 +210,11 @@ mod tests {
         live.connect(2, None, broken + 10 * SECOND);
         assert!(live.is_ready(broken + 29 * SECOND));
         assert!(!live.is_ready(broken + ABSENCE));
-        live.status(2, true, false);
+        live.status(2, said(true, false));
         assert!(live.is_ready(broken + 900 * SECOND));
         // The end of the old session says nothing about the new one.
         live.disconnect(1, broken);
-        live.status(1, false, true);
+        live.status(1, said(false, true));
         assert!(live.is_ready(broken) && live.is_connected());
     }
 
@@ -181,14 +223,14 @@ mod tests {
         let now = Instant::now();
         let mut live = Live::default();
         live.connect(1, None, now);
-        live.status(1, true, false);
-        live.status(1, true, true);
+        live.status(1, said(true, false));
+        live.status(1, said(true, true));
         assert!(!live.is_ready(now));
         live.disconnect(1, now);
         assert!(!live.is_ready(now) && !live.is_present(now));
         live.connect(2, None, now);
         assert!(!live.is_ready(now));
-        live.status(2, true, false);
+        live.status(2, said(true, false));
         assert!(live.is_ready(now));
     }
 

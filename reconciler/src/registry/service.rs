@@ -37,13 +37,15 @@ pub(super) fn endpoints(
     tls_ready: bool,
     now: Now,
 ) -> ClusterEndpoints {
-    let ready = |proxy: &Kri| {
-        live.get(proxy)
-            .is_some_and(|live| live.is_ready(now.instant))
+    let ready = |server: &Server| {
+        let live = live.get(&server.proxy);
+        live.is_some_and(|live| {
+            live.is_ready(now.instant) && live.is_answering(server.endpoint.id.section())
+        })
     };
     let endpoints = servers
         .iter()
-        .filter(|server| server.healthy && ready(&server.proxy))
+        .filter(|server| server.healthy && ready(server))
         .map(|server| (server.endpoint.id.clone(), server.endpoint.clone()))
         .collect();
     ClusterEndpoints {

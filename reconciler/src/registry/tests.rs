@@ -11,6 +11,14 @@ const SECURE: Options = Options {
     port: 0,
 };
 
+fn said(ready: bool, draining: bool) -> Said {
+    Said {
+        ready,
+        draining,
+        ..Said::default()
+    }
+}
+
 /// A registry with a clock that tests turn.
 struct Room {
     _directory: tempfile::TempDir,
@@ -66,7 +74,7 @@ impl Room {
     fn ready(&self, name: &str, session: u64) {
         let kri = dataplane(name);
         self.registry.connected(&kri, session, None);
-        self.registry.status(&kri, session, true, false);
+        self.registry.status(&kri, session, said(true, false));
         self.work();
     }
 
@@ -107,7 +115,16 @@ fn endpoints_are_those_of_ready_and_healthy_proxies() {
     assert_eq!(room.names(), ["api-1"]);
     room.publish(Options::default(), "two");
     assert_eq!(room.names(), ["api-1", "api-2"]);
-    room.registry.status(&dataplane("api-1"), 1, true, true);
+    // Whose workload does not answer, until it does.
+    let mut sick = said(true, false);
+    sick.unhealthy.insert("main".to_owned());
+    room.registry.status(&dataplane("api-2"), 2, sick);
+    room.work();
+    assert_eq!(room.names(), ["api-1"]);
+    room.ready("api-2", 2);
+    assert_eq!(room.names(), ["api-1", "api-2"]);
+    room.registry
+        .status(&dataplane("api-1"), 1, said(true, true));
     room.work();
     assert_eq!(room.names(), ["api-2"]);
     room.after(Duration::from_secs(3_600));
@@ -119,7 +136,7 @@ fn what_changes_between_the_halves_of_the_work_is_not_lost() {
     let room = Room::new(SECURE);
     let api = dataplane("api-1");
     room.registry.connected(&api, 1, None);
-    room.registry.status(&api, 1, true, false);
+    room.registry.status(&api, 1, said(true, false));
     room.registry.settle(room.now);
     room.registry.certified(&api, &identity(), UNIX + 60);
     room.registry.tell(room.now);
@@ -222,7 +239,8 @@ fn only_who_is_concerned_is_woken() {
     assert!(!api.has_changed().unwrap());
     web.mark_unchanged();
     // The same again, and a commit that means the same: nobody is woken.
-    room.registry.status(&dataplane("api-1"), 1, true, false);
+    room.registry
+        .status(&dataplane("api-1"), 1, said(true, false));
     room.publish(Options::default(), "two");
     assert!(!web.has_changed().unwrap() && !api.has_changed().unwrap());
     assert_eq!(web.borrow().as_ref().unwrap().revision(), "two");

@@ -231,7 +231,12 @@ impl ServiceProbe {
                 format!("`{field}` must be more than zero"),
             );
         }
-        check.not_implemented(at, "the proxy does not probe the workload yet");
+        if self.tcp.is_none() {
+            let message = "without `tcp` the workload is not probed";
+            check
+                .warn(Code::NO_EFFECT, at, message)
+                .help("add `tcp: {}`");
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Never waits for time to pass: every wait is for an answer.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -291,7 +292,12 @@ impl Connected {
 
     pub(super) async fn ready(&self) {
         let (ready, draining) = (true, false);
-        self.send(FromProxy::Status { ready, draining }).await;
+        self.send(FromProxy::Status {
+            ready,
+            draining,
+            unhealthy: BTreeSet::new(),
+        })
+        .await;
     }
 
     /// The session is ended by meshd.
