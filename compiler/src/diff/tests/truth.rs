@@ -145,9 +145,16 @@ fn towards(
             let said =
                 [&setting.before, &setting.after].map(|own| own.as_deref().unwrap_or_default());
             let common: Vec<&str> = said[0].split(", ").collect();
-            let all: Vec<String> = routes.iter().map(route_words).collect();
-            let all = all.into_iter().filter(|own| common.contains(&own.as_str()));
-            Some(all.collect::<Vec<_>>().join(", "))
+            let mut all: Vec<String> = Vec::new();
+            for words in routes.iter().map(route_words) {
+                let of_it = |own: &&String| own.split(" #").next() == Some(words.as_str());
+                all.push(match all.iter().filter(of_it).count() {
+                    0 => words,
+                    before => format!("{words} #{}", before + 1),
+                });
+            }
+            all.retain(|own| common.contains(&own.as_str()));
+            Some(all.join(", "))
         }
         (path, _) => {
             let cluster = node.cluster(port).map(|(_, own)| value(own));
