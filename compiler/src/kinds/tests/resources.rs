@@ -157,7 +157,12 @@ fn inbounds() {
             ".serviceProbe.healthyThreshold [invalid-value]",
             ".serviceProbe.interval [invalid-value]",
         ],
-        &[".serviceProbe [not-implemented]"],
+        &[],
+    );
+    inbound(
+        "{port: 80, servicePort: 1, serviceProbe: {interval: 1s}}",
+        &[],
+        &[".serviceProbe [no-effect]"],
     );
 }
 
