@@ -78,8 +78,9 @@ const POLICIES: [DefaultPolicy; 4] = [
     },
 ];
 
-/// What decides which there are, by short names: documents of these kinds, and which meshes there are.
-pub(crate) const KINDS: [&str; 4] = ["m", "mt", "mcb", "mr"];
+/// What decides which there are, beside what meshes say and which there are: the names of documents of these kinds, by
+/// short names.
+pub(crate) const KINDS: [&str; 3] = ["mt", "mcb", "mr"];
 
 /// The default policies of every mesh that does not skip them.
 pub(crate) fn policies(resources: &[Arc<Resource>], settings: &Settings) -> Vec<Resource> {

@@ -6,6 +6,8 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use mesh_bundle::Kri;
+
 use crate::defaults;
 use crate::kinds::Resource;
 use crate::model::Settings;
@@ -41,7 +43,7 @@ impl Documents {
         }
         self.written = Arc::clone(resources);
         let others = self.count(&changes);
-        if others || defaults::KINDS.iter().any(|kind| changes.touch(kind)) {
+        if others || changes.touch("m") || changes.rename(&defaults::KINDS) {
             let defaults = defaults::policies(&self.written, settings);
             let defaults: Vec<_> = defaults.into_iter().map(|made| self.known(made)).collect();
             let of_defaults = Changes::between(&self.defaults, &defaults);
@@ -120,6 +122,17 @@ impl Changes {
     pub(crate) fn touch(&self, short: &str) -> bool {
         let mut all = self.gone.iter().chain(&self.new);
         all.any(|resource| resource.meta.kri.kind() == short)
+    }
+
+    /// Are there names of these kinds now that there were not, or the other way round?
+    fn rename(&self, shorts: &[&str]) -> bool {
+        let names = |list: &[Arc<Resource>]| -> BTreeSet<Kri> {
+            let kris = list.iter().map(|resource| &resource.meta.kri);
+            kris.filter(|kri| shorts.contains(&kri.kind()))
+                .cloned()
+                .collect()
+        };
+        names(&self.gone) != names(&self.new)
     }
 
     /// The new documents of a kind, where each stands in the place of one of the same name and labels.
