@@ -70,19 +70,14 @@ impl Probes {
             .into_iter()
             .filter(|(section, _)| !self.running.contains_key(section));
         let new: Vec<(String, Asked)> = new.collect();
-        let is_different = self
-            .view
-            .borrow()
-            .unhealthy
-            .iter()
-            .any(|s| !sections.contains(s));
-        if is_different || !new.is_empty() {
-            self.view.send_modify(|view| {
-                view.unhealthy.retain(|section| sections.contains(section));
-                view.unhealthy
-                    .extend(new.iter().map(|(section, _)| section.clone()));
-            });
-        }
+        // A change is told on, so what stays the same is none.
+        self.view.send_if_modified(|view| {
+            let before = view.unhealthy.len();
+            view.unhealthy.retain(|section| sections.contains(section));
+            view.unhealthy
+                .extend(new.iter().map(|(section, _)| section.clone()));
+            !new.is_empty() || view.unhealthy.len() != before
+        });
         for (section, asked) in new {
             let watching = watch_over(section.clone(), asked.clone(), self.view.clone());
             let task = tokio::spawn(watching);
@@ -95,16 +90,17 @@ async fn watch_over(section: String, asked: Asked, view: watch::Sender<View>) {
     let mut verdict = Verdict::default();
     loop {
         let begun = Instant::now();
-        let well = asked.answers().await;
-        if let Some(well) = verdict.found(well.is_ok(), &asked.probe) {
+        let answer = asked.answer().await;
+        if let Some(well) = verdict.found(answer.is_ok(), &asked.probe) {
             let (address, port) = (&asked.address, asked.port);
-            match well {
-                true => tracing::info!(inbound = section, address, port, "the workload answers"),
-                false => {
+            match &answer {
+                Ok(()) => tracing::info!(inbound = section, address, port, "the workload answers"),
+                Err(why) => {
                     tracing::warn!(
                         inbound = section,
                         address,
                         port,
+                        why,
                         "the workload does not answer: this inbound is no endpoint"
                     );
                 }
@@ -122,12 +118,12 @@ async fn watch_over(section: String, asked: Asked, view: watch::Sender<View>) {
 }
 
 impl Asked {
-    async fn answers(&self) -> Result<(), &'static str> {
+    /// Why it does not take a connection, in words.
+    async fn answer(&self) -> Result<(), String> {
         let connect = TcpStream::connect((self.address.as_str(), self.port));
         match timeout(self.probe.timeout.as_std(), connect).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err("refused"),
-            Err(_) => Err("no answer in time"),
+            Ok(connected) => connected.map(drop).map_err(|error| error.to_string()),
+            Err(_) => Err("there was no answer in time".to_owned()),
         }
     }
 }

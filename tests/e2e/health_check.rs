@@ -178,6 +178,7 @@ async fn a_workload_that_has_died_is_no_endpoint_until_it_is_back() {
         )
         .await;
     assert_eq!(lost.field("inbound"), "http");
+    assert!(lost.field("why").contains("refused"), "{lost}");
 
     let _back = Workload::start("api-2", "http", workload.address()).await;
     until(&client, &["api-1", "api-2"]).await;
