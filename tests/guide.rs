@@ -21,7 +21,7 @@ const LEFT_OUT: [(&str, &str, usize); 6] = [
     ("docs/guide/capture.md", "root", 1),
     ("docs/guide/ci.md", "watch", 1),
     ("docs/guide/mesh-proxy.md", "servers", 2),
-    ("docs/guide/meshd.md", "servers", 3),
+    ("docs/guide/meshd.md", "servers", 4),
 ];
 
 fn pages() -> Vec<Page> {

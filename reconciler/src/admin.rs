@@ -1,9 +1,10 @@
-//! The admin port: what meshd says about itself over HTTP.
+//! The admin port and the control socket: what meshd says about itself, and what it is told to do, over HTTP.
 //!
-//! Never changes anything: every request is a question, and whoever may ask learns names and digests, no secret.
+//! Never answers anything under `/v1` over the network without the token, and tells names and digests, no secret.
 
 mod bounded;
 mod metrics;
+mod token;
 mod view;
 
 use std::io;
@@ -13,10 +14,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use mesh_bundle::Duration as Text;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
@@ -25,10 +27,13 @@ use crate::status::Status;
 
 use bounded::Bounded;
 pub(crate) use metrics::Metrics;
+pub(crate) use token::AdminToken;
 
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Between two looks whether a revision has settled.
 const BREATH: Duration = Duration::from_millis(10);
+/// What git itself shows of one.
+const SHORTEST_REVISION: usize = 7;
 /// Requests that wait for a revision at the same time.
 const WAITERS: usize = 64;
 
@@ -77,23 +82,29 @@ impl Admin {
         })
     }
 
-    /// Answers until `stop`.
+    /// Answers on the admin port until `stop`.
     pub(crate) async fn serve(
         self: Arc<Self>,
         listener: TcpListener,
-        mut stop: watch::Receiver<bool>,
+        token: AdminToken,
+        stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let routes = Router::new()
-            .route("/healthz", get(|| async { "ok\n" }))
-            .route("/readyz", get(readyz))
-            .route("/metrics", get(metrics_page))
-            .route("/v1/status", get(status_page))
-            .with_state(self);
-        let stopped = async move {
-            let _ = stop.wait_for(|stop| *stop).await;
-        };
+        let guarded = commands().route_layer(from_fn_with_state(token, token::required));
+        let routes = open().merge(guarded).with_state(self);
         axum::serve(Bounded::new(listener), routes)
-            .with_graceful_shutdown(stopped)
+            .with_graceful_shutdown(stopped(stop))
+            .await
+    }
+
+    /// Answers on the control socket until `stop`.
+    pub(crate) async fn control(
+        self: Arc<Self>,
+        listener: UnixListener,
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let routes = open().merge(commands()).with_state(self);
+        axum::serve(Bounded::new(listener), routes)
+            .with_graceful_shutdown(stopped(stop))
             .await
     }
 
@@ -106,10 +117,11 @@ impl Admin {
     /// Has this commit been judged and, where it is served, has every connected proxy answered?
     fn is_settled(&self, revision: &str) -> bool {
         let report = self.status.report();
-        if report.seen.as_deref() != Some(revision) {
+        let is = |one: &Option<String>| one.as_deref().is_some_and(|id| id.starts_with(revision));
+        if !is(&report.seen) {
             return false;
         }
-        report.revision.as_deref() != Some(revision) || self.registry.all_answered()
+        !is(&report.revision) || self.registry.all_answered()
     }
 
     async fn settled(&self, revision: &str) {
@@ -128,6 +140,23 @@ impl Admin {
             tokio::time::sleep(BREATH).await;
         }
     }
+}
+
+/// For probes and scrapers: whoever reaches the port may ask.
+fn open() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics_page))
+}
+
+/// For operators.
+fn commands() -> Router<Arc<Admin>> {
+    Router::new().route("/v1/status", get(status_page))
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
@@ -159,6 +188,10 @@ async fn status_page(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery)
     let Some(revision) = wish.settled else {
         return admin.json();
     };
+    if revision.len() < SHORTEST_REVISION {
+        let short = format!("a revision has at least {SHORTEST_REVISION} characters\n");
+        return (StatusCode::BAD_REQUEST, short).into_response();
+    }
     let timeout = match wish.timeout.as_deref().unwrap_or("30s").parse::<Text>() {
         Ok(timeout) => timeout.as_std().min(LONGEST_WAIT),
         Err(error) => {

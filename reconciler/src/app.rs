@@ -13,9 +13,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::admin::{Admin, Metrics};
+use crate::admin::{Admin, AdminToken, Metrics};
 use crate::authority::Gate;
 use crate::ca::{self, CaFailure};
+use crate::control;
 use crate::distrust::Distrust;
 use crate::git::{self, SourceConfig};
 use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
@@ -49,6 +50,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// For operators.
     pub admin: SocketAddr,
+    /// The file with the token that opens everything under `/v1` there.
+    pub admin_token: Option<PathBuf>,
     /// Between two looks at the repository.
     pub poll: Duration,
     /// What a bundle depends on beside the files.
@@ -131,6 +134,9 @@ impl Meshd {
         // 2. Addresses, before anything takes long.
         let delivery = listen(config.listen).await?;
         let admin = listen(config.admin).await?;
+        let control_socket = control::listen(&state).map_err(Failure::System)?;
+        let admin_token = AdminToken::new(config.admin_token.clone());
+        admin_token.read().map_err(Failure::System)?;
         let addresses = (address(&delivery)?, address(&admin)?);
         let (own, renew_at) = OwnCertificate::new(Arc::clone(&control)).map_err(Failure::System)?;
         let tls = tls::server(&control, Arc::clone(&own)).map_err(Failure::System)?;
@@ -173,7 +179,10 @@ impl Meshd {
         ));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
         let answers = Admin::new(status, Arc::clone(&registry), metrics);
-        tasks.spawn(told("admin", answers.serve(admin, stopped())));
+        let local = Arc::clone(&answers).control(control_socket, stopped());
+        tasks.spawn(told("control", local));
+        let remote = answers.serve(admin, admin_token, stopped());
+        tasks.spawn(told("admin", remote));
         let server = mesh_delivery::server::serve(delivery, tls, Arc::clone(&gate), stopped());
         tasks.spawn(told("delivery", server));
         tasks.spawn(reconciler.run(wait, stopped()));
@@ -216,6 +225,7 @@ impl Meshd {
             self.tasks.shutdown().await;
         }
         keep(&self.registry, &self.state, Now::read()).await;
+        control::close(&self.state);
         self.state.release();
         tracing::info!("ended");
     }

@@ -9,6 +9,7 @@ mod authority;
 pub mod ca;
 mod candidate;
 pub mod cli;
+mod control;
 mod distrust;
 pub mod git;
 pub mod log;

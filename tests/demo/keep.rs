@@ -21,10 +21,13 @@ pub(crate) async fn look_around(mesh: &Mesh) -> String {
     line("as web, call the API", &format!("curl http://{web}/"));
     line("as the outsider", &format!("curl -i http://{outsider}/"));
     let meshd = mesh.meshd().admin();
-    line(
-        "what meshd serves and to whom",
-        &format!("curl http://{meshd}/v1/status"),
+    let program = mesh_tests::binary("meshd");
+    let asks = format!(
+        "{} status --state-dir {}",
+        program.display(),
+        mesh.meshd().state().display()
     );
+    line("what meshd serves and to whom", &asks);
     line("its metrics", &format!("curl http://{meshd}/metrics"));
     for proxy in mesh.proxies() {
         let admin = proxy.admin().await.address();
@@ -41,7 +44,7 @@ pub(crate) async fn look_around(mesh: &Mesh) -> String {
     );
     line(
         "see it arrive",
-        &format!("curl \"http://{meshd}/v1/status?settled=$(git rev-parse HEAD)&timeout=30s\""),
+        &format!("{asks} --wait $(git rev-parse HEAD)"),
     );
     line("end it", "Ctrl-C");
     text.push('\n');

@@ -107,7 +107,7 @@ impl Answer {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Version {
+pub(crate) enum Version {
     Http1,
     Http2,
 }
@@ -242,7 +242,11 @@ pub struct Connection {
 }
 
 impl Connection {
-    async fn over(stream: TcpStream, version: Version) -> Result<Self, String> {
+    /// Over any stream.
+    pub(crate) async fn over<S>(stream: S, version: Version) -> Result<Self, String>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         match version {
             Version::Http1 => {
                 let (sender, connection) = http1::handshake(TokioIo::new(stream))

@@ -1,20 +1,21 @@
-//! meshd as a process, and what it says on its admin port.
+//! meshd as a process, and what it says on its control socket.
 //!
 //! Never polls: a revision is waited for with the status request that answers when it has settled.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
+use tokio::net::UnixStream;
 
 use crate::binary;
-use crate::client::Client;
-use crate::patience::PATIENCE;
+use crate::client::{Answer, Connection, Version, request_to};
+use crate::patience::{PATIENCE, within};
 use crate::process::Process;
 
 /// One meshd: its arguments stay the same when it is started again.
@@ -190,15 +191,43 @@ impl Meshd {
     /// # Panics
     /// When it fails.
     pub async fn command(&self, words: &[&str]) {
-        let mut command = Command::new(binary("meshd"));
-        command.args(words).arg("--state-dir").arg(&self.state);
-        let output = tokio::task::spawn_blocking(move || command.output()).await;
-        let output = output.expect("a task").expect("meshd");
+        let output = self.commanded(words).await;
         assert!(
             output.status.success(),
             "meshd {words:?}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
+    }
+
+    /// The same, whatever comes of it.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn commanded(&self, words: &[&str]) -> Output {
+        let mut command = Command::new(binary("meshd"));
+        command.args(words).arg("--state-dir").arg(&self.state);
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        output.expect("a task").expect("meshd")
+    }
+
+    /// A request on its control socket.
+    ///
+    /// # Panics
+    /// When there is no whole answer in time.
+    pub async fn ask(&self, method: &str, path: &str, body: &str) -> Answer {
+        let socket = self.state.join("control.sock");
+        let mut request = request_to("meshd", method, path, body);
+        let json = hyper::header::HeaderValue::from_static("application/json");
+        let headers = request.headers_mut();
+        headers.insert(hyper::header::CONTENT_TYPE, json);
+        let answer = async {
+            let stream = UnixStream::connect(&socket).await;
+            let stream = stream.map_err(|error| error.to_string())?;
+            let mut connection = Connection::over(stream, Version::Http1).await?;
+            connection.send(request).await
+        };
+        let answer = within("a whole answer", answer).await;
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// What it says of `revision` once it has looked at it and, where it published it, every connected proxy has acknowledged.
@@ -211,7 +240,7 @@ impl Meshd {
             "/v1/status?settled={revision}&timeout={}s",
             PATIENCE.as_secs().saturating_sub(5)
         );
-        let answer = Client::http1(self.admin).get(&path).await;
+        let answer = self.ask("GET", &path, "").await;
         assert!(
             answer.status == 200,
             "{revision} did not settle: {} {}\n{}",
@@ -227,7 +256,7 @@ impl Meshd {
 
     /// What it says of itself now.
     pub async fn status(&self) -> Settled {
-        let answer = Client::http1(self.admin).get("/v1/status").await;
+        let answer = self.ask("GET", "/v1/status", "").await;
         Settled {
             status: answer.json(),
             after: Duration::ZERO,

@@ -1,9 +1,10 @@
-//! Connections to the admin port, few and not for ever: whoever asks must not take descriptors from the proxies.
+//! Connections to the admin port and to the control socket, few and not for ever: whoever asks must not take descriptors
+//! from the proxies.
 //!
 //! Never queues: who finds no place waits in the kernel.
 
+use std::fmt::Debug;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep};
 
@@ -22,15 +23,50 @@ const LIFE: Duration = Duration::from_mins(10);
 /// After an error of the system that may pass.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What connections are taken from.
+pub(super) trait Source: Send + 'static {
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Address: Debug + Send;
+
+    fn next(&self) -> impl Future<Output = io::Result<(Self::Stream, Self::Address)>> + Send;
+    fn address(&self) -> io::Result<Self::Address>;
+}
+
+impl Source for TcpListener {
+    type Stream = TcpStream;
+    type Address = std::net::SocketAddr;
+
+    async fn next(&self) -> io::Result<(TcpStream, Self::Address)> {
+        self.accept().await
+    }
+
+    fn address(&self) -> io::Result<Self::Address> {
+        self.local_addr()
+    }
+}
+
+impl Source for UnixListener {
+    type Stream = UnixStream;
+    type Address = tokio::net::unix::SocketAddr;
+
+    async fn next(&self) -> io::Result<(UnixStream, Self::Address)> {
+        self.accept().await
+    }
+
+    fn address(&self) -> io::Result<Self::Address> {
+        self.local_addr()
+    }
+}
+
 /// A listener with a bound.
 #[derive(Debug)]
-pub(super) struct Bounded {
-    listener: TcpListener,
+pub(super) struct Bounded<S> {
+    listener: S,
     places: Arc<Semaphore>,
 }
 
-impl Bounded {
-    pub(super) fn new(listener: TcpListener) -> Self {
+impl<S> Bounded<S> {
+    pub(super) fn new(listener: S) -> Self {
         Self {
             listener,
             places: Arc::new(Semaphore::new(CONNECTIONS)),
@@ -38,14 +74,14 @@ impl Bounded {
     }
 }
 
-impl Listener for Bounded {
-    type Io = Held;
-    type Addr = SocketAddr;
+impl<S: Source> Listener for Bounded<S> {
+    type Io = Held<S::Stream>;
+    type Addr = S::Address;
 
-    async fn accept(&mut self) -> (Held, SocketAddr) {
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             let place = Arc::clone(&self.places).acquire_owned().await.ok();
-            match TcpListener::accept(&self.listener).await {
+            match self.listener.next().await {
                 Ok((stream, remote)) => {
                     let end = Box::pin(sleep(LIFE));
                     let _place = place;
@@ -64,20 +100,20 @@ impl Listener for Bounded {
         }
     }
 
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        TcpListener::local_addr(&self.listener)
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        self.listener.address()
     }
 }
 
 /// A connection in its place, with its end.
 #[derive(Debug)]
-pub(super) struct Held {
-    stream: TcpStream,
+pub(super) struct Held<T> {
+    stream: T,
     end: Pin<Box<Sleep>>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
-impl AsyncRead for Held {
+impl<T: AsyncRead + Unpin> AsyncRead for Held<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -90,7 +126,7 @@ impl AsyncRead for Held {
     }
 }
 
-impl AsyncWrite for Held {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Held<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

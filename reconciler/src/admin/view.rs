@@ -25,7 +25,10 @@ struct Proxy<'a> {
     kri: &'a Kri,
     state: &'static str,
     revision: Option<&'a str>,
+    /// Of the configuration that it holds.
     root: Option<Digest>,
+    /// Of the configuration that it should hold.
+    wanted: Digest,
     ready: bool,
     reason: Option<&'a str>,
 }
@@ -52,6 +55,7 @@ pub(super) fn status(report: &Report, proxies: &[Seen]) -> String {
         // What it holds is what this revision makes of it, whichever commit brought it there.
         revision: served.filter(|_| seen.current),
         root: seen.held,
+        wanted: seen.wanted,
         ready: seen.ready,
         reason: seen.reason.as_deref(),
     });

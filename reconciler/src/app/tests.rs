@@ -162,12 +162,14 @@ async fn a_dataplane_that_leaves_git_loses_its_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_has_an_end() {
     let (room, first) = Room::open().await;
-    let (status, _) = room.get("/v1/status?settled=never&timeout=50ms").await;
+    let (status, _) = room.get("/v1/status?settled=nevermade&timeout=50ms").await;
     assert_eq!(status, 504);
     for bad in ["timeout=soon&settled=x", "settled", "color=red"] {
         let (status, body) = room.get(&format!("/v1/status?{bad}")).await;
         assert_eq!(status, 400, "{bad}: {body}");
     }
+    let (status, body) = room.get("/v1/status?settled=c3d1").await;
+    assert_eq!(status, 400, "too short to be one commit: {body}");
     assert_eq!(room.get("/v1/status?timeout=1s").await.0, 200);
     assert_eq!(room.get("/healthz").await, (200, "ok\n".to_owned()));
     assert_eq!(room.get("/nothing").await.0, 404);
@@ -177,4 +179,48 @@ async fn waiting_has_an_end() {
     let proxies = "meshd_proxies{state=\"offline\"} 2";
     assert!(metrics.contains(proxies), "{metrics}");
     let _ = (MESH, web("x"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_the_network_only_the_token_opens_what_is_not_for_everybody() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let (mut room, first) = Room::open().await;
+    for path in ["/healthz", "/readyz", "/metrics"] {
+        assert_eq!(room.get_remote(path, "").await.0, 200, "{path}");
+    }
+    let (status, why) = room.get_remote("/v1/status", "").await;
+    assert_eq!(status, 401);
+    assert!(why.contains("--admin-token"), "{why}");
+    let socket = room.state.path().join("control.sock");
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    room.stop().await;
+    // A meshd with a token, beside the socket of one that was killed.
+    std::fs::write(&socket, "").unwrap();
+    let token = room.state.path().join("admin-token");
+    let secret = "0123456789abcdef0123456789abcdef";
+    std::fs::write(&token, secret).unwrap();
+    room.start_with(|config| config.admin_token = Some(token.clone()))
+        .await
+        .unwrap();
+    let bearer = format!("authorization: Bearer {secret}\r\n");
+    let (status, page) = room.get_remote("/v1/status", &bearer).await;
+    assert_eq!(status, 200);
+    assert!(page.contains(&first) && !page.contains(secret), "{page}");
+    for wrong in [
+        "",
+        "authorization: Bearer 0123456789abcdef0123456789abcdee\r\n",
+    ] {
+        let (status, why) = room.get_remote("/v1/status", wrong).await;
+        assert_eq!(status, 401);
+        assert!(why.contains("Authorization: Bearer"), "{why}");
+    }
+    room.stop().await;
+    std::fs::write(&token, "guessable").unwrap();
+    let refused = room
+        .start_with(|config| config.admin_token = Some(token))
+        .await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("fewer than 32 characters"), "{refused}");
 }

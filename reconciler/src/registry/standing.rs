@@ -26,6 +26,7 @@ pub(crate) struct Seen {
     pub(crate) name: Kri,
     pub(crate) standing: Standing,
     pub(crate) held: Option<Digest>,
+    pub(crate) wanted: Digest,
     /// Does it hold exactly what is published now?
     pub(crate) current: bool,
     pub(crate) ready: bool,
@@ -73,6 +74,7 @@ impl Registry {
                     name: kri.clone(),
                     standing,
                     held,
+                    wanted: root,
                     current: held == Some(root),
                     ready: live.is_some_and(|live| live.is_ready(now)),
                     reason: rejected.map(|rejection| rejection.reason.clone()),

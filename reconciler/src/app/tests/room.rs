@@ -102,13 +102,24 @@ impl Room {
             state: self.state.path().to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
             admin: "127.0.0.1:0".parse().unwrap(),
+            admin_token: None,
             poll: Duration::from_secs(60),
             settings: Vec::new(),
         }
     }
 
     pub(super) async fn start(&mut self) -> Result<(), Failure> {
-        self.meshd = Some(Meshd::start(self.config()).await?);
+        self.start_with(|_| ()).await
+    }
+
+    /// With another configuration.
+    pub(super) async fn start_with(
+        &mut self,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<(), Failure> {
+        let mut config = self.config();
+        change(&mut config);
+        self.meshd = Some(Meshd::start(config).await?);
         Ok(())
     }
 
@@ -130,11 +141,28 @@ impl Room {
         (room, first)
     }
 
+    /// Through the control socket.
     pub(super) async fn get(&self, path: &str) -> (u16, String) {
+        let socket = self.state.path().join("control.sock");
+        let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+        Self::ask(stream, path, "").await
+    }
+
+    /// Over the admin port, with a header of its own.
+    pub(super) async fn get_remote(&self, path: &str, header: &str) -> (u16, String) {
         let address = self.meshd().admin();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: meshd\r\nconnection: close\r\n\r\n");
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        Self::ask(stream, path, header).await
+    }
+
+    async fn ask(
+        mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
+        path: &str,
+        header: &str,
+    ) -> (u16, String) {
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: meshd\r\n{header}connection: close\r\n\r\n");
         let answer = async {
-            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
             stream.write_all(request.as_bytes()).await.unwrap();
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await.unwrap();
