@@ -38,7 +38,8 @@ pub use access_log::{
 };
 pub use capture::{Capture, IpFamilies};
 pub use circuit_breaker::{
-    CircuitBreaker, ConnectionLimits, Detectors, FailurePercentage, OutlierDetection, SuccessRate,
+    CircuitBreaker, ConnectionLimits, Detectors, FailurePercentage, OutlierDetection, RetryBudget,
+    SuccessRate,
 };
 pub use external::External;
 pub use fault_injection::{Abort, Bandwidth, Delay, Fault};
@@ -50,7 +51,7 @@ pub use inbound::{
     TlsMode, WorkloadProbe,
 };
 pub use independent::IndependentRule;
-pub use load_balancing::{Balancer, HashPolicy, Locality};
+pub use load_balancing::{Balancer, HashPolicy, Locality, SlowStart};
 pub use metrics::{
     Application, EndpointTls, Metrics, MetricsBackend, NameMatch, Profile, PrometheusEndpoint,
 };

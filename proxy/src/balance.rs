@@ -3,6 +3,8 @@
 //! Never keeps more than whose turn it is: how much an instance has to do, and whether it could be reached, is known to
 //! its pool, which outlives a table.
 
+mod draw;
+mod way;
 mod wheel;
 
 use std::ops::Range;
@@ -10,12 +12,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use mesh_bundle::resource::load_balancing::HashFunction;
-use mesh_bundle::resource::{Balancer, Cluster, Locality};
+use mesh_bundle::decide::share_of_new;
+use mesh_bundle::resource::{Cluster, Locality, SlowStart};
 use tokio::time::Instant;
 
 use crate::dice::{mixed, roll};
 use crate::table::Instance;
+use crate::upstream::Ewma;
+use draw::{at_random, cheapest, drawn};
+use way::Way;
 use wheel::Wheel;
 
 /// Instances that come first because of what a request is hashed to: as many as one request tries.
@@ -31,6 +36,8 @@ const WHOLE: u64 = 1_000_000;
 #[derive(Debug)]
 pub(crate) struct Balance {
     way: Way,
+    /// `None`: who is new gets its share at once.
+    slow_start: Option<Box<SlowStart>>,
     /// Ascending priorities.
     levels: Vec<Level>,
     /// A level gives some of its requests to the next while its share of healthy instances is below this, in millionths.
@@ -48,23 +55,6 @@ pub(crate) struct Balance {
 /// A share of instances that are well, in millionths, and when it was counted.
 #[derive(Debug, Default)]
 struct Share(Mutex<Option<(Instant, u64)>>);
-
-#[derive(Debug, Clone, Copy)]
-enum Way {
-    RoundRobin,
-    Random,
-    LeastRequest {
-        choices: usize,
-    },
-    Ring {
-        function: HashFunction,
-        least: usize,
-        most: usize,
-    },
-    Maglev {
-        size: usize,
-    },
-}
 
 /// The instances of one priority, as places among those of the cluster.
 #[derive(Debug)]
@@ -126,6 +116,7 @@ impl Balance {
         let levels = levels.collect();
         Ok(Self {
             way: Way::of(balancer)?,
+            slow_start: cluster.slow_start.clone(),
             levels,
             threshold: u64::from(threshold).max(1),
             turn: AtomicUsize::new(turn),
@@ -159,19 +150,36 @@ impl Balance {
         matches!(self.way, Way::Ring { .. } | Way::Maglev { .. })
     }
 
+    /// What it makes of how long responses take; `None`: nothing.
+    pub(crate) fn measures(&self) -> Option<Ewma> {
+        match self.way {
+            Way::PeakEwma { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+
+    /// Does it matter since when there is an instance?
+    pub(crate) fn starts_slowly(&self) -> bool {
+        self.slow_start.is_some()
+    }
+
     /// Every instance once, in the order in which they are tried. Requests of one hash have one order as long as the
-    /// instances stay the same; without a hash it is another one at each call.
+    /// instances stay the same; without a hash it is another one at each call. `panics`: nobody is left out.
     pub(crate) fn order<'a>(
         &'a self,
         instances: &'a [Instance],
         hash: Option<u64>,
+        panics: bool,
     ) -> impl Iterator<Item = &'a Instance> + Clone {
         let hash = hash.filter(|_| self.looks_at_hashes());
         // What chooses a level says nothing about the group in it, nor that about the instance.
         let dice = |salt| mixed(hash.map_or_else(roll, |hash| hash ^ salt));
         let level = self.level(instances, dice(1));
         let group = level.and_then(|level| level.group(dice(2)));
-        let first = group.map(|group| self.first(group, instances, hash.unwrap_or_else(roll)));
+        let first = group.map(|group| {
+            let takes = |one: &Instance| self.takes(one, panics);
+            self.first(group, instances, hash.unwrap_or_else(roll), takes)
+        });
         let first = first.unwrap_or(First {
             firsts: [None; FIRSTS],
             start: 0,
@@ -185,6 +193,23 @@ impl Balance {
         let rest = all.filter(move |place| !first.firsts.contains(&Some(*place)));
         let order = first.firsts.into_iter().flatten().chain(rest);
         order.filter_map(|place| instances.get(place))
+    }
+
+    /// Is it its turn when it is drawn? Whoever is passed over leaves it to all others alike.
+    fn takes(&self, instance: &Instance, panics: bool) -> bool {
+        !instance.is_shunned() && (panics || !self.leaves_out(instance)) && self.is_warm(instance)
+    }
+
+    /// As often as its share is of what it would get if it were not new.
+    fn is_warm(&self, instance: &Instance) -> bool {
+        let Some(policy) = &self.slow_start else {
+            return true;
+        };
+        let since = instance.known_pool().and_then(|pool| pool.well_since());
+        since.is_none_or(|since| {
+            let share = share_of_new(policy, since.elapsed());
+            roll() % WHOLE < u64::from(share)
+        })
     }
 
     /// The first level has all that its healthy instances suffice for, the next one what is left.
@@ -209,17 +234,21 @@ impl Balance {
         self.levels.get(level.unwrap_or_default())
     }
 
-    fn first(&self, group: &Group, instances: &[Instance], dice: u64) -> First {
+    fn first(
+        &self,
+        group: &Group,
+        instances: &[Instance],
+        dice: u64,
+        takes: impl Fn(&Instance) -> bool,
+    ) -> First {
         let range = &group.instances;
+        let members = instances.get(range.clone()).unwrap_or_default();
         let starting = |offset: usize| First {
             firsts: [None; FIRSTS],
             start: range.start + offset.checked_rem(range.len()).unwrap_or_default(),
         };
         let wheel = |make: &dyn Fn(&[Instance]) -> Wheel| {
-            let wheel = group.wheel.get_or_init(|| {
-                let members = instances.get(range.clone());
-                make(members.unwrap_or_default())
-            });
+            let wheel = group.wheel.get_or_init(|| make(members));
             let firsts = wheel.firsts(dice);
             First {
                 firsts: firsts.map(|place| Some(range.start + place?)),
@@ -227,13 +256,19 @@ impl Balance {
             }
         };
         match self.way {
-            Way::RoundRobin => starting(self.turn.fetch_add(1, Ordering::Relaxed)),
-            Way::Random => starting(offset(dice)),
-            Way::LeastRequest { choices } => starting(least_busy(
-                instances.get(range.clone()).unwrap_or_default(),
-                choices,
-                dice,
-            )),
+            Way::RoundRobin => {
+                let turn = |_| self.turn.fetch_add(1, Ordering::Relaxed);
+                starting(drawn(members, turn, takes))
+            }
+            Way::Random => starting(drawn(members, |number| at_random(dice, number), takes)),
+            Way::LeastRequest { choices } => {
+                let cost = |one: &Instance| f64::from(one.requests());
+                starting(cheapest(members, (choices, dice), takes, cost))
+            }
+            Way::PeakEwma { choices, by } => {
+                let cost = |one: &Instance| one.cost(by);
+                starting(cheapest(members, (choices, dice), takes, cost))
+            }
             Way::Ring {
                 function,
                 least,
@@ -241,40 +276,6 @@ impl Balance {
             } => wheel(&|members| Wheel::ring(members, function, least, most)),
             Way::Maglev { size } => wheel(&|members| Wheel::maglev(members, size)),
         }
-    }
-}
-
-impl Way {
-    fn of(balancer: Option<&Balancer>) -> Result<Self, (String, String)> {
-        let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        Ok(match balancer {
-            None | Some(Balancer::RoundRobin {}) => Self::RoundRobin,
-            Some(Balancer::Random {}) => Self::Random,
-            // Instances of one group are alike, so of the bias it only counts whether there is one.
-            Some(Balancer::LeastRequest { bias, .. }) if bias.value == 0 => Self::Random,
-            Some(Balancer::LeastRequest { choices, .. }) => Self::LeastRequest {
-                choices: size(choices.value),
-            },
-            Some(Balancer::RingHash {
-                function,
-                min_size,
-                max_size,
-            }) => Self::Ring {
-                function: function.value,
-                least: size(min_size.value),
-                most: size(max_size.value),
-            },
-            Some(Balancer::Maglev { table_size }) if !wheel::is_prime(table_size.value) => {
-                let pointer = "/balancer/value/tableSize/value".to_owned();
-                return Err((
-                    pointer,
-                    "the size of the table is no prime number".to_owned(),
-                ));
-            }
-            Some(Balancer::Maglev { table_size }) => Self::Maglev {
-                size: size(table_size.value),
-            },
-        })
     }
 }
 
@@ -317,25 +318,6 @@ fn weighted(weights: impl Iterator<Item = u64> + Clone, dice: u64) -> Option<usi
         at = at.saturating_sub(weight);
         here
     })
-}
-
-/// The one with the fewest requests of some that are picked at random.
-fn least_busy(members: &[Instance], choices: usize, dice: u64) -> usize {
-    let pick = |number: usize| match choices < members.len() {
-        true => offset(mixed(
-            dice.wrapping_add(u64::try_from(number).unwrap_or_default()),
-        )),
-        // All of them, from any on.
-        false => offset(dice).wrapping_add(number),
-    };
-    let picked = (0..choices.min(members.len())).map(pick);
-    let picked = picked.filter_map(|at| at.checked_rem(members.len()));
-    let busy = |at: &usize| members.get(*at).map_or(0, Instance::requests);
-    picked.min_by_key(busy).unwrap_or_default()
-}
-
-fn offset(dice: u64) -> usize {
-    usize::try_from(dice >> 1).unwrap_or_default()
 }
 
 #[cfg(test)]

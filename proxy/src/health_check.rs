@@ -36,6 +36,8 @@ struct State {
     in_a_row: u32,
     /// The last result was bad.
     failing: bool,
+    /// When it was found to be well again.
+    well_since: Option<Instant>,
 }
 
 /// A probe that is under way; dropped with it.
@@ -46,6 +48,12 @@ impl Findings {
     /// It has not answered as it should.
     pub(crate) fn is_unhealthy(&self) -> bool {
         self.is_unhealthy.load(Ordering::Relaxed)
+    }
+
+    /// Since when it has been well again.
+    pub(crate) fn well_since(&self) -> Option<Instant> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.well_since
     }
 
     /// Somebody sends something there that is no probe.
@@ -109,6 +117,9 @@ impl Findings {
         }
         state.in_a_row = 0;
         self.is_unhealthy.store(!well, Ordering::Relaxed);
+        if well {
+            state.well_since = Some(Instant::now());
+        }
         Some(well)
     }
 

@@ -99,6 +99,7 @@ pub struct Metrics {
     requests: Family<RequestLabels, Counter>,
     seconds: Seconds,
     retries: Family<Flow, Counter>,
+    withheld: Family<Flow, Counter>,
     connections: Family<ConnectionLabels, Counter>,
     refusals: Family<RefusalLabels, Counter>,
     shadow_denied: Counter,
@@ -119,6 +120,8 @@ pub(crate) struct RequestStats {
     /// What almost every request ends as.
     ok: Counter,
     retries: Counter,
+    /// Rare, so it is looked up.
+    withheld: Family<Flow, Counter>,
     seconds: Histogram,
 }
 
@@ -129,7 +132,7 @@ impl Metrics {
         let mut registry = Registry::default();
         let requests = Family::default();
         let seconds = Seconds::new_with_constructor(|| Histogram::new(BUCKETS));
-        let retries = Family::default();
+        let (retries, withheld) = (Family::default(), Family::default());
         let connections = Family::default();
         let refusals = Family::default();
         let (shadow_denied, open) = (Counter::default(), Gauge::default());
@@ -148,6 +151,11 @@ impl Metrics {
             "mesh_retries",
             "Requests that were sent again",
             Family::clone(&retries),
+        );
+        registry.register(
+            "mesh_retries_withheld",
+            "Requests that were not sent again because as many were as may be",
+            Family::clone(&withheld),
         );
         registry.register(
             "mesh_connections",
@@ -185,6 +193,7 @@ impl Metrics {
             requests,
             seconds,
             retries,
+            withheld,
             connections,
             refusals,
             shadow_denied,
@@ -242,6 +251,7 @@ impl Metrics {
                 requests,
                 ok,
                 retries: self.retries.get_or_create_owned(flow),
+                withheld: Family::clone(&self.withheld),
                 seconds: self.seconds.get_or_create_owned(flow),
             })
         });
@@ -325,6 +335,10 @@ impl Flow {
 impl RequestStats {
     pub(crate) fn sent_again(&self) {
         self.retries.inc();
+    }
+
+    pub(crate) fn not_sent_again(&self) {
+        self.withheld.get_or_create(&self.flow).inc();
     }
 
     pub(crate) fn ended(&self, code: u16, flag: &'static str, after: Duration) {

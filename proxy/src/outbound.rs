@@ -8,6 +8,7 @@ use mesh_bundle::Origin;
 use mesh_bundle::decide::{Choice, affinity, choose};
 use mesh_bundle::resource::{Retry, TcpRoute};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::access_log::{Log, of_outbound};
 use crate::dice::roll;
@@ -136,8 +137,13 @@ async fn open(
     let mut last = Refusal::NoEndpoint;
     let instances: Vec<_> = cluster.in_turn(hash).collect();
     let attempts = attempts.unwrap_or(instances.len());
-    for instance in instances.iter().cycle().take(attempts) {
-        let load = shared.upstreams.load(cluster);
+    let load = shared.upstreams.load(cluster);
+    load.sent(Instant::now());
+    for (number, instance) in instances.iter().cycle().take(attempts).enumerate() {
+        // The first attempt at each is none that is made again.
+        if number >= instances.len() && !load.sends_again(&cluster.limits) {
+            break;
+        }
         let via = Via::cluster(cluster).within(load, &cluster.limits);
         match shared.upstreams.connect(&via, instance, tls).await {
             Ok(connected) => return Ok((connected, Arc::clone(&instance.label))),

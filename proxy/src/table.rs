@@ -30,7 +30,7 @@ use crate::metrics::RequestStats;
 use crate::telemetry::MetricsPlan;
 use crate::tls::{ClientTls, Identity, OutsideTls, Trust};
 use crate::trace::Tracer;
-use crate::upstream::{Load, Pool};
+use crate::upstream::{Ewma, Load, Pool};
 use crate::world::{Rejected, World};
 
 pub(crate) use filter::{HeaderEdit, Step};
@@ -238,7 +238,7 @@ impl ClusterTable {
         let panics = self.balance.panics(&self.instances);
         let check = self.health_check.as_ref();
         let none = panics && check.is_some_and(|check| check.fail_traffic_on_panic.value);
-        let order = self.balance.order(&self.instances, hash);
+        let order = self.balance.order(&self.instances, hash, none || panics);
         let out = move |one: &Instance| none || (!panics && self.balance.leaves_out(one));
         let usable = order.filter(move |instance| !out(instance));
         let well = usable.clone().filter(|instance| !instance.is_shunned());
@@ -289,6 +289,12 @@ impl Instance {
     /// What it has to do for this proxy.
     pub(crate) fn requests(&self) -> u32 {
         self.pool.get().map_or(0, |pool| pool.requests())
+    }
+
+    /// What one more request would wait there, in seconds, as far as that is known.
+    pub(crate) fn cost(&self, by: Ewma) -> f64 {
+        let pool = self.pool.get();
+        pool.map_or(0.0, |pool| pool.timing.cost(pool.requests(), by))
     }
 
     /// `None` for a DNS name.

@@ -4,20 +4,23 @@
 
 mod connect;
 mod dial;
+mod follow;
+mod ledger;
 mod load;
 mod multiplex;
 mod outlier;
 mod pool;
 mod send;
+mod timing;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::passing::{CONNECT_WAIT, Passing};
 use crate::refusal::Refusal;
-use crate::table::{ClusterTable, Hop, InboundTable, Instance, Table};
-use crate::tls::{ClientSide, Role};
+use crate::table::{ClusterTable, Hop, InboundTable, Instance};
+use crate::tls::ClientSide;
 use mesh_bundle::resource::{ConnectionLimits, Protocol};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -30,6 +33,7 @@ pub(crate) use multiplex::Pulse;
 pub(crate) use outlier::{Fate, Judge, Trying};
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use send::{Answer, Outgoing, send};
+pub(crate) use timing::{Ewma, Timing};
 
 /// A connection to one instance that nothing uses is closed after this long, or after the configured time where that is
 /// less: workloads close theirs after a minute or so, and a request should not meet that.
@@ -170,6 +174,11 @@ impl<'a> Via<'a> {
         }
     }
 
+    /// `None`: nobody looks at how long responses take.
+    fn measures(&self) -> Option<Ewma> {
+        self.cluster?.balance.measures()
+    }
+
     fn kind(&self) -> Result<Kind, Refusal> {
         match (self.hop, self.protocol) {
             (Hop::Unready, _) => Err(Refusal::NoCertificate),
@@ -265,65 +274,6 @@ impl Upstreams {
         })
     }
 
-    /// Ends what the new table no longer leads to, or no longer trusts. What is under way on a connection that only lost
-    /// its place ends by itself; what is under way to somebody who is not trusted any more is cut. After a new
-    /// certificate of this proxy, requests go over connections that were opened with it.
-    pub(crate) fn follow(&self, old: &Table, table: &Table) {
-        let same_trust = old.trust.is_same_as(&table.trust);
-        let same_identity = match (&old.identity, &table.identity) {
-            (Some(old), Some(new)) => old.is_same_as(new),
-            (None, None) => true,
-            _ => false,
-        };
-        let mut wanted: HashMap<PoolKey, Option<&ClusterTable>> = HashMap::new();
-        for inbound in table.inbounds.values() {
-            want(
-                &mut wanted,
-                &Via::workload(inbound),
-                [&inbound.workload],
-                None,
-            );
-        }
-        for cluster in &table.clusters {
-            let via = Via::cluster(cluster);
-            want(&mut wanted, &via, &cluster.instances, Some(cluster));
-        }
-        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
-        let owners: HashSet<&Arc<str>> = wanted.keys().map(|key| &key.owner).collect();
-        loads.retain(|name, _| owners.contains(name));
-        drop(loads);
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.retain(|key, pool| match wanted.get(key) {
-            None => {
-                pool.retire();
-                false
-            }
-            Some(None) => true,
-            Some(Some(cluster)) => {
-                pool.keep_peers(table.serial, |peer| {
-                    let trusted = || peer.is_trusted_by(&table.trust, Role::Server);
-                    cluster.identities.contains(&peer.id) && (same_trust || trusted())
-                });
-                if key.kind == Kind::Mesh && !same_identity {
-                    pool.retire();
-                    *pool = Arc::new(pool.renewed());
-                }
-                true
-            }
-        });
-        // Who is known to be unwell is so from the first request on that looks at the new table.
-        for cluster in &table.clusters {
-            let via = Via::cluster(cluster);
-            for instance in &cluster.instances {
-                if let Ok(key) = via.key(instance)
-                    && let Some(pool) = pools.get(&key)
-                {
-                    instance.pool.get_or_init(|| Arc::clone(pool));
-                }
-            }
-        }
-    }
-
     /// A connection that is nobody else's.
     pub(crate) async fn connect(
         &self,
@@ -339,7 +289,12 @@ impl Upstreams {
             None => None,
             Some(room) => Some(room.connection(false).ok_or(Refusal::Overflow)?),
         };
+        let measuring = via.measures().map(|by| pool.timing.begin(by));
         let connected = pool.open(instance, tls, via.connect_timeout).await;
+        if let Some(measuring) = measuring {
+            let broken = connected.is_err().then_some(Fate::Broken);
+            measuring.end(broken.or(Some(Fate::Status(200))));
+        }
         if let Some(judge) = self.judge(via) {
             let fate = connected
                 .as_ref()
@@ -364,18 +319,5 @@ impl Upstreams {
     pub(crate) fn retire(&self) {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         pools.drain().for_each(|(_, pool)| pool.retire());
-    }
-}
-
-fn want<'a, 'i>(
-    wanted: &mut HashMap<PoolKey, Option<&'a ClusterTable>>,
-    via: &Via<'_>,
-    instances: impl IntoIterator<Item = &'i Instance>,
-    cluster: Option<&'a ClusterTable>,
-) {
-    for instance in instances {
-        if let Ok(key) = via.key(instance) {
-            wanted.insert(key, cluster);
-        }
     }
 }

@@ -1,8 +1,9 @@
-//! Which instance answers is what a commit says: by a hash, by what is near, by who has the least to do.
+//! Which instance answers is what a commit says: by a hash, by what is near, by who has the least to do or is fastest,
+//! and by who is new.
 
 use std::collections::BTreeMap;
 
-use mesh_tests::{Client, Mesh, Options, request};
+use mesh_tests::{Client, Mesh, Options, request, within};
 
 const PATH: &str = "api/balancing.yaml";
 
@@ -102,4 +103,75 @@ async fn what_is_near_is_preferred_until_a_commit_says_otherwise() {
     mesh.commit(PATH, &alike).await;
     let shares = spread(&client, 300, |_| "/".to_owned()).await;
     assert!(shares["api-2"] > 105 && shares["api-2"] < 195, "{shares:?}");
+}
+
+#[tokio::test]
+async fn who_is_slow_is_hardly_asked() {
+    let mesh = shop("{loadBalancer: {type: RoundRobin}}").await;
+    let client = mesh.client("web-1", "api");
+    let slow = |_| "/slow/api-2/300".to_owned();
+    let shares = spread(&client, 20, slow).await;
+    assert_eq!(shares["api-2"], 10, "{shares:?}");
+
+    // It answers once in 300 ms, or again when that is long ago; by turns it would answer 50.
+    let fastest = strategy("{loadBalancer: {type: PeakEWMA}}");
+    mesh.commit(PATH, &fastest).await;
+    let shares = spread(&client, 100, slow).await;
+    assert!(shares["api-1"] >= 95, "{shares:?}");
+
+    // So it is with somebody who answers at once, but never well: 503 counts as a second.
+    let sick = spread_whatever(&client, 100, "/sick/api-1").await;
+    assert!(
+        sick.get("api-1").copied().unwrap_or_default() <= 5,
+        "{sick:?}"
+    );
+}
+
+/// The same, where it does not matter what they say.
+async fn spread_whatever(client: &Client, requests: u32, path: &str) -> BTreeMap<String, u32> {
+    let mut by = BTreeMap::new();
+    for _ in 0..requests {
+        *by.entry(client.get(path).await.by().to_owned())
+            .or_default() += 1;
+    }
+    by
+}
+
+#[tokio::test]
+async fn who_is_new_begins_slowly() {
+    let slowly =
+        "{loadBalancer: {type: RoundRobin, slowStart: {window: 1h, minWeightPercent: 10}}}";
+    let mesh = shop("{loadBalancer: {type: RoundRobin}}").await;
+    let client = mesh.client("web-1", "api");
+    mesh.commit(PATH, &strategy(slowly)).await;
+    // Both were there before.
+    let shares = spread(&client, 40, |_| "/".to_owned()).await;
+    assert_eq!(shares["api-2"], 20, "{shares:?}");
+
+    // One goes, and another comes in its place.
+    let process = mesh.proxy("api-2").process();
+    process.terminate();
+    assert!(process.exited().await.success(), "{}", process.log());
+    within("only one is left", async {
+        while spread(&client, 8, |_| "/".to_owned()).await.len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    mesh.proxy("api-2").start().await;
+    within("it is there again", async {
+        while spread(&client, 8, |_| "/".to_owned()).await.len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // A tenth of what the other gets: 27 are expected, by turns it were 150.
+    let shares = spread(&client, 300, |_| "/".to_owned()).await;
+    assert!(shares["api-2"] > 3 && shares["api-2"] < 70, "{shares:?}");
+
+    // Without the policy it has its share at once.
+    mesh.commit(PATH, &strategy("{loadBalancer: {type: RoundRobin}}"))
+        .await;
+    let shares = spread(&client, 40, |_| "/".to_owned()).await;
+    assert_eq!(shares["api-2"], 20, "{shares:?}");
 }

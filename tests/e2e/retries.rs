@@ -225,8 +225,8 @@ async fn another_instance_is_tried_where_a_commit_asks_for_it() {
 async fn an_outage_is_not_multiplied() {
     let mesh =
         shop("{numRetries: 10, backOff: {baseInterval: 1ms}, retryOn: [GatewayError]}").await;
-    let breaker = "type: MeshCircuitBreaker\nmesh: default\nname: api-breaker\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      default: {connectionLimits: {maxRetries: 1}}\n";
-    mesh.commit("api/breaker.yaml", breaker).await;
+    mesh.commit("api/breaker.yaml", &breaker("{maxRetries: 1}"))
+        .await;
     let client = mesh.client("web-1", "api");
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..40 {
@@ -238,4 +238,45 @@ async fn an_outage_is_not_multiplied() {
     // Without the limit each would be sent eleven times.
     let arrived = mesh.workload("api-1").arrived();
     assert!(arrived < 40 * 6, "{arrived}");
+}
+
+/// Towards the API, with these `connectionLimits`.
+fn breaker(limits: &str) -> String {
+    format!(
+        "type: MeshCircuitBreaker\nmesh: default\nname: api-breaker\nspec:\n  to:\n    - targetRef: {{kind: MeshService, labels: {{kuma.io/display-name: api}}}}\n      default: {{connectionLimits: {limits}}}\n"
+    )
+}
+
+/// How many of 200 requests arrive when all of them fail, the retries included.
+async fn outage(mesh: &Mesh) -> u64 {
+    let client = mesh.client("web-1", "api");
+    let before = mesh.workload("api-1").arrived();
+    for _ in 0..200 {
+        assert_eq!(client.get("/status/503").await.status, 503);
+    }
+    mesh.workload("api-1").arrived() - before
+}
+
+#[tokio::test]
+async fn no_more_than_a_share_of_the_requests_is_sent_again() {
+    let mesh = shop("{numRetries: 5, backOff: {baseInterval: 1ms}, retryOn: [GatewayError]}").await;
+    // Of a fifth and ten each second nothing is written anywhere. Without a budget 1,200 would arrive.
+    mesh.commit("api/breaker.yaml", &breaker("{maxRetries: 1000}"))
+        .await;
+    let arrived = outage(&mesh).await;
+    assert!((240..=400).contains(&arrived), "{arrived}");
+    let metrics = mesh.proxy("web-1").metrics().await;
+    let withheld = |line: &str| line.starts_with("mesh_retries_withheld_total{");
+    assert!(metrics.lines().any(withheld), "{metrics}");
+
+    let fifth = "{maxRetries: 1000, retryBudget: {percent: 20, minRetriesPerSecond: 0}}";
+    let mesh = shop("{numRetries: 5, backOff: {baseInterval: 1ms}, retryOn: [GatewayError]}").await;
+    mesh.commit("api/breaker.yaml", &breaker(fifth)).await;
+    let arrived = outage(&mesh).await;
+    assert!((220..=240).contains(&arrived), "{arrived}");
+
+    // What a commit allows is allowed at once.
+    let none = "{maxRetries: 1000, retryBudget: {percent: 0, minRetriesPerSecond: 0}}";
+    mesh.commit("api/breaker.yaml", &breaker(none)).await;
+    assert_eq!(outage(&mesh).await, 200);
 }

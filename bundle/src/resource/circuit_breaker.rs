@@ -36,6 +36,20 @@ pub struct ConnectionLimits {
     pub max_requests: Sourced<u32>,
     /// Requests on their way that were sent before. One more is not sent again.
     pub max_retries: Sourced<u32>,
+    /// How many requests may be sent again, whoever asks for it.
+    #[serde(default, skip_serializing_if = "RetryBudget::is_built_in")]
+    pub retry_budget: RetryBudget,
+}
+
+/// How many requests are sent again in any [`RetryBudget::WINDOW`], at most: so an outage is not multiplied by those who wait
+/// for its end, however often a policy lets them try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RetryBudget {
+    /// Of the requests in that time, 0 to 100 percent.
+    pub percent: Sourced<u8>,
+    /// And so many more for each of its seconds, so that a service with few requests is helped too.
+    pub min_per_second: Sourced<u32>,
 }
 
 /// When an instance is left out, and for how long.
@@ -130,6 +144,28 @@ impl Default for ConnectionLimits {
             max_pending_requests: Sourced::built_in(1_024),
             max_requests: Sourced::built_in(1_024),
             max_retries: Sourced::built_in(3),
+            retry_budget: RetryBudget::default(),
+        }
+    }
+}
+
+impl RetryBudget {
+    /// What is counted: the last ten seconds.
+    pub const WINDOW: Duration = Duration::from_secs(10);
+
+    /// No policy says anything.
+    #[must_use]
+    pub fn is_built_in(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for RetryBudget {
+    /// Finagle's and linkerd's: a fifth, and ten for each second.
+    fn default() -> Self {
+        Self {
+            percent: Sourced::built_in(20),
+            min_per_second: Sourced::built_in(10),
         }
     }
 }

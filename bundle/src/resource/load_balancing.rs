@@ -29,6 +29,17 @@ pub enum Balancer {
         /// How much requests count against weights, in millionths.
         bias: Sourced<u64>,
     },
+    /// The one that is expected to answer soonest, of some that are picked at random: by how long its responses took, of
+    /// which peaks count at once and fade, times what it has to do (Finagle's peak EWMA).
+    #[serde(rename = "peakEWMA")]
+    PeakEwma {
+        /// Of how many, at least 2.
+        choices: Sourced<u32>,
+        /// After this long a response counts `1/e` of what it did; never zero.
+        decay: Sourced<Duration>,
+        /// A request that fails counts as one that took at least so long.
+        penalty: Sourced<Duration>,
+    },
     /// The next one on a ring, by a hash of the request.
     RingHash {
         /// Makes a number of what is hashed.
@@ -49,6 +60,25 @@ impl Default for Balancer {
     fn default() -> Self {
         Self::RoundRobin {}
     }
+}
+
+/// An instance that is new, or well again, gets less than its share at first: its caches are cold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SlowStart {
+    /// How long; never zero.
+    pub window: Sourced<Duration>,
+    /// How its share grows, in millionths; never zero. 1,000,000: with the time. More: faster at first.
+    pub aggression: Sourced<u64>,
+    /// Of its share it gets this from the beginning, 1 to 100 percent.
+    pub min_weight: Sourced<u8>,
+}
+
+impl SlowStart {
+    /// With the time, where nothing else is said.
+    pub const AGGRESSION: u64 = 1_000_000;
+    /// Envoy's.
+    pub const MIN_WEIGHT: u8 = 10;
 }
 
 /// Makes a number of a text.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Balancer, CircuitBreaker, External, HashPolicy, HealthCheck, HttpRoute, Locality, LogBackend,
-    Protocol, Retry, TcpRoute, Timeouts,
+    Protocol, Retry, SlowStart, TcpRoute, Timeouts,
 };
 use crate::duration::Duration;
 use crate::kri::Kri;
@@ -111,6 +111,9 @@ pub struct Cluster {
     /// `None`: one instance after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub balancer: Option<Sourced<Balancer>>,
+    /// Never for a balancer that goes by hashes. `None`: who is new gets its share at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_start: Option<Box<SlowStart>>,
     /// `None`: the own zone, then all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locality: Option<Locality>,
@@ -157,6 +160,7 @@ impl Cluster {
             identities: Vec::new(),
             connect_timeout: Timeouts::default().connect,
             balancer: None,
+            slow_start: None,
             locality: None,
             external: None,
             circuit_breaker: None,

@@ -47,6 +47,18 @@ impl Telling<'_> {
                 self.value(1, name, &limit, key, &format!("{PLACE}/limits/{field}"));
             }
         }
+        if protocol.is_http() {
+            let budget = &limits.retry_budget;
+            let percent = budget
+                .percent
+                .map_ref(|percent| format!("of the requests of ten seconds {percent} %"));
+            let place = format!("{PLACE}/limits/retryBudget");
+            self.value(1, "sent again", &percent, key, &format!("{place}/percent"));
+            let floor = budget
+                .min_per_second
+                .map_ref(|floor| format!("and {floor} more each second"));
+            self.value(1, "", &floor, key, &format!("{place}/minPerSecond"));
+        }
         let threshold = &breaker.healthy_panic_threshold;
         if breaker.detection().is_some() || threshold.origin.is_some() {
             let share = threshold.map_ref(|share| words::percent(u64::from(*share), 1_000_000));

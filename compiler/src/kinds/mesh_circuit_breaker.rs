@@ -73,7 +73,7 @@ pub(crate) struct BreakerRule {
 pub(crate) struct BreakerConf {
     /// How much at once.
     pub(crate) connection_limits: Option<ConnectionLimits>,
-    /// Which instances are left out for a while. No effect yet.
+    /// Which instances are left out for a while.
     pub(crate) outlier_detection: Option<OutlierDetection>,
 }
 
@@ -90,8 +90,22 @@ pub(crate) struct ConnectionLimits {
     pub(crate) max_pending_requests: Option<u32>,
     /// Retries. Built in: 3.
     pub(crate) max_retries: Option<u32>,
+    /// How many requests are sent again within ten seconds, at most, whatever a `MeshRetry` asks for.
+    pub(crate) retry_budget: Option<RetryBudget>,
     /// Requests. Built in: 1024.
     pub(crate) max_requests: Option<u32>,
+}
+
+/// How many requests are sent again, so that an outage is not multiplied. At least one of the two has to be set. Other
+/// tools of this language do not know it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct RetryBudget {
+    /// Of the requests of the last ten seconds, 0 to 100 percent. Built in: 20.
+    pub(crate) percent: Option<u32>,
+    /// And so many more for each second. Built in: 10.
+    pub(crate) min_retries_per_second: Option<u32>,
 }
 
 /// Which instances are left out for a while.
@@ -126,9 +140,9 @@ pub(crate) struct Detectors {
     pub(crate) gateway_failures: Option<Consecutive>,
     /// Failures to connect, where they are counted apart.
     pub(crate) local_origin_failures: Option<Consecutive>,
-    /// Instances that fail more often than others. No effect yet.
+    /// Instances that fail more often than others.
     pub(crate) success_rate: Option<SuccessRate>,
-    /// Instances that fail too often. No effect yet.
+    /// Instances that fail too often.
     pub(crate) failure_percentage: Option<FailurePercentage>,
 }
 
@@ -190,6 +204,15 @@ impl MeshCircuitBreaker {
                 let at = at.field("outlierDetection");
                 check.not_implemented(&at, "a proxy has one workload, which is never left out");
             }
+            let limits = conf.and_then(|conf| conf.connection_limits.as_ref());
+            if limits.is_some_and(|limits| limits.retry_budget.is_some()) {
+                let at = at.field("connectionLimits").field("retryBudget");
+                let message =
+                    "`retryBudget` has no effect on what is received: only clients send again";
+                check
+                    .warn(Code::NO_EFFECT, &at, message)
+                    .help("put it under `to`");
+            }
         }
     }
 }
@@ -227,6 +250,18 @@ impl ConnectionLimits {
         if self.max_connection_pools.is_some() {
             let at = at.field("maxConnectionPools");
             check.not_implemented(&at, "pools are not limited");
+        }
+        if let Some(budget) = &self.retry_budget {
+            let at = at.field("retryBudget");
+            let members = [
+                ("percent", budget.percent.is_some()),
+                (
+                    "minRetriesPerSecond",
+                    budget.min_retries_per_second.is_some(),
+                ),
+            ];
+            conf::any_of(&members, &at, check);
+            conf::between(budget.percent, (0, 100), &at.field("percent"), check);
         }
     }
 }

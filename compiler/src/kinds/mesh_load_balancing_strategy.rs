@@ -75,15 +75,20 @@ pub(crate) struct BalancingConf {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct LoadBalancer {
-    /// `RoundRobin`, `LeastRequest`, `RingHash`, `Random` or `Maglev`. Required.
+    /// `RoundRobin`, `LeastRequest`, `PeakEWMA`, `RingHash`, `Random` or `Maglev`. Required.
     #[serde(rename = "type")]
     pub(crate) kind: Option<BalancerType>,
     /// For `LeastRequest`.
     pub(crate) least_request: Option<LeastRequest>,
+    /// For `PeakEWMA`.
+    #[serde(rename = "peakEWMA")]
+    pub(crate) peak_ewma: Option<PeakEwma>,
     /// For `RingHash`.
     pub(crate) ring_hash: Option<RingHash>,
     /// For `Maglev`.
     pub(crate) maglev: Option<Maglev>,
+    /// Instances that are new, or well again, get less than their share at first. Not for `RingHash` and `Maglev`.
+    pub(crate) slow_start: Option<SlowStart>,
 }
 
 /// How an instance is chosen.
@@ -93,6 +98,8 @@ pub(crate) enum BalancerType {
     RoundRobin,
     /// The one with the fewest requests, of some.
     LeastRequest,
+    /// The one that is expected to answer soonest, of some. Other tools of this language do not know it.
+    PeakEWMA,
     /// By a hash, on a ring.
     RingHash,
     /// At random.
@@ -110,6 +117,32 @@ pub(crate) struct LeastRequest {
     pub(crate) choice_count: Option<u32>,
     /// How much requests count against weights, at least zero. Default: 1.
     pub(crate) active_request_bias: Option<Percentage>,
+}
+
+/// The soonest answer: how long responses took, of which peaks count at once and fade, times the requests under way.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct PeakEwma {
+    /// Of how many, at least 2. Default: 2.
+    pub(crate) choice_count: Option<u32>,
+    /// How fast what was measured fades, more than zero: after so long it counts about a third. Default: `10s`.
+    pub(crate) decay_time: Option<TimeSpan>,
+    /// A request that fails (5xx, no response) counts as one that took at least this long. Default: `1s`.
+    pub(crate) failure_penalty: Option<TimeSpan>,
+}
+
+/// The first time of an instance that is new, or well again.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(deny_unknown_fields)]
+pub(crate) struct SlowStart {
+    /// How long it is, more than zero. Required.
+    pub(crate) window: Option<TimeSpan>,
+    /// How the share grows, more than zero: 1 with the time, more than that faster at first. Default: 1.
+    pub(crate) aggression: Option<Percentage>,
+    /// What an instance gets of its share from the beginning, 1 to 100 percent. Default: 10.
+    pub(crate) min_weight_percent: Option<u32>,
 }
 
 /// A ring.

@@ -4,7 +4,8 @@
 
 use mesh_bundle::Sourced;
 use mesh_bundle::resource::{
-    CircuitBreaker, ConnectionLimits, Detectors, FailurePercentage, OutlierDetection, SuccessRate,
+    CircuitBreaker, ConnectionLimits, Detectors, FailurePercentage, OutlierDetection, RetryBudget,
+    SuccessRate,
 };
 use serde_json::Value;
 
@@ -44,6 +45,20 @@ fn limits(leaves: &mut Leaves<'_>) -> ConnectionLimits {
         max_pending_requests: get("maxPendingRequests").unwrap_or(built_in.max_pending_requests),
         max_requests: get("maxRequests").unwrap_or(built_in.max_requests),
         max_retries: get("maxRetries").unwrap_or(built_in.max_retries),
+        retry_budget: retry_budget(leaves, built_in.retry_budget),
+    }
+}
+
+fn retry_budget(leaves: &mut Leaves<'_>, built_in: RetryBudget) -> RetryBudget {
+    let path = |name| ["connectionLimits", "retryBudget", name];
+    let percent = leaves.value(&path("percent"), "limits/retryBudget/percent");
+    let floor = leaves.value(
+        &path("minRetriesPerSecond"),
+        "limits/retryBudget/minPerSecond",
+    );
+    RetryBudget {
+        percent: percent.unwrap_or(built_in.percent),
+        min_per_second: floor.unwrap_or(built_in.min_per_second),
     }
 }
 

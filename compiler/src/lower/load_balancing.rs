@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use mesh_bundle::Sourced;
 use mesh_bundle::resource::load_balancing::{
     AffinityTag, FailoverRule, HashFunction, Hashed, ZoneSet, Zones,
 };
-use mesh_bundle::resource::{Balancer, HashPolicy, Locality};
+use mesh_bundle::resource::{Balancer, HashPolicy, Locality, SlowStart};
+use mesh_bundle::{Duration, Sourced};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -21,6 +21,10 @@ use crate::similar::listed;
 
 use super::leaf::{Leaves, plain};
 
+/// Finagle's.
+const DECAY: Duration = Duration::from_secs(10);
+/// Longer than anybody likes to wait, and forgotten after some times [`DECAY`].
+const PENALTY: Duration = Duration::from_secs(1);
 /// Built in (language 5.10).
 const CHOICES: u32 = 2;
 const BIAS: u64 = 1_000_000;
@@ -57,6 +61,18 @@ pub(super) fn balancer(leaves: &mut Leaves<'_>) -> Option<Sourced<Balancer>> {
                 )
                 .unwrap_or(Sourced::built_in(BIAS)),
         },
+        BalancerType::PeakEWMA => Balancer::PeakEwma {
+            choices: number("peakEWMA", "choiceCount", "choices", CHOICES),
+            decay: leaves
+                .duration(&["loadBalancer", "peakEWMA", "decayTime"], "balancer/decay")
+                .unwrap_or(Sourced::built_in(DECAY)),
+            penalty: leaves
+                .duration(
+                    &["loadBalancer", "peakEWMA", "failurePenalty"],
+                    "balancer/penalty",
+                )
+                .unwrap_or(Sourced::built_in(PENALTY)),
+        },
         BalancerType::RingHash => Balancer::RingHash {
             min_size: number("ringHash", "minRingSize", "minSize", MIN_RING),
             max_size: number("ringHash", "maxRingSize", "maxSize", MAX_RING),
@@ -75,6 +91,33 @@ pub(super) fn balancer(leaves: &mut Leaves<'_>) -> Option<Sourced<Balancer>> {
         value,
         origin: kind.origin,
     })
+}
+
+/// How instances begin that are new; `None` where no policy says, or where the balancer goes by hashes.
+pub(super) fn slow_start(
+    leaves: &mut Leaves<'_>,
+    balancer: Option<&Balancer>,
+) -> Option<Box<SlowStart>> {
+    if matches!(
+        balancer?,
+        Balancer::RingHash { .. } | Balancer::Maglev { .. }
+    ) {
+        return None;
+    }
+    let path = |name| ["loadBalancer", "slowStart", name];
+    let window = leaves.duration(&path("window"), "slowStart/window")?;
+    let aggression = leaves.read(
+        &path("aggression"),
+        "slowStart/aggression",
+        |value| typed::<Percentage>(value)?.millionths(),
+        plain,
+    );
+    let min_weight = leaves.value(&path("minWeightPercent"), "slowStart/minWeight");
+    Some(Box::new(SlowStart {
+        window,
+        aggression: aggression.unwrap_or(Sourced::built_in(SlowStart::AGGRESSION)),
+        min_weight: min_weight.unwrap_or(Sourced::built_in(SlowStart::MIN_WEIGHT)),
+    }))
 }
 
 /// What makes requests go to the same instance.

@@ -23,7 +23,7 @@ use super::circuit_breaker::circuit_breaker;
 use super::external::external;
 use super::health_check::health_check;
 use super::leaf::Leaves;
-use super::load_balancing::{balancer, hash_policies, locality};
+use super::load_balancing::{balancer, hash_policies, locality, slow_start};
 use super::retry::retry;
 use super::route;
 use super::shared::{Ingredients, Made, Parts, Shared};
@@ -354,6 +354,8 @@ impl<'a> Sending<'a> {
             place: "",
         };
         cluster.balancer = balancer(&mut balancing);
+        let chosen = cluster.balancer.as_ref().map(|found| &found.value);
+        cluster.slow_start = slow_start(&mut balancing, chosen);
         cluster.locality = locality(&mut balancing, self.of.instance.meta);
         if let Selector::Outside(spec) = &service.selector {
             cluster.external = Some(external(spec));

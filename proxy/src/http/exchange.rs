@@ -138,7 +138,7 @@ impl Plan<'_> {
         let again = self.retry.map(|policy| Again {
             policy,
             load: self.load,
-            most_at_once: self.most.max_retries.value,
+            limits: self.most,
         });
         send_until_answered(upstreams, via, in_turn, outgoing, again, self.stats).await
     }
@@ -243,6 +243,9 @@ impl<'c> Begun<'c> {
             let origin = plan.most.max_requests.origin.as_ref().or(plan.origin);
             return Err(self.refuse(Refusal::Overflow, origin, Some(plan.stats)));
         };
+        if plan.retry.is_some() {
+            plan.load.sent(self.activity.began());
+        }
         let asked = outgoing.upgrade.is_some();
         if let Some(log) = self.logged() {
             log.sent_to(plan.via.owner);

@@ -1,13 +1,13 @@
 //! One request, sent until it is answered well or there is no reason to send it again (language 5.4).
 //!
-//! Never sends again what the client has seen the beginning of, and never more at once than the service is allowed: an
-//! outage must not be multiplied by those who wait for its end.
+//! Never sends again what the client has seen the beginning of, and never more than the service is allowed, at once and of
+//! its requests altogether: an outage must not be multiplied by those who wait for its end.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use mesh_bundle::decide::{CompiledRetry, Outcome, asked_wait, is_retriable, wait};
-use mesh_bundle::resource::RequestRetry;
+use mesh_bundle::resource::{ConnectionLimits, RequestRetry};
 use tokio::time::{sleep, timeout};
 
 use super::head::joined;
@@ -27,7 +27,7 @@ pub(super) struct Again<'a> {
     pub(super) policy: &'a CompiledRetry,
     /// What else is under way to the same service.
     pub(super) load: &'a Load,
-    pub(super) most_at_once: u32,
+    pub(super) limits: &'a ConnectionLimits,
 }
 
 /// Sends a request to one of the instances that `in_turn` gives, and to others when that fails.
@@ -83,7 +83,8 @@ where
             return sent;
         }
         _place = None;
-        let Some(place) = again.load.retry(again.most_at_once) else {
+        let Some(place) = again.load.retry(again.limits) else {
+            stats.not_sent_again();
             return sent;
         };
         _place = Some(place);

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use mesh_bundle::resource::ConnectionLimits;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
+use tokio::time::Instant;
 
+use super::ledger::Ledger;
 use super::outlier::Judged;
 use crate::refusal::Refusal;
 
@@ -19,6 +21,7 @@ pub(crate) struct Load {
     retries: Arc<Count>,
     connections: Arc<Count>,
     pending: Arc<Count>,
+    ledger: Ledger,
     pub(super) judged: Judged,
 }
 
@@ -74,9 +77,21 @@ impl Load {
         place(&self.requests, most)
     }
 
-    /// A place for one more request that was sent before.
-    pub(crate) fn retry(&self, most: u32) -> Option<Place> {
-        place(&self.retries, most)
+    /// A request begins that may be sent again.
+    pub(crate) fn sent(&self, now: Instant) {
+        self.ledger.sent(now);
+    }
+
+    /// A place for one more request that was sent before; `None` where there are as many as may be, at once or altogether.
+    pub(crate) fn retry(&self, limits: &ConnectionLimits) -> Option<Place> {
+        let place = place(&self.retries, limits.max_retries.value)?;
+        self.sends_again(limits).then_some(place)
+    }
+
+    /// May something be sent again, as far as the budget goes?
+    pub(crate) fn sends_again(&self, limits: &ConnectionLimits) -> bool {
+        self.ledger
+            .sends_again(Instant::now(), &limits.retry_budget)
     }
 
     /// Room for connections.
@@ -133,7 +148,7 @@ mod tests {
         assert!(load.request(2).is_some());
         // A limit that was lowered holds for what comes.
         assert!(load.request(1).is_none());
-        assert!(load.retry(1).is_some());
+        assert!(load.retry(&ConnectionLimits::default()).is_some());
     }
 
     #[test]

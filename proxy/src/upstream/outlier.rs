@@ -84,6 +84,12 @@ impl Health {
         still
     }
 
+    /// When it was let in again, the last time.
+    pub(crate) fn back_since(&self) -> Option<Instant> {
+        let out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.until.filter(|until| *until <= Instant::now())
+    }
+
     /// Counts, and names the detector that has seen enough.
     fn count(&self, fate: Fate, split: bool, detectors: &Detectors) -> Option<&'static str> {
         let in_a_row = |count: &AtomicU32, failed: bool, most: Option<u32>| match failed {

@@ -6,7 +6,7 @@ mod lease;
 mod share;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use hyper::client::conn::http1;
@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::load::Count;
 use super::multiplex::{self, Pulse};
 use super::outlier::Health;
-use super::{Connected, Kind, Place, PoolKey, connect, dial};
+use super::{Connected, Kind, Place, PoolKey, Timing, connect, dial};
 use crate::health_check::Findings;
 use crate::http::RequestBody;
 use crate::refusal::Refusal;
@@ -48,6 +48,9 @@ pub(crate) struct Pool {
     requests: Arc<Count>,
     pub(crate) health: Arc<Health>,
     pub(crate) findings: Arc<Findings>,
+    pub(crate) timing: Arc<Timing>,
+    /// When it came to others that were there already.
+    joined: OnceLock<Instant>,
     failed: Mutex<Option<(Instant, Refusal)>>,
     retired: AtomicBool,
 }
@@ -120,6 +123,8 @@ impl Pool {
             requests: Arc::default(),
             health: Arc::default(),
             findings: Arc::default(),
+            timing: Arc::default(),
+            joined: OnceLock::new(),
             failed: Mutex::default(),
             retired: AtomicBool::new(false),
         }
@@ -131,6 +136,8 @@ impl Pool {
             requests: Arc::clone(&self.requests),
             health: Arc::clone(&self.health),
             findings: Arc::clone(&self.findings),
+            timing: Arc::clone(&self.timing),
+            joined: self.joined.clone(),
             ..Self::new(self.key.clone())
         }
     }
@@ -138,6 +145,18 @@ impl Pool {
     /// No connection could be made to it a moment ago.
     pub(crate) fn is_shunned(&self) -> bool {
         locked(&self.failed).is_some_and(|(at, _)| at.elapsed() < SHUNNED)
+    }
+
+    /// It comes to others that are there already.
+    pub(crate) fn joins(&self) {
+        self.joined.get_or_init(Instant::now);
+    }
+
+    /// Since when it has been well, where it has not been so from the beginning.
+    pub(crate) fn well_since(&self) -> Option<Instant> {
+        let joined = self.joined.get().copied();
+        let back = self.health.back_since();
+        joined.max(back).max(self.findings.well_since())
     }
 
     #[cfg(test)]

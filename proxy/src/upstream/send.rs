@@ -87,6 +87,7 @@ async fn send_to(
     if let Some(judge) = judge {
         judge.begins(pool);
     }
+    let measuring = via.measures().map(|by| pool.timing.begin(by));
     let sent = send_over(pool, via, instance, outgoing, body).await;
     let fate = match &sent {
         Ok(answer) => Some(Fate::Status(status(&answer.response))),
@@ -94,6 +95,9 @@ async fn send_to(
         Err((Refusal::Overflow, _)) => None,
         Err(_) => Some(Fate::Broken),
     };
+    if let Some(measuring) = measuring {
+        measuring.end(fate);
+    }
     if let Some((judge, fate)) = judge.zip(fate) {
         judge.saw(pool, fate);
     }

@@ -2,11 +2,12 @@
 //!
 //! Never TLS: that is the proxy's.
 //!
-//! `/hold` is answered after a release · `/status/503` with that status · `/flaky/503/2` with that status the first two times · `/told/503/2/retry-after/1` with that status and header the first two times · `/sick/NAME` with 503 where that is its name · an upgrade to `websocket` is accepted and echoes bytes ·
+//! `/hold` is answered after a release · `/status/503` with that status · `/flaky/503/2` with that status the first two times · `/told/503/2/retry-after/1` with that status and header the first two times · `/sick/NAME` with 503 where that is its name · `/slow/NAME/300` after so many milliseconds where that is its name · an upgrade to `websocket` is accepted and echoes bytes ·
 //! `/grpc.health.v1.Health/Check` says that it is well, unless its name is asked about · a request of type `application/grpc` is echoed with trailers · everything else is answered with what was received, as JSON.
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -21,6 +22,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::Shared;
 use crate::client::Body;
@@ -74,6 +76,10 @@ async fn answer(
     if path == "/hold" {
         shared.held().await;
     }
+    if let Some(wait) = slow(&path, &shared.name) {
+        // Nothing is waited for here: to be slow is what it is asked for.
+        let _ = timeout(wait, std::future::pending::<()>()).await;
+    }
     if let Some(status) = path.strip_prefix("/status/") {
         let status = status
             .parse()
@@ -99,6 +105,13 @@ async fn answer(
         response.headers_mut().insert("x-served-by", name);
     }
     Ok(response)
+}
+
+/// How long somebody of this name takes.
+fn slow(path: &str, name: &str) -> Option<Duration> {
+    let (who, millis) = path.strip_prefix("/slow/")?.split_once('/')?;
+    let wait = Duration::from_millis(millis.parse().ok()?);
+    (who == name).then_some(wait)
 }
 
 /// Which status, and how often before all is well.

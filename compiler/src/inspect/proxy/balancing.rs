@@ -3,7 +3,7 @@
 //! Never leaves out a parameter that the balancer looks at.
 
 use mesh_bundle::resource::load_balancing::HashFunction;
-use mesh_bundle::resource::{Balancer, Cluster, HashPolicy, Locality};
+use mesh_bundle::resource::{Balancer, Cluster, HashPolicy, Locality, SlowStart};
 use mesh_bundle::{Key, Sourced};
 
 use crate::inspect::words;
@@ -29,6 +29,9 @@ impl Telling<'_> {
         if let Some(balancer) = &cluster.balancer {
             self.balancer(balancer, key);
         }
+        if let Some(slow_start) = &cluster.slow_start {
+            self.slow_start(slow_start, key);
+        }
         if let Some(locality) = &cluster.locality {
             self.locality(locality, key);
         }
@@ -45,6 +48,17 @@ impl Telling<'_> {
                 let factor = sourced(bias, factor(bias.value));
                 numbers.push(("bias", "bias", factor));
                 "least request"
+            }
+            Balancer::PeakEwma {
+                choices,
+                decay,
+                penalty,
+            } => {
+                numbers.push(("choices", "choices", number(choices)));
+                numbers.push(("decay", "decay", sourced(decay, decay.value.to_string())));
+                let words = penalty.value.to_string();
+                numbers.push(("penalty", "penalty", sourced(penalty, words)));
+                "peak EWMA"
             }
             Balancer::RingHash {
                 function,
@@ -70,6 +84,20 @@ impl Telling<'_> {
         for (name, field, value) in numbers {
             self.value(2, name, &value, key, &format!("balancer/{field}"));
         }
+    }
+
+    fn slow_start(&mut self, slow_start: &SlowStart, key: &Key) {
+        let SlowStart {
+            window,
+            aggression,
+            min_weight,
+        } = slow_start;
+        let told = sourced(window, format!("for {}", window.value));
+        self.value(1, "slow start", &told, key, "slowStart/window");
+        let told = sourced(aggression, factor(aggression.value));
+        self.value(2, "aggression", &told, key, "slowStart/aggression");
+        let told = sourced(min_weight, format!("{} %", min_weight.value));
+        self.value(2, "min weight", &told, key, "slowStart/minWeight");
     }
 
     fn locality(&mut self, locality: &Locality, key: &Key) {

@@ -8,7 +8,7 @@ use crate::kinds::{Check, conf};
 
 use super::{
     BalancerType, BalancingConf, HashPolicy, HashPolicyType, LoadBalancer, Maglev,
-    MeshLoadBalancingStrategy, RingHash,
+    MeshLoadBalancingStrategy, PeakEwma, RingHash, SlowStart,
 };
 
 /// The largest ring (language 5.10).
@@ -71,9 +71,9 @@ impl BalancingConf {
 impl LoadBalancer {
     fn check(&self, at: &Pointer, check: &mut Check<'_>) {
         let Some(kind) = self.kind else {
-            check
-                .missing(&at.field("type"))
-                .help("one of `RoundRobin`, `LeastRequest`, `RingHash`, `Random`, `Maglev`");
+            check.missing(&at.field("type")).help(
+                "one of `RoundRobin`, `LeastRequest`, `PeakEWMA`, `RingHash`, `Random`, `Maglev`",
+            );
             return;
         };
         let members = [
@@ -82,6 +82,7 @@ impl LoadBalancer {
                 "leastRequest",
                 self.least_request.is_some(),
             ),
+            (BalancerType::PeakEWMA, "peakEWMA", self.peak_ewma.is_some()),
             (BalancerType::RingHash, "ringHash", self.ring_hash.is_some()),
             (BalancerType::Maglev, "maglev", self.maglev.is_some()),
         ];
@@ -100,12 +101,49 @@ impl LoadBalancer {
                 bias.check_not_negative(&at.field("activeRequestBias"), check);
             }
         }
+        if let Some(ewma) = &self.peak_ewma {
+            ewma.check(&at.field("peakEWMA"), check);
+        }
+        if let Some(slow_start) = &self.slow_start {
+            let at = at.field("slowStart");
+            slow_start.check(&at, check);
+            if matches!(kind, BalancerType::RingHash | BalancerType::Maglev) {
+                let message = format!("`slowStart` has no effect with the type `{kind:?}`");
+                check
+                    .warn(Code::NO_EFFECT, &at, message)
+                    .help("who is new has its places among the hashes at once; remove it, or change the type");
+            }
+        }
         if let Some(ring) = &self.ring_hash {
             ring.check(&at.field("ringHash"), check);
         }
         if let Some(maglev) = &self.maglev {
             maglev.check(&at.field("maglev").field("tableSize"), check);
         }
+    }
+}
+
+impl PeakEwma {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        if self.choice_count.is_some_and(|count| count < 2) {
+            check.invalid(&at.field("choiceCount"), "it must be at least 2");
+        }
+        conf::span_above_zero(self.decay_time, &at.field("decayTime"), check);
+    }
+}
+
+impl SlowStart {
+    fn check(&self, at: &Pointer, check: &mut Check<'_>) {
+        let window = at.field("window");
+        if self.window.is_none() {
+            check.missing(&window);
+        }
+        conf::span_above_zero(self.window, &window, check);
+        if let Some(aggression) = &self.aggression {
+            aggression.check_above_zero(&at.field("aggression"), check);
+        }
+        let least = at.field("minWeightPercent");
+        conf::between(self.min_weight_percent, (1, 100), &least, check);
     }
 }
 

@@ -312,6 +312,22 @@ fn balancing() {
     );
     balance(
         service,
+        "{loadBalancer: {type: PeakEWMA, peakEWMA: {decayTime: 5s, failurePenalty: 0s}, slowStart: {window: 30s, aggression: 2, minWeightPercent: 100}}}",
+        &[],
+    );
+    balance(
+        service,
+        "{loadBalancer: {type: PeakEWMA, peakEWMA: {choiceCount: 1, decayTime: 0s}, slowStart: {aggression: 0, minWeightPercent: 0}}}",
+        &[
+            ".loadBalancer.peakEWMA.choiceCount [invalid-value]",
+            ".loadBalancer.peakEWMA.decayTime [invalid-value]",
+            ".loadBalancer.slowStart.window [missing-field]",
+            ".loadBalancer.slowStart.aggression [invalid-value]",
+            ".loadBalancer.slowStart.minWeightPercent [invalid-value]",
+        ],
+    );
+    balance(
+        service,
         "{localityAwareness: {crossZone: {}}}",
         &[".localityAwareness.crossZone [invalid-value]"],
     );

@@ -1,7 +1,7 @@
 //! Which instance gets a request: balancers, hashes, and what comes first for whom (language 5.10).
 
 use mesh_bundle::resource::load_balancing::{HashFunction, Hashed, ZoneSet, Zones};
-use mesh_bundle::resource::{Balancer, Cluster, Locality};
+use mesh_bundle::resource::{Balancer, Cluster, Locality, SlowStart};
 
 use super::*;
 
@@ -41,6 +41,23 @@ fn every_balancer_has_its_parameters_and_built_in_ones() {
     };
     assert_eq!((choices.value, bias.value), (4, 1_300_000));
     assert!(choices.origin.is_some() && bias.origin.is_some());
+    let ewma = |conf: &str| match balancer(conf) {
+        Balancer::PeakEwma {
+            choices,
+            decay,
+            penalty,
+        } => [
+            choices.value.to_string(),
+            decay.value.to_string(),
+            penalty.value.to_string(),
+        ],
+        _ => panic!("not peak EWMA"),
+    };
+    assert_eq!(ewma("{type: PeakEWMA}"), ["2", "10s", "1s"]);
+    assert_eq!(
+        ewma("{type: PeakEWMA, peakEWMA: {choiceCount: 3, decayTime: 5s, failurePenalty: 250ms}}"),
+        ["3", "5s", "250ms"]
+    );
     let ring = |conf: &str| match balancer(conf) {
         Balancer::RingHash {
             function,
@@ -65,6 +82,31 @@ fn every_balancer_has_its_parameters_and_built_in_ones() {
     };
     assert_eq!(maglev("{type: Maglev}"), 65_537);
     assert_eq!(maglev("{type: Maglev, maglev: {tableSize: 251}}"), 251);
+}
+
+#[test]
+fn who_is_new_begins_slowly_where_no_hash_decides() {
+    let slow = |conf: &str| {
+        let compiled = story(&strategy(&format!("{{loadBalancer: {conf}}}")));
+        assert!(!compiled.diagnostics.has_errors());
+        cluster(&compiled, "web-1").slow_start
+    };
+    let found = slow("{type: Random, slowStart: {window: 30s}}").unwrap();
+    let SlowStart {
+        window,
+        aggression,
+        min_weight,
+    } = *found;
+    assert_eq!(window.origin.unwrap().to_string(), "mesh.yaml:7");
+    assert_eq!((aggression.value, min_weight.value), (1_000_000, 10));
+    let found = "{type: PeakEWMA, slowStart: {window: 1m, aggression: '1.5', minWeightPercent: 5}}";
+    let found = slow(found).unwrap();
+    assert_eq!(
+        (found.aggression.value, found.min_weight.value),
+        (1_500_000, 5)
+    );
+    assert_eq!(slow("{type: Maglev, slowStart: {window: 30s}}"), None);
+    assert_eq!(slow("{type: Random}"), None);
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub(super) fn limits(breaker: &CircuitBreaker) -> String {
         max_pending_requests,
         max_requests,
         max_retries,
+        retry_budget: _,
     } = &breaker.limits;
     let all = [
         max_connections,
@@ -44,6 +45,32 @@ fn limits_follow_the_service_that_receives_the_request() {
     assert_eq!(limits(&breaker("api-v2")), "1024@- 1024@- 7@13 3@-");
     let pools = &breaker("api-v2").limits.max_connection_pools;
     assert_eq!(at(pools.as_ref().unwrap()), "2@13");
+}
+
+#[test]
+fn retries_have_a_budget_where_nothing_is_written_too() {
+    let breaker = |conf: &str| {
+        let compiled = carried(&[to("MeshCircuitBreaker", "b", API, conf)]);
+        let cluster = &config(&compiled, "web-1").clusters[&port("api", "http")];
+        cluster.circuit_breaker.clone().unwrap()
+    };
+    let budget = |conf: &str| {
+        let budget = breaker(conf).limits.retry_budget;
+        [at(&budget.percent), at(&budget.min_per_second)].join(" ")
+    };
+    assert_eq!(budget("{connectionLimits: {maxRequests: 7}}"), "20@= 10@=");
+    assert_eq!(
+        budget("{connectionLimits: {retryBudget: {percent: 5}}}"),
+        "5@4 10@="
+    );
+    assert_eq!(
+        budget("{connectionLimits: {retryBudget: {percent: 0, minRetriesPerSecond: 0}}}"),
+        "0@4 0@4"
+    );
+    assert_eq!(
+        CircuitBreaker::default().limits.retry_budget.percent.value,
+        20
+    );
 }
 
 #[test]
