@@ -59,6 +59,9 @@ fn generated_schemas_are_current() {
     let settings = pretty(&mesh_compiler::config::schema());
     let settings = BTreeMap::from([("meshc.schema.json".to_owned(), settings)]);
     hold(&directory(), &settings, "meshc.schema.json");
+    let settings = pretty(&mesh_reconciler::settings::schema());
+    let settings = BTreeMap::from([("meshd.schema.json".to_owned(), settings)]);
+    hold(&directory(), &settings, "meshd.schema.json");
 }
 
 fn validator() -> Validator {

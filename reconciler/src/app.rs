@@ -18,11 +18,13 @@ use crate::authority::Gate;
 use crate::ca::{self, CaFailure};
 use crate::control;
 use crate::distrust::Distrust;
-use crate::git::{self, SourceConfig};
+use crate::event::Events;
+use crate::git::SourceConfig;
 use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
 use crate::rollout::Rollout;
+use crate::settings::{Settings, Source};
 use crate::state::{StateDir, StateFailure};
 use crate::status::Status;
 use crate::tls::{self, OwnCertificate};
@@ -36,14 +38,8 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// What `meshd run` is told.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// A path, or a `file://` or `https://` URL.
-    pub repository: String,
-    /// Branch, tag, or full reference name.
-    pub reference: String,
-    /// The directory inside the repository.
-    pub path: Option<String>,
-    /// Certificate authorities for `https://`, beside those of the system.
-    pub authorities: Option<PathBuf>,
+    /// What no commit may change. Names at least one source.
+    pub settings: Settings,
     /// The state directory.
     pub state: PathBuf,
     /// For proxies.
@@ -52,10 +48,8 @@ pub struct Config {
     pub admin: SocketAddr,
     /// The file with the token that opens everything under `/v1` there.
     pub admin_token: Option<PathBuf>,
-    /// Between two looks at the repository.
-    pub poll: Duration,
     /// What a bundle depends on beside the files.
-    pub settings: Vec<Said>,
+    pub said: Vec<Said>,
 }
 
 /// Why meshd does not run.
@@ -145,19 +139,23 @@ impl Meshd {
             Arc::clone(&state),
             Arc::clone(&registry),
             distrust,
-            &config.settings,
+            &config.said,
         ));
+        let events = Arc::new(Events::open(&state));
         let status = Arc::new(Status::new());
         let tokens = Arc::new(Tokens::new(Arc::clone(&state)));
-        let source = config.repository.clone();
-        let metrics = Arc::new(Metrics::new(source, control.not_after()));
+        let (source, poll) = source_config(&config, &state)?;
+        let name = source.source.name.to_string();
+        let metrics = Metrics::new(name, control.not_after(), Arc::clone(&events));
+        let metrics = Arc::new(metrics);
         let mut reconciler = Reconciler::new(Ctx {
-            config: source_config(&config, &state),
-            poll: config.poll,
+            config: source,
+            poll,
             rollout: Arc::clone(&rollout),
             status: Arc::clone(&status),
             tokens: Arc::clone(&tokens),
             metrics: Arc::clone(&metrics),
+            events: Arc::clone(&events),
         });
         let wait = begin(&rollout, &status, &mut reconciler).await?;
         // 4. Everybody to work.
@@ -177,6 +175,7 @@ impl Meshd {
             Arc::clone(&state),
             stopped(),
         ));
+        tasks.spawn(events.keep(Arc::clone(&state), stopped()));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
         let answers = Admin::new(status, Arc::clone(&registry), metrics);
         let local = Arc::clone(&answers).control(control_socket, stopped());
@@ -256,15 +255,33 @@ async fn begin(
     }
 }
 
-fn source_config(config: &Config, state: &StateDir) -> SourceConfig {
-    SourceConfig {
-        repository: config.repository.clone(),
-        reference: config.reference.clone(),
-        path: config.path.clone(),
-        authorities: config.authorities.clone(),
-        cache: state.path("git"),
-        deadline: git::FETCH_DEADLINE,
+fn source_config(config: &Config, state: &StateDir) -> Result<(SourceConfig, Duration), Failure> {
+    let [source] = config.settings.sources.as_slice() else {
+        let why = "several sources in one meshd are not supported yet: run one for each";
+        return Err(Failure::System(why.to_owned()));
+    };
+    if let Some(what) = unsupported(&config.settings, source) {
+        return Err(Failure::System(format!("`{what}` is not supported yet")));
     }
+    let cache = state.path("git").join(source.name.as_str());
+    let poll = source.poll;
+    let source = source.clone();
+    Ok((SourceConfig { source, cache }, poll))
+}
+
+/// What can be said, and is not heeded yet.
+fn unsupported(settings: &Settings, source: &Source) -> Option<&'static str> {
+    let said = [
+        ("webhook", settings.webhook.is_some()),
+        ("notify", !settings.notify.is_empty()),
+        ("source.meshes", source.meshes.is_some()),
+        ("source.ssh", source.ssh.is_some()),
+        ("source.verify", source.verify.is_some()),
+        ("source.report", source.report.is_some()),
+    ];
+    said.into_iter()
+        .find(|(_, said)| *said)
+        .map(|(what, _)| what)
 }
 
 /// Keeps endpoints and feeds up to date.

@@ -2,23 +2,29 @@
 //!
 //! Never looks at a work tree, never runs git or a hook, and never writes to a repository that it did not make.
 
+mod access;
+mod cache;
 mod commit;
 mod deadline;
+mod history;
 mod https;
 mod leftovers;
+mod reference;
 mod tree;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use git2::{Direction, FetchOptions, Oid, RemoteCallbacks, Repository};
+use git2::{Oid, Repository};
 
 pub use commit::Commit;
 pub use tree::TreeWorld;
 
-/// A whole fetch, from the first connection to the last byte that is indexed.
-pub(crate) const FETCH_DEADLINE: Duration = Duration::from_secs(60);
+use crate::settings;
+use access::Access;
+use reference::{Names, Target, choose};
+
 /// The largest pack that is received, in bytes.
 const PACK_LIMIT: usize = 2 << 30;
 /// Objects in one pack.
@@ -27,24 +33,13 @@ const OBJECT_LIMIT: usize = 20_000_000;
 const LINE_LIMIT: usize = 200;
 /// A commit with a longer message is refused.
 const COMMIT_LIMIT: usize = 1 << 20;
-/// Where the cache keeps what it last fetched.
-const FETCHED: &str = "refs/meshd/fetched";
-
-/// What to read, from the command line.
+/// What to read.
 #[derive(Debug, Clone)]
 pub struct SourceConfig {
-    /// A path, or a `file://` or `https://` URL.
-    pub repository: String,
-    /// Branch, tag, or full reference name; `HEAD` for whatever the repository says.
-    pub reference: String,
-    /// The directory inside the repository that is the root of the mesh repository.
-    pub path: Option<String>,
-    /// Certificate authorities for `https://` beside those of the system: a PEM file.
-    pub authorities: Option<PathBuf>,
-    /// Where remote repositories are kept. meshd's own.
+    /// As the operator wrote it.
+    pub source: settings::Source,
+    /// Where a remote repository is kept. meshd's own.
     pub cache: PathBuf,
-    /// For a whole fetch of a remote repository.
-    pub deadline: Duration,
 }
 
 /// A repository that commits are read from.
@@ -74,6 +69,10 @@ pub enum Failure {
     /// What git holds is not whole. A push may mend it without a new commit.
     #[error("{0}")]
     Damaged(String),
+    /// The server does not let meshd in, or what would prove who it is cannot be read. Looked at again: an operator may put
+    /// another secret in its place.
+    #[error("{0}")]
+    Unauthorized(String),
     /// The server wants to be left alone for this time.
     #[error("{message}")]
     Busy {
@@ -91,7 +90,7 @@ impl Source {
     /// A repository that is not there, or a URL of a kind that is not supported.
     pub fn open(config: SourceConfig) -> Result<Self, Failure> {
         allow_any_owner();
-        let text = config.repository.clone();
+        let text = config.source.repository.clone();
         let place = match text.split_once("://") {
             None if looks_like_ssh(&text) => return Err(unsupported(&text, "ssh")),
             None => Place::Local(local(Path::new(&text))?),
@@ -102,7 +101,9 @@ impl Source {
                     let why = "the URL must have a host, and no user or password: they would be shown in the list of processes";
                     return Err(Failure::Stalled(why.to_owned()));
                 }
-                https::register(&text, config.authorities.as_deref())?;
+                https::register();
+                // What is wrong with the settings is told at once.
+                Access::read(&config.source)?;
                 Place::Remote
             }
             Some((scheme, _)) => return Err(unsupported(&text, scheme)),
@@ -113,12 +114,7 @@ impl Source {
     /// As the operator wrote it.
     #[must_use]
     pub fn describe(&self) -> String {
-        let SourceConfig {
-            repository,
-            reference,
-            ..
-        } = &self.config;
-        format!("{repository} {reference}")
+        self.config.source.repository.clone()
     }
 
     /// The newest commit of the reference; a remote repository is asked. Blocks.
@@ -127,60 +123,60 @@ impl Source {
     /// See [`Failure`].
     pub fn fetch(&self) -> Result<Commit, Failure> {
         match &self.place {
-            Place::Local(path) => self.newest(&open(path)?, &self.config.reference),
+            Place::Local(path) => {
+                let source = &self.config.source;
+                let repository = open(path)?;
+                let target = choose(&source.reference, &Here(&repository), &source.repository)?;
+                self.newest(&repository, &target)
+            }
             Place::Remote => {
-                let limit = self.config.deadline;
-                let (fetched, ended) = deadline::within(limit, || self.fetch_remote());
+                let limit = self.config.source.timeout;
+                let access = Access::read(&self.config.source)?;
+                let fetch = || access.during(|| cache::fetch(&self.config));
+                let (fetched, ended) = deadline::within(limit, fetch);
                 match (fetched, ended.again) {
                     (Err(Failure::Transient(message)), Some(after)) => {
                         Err(Failure::Busy { message, after })
                     }
+                    (Err(Failure::Transient(message)), None) if ended.unauthorized => {
+                        Err(Failure::Unauthorized(message))
+                    }
                     (Err(Failure::Transient(message)), None) if ended.late => Err(
                         Failure::Transient(format!("{message} (not done within {limit:?})")),
                     ),
-                    (fetched, _) => self.newest(&fetched?, FETCHED),
+                    (fetched, _) => {
+                        let (cache, target) = fetched?;
+                        self.newest(&cache, &target)
+                    }
                 }
             }
         }
     }
 
-    fn fetch_remote(&self) -> Result<Repository, Failure> {
-        leftovers::remove(&self.config.cache);
-        let mut cache = self.cache()?;
-        let mut fetched = Ok(());
-        if is_whole(&cache) {
-            fetched = self.fetch_into(&cache);
-        }
-        if !is_whole(&cache) {
-            // git believes that it has what it does not have: from the beginning.
-            drop(cache);
-            self.discard_cache()
-                .map_err(|error| Failure::Transient(error.to_string()))?;
-            cache = self.cache()?;
-            fetched = self.fetch_into(&cache);
-        }
-        fetched.map(|()| cache)
-    }
-
-    fn newest(&self, repository: &Repository, name: &str) -> Result<Commit, Failure> {
-        let SourceConfig {
-            repository: place,
-            reference: wanted,
-            ..
-        } = &self.config;
-        let found = repository.resolve_reference_from_short_name(name);
-        let reference = found.map_err(|error| match error.code() {
-            git2::ErrorCode::NotFound | git2::ErrorCode::InvalidSpec => {
-                Failure::Stalled(format!("`{place}` has no branch or tag `{wanted}`"))
+    fn newest(&self, repository: &Repository, target: &Target) -> Result<Commit, Failure> {
+        let place = &self.config.source.repository;
+        let (id, what) = match target {
+            Target::Commit(id) => {
+                let id = Oid::from_str(id).map_err(|e| transient("reading the commit", &e))?;
+                if !repository.odb().is_ok_and(|odb| odb.exists(id)) {
+                    return Err(Failure::Stalled(format!("`{place}` has no commit `{id}`")));
+                }
+                (id, format!("commit {id}"))
             }
-            _ => transient("reading the reference", &error),
-        })?;
-        let target = reference.resolve().ok().and_then(|r| r.target());
-        let what = match target {
-            Some(id) => format!("`{wanted}`, object {id}"),
-            None => format!("`{wanted}`"),
+            Target::Name(name) => {
+                let reference = match self.place {
+                    Place::Local(_) => repository.find_reference(name),
+                    Place::Remote => repository.find_reference(cache::FETCHED),
+                };
+                let reference = reference.and_then(|reference| reference.resolve());
+                let reference = reference.map_err(|e| transient("reading the reference", &e))?;
+                let id = reference.target().unwrap_or(Oid::ZERO_SHA1);
+                let mut short = ["refs/heads/", "refs/tags/"].into_iter();
+                let short = short.find_map(|prefix| name.strip_prefix(prefix));
+                (id, format!("`{}`, object {id}", short.unwrap_or(name)))
+            }
         };
-        if let (Some(id), Ok(odb)) = (target, repository.odb())
+        if let Ok(odb) = repository.odb()
             && odb
                 .read_header(id)
                 .is_ok_and(|(size, _)| size > COMMIT_LIMIT)
@@ -188,7 +184,10 @@ impl Source {
             let why = format!("{what}: it is larger than {COMMIT_LIMIT} bytes");
             return Err(Failure::Stalled(why));
         }
-        let commit = reference.peel_to_commit().map_err(|e| damaged(&what, &e))?;
+        let object = repository
+            .find_object(id, None)
+            .map_err(|e| damaged(&what, &e))?;
+        let commit = object.peel_to_commit().map_err(|e| damaged(&what, &e))?;
         Ok(Commit::read(&commit))
     }
 
@@ -199,10 +198,22 @@ impl Source {
     pub fn world(&self, commit: &Commit) -> Result<TreeWorld, Failure> {
         let repository = match &self.place {
             Place::Local(path) => open(path)?,
-            Place::Remote => self.cache()?,
+            Place::Remote => cache::open(&self.config.cache)?,
         };
         let id = Oid::from_str(&commit.id).map_err(|e| transient("reading the commit", &e))?;
-        TreeWorld::read(repository, id, self.config.path.as_deref())
+        TreeWorld::read(repository, id, self.config.source.path.as_deref())
+    }
+
+    /// What speaks against a commit taking the place of `last`, in words; `None`: it builds on it. Blocks.
+    ///
+    /// # Errors
+    /// The history cannot be read.
+    pub fn succeeds(&self, commit: &str, last: &str) -> Result<Option<String>, Failure> {
+        let repository = match &self.place {
+            Place::Local(path) => open(path)?,
+            Place::Remote => cache::open(&self.config.cache)?,
+        };
+        history::objection(&repository, &self.config.source.reference, commit, last)
     }
 
     /// The directory whose changes say that there may be a new commit; `None` for what can only be asked.
@@ -214,83 +225,34 @@ impl Source {
         Some(open(path).ok()?.commondir().to_owned())
     }
 
-    fn cache(&self) -> Result<Repository, Failure> {
-        let path = &self.config.cache;
-        match Repository::open_bare(path) {
-            Ok(repository) => Ok(repository),
-            Err(_) if !path.exists() => {
-                Repository::init_bare(path).map_err(|e| transient("making the cache", &e))
-            }
-            Err(error) => {
-                let damage = error.message().to_owned();
-                self.discard_cache().map_err(|error| {
-                    let path = path.display();
-                    let what = format!("the cache `{path}` is damaged ({damage})");
-                    Failure::Transient(format!("{what}, and cannot be removed: {error}"))
-                })?;
-                Repository::init_bare(path).map_err(|e| transient("making the cache", &e))
-            }
-        }
-    }
-
     /// Removes what was fetched of a remote repository: the next fetch brings it again. Does nothing to a local one.
     ///
     /// # Errors
     /// It is there and cannot be removed.
     pub fn discard_cache(&self) -> std::io::Result<()> {
-        let path = &self.config.cache;
-        if matches!(self.place, Place::Local(_)) {
-            return Ok(());
-        }
-        tracing::warn!(path = %path.display(), "the cache of the repository is damaged, it is fetched anew");
-        let removed = match path.is_dir() {
-            true => std::fs::remove_dir_all(path),
-            false => std::fs::remove_file(path),
-        };
-        match removed {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        match self.place {
+            Place::Local(_) => Ok(()),
+            Place::Remote => cache::discard(&self.config.cache),
         }
     }
+}
 
-    fn fetch_into(&self, cache: &Repository) -> Result<(), Failure> {
-        let SourceConfig {
-            repository: url,
-            reference,
-            ..
-        } = &self.config;
-        let failed = |error: &git2::Error| transient(&format!("fetching from `{url}`"), error);
-        let mut remote = cache.remote_anonymous(url).map_err(|e| failed(&e))?;
-        let name = {
-            let connection = remote
-                .connect_auth(Direction::Fetch, None, None)
-                .map_err(|e| failed(&e))?;
-            let heads = connection.list().map_err(|e| failed(&e))?;
-            let candidates = [
-                format!("refs/heads/{reference}"),
-                format!("refs/tags/{reference}"),
-                reference.clone(),
-            ];
-            candidates
-                .into_iter()
-                .find(|name| heads.iter().any(|head| head.name() == name.as_str()))
+/// The names of a repository on this machine.
+struct Here<'a>(&'a Repository);
+
+impl Names for Here<'_> {
+    fn has(&self, name: &str) -> bool {
+        // One that points to a branch which is not there yet is as good as none.
+        let found = self.0.find_reference(name);
+        found.is_ok_and(|reference| reference.resolve().is_ok())
+    }
+
+    fn tags(&self) -> Vec<String> {
+        let Ok(names) = self.0.tag_names(None) else {
+            return Vec::new();
         };
-        let name = name.ok_or_else(|| {
-            Failure::Stalled(format!("`{url}` has no branch or tag `{reference}`"))
-        })?;
-        let mut callbacks = RemoteCallbacks::new();
-        callbacks.transfer_progress(|progress| {
-            progress.received_bytes() <= PACK_LIMIT
-                && progress.total_objects() <= OBJECT_LIMIT
-                && deadline::left().is_some()
-        });
-        let mut options = FetchOptions::new();
-        options
-            .remote_callbacks(callbacks)
-            .download_tags(git2::AutotagOption::None);
-        remote
-            .fetch(&[format!("+{name}:{FETCHED}")], Some(&mut options), None)
-            .map_err(|e| failed(&e))
+        let names = names.iter().flatten().flatten();
+        names.map(str::to_owned).collect()
     }
 }
 
@@ -309,16 +271,6 @@ fn local(path: &Path) -> Result<PathBuf, Failure> {
 fn open(path: &Path) -> Result<Repository, Failure> {
     Repository::open(path)
         .map_err(|error| transient(&format!("opening `{}`", path.display()), &error))
-}
-
-/// Is what was fetched last there, if anything was?
-fn is_whole(cache: &Repository) -> bool {
-    match cache.find_reference(FETCHED) {
-        Ok(reference) => reference
-            .peel_to_commit()
-            .is_ok_and(|commit| commit.tree().is_ok()),
-        Err(error) => error.code() == git2::ErrorCode::NotFound,
-    }
 }
 
 /// `host:path`, as git itself reads it.

@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Metrics;
 use crate::candidate::Candidate;
-use crate::git::{self, Commit, Failure, Source, SourceConfig};
+use crate::event::{self, Events, News};
+use crate::git::{Commit, Failure, Source, SourceConfig};
 use crate::registry::Now;
 use crate::rollout::{Desk, Rollout};
 use crate::status::Status;
@@ -26,8 +27,8 @@ use crate::watch::Watch;
 use schedule::Schedule;
 pub(crate) use trouble::{Kind, Trouble};
 
-/// For how long one pass waits for git. A fetch ends before, on its own; only a disk can be slower.
-const PATIENCE: Duration = git::FETCH_DEADLINE.saturating_add(Duration::from_secs(5));
+/// A fetch ends before its timeout, on its own; only a disk can be slower. For how long a pass then waits still.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a pass works with.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub(crate) struct Ctx {
     pub(crate) status: Arc<Status>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Arc<Events>,
 }
 
 /// What a pass ended with, when git says what is served.
@@ -116,8 +118,32 @@ impl Reconciler {
         if news {
             let commit = self.judged.as_ref().map(|(commit, _)| commit);
             tell(&outcome, commit, before.as_deref());
+            self.record(&outcome);
         }
         (self.schedule.after(&outcome), outcome)
+    }
+
+    /// The outcome as events.
+    fn record(&self, outcome: &Result<Outcome, Trouble>) {
+        let name = self.ctx.config.source.name.as_str();
+        let record = |news: News| event::record(&self.ctx.events, &news.already_logged());
+        match outcome {
+            Ok(outcome) => {
+                let revision = Some(outcome.revision.as_str());
+                let message = format!("serving {}", outcome.revision);
+                record(News::info("Source", name, "Published", &message).of(revision));
+                for (reason, why) in &outcome.degraded {
+                    record(News::error("Source", name, reason, why).of(revision));
+                }
+            }
+            Err(trouble) => {
+                let Trouble {
+                    reason, message, ..
+                } = trouble;
+                let news = News::error("Source", name, reason, message);
+                record(news.of(trouble.revision.as_deref()));
+            }
+        }
     }
 
     async fn pass(&mut self) -> Result<Outcome, Trouble> {
@@ -154,12 +180,35 @@ impl Reconciler {
 
     async fn judge(&self, source: Source, commit: &Commit) -> Result<Outcome, Trouble> {
         let rollout = Arc::clone(&self.ctx.rollout);
+        self.succeed(&source, commit).await?;
         let mut desk = rollout.desk().await;
         let candidate = compile(&rollout, &desk, source, commit).await?;
-        verify(commit, &candidate, &desk)?;
+        let most = self.ctx.config.source.max_removed_percent;
+        verify(commit, &candidate, &desk, most)?;
         let outcome = publish(&rollout, &mut desk, candidate)?;
         drop(desk);
         self.prune(outcome)
+    }
+
+    /// An old commit is as well signed as it ever was: only one that builds on the last good one may take its place.
+    async fn succeed(&self, source: &Source, commit: &Commit) -> Result<(), Trouble> {
+        let last = self.ctx.status.report().revision;
+        let Some(last) = last.filter(|last| *last != commit.id) else {
+            return Ok(());
+        };
+        if self.ctx.config.source.allow_rewind {
+            return Ok(());
+        }
+        let (source, id) = (source.clone(), commit.id.clone());
+        let asked = tokio::task::spawn_blocking(move || source.succeeds(&id, &last)).await;
+        match asked.map_err(|error| broken(&error))?? {
+            None => Ok(()),
+            Some(why) => {
+                let help = "bring it back on top of it (git revert), or set `allow-rewind`";
+                let message = format!("{why}; {help}");
+                Err(Trouble::stalled("HistoryRewritten", message).about(&commit.id))
+            }
+        }
     }
 
     /// The repository, which may not have been there at first.
@@ -184,14 +233,15 @@ impl Reconciler {
             let source = source.clone();
             tokio::task::spawn_blocking(move || source.fetch())
         });
-        match tokio::time::timeout(PATIENCE, &mut fetching).await {
+        let patience = self.ctx.config.source.timeout.saturating_add(PATIENCE);
+        match tokio::time::timeout(patience, &mut fetching).await {
             Ok(Ok(fetched)) => Ok(fetched?),
             Ok(Err(error)) => Err(broken(&error)),
             Err(_) => {
                 // One at a time: the next pass waits for this one.
                 let mut slot = self.fetching.lock().unwrap_or_else(PoisonError::into_inner);
                 *slot = Some(fetching);
-                let message = format!("git has not answered within {PATIENCE:?}");
+                let message = format!("git has not answered within {patience:?}");
                 Err(Trouble::transient("GitOperationFailed", message))
             }
         }
@@ -228,11 +278,11 @@ async fn compile(
     rollout.compile(desk, commit.id.clone(), world).await
 }
 
-fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk) -> Result<(), Trouble> {
+fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk, most: u8) -> Result<(), Trouble> {
     let Some(served) = desk.inventory() else {
         return Ok(());
     };
-    match guard::objection(served, &candidate.inventory) {
+    match guard::objection(served, &candidate.inventory, most) {
         Some(why) if !commit.says(guard::TRAILER) => {
             Err(Trouble::stalled("PruneGuard", why).about(&commit.id))
         }

@@ -134,7 +134,7 @@ fn conditions(trouble: &Trouble) -> Vec<Condition> {
         }
     });
     let stage = match *reason {
-        "GitOperationFailed" | "GitNotReadable" => Some("FetchFailed"),
+        "GitOperationFailed" | "GitNotReadable" | "AuthenticationFailed" => Some("FetchFailed"),
         "CompileFailed" => Some("CompileFailed"),
         _ => None,
     };

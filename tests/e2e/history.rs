@@ -1,12 +1,15 @@
 //! What git's history does is followed: backwards, sideways, and in a hurry.
 
-use mesh_tests::{Load, Mesh};
+use mesh_tests::{Load, Mesh, Options};
 
 const CANARY: &str = "api/canary.yaml";
 
 #[tokio::test]
-async fn going_back_is_a_commit_like_any_other() {
-    let mesh = Mesh::from_example("shop").await;
+async fn going_back_is_a_commit_like_any_other_where_it_is_allowed() {
+    let mesh = Options::from_example("shop")
+        .meshd(&["--allow-rewind"])
+        .start()
+        .await;
     let first = mesh.meshd().status().await;
     let second = mesh
         .change(|repo| {
@@ -33,6 +36,24 @@ async fn going_back_is_a_commit_like_any_other() {
     let sideways = mesh.meshd().settled(&orphan).await;
     assert_eq!(sideways.revision(), orphan);
     assert_eq!(sideways.digest(), first.digest());
+}
+
+#[tokio::test]
+async fn a_branch_that_is_forced_back_is_not_followed() {
+    let mesh = Options::from_example("shop").start_meshd().await;
+    let first = mesh.head().await;
+    let second = mesh.commit("more.yaml", "# nothing\n").await;
+    mesh.repo().git(&["reset", "--quiet", "--hard", &first]);
+    let back = mesh.meshd().settled(&first).await;
+    assert_eq!(back.revision(), second.revision());
+    let conditions = back.status["conditions"].to_string();
+    assert!(conditions.contains("HistoryRewritten"), "{conditions}");
+    assert!(conditions.contains("does not build on"), "{conditions}");
+    // A commit on top of the good one is followed again.
+    mesh.repo()
+        .git(&["reset", "--quiet", "--hard", second.revision()]);
+    let third = mesh.commit("more.yaml", "# something\n").await;
+    assert_eq!(third.status["conditions"][0]["status"], "True");
 }
 
 #[tokio::test]

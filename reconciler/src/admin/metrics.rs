@@ -3,6 +3,7 @@
 //! Never a label that a peer chooses: values come from fixed lists, from the bundle, or are the one commit that is served.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -12,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry as Metered, Unit};
 
+use crate::event::Events;
 use crate::publish::Published;
 use crate::reconcile::{Outcome, Trouble};
 use crate::registry::{Seen, Standing};
@@ -52,14 +54,16 @@ pub(crate) struct Metrics {
     reconciled: Family<Passed, Counter>,
     /// When the control authority ends, in seconds since 1970.
     control_ends: u64,
+    events: Arc<Events>,
 }
 
 impl Metrics {
-    pub(crate) fn new(source: String, control_ends: u64) -> Self {
+    pub(crate) fn new(source: String, control_ends: u64, events: Arc<Events>) -> Self {
         Self {
             source,
             reconciled: Family::default(),
             control_ends,
+            events,
         }
     }
 
@@ -82,6 +86,7 @@ impl Metrics {
         let mut metered = Metered::default();
         let reconciled = self.reconciled.clone();
         metered.register("meshd_reconcile", "Passes by result", reconciled);
+        self.events.register(&mut metered);
         let states = Family::<InState, Gauge>::default();
         for standing in [
             Standing::Acked,

@@ -13,13 +13,17 @@ use mesh_compiler::config::Flags;
 use super::at_least_a_second;
 use crate::app::{self, Config, Failure};
 use crate::log::LogFormat;
+use crate::settings::{Reference, Settings, Source};
 
 /// Arguments of `meshd run`.
 #[derive(Debug, Args)]
 pub struct Run {
+    /// Settings of meshd: several ways to name a commit, credentials and more
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Path of a repository, or a file:// or https:// URL
-    #[arg(long, value_name = "PATH-OR-URL")]
-    repo: String,
+    #[arg(long, value_name = "PATH-OR-URL", required_unless_present = "config")]
+    repo: Option<String>,
     /// Branch, tag or full reference name
     #[arg(long = "ref", value_name = "NAME", default_value = "main")]
     reference: String,
@@ -29,6 +33,9 @@ pub struct Run {
     /// PEM file of certificate authorities for https://, beside those of the system
     #[arg(long, value_name = "FILE")]
     repo_ca: Option<PathBuf>,
+    /// Serve a commit too that does not build on the last good one, such as a branch that was forced back
+    #[arg(long)]
+    allow_rewind: bool,
     /// Where keys and the last good commit are kept; made where it is missing
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
@@ -49,30 +56,55 @@ pub struct Run {
     log_format: LogFormat,
     // With the same values, `meshc build` makes the same bundle.
     #[command(flatten)]
-    settings: Flags,
+    said: Flags,
 }
 
 impl Run {
     pub(super) fn run(self) -> Result<ExitCode, Failure> {
         crate::log::start(self.log_format);
+        let settings = self.settings()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .build()
             .map_err(|error| Failure::System(error.to_string()))?;
         let outcome = runtime.block_on(app::run(Config {
-            repository: self.repo,
-            reference: self.reference,
-            path: self.path,
-            authorities: self.repo_ca,
+            settings,
             state: self.state_dir,
             listen: self.listen,
             admin: self.admin,
             admin_token: self.admin_token,
-            poll: self.poll,
-            settings: self.settings.said(),
+            said: self.said.said(),
         }));
         // A fetch that hangs is not waited for.
         runtime.shutdown_background();
         outcome.map(|()| ExitCode::SUCCESS)
+    }
+
+    /// Of the file, with the one repository of the command line.
+    fn settings(&self) -> Result<Settings, Failure> {
+        let mut settings = match &self.config {
+            Some(path) => Settings::read(path).map_err(|flaw| Failure::System(flaw.to_string()))?,
+            None => Settings::default(),
+        };
+        let refuse = |why: &str| Err(Failure::System(why.to_owned()));
+        match &self.repo {
+            Some(_) if !settings.sources.is_empty() => {
+                refuse("name repositories in the file of settings or with --repo, not both")
+            }
+            None if settings.sources.is_empty() => {
+                refuse("the file of settings names no repository: add `[[source]]`, or say --repo")
+            }
+            None => Ok(settings),
+            Some(repository) => {
+                let reference = Reference::Named(self.reference.clone());
+                let mut source = Source::named(repository, reference);
+                source.path.clone_from(&self.path);
+                source.ca.clone_from(&self.repo_ca);
+                source.poll = self.poll;
+                source.allow_rewind = self.allow_rewind;
+                settings.sources.push(source);
+                Ok(settings)
+            }
+        }
     }
 }

@@ -15,6 +15,7 @@ struct Fetch {
     until: Instant,
     /// When the server wants to be asked again.
     again: Option<Duration>,
+    unauthorized: bool,
 }
 
 /// What is known of a fetch beside its result.
@@ -22,18 +23,23 @@ struct Fetch {
 pub(super) struct Ended {
     pub(super) late: bool,
     pub(super) again: Option<Duration>,
+    pub(super) unauthorized: bool,
 }
 
 /// Runs a fetch. Whatever it waits for must ask [`left`].
 pub(super) fn within<T>(limit: Duration, work: impl FnOnce() -> T) -> (T, Ended) {
     let until = Instant::now() + limit;
-    let again = None;
-    CURRENT.set(Some(Fetch { until, again }));
+    CURRENT.set(Some(Fetch {
+        until,
+        again: None,
+        unauthorized: false,
+    }));
     let done = work();
     let fetch = CURRENT.take();
     let ended = Ended {
         late: Instant::now() >= until,
         again: fetch.and_then(|fetch| fetch.again),
+        unauthorized: fetch.is_some_and(|fetch| fetch.unauthorized),
     };
     (done, ended)
 }
@@ -50,5 +56,15 @@ pub(super) fn ask_again_after(time: Duration) {
     if let Some(fetch) = CURRENT.get() {
         let again = Some(time);
         CURRENT.set(Some(Fetch { again, ..fetch }));
+    }
+}
+
+/// Notes that the server does not let meshd in.
+pub(super) fn note_unauthorized() {
+    if let Some(fetch) = CURRENT.get() {
+        CURRENT.set(Some(Fetch {
+            unauthorized: true,
+            ..fetch
+        }));
     }
 }

@@ -2,22 +2,17 @@
 //!
 //! Never sends a request to another host than the one that the operator named, and never waits without a deadline.
 
-use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use ureq::http::{Response, header};
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Body};
+use ureq::{Body, RequestBuilder};
 
-use super::{Failure, PACK_LIMIT, deadline};
+use super::access::Access;
+use super::{PACK_LIMIT, deadline};
 
-const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
 /// What a client says in one negotiation; larger is a defect.
 const REQUEST_LIMIT: usize = 64 << 20;
 const REDIRECT_LIMIT: usize = 3;
@@ -27,24 +22,12 @@ const REFERENCES_LIMIT: usize = 128 << 20;
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 const ADVERTISEMENT: &str = "/info/refs?service=git-upload-pack";
 
-/// The agents of the repositories that were opened, by URL. One for each `--repo`.
-static AGENTS: Mutex<BTreeMap<String, Agent>> = Mutex::new(BTreeMap::new());
-
-/// Makes `url` known, and the transport to libgit2 on first use.
-pub(super) fn register(url: &str, authorities: Option<&Path>) -> Result<(), Failure> {
-    let agent = agent(authorities)?;
-    let mut agents = AGENTS.lock().unwrap_or_else(PoisonError::into_inner);
-    agents.insert(url.to_owned(), agent);
-    drop(agents);
-    register_transport();
-    Ok(())
-}
-
+/// Makes the transport known to libgit2 on first use.
 #[expect(
     unsafe_code,
     reason = "libgit2's list of transports has no lock; see the safety comment"
 )]
-fn register_transport() {
+pub(super) fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // SAFETY: the list must not change while another thread makes a transport. A remote is only made by a `Source`,
@@ -53,12 +36,10 @@ fn register_transport() {
         let result = unsafe {
             git2::transport::register("https", |remote| {
                 let url = remote.url().unwrap_or_default().to_owned();
-                let agents = AGENTS.lock().unwrap_or_else(PoisonError::into_inner);
-                let agent = agents.get(&url).cloned();
-                drop(agents);
-                let agent = agent.ok_or_else(|| failure("the repository was not opened"))?;
+                let access = Access::current();
+                let access = access.ok_or_else(|| failure("nothing is being fetched"))?;
                 let base = Arc::new(Mutex::new(url));
-                Transport::smart(remote, true, Https { agent, base })
+                Transport::smart(remote, true, Https { access, base })
             })
         };
         if let Err(error) = result {
@@ -67,43 +48,8 @@ fn register_transport() {
     });
 }
 
-fn agent(authorities: Option<&Path>) -> Result<Agent, Failure> {
-    let system = rustls_native_certs::load_native_certs();
-    let mut roots: Vec<CertificateDer<'static>> = system.certs;
-    if let Some(path) = authorities {
-        let unreadable = |why: &dyn std::fmt::Display| {
-            let path = path.display();
-            Failure::Stalled(format!("`{path}` is not a PEM file of certificates: {why}"))
-        };
-        let given = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
-        for certificate in given {
-            roots.push(certificate.map_err(|error| unreadable(&error))?);
-        }
-    }
-    let roots: Vec<_> = roots
-        .iter()
-        .map(|der| Certificate::from_der(der).to_owned())
-        .collect();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .unversioned_rustls_crypto_provider(provider)
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .build();
-    let config = Agent::config_builder()
-        .tls_config(tls)
-        .https_only(true)
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .timeout_connect(Some(CONNECT_DEADLINE))
-        .user_agent(concat!("git/2 (meshd ", env!("CARGO_PKG_VERSION"), ")"))
-        .build();
-    Ok(Agent::new_with_config(config))
-}
-
 struct Https {
-    agent: Agent,
+    access: Access,
     /// Where the repository is, after redirects.
     base: Arc<Mutex<String>>,
 }
@@ -122,7 +68,7 @@ impl SmartSubtransport for Https {
             }
         };
         Ok(Box::new(Exchange {
-            agent: self.agent.clone(),
+            access: self.access.clone(),
             base: Arc::clone(&self.base),
             advertise,
             request: Vec::new(),
@@ -137,7 +83,7 @@ impl SmartSubtransport for Https {
 
 /// A stream to libgit2, requests and responses to the server: writing after reading begins the next request.
 struct Exchange {
-    agent: Agent,
+    access: Access,
     base: Arc<Mutex<String>>,
     advertise: bool,
     request: Vec<u8>,
@@ -186,11 +132,19 @@ impl Exchange {
             .clone()
     }
 
+    /// Redirects stay on the host that the operator named, so this does too.
+    fn authorized<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.access.authorization {
+            Some(value) => request.header(header::AUTHORIZATION, value.as_str()),
+            None => request,
+        }
+    }
+
     fn advertisement(&self) -> io::Result<Box<dyn Read + Send>> {
         for _ in 0..=REDIRECT_LIMIT {
             let base = self.base();
             let url = format!("{}{ADVERTISEMENT}", base.trim_end_matches('/'));
-            let request = self.agent.get(&url).config();
+            let request = self.authorized(self.access.agent.get(&url)).config();
             let request = request.timeout_global(Some(left()?)).build();
             let response = request.call().map_err(io::Error::other)?;
             if !response.status().is_redirection() {
@@ -205,7 +159,7 @@ impl Exchange {
 
     fn negotiate(&self) -> io::Result<Box<dyn Read + Send>> {
         let url = format!("{}/git-upload-pack", self.base().trim_end_matches('/'));
-        let request = self.agent.post(&url).config();
+        let request = self.authorized(self.access.agent.post(&url)).config();
         let response = request
             .timeout_global(Some(left()?))
             .build()
@@ -236,7 +190,10 @@ fn body(
     }
     let problem = match status.as_u16() {
         200 => None,
-        401 | 403 => Some("the server asks for credentials"),
+        401 | 403 => {
+            deadline::note_unauthorized();
+            Some("the server asks for credentials, or does not take those that it is given")
+        }
         429 => Some("the server has been asked too often"),
         404 => Some("the server has no such repository"),
         _ => Some("the server does not serve it"),

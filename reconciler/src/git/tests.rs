@@ -1,5 +1,6 @@
+mod history;
 mod hostile;
-mod settings;
+mod meshc_toml;
 
 use std::process::Command;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use mesh_compiler::World;
 use mesh_compiler::world::{Entry, EntryKind};
 
 use super::*;
+use crate::settings::Reference;
 
 struct Origin {
     directory: tempfile::TempDir,
@@ -45,18 +47,15 @@ impl Origin {
         self.git(&["commit", "-q", "-m", "a subject"]);
     }
 
-    fn source(&self, repository: String) -> Source {
+    fn source(&self, repository: &str) -> Source {
         Source::open(self.config(repository)).unwrap()
     }
 
-    fn config(&self, repository: String) -> SourceConfig {
+    fn config(&self, repository: &str) -> SourceConfig {
+        let reference = Reference::Named("main".to_owned());
         SourceConfig {
-            repository,
-            reference: "main".to_owned(),
-            path: None,
-            authorities: None,
+            source: settings::Source::named(repository, reference),
             cache: self.path().join(".git/cache-of-the-test"),
-            deadline: FETCH_DEADLINE,
         }
     }
 }
@@ -92,7 +91,7 @@ fn the_tree_of_the_commit_is_read_and_never_the_work_tree() {
     std::fs::write(origin.path().join("mesh/a.yaml"), "not committed").unwrap();
     let path = origin.path().display().to_string();
     for repository in [path.clone(), format!("file://{path}")] {
-        let source = origin.source(repository);
+        let source = origin.source(&repository);
         let commit = source.fetch().unwrap();
         assert_eq!(commit.subject, "a subject");
         assert_eq!(commit.author, "t");
@@ -110,7 +109,7 @@ fn what_a_message_says() {
     let origin = Origin::new();
     origin.commit("a.yaml", "1");
     let path = origin.path().display().to_string();
-    let source = origin.source(path);
+    let source = origin.source(&path);
     for (message, says) in [
         ("short", false),
         ("short\n\nMesh-Allow-Prune: true", true),
@@ -131,12 +130,12 @@ fn what_a_message_says() {
 fn a_directory_inside_can_be_the_root() {
     let origin = Origin::new();
     origin.commit("mesh/prod/a.yaml", "one");
-    let mut config = origin.config(origin.path().display().to_string());
-    config.path = Some("mesh/prod/".to_owned());
+    let mut config = origin.config(&origin.path().display().to_string());
+    config.source.path = Some("mesh/prod/".to_owned());
     let source = Source::open(config.clone()).unwrap();
     let commit = source.fetch().unwrap();
     assert_eq!(files(&source.world(&commit).unwrap()).len(), 1);
-    config.path = Some("mesh/test".to_owned());
+    config.source.path = Some("mesh/test".to_owned());
     let source = Source::open(config).unwrap();
     let failure = source.world(&commit).unwrap_err();
     assert!(matches!(failure, Failure::Stalled(_)), "{failure:?}");
@@ -156,8 +155,8 @@ fn branches_tags_and_what_is_missing() {
     let path = origin.path().display().to_string();
     for repository in [path.clone(), format!("file://{path}")] {
         let fetch = |reference: &str| {
-            let mut config = origin.config(repository.clone());
-            config.reference = reference.to_owned();
+            let mut config = origin.config(&repository);
+            config.source.reference = Reference::Named(reference.to_owned());
             Source::open(config).unwrap().fetch()
         };
         assert_eq!(fetch("v1").unwrap(), fetch("v1-annotated").unwrap());
@@ -182,7 +181,7 @@ fn what_cannot_be_read_is_said_at_once() {
         ("http://host/x", "`http` is not supported"),
         ("https://user:word@host/x", "no user or password"),
     ] {
-        let failure = Source::open(origin.config(repository.to_owned())).unwrap_err();
+        let failure = Source::open(origin.config(repository)).unwrap_err();
         assert!(
             failure.to_string().contains(expected),
             "{repository}: {failure}"
@@ -196,7 +195,7 @@ async fn a_commit_wakes_the_watch() {
     origin.commit("a.yaml", "1");
     let path = origin.path().display().to_string();
     for repository in [path.clone(), format!("file://{path}")] {
-        let source = origin.source(repository);
+        let source = origin.source(&repository);
         let mut watch = crate::watch::Watch::references(&source);
         let before = source.fetch().unwrap();
         origin.commit("a.yaml", "more");

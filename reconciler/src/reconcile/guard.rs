@@ -7,14 +7,19 @@ use std::collections::BTreeSet;
 /// A trailer of the commit's message, with the value `true`.
 pub(crate) const TRAILER: &str = "Mesh-Allow-Prune";
 
-/// Why what is served should not be replaced by this; `None`: nothing speaks against it.
-pub(super) fn objection<T: Ord>(served: &BTreeSet<T>, offered: &BTreeSet<T>) -> Option<String> {
+/// Why what is served should not be replaced by this; `None`: nothing speaks against it. `most` is the share, in percent, that
+/// a commit may remove without saying so.
+pub(super) fn objection<T: Ord>(
+    served: &BTreeSet<T>,
+    offered: &BTreeSet<T>,
+    most: u8,
+) -> Option<String> {
     let removed = served.difference(offered).count();
     let total = served.len();
     let what = if total > 0 && offered.is_empty() {
         format!("the commit removes all {total} resources")
-    } else if removed * 2 > total {
-        format!("the commit removes {removed} of {total} resources, more than half")
+    } else if removed * 100 > total * usize::from(most) {
+        format!("the commit removes {removed} of {total} resources, more than {most} %")
     } else {
         return None;
     };
@@ -27,24 +32,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_than_half_is_too_much() {
+    fn more_than_a_share_is_too_much() {
         let set = |names: &str| names.chars().collect::<BTreeSet<_>>();
-        for (served, offered, objects) in [
-            ("", "", false),
-            ("", "abc", false),
-            ("abcd", "abcd", false),
-            ("abcd", "ab", false),
-            ("abcd", "abxyz", false),
-            ("abcd", "a", true),
-            ("abcd", "wxyz", true),
-            ("abc", "", true),
-            ("a", "", true),
-            ("a", "b", true),
+        for (served, offered, most, objects) in [
+            ("", "", 50, false),
+            ("", "abc", 50, false),
+            ("abcd", "abcd", 50, false),
+            ("abcd", "ab", 50, false),
+            ("abcd", "abxyz", 50, false),
+            ("abcd", "a", 50, true),
+            ("abcd", "wxyz", 50, true),
+            ("abc", "", 50, true),
+            ("a", "", 50, true),
+            ("a", "b", 50, true),
+            ("abcd", "abc", 24, true),
+            ("abcd", "abc", 25, false),
+            ("abcd", "abc", 0, true),
+            ("abcd", "abcde", 0, false),
+            ("abcd", "a", 100, false),
+            // Nothing is left: whatever the share is.
+            ("abcd", "", 100, true),
         ] {
-            let objection = objection(&set(served), &set(offered));
+            let objection = objection(&set(served), &set(offered), most);
             assert_eq!(objection.is_some(), objects, "{served} {offered}");
         }
-        let text = objection(&set("abc"), &set("")).unwrap();
+        let text = objection(&set("abc"), &set(""), 50).unwrap();
         assert!(text.contains("all 3 resources"), "{text}");
         assert!(text.ends_with("`Mesh-Allow-Prune: true`"), "{text}");
     }

@@ -84,6 +84,7 @@ impl From<Failure> for Trouble {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Transient(message) => Self::transient("GitOperationFailed", message),
+            Failure::Unauthorized(message) => Self::transient("AuthenticationFailed", message),
             Failure::Stalled(message) => Self::stalled("GitNotReadable", message),
             Failure::Damaged(message) => Self::waiting(LOOK_AGAIN, "GitNotReadable", message),
             Failure::Busy { message, after } => {

@@ -21,6 +21,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::super::{Config, Failure, Meshd};
 use crate::ca;
 use crate::registry::Now;
+use crate::settings::{Reference, Settings, Source};
 use crate::tls::{SERVER_NAME, provider};
 use crate::token::{self, Bound, Order};
 
@@ -94,17 +95,19 @@ impl Room {
     }
 
     pub(super) fn config(&self) -> Config {
+        let repository = self.repo.path().display().to_string();
+        let mut source = Source::named(&repository, Reference::Named("main".to_owned()));
+        source.allow_rewind = true;
         Config {
-            repository: self.repo.path().display().to_string(),
-            reference: "main".to_owned(),
-            path: None,
-            authorities: None,
+            settings: Settings {
+                sources: vec![source],
+                ..Settings::default()
+            },
             state: self.state.path().to_owned(),
             listen: "127.0.0.1:0".parse().unwrap(),
             admin: "127.0.0.1:0".parse().unwrap(),
             admin_token: None,
-            poll: Duration::from_secs(60),
-            settings: Vec::new(),
+            said: Vec::new(),
         }
     }
 

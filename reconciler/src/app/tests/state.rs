@@ -59,7 +59,7 @@ async fn without_git_and_without_state_meshd_ends_with_a_reason() {
     let text = failure.to_string();
     assert!(text.contains("no branch or tag `main`"), "{text}");
     let mut config = room.config();
-    config.repository = "/nonexistent".to_owned();
+    config.settings.sources[0].repository = "/nonexistent".to_owned();
     let failure = Meshd::start(config).await.err().unwrap().to_string();
     assert!(failure.contains("not a git repository"), "{failure}");
 }

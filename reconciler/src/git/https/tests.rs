@@ -11,7 +11,8 @@ mod hostile;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-use crate::git::{FETCH_DEADLINE, Failure, Source, SourceConfig};
+use crate::git::{Failure, Source, SourceConfig};
+use crate::settings::{self, Reference};
 
 struct Server {
     directory: tempfile::TempDir,
@@ -65,15 +66,17 @@ impl Server {
     }
 
     fn source(&self, path: &str) -> Source {
-        Source::open(SourceConfig {
-            repository: format!("https://localhost:{}/{path}", self.port),
-            reference: "main".to_owned(),
-            path: None,
-            authorities: Some(self.directory.path().join("ca.pem")),
+        Source::open(self.config(path)).unwrap()
+    }
+
+    fn config(&self, path: &str) -> SourceConfig {
+        let url = format!("https://localhost:{}/{path}", self.port);
+        let mut source = settings::Source::named(&url, Reference::Named("main".to_owned()));
+        source.ca = Some(self.directory.path().join("ca.pem"));
+        SourceConfig {
+            source,
             cache: self.directory.path().join("cache"),
-            deadline: FETCH_DEADLINE,
-        })
-        .unwrap()
+        }
     }
 }
 
@@ -208,12 +211,17 @@ fn refusals_say_why() {
     server.commit("one");
     for (path, expected) in [
         ("nothing.git", "no such repository (status 404"),
-        ("private/x.git", "asks for credentials (status 401"),
+        ("private/x.git", "asks for credentials, or does not take"),
         ("website/x.git", "does not speak git's smart HTTP protocol"),
         ("elsewhere/x.git", "redirects to another place"),
     ] {
         let failure = server.source(path).fetch().unwrap_err();
-        assert!(matches!(failure, Failure::Transient(_)), "{failure:?}");
+        let refused = matches!(failure, Failure::Unauthorized(_));
+        assert_eq!(refused, path.starts_with("private/"), "{failure:?}");
+        assert!(
+            refused || matches!(failure, Failure::Transient(_)),
+            "{failure:?}"
+        );
         assert!(failure.to_string().contains(expected), "{path}: {failure}");
     }
 }
@@ -228,7 +236,7 @@ fn a_server_that_nobody_vouches_for_is_refused() {
     let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let path = server.directory.path().join("other.pem");
     std::fs::write(&path, other.cert.pem()).unwrap();
-    source.config.authorities = Some(path);
+    source.config.source.ca = Some(path);
     let source = Source::open(source.config).unwrap();
     let failure = source.fetch().unwrap_err().to_string();
     assert!(failure.to_lowercase().contains("certificate"), "{failure}");

@@ -70,7 +70,7 @@ const MISSING: &str = "1234567890123456789012345678901234567890";
 #[test]
 fn names_that_git_does_not_make_are_refused() {
     let origin = Origin::new();
-    let source = origin.source(origin.path().display().to_string());
+    let source = origin.source(&origin.path().display().to_string());
     let blob = origin.blob();
     let long = "n".repeat(5_000);
     for (entries, expected) in [
@@ -125,7 +125,7 @@ fn names_that_git_does_not_make_are_refused() {
 #[test]
 fn bombs_of_trees_are_refused_within_bounds() {
     let origin = Origin::new();
-    let source = origin.source(origin.path().display().to_string());
+    let source = origin.source(&origin.path().display().to_string());
     let names: Vec<_> = (0..10).map(|name| name.to_string()).collect();
     let empty = origin.tree(&[]);
     let leaf = origin.tree(&[("100644", "a.yaml", &origin.blob())]);
@@ -162,7 +162,7 @@ fn bombs_of_trees_are_refused_within_bounds() {
 #[test]
 fn a_tree_may_be_as_deep_as_it_likes() {
     let origin = Origin::new();
-    let source = origin.source(format!("file://{}", origin.path().display()));
+    let source = origin.source(&format!("file://{}", origin.path().display()));
     // Written as loose objects: a process for each would take minutes.
     let repository = Repository::open(origin.path()).unwrap();
     let odb = repository.odb().unwrap();
@@ -180,7 +180,7 @@ fn a_tree_may_be_as_deep_as_it_likes() {
 fn what_is_no_commit_is_refused_and_the_next_one_is_read() {
     let origin = Origin::new();
     origin.commit("a.yaml", "1");
-    let source = origin.source(origin.path().display().to_string());
+    let source = origin.source(&origin.path().display().to_string());
     let good = source.fetch().unwrap();
     let bad = |id: &str, expected: &str| {
         origin.point(id);

@@ -10,6 +10,7 @@ use rustls::{ServerConnection, StreamOwned};
 
 use super::tls;
 use crate::git::{Failure, Source, SourceConfig};
+use crate::settings::{self, Reference};
 
 const LIMIT: Duration = Duration::from_millis(400);
 /// Later than the deadline: a machine may be busy. Sooner than any other deadline.
@@ -192,8 +193,14 @@ const CASES: [(&str, &str); 37] = [
     ("drip headers", "fetching from"),
     ("drip refs", "not done within"),
     ("500", "does not serve it (status 500"),
-    ("401", "asks for credentials (status 401"),
-    ("403", "asks for credentials (status 403"),
+    (
+        "401",
+        "asks for credentials, or does not take those that it is given (status 401",
+    ),
+    (
+        "403",
+        "asks for credentials, or does not take those that it is given (status 403",
+    ),
     ("404", "no such repository (status 404"),
     ("429", "asked too often (status 429"),
     ("503", "does not serve it (status 503"),
@@ -244,13 +251,13 @@ fn a_fetch_ends_in_time_whatever_the_server_does() {
     for (mode, expected) in CASES {
         // Where the end is not the deadline's, there is time enough.
         let waits = expected.starts_with("not done") || mode.contains("drip");
+        let url = format!("https://localhost:{own}/{}", mode.replace(' ', "_"));
+        let mut wanted = settings::Source::named(&url, Reference::Named("main".to_owned()));
+        wanted.ca = Some(directory.path().join("ca.pem"));
+        wanted.timeout = if waits { LIMIT } else { 2 * IN_TIME };
         let source = Source::open(SourceConfig {
-            repository: format!("https://localhost:{own}/{}", mode.replace(' ', "_")),
-            reference: "main".to_owned(),
-            path: None,
-            authorities: Some(directory.path().join("ca.pem")),
+            source: wanted,
             cache: directory.path().join("cache"),
-            deadline: if waits { LIMIT } else { 2 * IN_TIME },
         })
         .unwrap();
         let begin = Instant::now();

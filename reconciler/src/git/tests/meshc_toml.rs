@@ -28,8 +28,8 @@ networking: {address: 127.0.0.1, inbound: [{name: http, port: 80, protocol: http
 
 /// What meshd makes of the commit, and what meshc makes of the work tree.
 fn both(origin: &Origin, directory: Option<&str>, said: &[Said]) -> (Digest, Digest) {
-    let mut config = origin.config(origin.path().display().to_string());
-    config.path = directory.map(str::to_owned);
+    let mut config = origin.config(&origin.path().display().to_string());
+    config.source.path = directory.map(str::to_owned);
     let source = Source::open(config).unwrap();
     let world = source.world(&source.fetch().unwrap()).unwrap();
     let mut compiler = Compiler::default();
@@ -74,7 +74,7 @@ fn settings_that_cannot_be_keep_a_commit_from_being_published() {
     let origin = Origin::new();
     origin.commit("a.yaml", DOCUMENTS);
     let compile = || {
-        let source = origin.source(origin.path().display().to_string());
+        let source = origin.source(&origin.path().display().to_string());
         let world = source.world(&source.fetch().unwrap()).unwrap();
         let mut compiler = Compiler::default();
         let before = Files::default();

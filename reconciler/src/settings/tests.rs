@@ -1,0 +1,158 @@
+use super::*;
+
+const WHOLE: &str = r#"
+[[source]]
+name = "platform"
+repository = "https://git.example/mesh.git"
+path = "prod"
+semver = "^1.4"
+tag-prefix = "mesh/"
+poll = "30s"
+allow-rewind = true
+shallow = true
+meshes = ["default"]
+max-removed-percent = 20
+ca = "ca.pem"
+proxy = "http://proxy.example:3128"
+auth = { username = "bot", password-file = "/run/secrets/git" }
+webhook = { kind = "forgejo", secret-file = "hook" }
+report = { kind = "gitea", project = "team/mesh", api = "http://127.0.0.1:3000/", token-file = "token" }
+
+[source.verify]
+mode = "tag"
+allowed-signers = "signers"
+
+[[source]]
+name = "team-pay"
+repository = "repositories/pay"
+
+[webhook]
+listen = "127.0.0.1:5682"
+
+[[notify]]
+url = "https://alerts.example/mesh"
+secret-file = "alerts"
+severity = "error"
+sources = ["team-pay"]
+"#;
+
+#[test]
+fn everything_is_read_and_paths_begin_where_the_file_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("meshd.toml");
+    std::fs::write(&file, WHOLE).unwrap();
+    let settings = Settings::read(&file).unwrap();
+    let [platform, pay] = settings.sources.as_slice() else {
+        panic!("{settings:?}");
+    };
+    let range = Reference::Version {
+        range: "^1.4".to_owned(),
+        prefix: "mesh/".to_owned(),
+    };
+    assert_eq!(platform.reference, range);
+    assert_eq!(platform.poll.as_secs(), 30);
+    assert_eq!(platform.ca, Some(directory.path().join("ca.pem")));
+    let secret = platform.auth.password_file.as_deref();
+    assert_eq!(secret, Some(Path::new("/run/secrets/git")));
+    let hook = platform.webhook.as_ref().unwrap();
+    assert_eq!(
+        (hook.kind, &hook.secret_file),
+        (Scheme::Github, &directory.path().join("hook"))
+    );
+    let report = platform.report.as_ref().unwrap();
+    assert_eq!(
+        report.api.as_ref().unwrap().as_str(),
+        "http://127.0.0.1:3000"
+    );
+    assert_eq!(pay.reference, Reference::Branch("main".to_owned()));
+    let repository = directory.path().join("repositories/pay");
+    assert_eq!(Path::new(&pay.repository), repository);
+    assert_eq!(settings.notify[0].severity, crate::event::Severity::Error);
+}
+
+/// A source with this beside its name and repository.
+fn source(more: &str) -> String {
+    format!("[[source]]\nname = \"a\"\nrepository = \"/r\"\n{more}\n")
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_its_place() {
+    for (text, line, said) in [
+        ("port = 1".to_owned(), 1, "unknown field `port`"),
+        ("x".to_owned(), 1, ""),
+        (source("brnch = \"main\""), 4, "unknown field `brnch`"),
+        (source("branch = \"main\"\ntag = \"v1\""), 1, "at most one"),
+        (source("commit = \"abc\""), 1, "40 hex digits"),
+        (source("semver = \"one\""), 1, "is no range"),
+        (source("tag-prefix = \"v\""), 1, "goes with `semver`"),
+        (source("ref = \"main\""), 1, "`refs/`"),
+        (source("poll = \"0s\""), 1, "at least `1s`"),
+        (source("poll = \"fast\""), 4, "invalid duration"),
+        (source("timeout = \"2h\""), 1, "at most `30m`"),
+        (source("shallow = true"), 1, "needs `allow-rewind = true`"),
+        (source("max-removed-percent = 101"), 1, "at most 100"),
+        (source("auth = { username = \"a\" }"), 1, "`username` needs"),
+        (source("auth = { certificate = \"a\" }"), 1, "go together"),
+        (
+            source("verify = { mode = \"tag\", allowed-signers = \"a\" }"),
+            1,
+            "needs `tag`",
+        ),
+        (source("verify = { mode = \"head\" }"), 4, "allowed-signers"),
+        (
+            source("webhook = { kind = \"github\", secret-file = \"s\" }"),
+            0,
+            "`[webhook]`",
+        ),
+        (
+            source("webhook = { kind = \"none\", secret-file = \"s\" }"),
+            4,
+            "unknown variant",
+        ),
+        (
+            source("report = { kind = \"gitea\", project = \"mesh\", token-file = \"t\" }"),
+            4,
+            "is no project",
+        ),
+        (source("") + &source(""), 0, "two sources named `a`"),
+        (
+            "[[source]]\nname = \"A\"\nrepository = \"/r\"".to_owned(),
+            2,
+            "is no name",
+        ),
+        (
+            "[[notify]]\nurl = \"http://alerts.example\"".to_owned(),
+            2,
+            "in the clear",
+        ),
+        (
+            "[[notify]]\nurl = \"ftp://127.0.0.1\"".to_owned(),
+            2,
+            "`https://`",
+        ),
+        (
+            "[[notify]]\nurl = \"https://a:b@c\"".to_owned(),
+            2,
+            "user or password",
+        ),
+        (
+            "[[notify]]\nurl = \"https://a\"\nsources = [\"b\"]".to_owned(),
+            0,
+            "which there is not",
+        ),
+    ] {
+        let (place, message) = Settings::parse(&text).unwrap_err();
+        assert!(message.contains(said), "{text}\n{message}");
+        let found = place.map_or(0, |(line, _)| line);
+        assert_eq!(found, line, "{text}\n{message}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_says_so() {
+    let flaw = Settings::read(Path::new("/nowhere/meshd.toml")).unwrap_err();
+    assert!(
+        flaw.to_string().starts_with("/nowhere/meshd.toml: "),
+        "{flaw}"
+    );
+}
