@@ -34,10 +34,12 @@ pub trait Authority: Send + Sync + 'static {
     /// that is dropped ends it. `None` inside: nothing to deliver yet.
     fn wanted(&self, proxy: &ProxyName) -> Option<watch::Receiver<Option<Arc<Wanted>>>>;
 
-    /// Issues a certificate whose name comes from the bundle, never from the request.
+    /// Issues a certificate whose name comes from the bundle, never from the request; that of a control certificate from
+    /// the one that the peer of the session has shown.
     fn issue(
         &self,
         proxy: &ProxyName,
+        peer: &[CertificateDer<'_>],
         issuer: Option<&Kri>,
         csr: &[u8],
     ) -> impl Future<Output = Result<Certificate, Denied>> + Send;

@@ -202,7 +202,8 @@ impl fmt::Debug for Credential {
 }
 
 impl ProxyName {
-    /// `spiffe://meshd.control/mesh/<mesh>/dataplane/<name>`.
+    /// `spiffe://meshd.control/mesh/<mesh>/dataplane/<name>`, and behind it for what and by what it was admitted: that is
+    /// meshd's business.
     fn of(name: &SpiffeId) -> Option<Self> {
         if name.trust_domain().as_str() != CONTROL_DOMAIN {
             return None;
@@ -211,6 +212,10 @@ impl ProxyName {
             .path()
             .strip_prefix("/mesh/")?
             .split_once("/dataplane/")?;
+        let parts = ["/workload/", "/token/"];
+        let dataplane = parts.iter().fold(dataplane, |name, part| {
+            name.split_once(part).map_or(name, |(name, _)| name)
+        });
         let plain = |text: &str| !text.is_empty() && !text.contains('/');
         (plain(mesh) && plain(dataplane)).then(|| Self {
             mesh: mesh.to_owned(),

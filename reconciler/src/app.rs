@@ -2,6 +2,7 @@
 //!
 //! Never listens before there is something to answer with, and never gives up what it restored because git is away.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -28,7 +29,7 @@ use crate::settings::{Settings, Source};
 use crate::state::{StateDir, StateFailure};
 use crate::status::Status;
 use crate::tls::{self, OwnCertificate};
-use crate::token::Tokens;
+use crate::token::{self, BadKey, Tokens};
 
 /// Between two looks at what is revoked; with the look of the delivery server it makes less than a minute.
 const REVOCATIONS_EVERY: Duration = Duration::from_secs(10);
@@ -61,6 +62,9 @@ pub enum Failure {
     /// A certificate authority.
     #[error(transparent)]
     Authority(#[from] CaFailure),
+    /// The key of join tokens.
+    #[error(transparent)]
+    TokenKey(#[from] BadKey),
     /// Revocations that cannot be read might let in whom they keep out.
     #[error("what is revoked cannot be read: {0}")]
     Revocations(String),
@@ -143,7 +147,9 @@ impl Meshd {
         ));
         let events = Arc::new(Events::open(&state));
         let status = Arc::new(Status::new());
-        let tokens = Arc::new(Tokens::new(Arc::clone(&state)));
+        token::open(&state)?;
+        let tokens = Arc::new(Tokens::new(Arc::clone(&state), Vec::new()));
+        tokens.look()?;
         let (source, poll) = source_config(&config, &state)?;
         let name = source.source.name.to_string();
         let metrics = Metrics::new(name, control.not_after(), Arc::clone(&events));
@@ -168,6 +174,7 @@ impl Meshd {
             rollout,
             tokens,
             revocations: Mutex::new(Arc::new(revocations)),
+            holders: Mutex::new(BTreeMap::new()),
         });
         tasks.spawn(work(Arc::clone(&registry), Arc::clone(&state), stopped()));
         tasks.spawn(look_for_revocations(
@@ -328,9 +335,15 @@ async fn look_for_revocations(
     }
 }
 
-async fn revoke(gate: &Gate, state: &Arc<StateDir>) {
-    let state = Arc::clone(state);
-    let read = tokio::task::spawn_blocking(move || Revocations::read(&state, Now::read().unix));
+async fn revoke(gate: &Arc<Gate>, state: &Arc<StateDir>) {
+    let (state, asked) = (Arc::clone(state), Arc::clone(gate));
+    let read = tokio::task::spawn_blocking(move || {
+        let now = Now::read().unix;
+        asked
+            .end_revoked_tokens(now)
+            .map_err(|error| error.to_string())?;
+        Revocations::read(&state, now)
+    });
     match read.await.map_err(|error| error.to_string()).flatten() {
         Ok(revocations) => gate.revoke(revocations).await,
         Err(error) => tracing::error!(error, "what is revoked cannot be read"),

@@ -2,13 +2,16 @@
 //!
 //! Never takes a name from a request: names come from the token, from the control certificate and from the bundle.
 
+mod choice;
+mod enrol;
 mod peer;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mesh_bundle::{Instance, Kri, SpiffeId};
+use mesh_bundle::{Instance, Kri};
 use mesh_delivery::message::{Certificate, Denied, Enrolled, Enrollment, ProxyName};
 use mesh_delivery::publisher::Wanted;
 use mesh_delivery::{Authority, Report};
@@ -18,9 +21,13 @@ use tokio::sync::watch;
 use crate::ca::{CaFailure, CertificateAuthority, Issued, Name, Request};
 use crate::publish::Published;
 use crate::registry::{Now, Registry, Rejection, Said};
-use crate::revocation::Revocations;
+use crate::revocation::{self, Revocations};
 use crate::rollout::Rollout;
-use crate::token::{Bound, Record, Refused, Tokens};
+use crate::state::StateFailure;
+use crate::token::Tokens;
+
+use choice::only;
+use peer::Peer;
 
 /// Long enough for an outage of meshd that lasts over a holiday: without it, a proxy has to be enrolled again.
 const CONTROL_LIFETIME: Duration = Duration::from_hours(30 * 24);
@@ -33,9 +40,44 @@ pub(crate) struct Gate {
     pub(crate) rollout: Arc<Rollout>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) revocations: Mutex<Arc<Revocations>>,
+    /// By which proof each proxy was admitted last.
+    pub(crate) holders: Mutex<BTreeMap<Kri, String>>,
 }
 
 impl Gate {
+    /// Revokes what proxies hold that were admitted last by a proof which is revoked now.
+    pub(crate) fn end_revoked_tokens(&self, now: u64) -> Result<(), StateFailure> {
+        self.tokens.look()?;
+        let Ok(published) = self.published() else {
+            return Ok(());
+        };
+        let ended: Vec<(Kri, String)> = {
+            let holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+            let revoked = |token: &str| self.is_revoked(&published, token);
+            let ended = holders.iter().filter(|(_, token)| revoked(token));
+            ended
+                .map(|(proxy, token)| (proxy.clone(), token.clone()))
+                .collect()
+        };
+        for (proxy, token) in ended {
+            let (mesh, dataplane) = (proxy.mesh(), proxy.name());
+            tracing::warn!(
+                mesh,
+                dataplane,
+                token,
+                "its join token is revoked, and so is what it led to"
+            );
+            revocation::revoke(self.rollout.state(), mesh, dataplane, now)?;
+            let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+            holders.retain(|holder, by| *holder != proxy || *by != token);
+        }
+        Ok(())
+    }
+
+    fn is_revoked(&self, published: &Published, token: &str) -> bool {
+        published.revoked_tokens.contains(token) || self.tokens.is_revoked(token)
+    }
+
     /// From now on these are revoked; their sessions end at once, and their peers hear of it.
     pub(crate) async fn revoke(&self, revocations: Revocations) {
         let revocations = Arc::new(revocations);
@@ -75,20 +117,7 @@ impl Authority for Gate {
 
     fn admit(&self, peer: &[CertificateDer<'_>]) -> Result<ProxyName, Denied> {
         let peer = peer::read(peer).map_err(Denied::Unauthenticated)?;
-        let revocations = {
-            let slot = self
-                .revocations
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(&slot)
-        };
-        let admitted = if revocations.covers(&peer.mesh, &peer.dataplane, peer.issued) {
-            let why = "the control certificate is revoked; enrol again with a new join token";
-            Err(Denied::Forbidden(why.to_owned()))
-        } else {
-            self.published()
-                .and_then(|published| only(&published, &peer.mesh, &peer.dataplane))
-        };
+        let admitted = self.admit_peer(&peer);
         if let Err(reason @ (Denied::Unauthenticated(_) | Denied::Forbidden(_))) = &admitted {
             let (mesh, dataplane) = (peer.mesh.as_str(), peer.dataplane.as_str());
             tracing::warn!(mesh, dataplane, %reason, "refused");
@@ -103,10 +132,14 @@ impl Authority for Gate {
     async fn issue(
         &self,
         proxy: &ProxyName,
+        peer: &[CertificateDer<'_>],
         issuer: Option<&Kri>,
         csr: &[u8],
     ) -> Result<Certificate, Denied> {
-        let outcome = self.issue_to(&proxy.0, issuer, csr);
+        let outcome = match issuer {
+            Some(issuer) => self.issue_identity(&proxy.0, issuer, csr),
+            None => self.renew_control(peer, csr),
+        };
         if let Err(denied) = &outcome {
             let issuer = issuer.map_or_else(|| "control".to_owned(), ToString::to_string);
             tracing::warn!(%proxy, issuer, reason = %denied, "no certificate issued");
@@ -168,53 +201,73 @@ impl Authority for Gate {
 }
 
 impl Gate {
-    async fn enroll_proxy(&self, request: Enrollment) -> Result<(Kri, Enrolled), Denied> {
-        let now = Now::read().unix;
-        let csr = Request::read(&request.csr)?;
-        let key = csr.fingerprint;
-        let (tokens, text) = (Arc::clone(&self.tokens), request.token);
-        let text = Arc::new(zeroize::Zeroizing::new(text));
-        let shown = Arc::clone(&text);
-        let token = blocking(move || tokens.check(&shown, key, now)).await?;
+    fn admit_peer(&self, peer: &Peer) -> Result<Kri, Denied> {
+        let revocations = {
+            let slot = self
+                .revocations
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(&slot)
+        };
+        let again =
+            |why: &str| Denied::Forbidden(format!("{why}; enrol again with a new join token"));
+        if revocations.covers(&peer.mesh, &peer.dataplane, peer.issued) {
+            return Err(again("the control certificate is revoked"));
+        }
         let published = self.published()?;
-        let asked = request.dataplane.as_deref();
-        let proxy = match request.dataplane_document {
-            Some(document) => {
-                let name = self.rollout.register(document, &token, asked).await?;
-                only(&*self.published()?, &name.mesh, &name.name)?
+        let proxy = only(&published, &peer.mesh, &peer.dataplane)?;
+        let workload = published.proxies.get(&proxy);
+        let workload = workload.and_then(|proxy| proxy.workload.as_deref());
+        if !peer.is_of(workload) {
+            let (bound, found) = (peer.workload.as_deref(), workload);
+            return Err(again(&format!(
+                "the control certificate is for the workload `{}`, the Dataplane `{}` is of `{}`",
+                bound.unwrap_or_default(),
+                peer.dataplane,
+                found.unwrap_or_default()
+            )));
+        }
+        let Some(token) = &peer.token else {
+            return Ok(proxy);
+        };
+        let revoked = self.is_revoked(&published, token);
+        {
+            let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
+            // Whoever knocks with a revoked one is not to end what another holds by a good one.
+            if revoked {
+                holders
+                    .entry(proxy.clone())
+                    .or_insert_with(|| token.clone());
+            } else {
+                holders.insert(proxy.clone(), token.clone());
             }
-            None => choose(&published, &token, asked)?,
-        };
-        let id = control_id(&proxy)?;
-        let issued = self
-            .control
-            .issue(&csr, Name::Spiffe(&id), CONTROL_LIFETIME, now)?;
-        let tokens = Arc::clone(&self.tokens);
-        blocking(move || tokens.spend(&text, key, now)).await?;
-        let enrolled = Enrolled {
-            chain: issued.chain,
-            anchors: self.control.anchor().cloned().into_iter().collect(),
-            not_after: issued.not_after,
-            renew_at: issued.renew_at,
-        };
-        Ok((proxy, enrolled))
+        }
+        match revoked {
+            true => Err(again(
+                "the join token behind the control certificate is revoked",
+            )),
+            false => Ok(proxy),
+        }
     }
 
-    fn issue_to(
+    /// The same name again: what the first proof was good for never grows.
+    fn renew_control(
         &self,
-        proxy: &Kri,
-        issuer: Option<&Kri>,
+        peer: &[CertificateDer<'_>],
         csr: &[u8],
     ) -> Result<Certificate, Denied> {
+        let peer = peer::read(peer).map_err(Denied::Unauthenticated)?;
+        self.admit_peer(&peer)?;
+        let (csr, now) = (Request::read(csr)?, Now::read().unix);
+        let name = peer.id()?;
+        let name = Name::Spiffe(&name);
+        let issued = self.control.issue(&csr, name, CONTROL_LIFETIME, now)?;
+        Ok(certificate(None, issued))
+    }
+
+    fn issue_identity(&self, proxy: &Kri, issuer: &Kri, csr: &[u8]) -> Result<Certificate, Denied> {
         let now = Now::read().unix;
         let csr = Request::read(csr)?;
-        let Some(issuer) = issuer else {
-            let id = control_id(proxy)?;
-            let issued = self
-                .control
-                .issue(&csr, Name::Spiffe(&id), CONTROL_LIFETIME, now);
-            return Ok(certificate(None, issued?));
-        };
         let published = self.published()?;
         let identity = published
             .proxies
@@ -258,73 +311,6 @@ impl Gate {
     }
 }
 
-/// Which Dataplane a token and a wish lead to.
-fn choose(published: &Published, token: &Record, asked: Option<&str>) -> Result<Kri, Denied> {
-    let mesh = token.mesh.as_str();
-    let name = match (&token.bound, asked) {
-        (Bound::Dataplane(bound), Some(asked)) if bound != asked => {
-            return Err(Denied::Forbidden(format!(
-                "the token is for the Dataplane `{bound}`, not for `{asked}`"
-            )));
-        }
-        (Bound::Dataplane(bound), _) => Some(bound.as_str()),
-        (Bound::Workload(_), asked) => asked,
-    };
-    if let Some(name) = name {
-        let proxy = only(published, mesh, name)?;
-        let workload = published
-            .proxies
-            .get(&proxy)
-            .and_then(|proxy| proxy.workload.as_ref());
-        return match &token.bound {
-            Bound::Workload(bound) if workload != Some(bound) => Err(Denied::Forbidden(format!(
-                "the token is for the workload `{bound}`, the Dataplane `{name}` is of another"
-            ))),
-            _ => Ok(proxy),
-        };
-    }
-    let Bound::Workload(bound) = &token.bound else {
-        return Err(Denied::Invalid("the token names no Dataplane".to_owned()));
-    };
-    let of_workload = |(kri, proxy): (&Kri, &crate::publish::PublishedProxy)| {
-        (kri.mesh() == mesh && proxy.workload.as_ref() == Some(bound)).then(|| kri.clone())
-    };
-    let mut found = published.proxies.iter().filter_map(of_workload);
-    match (found.next(), found.next()) {
-        (Some(proxy), None) => Ok(proxy),
-        (None, _) => Err(Denied::Forbidden(format!(
-            "no Dataplane of the mesh `{mesh}` is of the workload `{bound}`"
-        ))),
-        (Some(_), Some(_)) => Err(Denied::Invalid(format!(
-            "the workload `{bound}` has several Dataplanes; say which one with `--dataplane`"
-        ))),
-    }
-}
-
-/// The one Dataplane of a mesh with a name.
-fn only(published: &Published, mesh: &str, name: &str) -> Result<Kri, Denied> {
-    match published.named(mesh, name) {
-        [proxy] => Ok(proxy.clone()),
-        [] => Err(Denied::Forbidden(format!(
-            "the mesh `{mesh}` has no Dataplane `{name}`"
-        ))),
-        [..] => Err(Denied::Invalid(format!(
-            "the mesh `{mesh}` has several Dataplanes `{name}`, in different namespaces"
-        ))),
-    }
-}
-
-/// What a proxy is called in its control certificate.
-fn control_id(proxy: &Kri) -> Result<SpiffeId, Denied> {
-    let (mesh, name) = (proxy.mesh(), proxy.name());
-    let text = format!("{}{mesh}{}{name}", peer::MESH, peer::DATAPLANE);
-    text.parse().map_err(|_| {
-        Denied::Invalid(format!(
-            "`{name}` cannot be the name of a proxy in a certificate"
-        ))
-    })
-}
-
 fn certificate(issuer: Option<Kri>, issued: Issued) -> Certificate {
     Certificate {
         issuer,
@@ -342,18 +328,4 @@ impl From<CaFailure> for Denied {
             _ => Self::Unavailable(text),
         }
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refused> + Send + 'static,
-) -> Result<T, Denied> {
-    let refused = match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(refused)) => refused,
-        Err(_) => Refused::Unavailable,
-    };
-    Err(match refused {
-        Refused::Unavailable => Denied::Unavailable(refused.to_string()),
-        _ => Denied::Unauthenticated(refused.to_string()),
-    })
 }

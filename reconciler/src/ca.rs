@@ -27,7 +27,7 @@ pub(crate) use csr::{Request, probe};
 pub(crate) use leaf::{Issued, Name};
 pub(crate) use provided::Values;
 pub(crate) use store::{Authorities, open_control};
-pub use store::{CONTROL, control_pin};
+pub use store::{CONTROL, ControlAuthority, control};
 
 /// Clocks of other hosts may be this far behind.
 pub(crate) const SKEW: Duration = Duration::from_mins(5);
@@ -192,9 +192,16 @@ impl CertificateAuthority {
 
 /// A PEM `CERTIFICATE` block, as a `Trust` resource holds it.
 pub(crate) fn pem(certificate: &CertificateDer<'_>) -> String {
+    pem_block("CERTIFICATE", certificate).to_string()
+}
+
+/// A PEM block. Wiped after use: it may be a key.
+pub(crate) fn pem_block(label: &str, der: &[u8]) -> Zeroizing<String> {
     use base64::Engine;
-    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
-    let mut pem = "-----BEGIN CERTIFICATE-----\n".to_owned();
+    let text = Zeroizing::new(base64::engine::general_purpose::STANDARD.encode(der));
+    // Of its final size from the start: no copy of it is left behind.
+    let mut pem = Zeroizing::new(String::with_capacity(text.len() * 66 / 64 + 128));
+    pem.push_str(&format!("-----BEGIN {label}-----\n"));
     for (at, character) in (1..).zip(text.chars()) {
         pem.push(character);
         if at % 64 == 0 {
@@ -204,8 +211,14 @@ pub(crate) fn pem(certificate: &CertificateDer<'_>) -> String {
     if !pem.ends_with('\n') {
         pem.push('\n');
     }
-    pem.push_str("-----END CERTIFICATE-----\n");
+    pem.push_str(&format!("-----END {label}-----\n"));
     pem
+}
+
+/// SHA-256 of the `SubjectPublicKeyInfo` of a certificate; `None`: it is none.
+pub(crate) fn pin_of(certificate: &CertificateDer<'_>) -> Option<Digest> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(Digest::of(certificate.public_key().raw))
 }
 
 /// A key for meshd's own certificate, with its PKCS#8 bytes.

@@ -6,14 +6,16 @@ mod files;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::config::{Said, settle};
 use mesh_compiler::diag::{Format, render, summary};
 use mesh_compiler::model::{Given, Settings};
-use mesh_compiler::source::{Identity, Sources};
+use mesh_compiler::source::{Identity, Node, Sources};
 use mesh_compiler::world::Overlay;
 use mesh_compiler::{Compiled, Compiler, MemoryWorld, Secrets, World, compile};
+use serde_json::Value;
 
 pub(crate) use files::Files;
 use files::Recorder;
@@ -35,6 +37,8 @@ pub(crate) struct Candidate {
     pub(crate) secrets: Secrets,
     /// What it was compiled with: of the command line, and of the commit itself.
     pub(crate) settings: Settings,
+    /// Identifiers of join tokens that it ends.
+    pub(crate) revoked_tokens: Arc<BTreeSet<String>>,
     /// What it was compiled from.
     pub(crate) files: Files,
     /// What stands in the files.
@@ -79,7 +83,7 @@ impl Candidate {
         before: &Files,
     ) -> Result<Self, String> {
         let recorder = Recorder::new(world);
-        let settings = settings(&recorder, said)?;
+        let (settings, revoked_tokens) = settings(&recorder, said)?;
         let settings = &settings;
         let compiled = compiler.compile(&recorder, settings);
         if compiled.diagnostics.has_errors() {
@@ -95,6 +99,7 @@ impl Candidate {
             bundle: compiled.bundle,
             secrets: compiled.secrets,
             settings: settings.clone(),
+            revoked_tokens: Arc::new(revoked_tokens),
             admitted: Documents::new(),
             left_out: BTreeMap::new(),
         })
@@ -133,26 +138,29 @@ impl Candidate {
     }
 }
 
-/// What a commit is compiled with.
-fn settings(world: &dyn World, said: &[Said]) -> Result<Settings, String> {
+/// What a commit is compiled with, and which join tokens it ends.
+fn settings(world: &dyn World, said: &[Said]) -> Result<(Settings, BTreeSet<String>), String> {
     let effective = settle(world, said.iter().cloned());
     let effective = effective.map_err(|flaws| format!("{flaws}\n"))?;
-    Ok(Settings {
+    let settings = Settings {
         // meshd speaks for one zone, whether or not anybody has named it.
         given: Given {
             zone: true,
             system_namespace: true,
         },
         ..effective.settings()
-    })
+    };
+    let revoked = effective.revoked_tokens.into_iter().map(|told| told.value);
+    Ok((settings, revoked.collect()))
 }
 
-/// What one registered document is, before anything is known about whether it fits.
+/// What one registered document is, before anything is known about whether it fits: its name, and what it says.
 ///
 /// # Errors
 /// In words, for whoever sent it.
-pub(crate) fn identify(document: &[u8], settings: &Settings) -> Result<Name, String> {
-    let files = BTreeMap::from([("dataplane.yaml".to_owned(), document.to_vec())]);
+pub(crate) fn identify(document: &[u8], settings: &Settings) -> Result<(Name, Value), String> {
+    const FILE: &str = "dataplane.yaml";
+    let files = BTreeMap::from([(FILE.to_owned(), document.to_vec())]);
     let alone = Settings {
         partial: true,
         ..settings.clone()
@@ -160,7 +168,11 @@ pub(crate) fn identify(document: &[u8], settings: &Settings) -> Result<Name, Str
     let compiled = compile(&MemoryWorld { files }, &alone);
     let mut names = inventory(&compiled.sources).into_iter();
     match (names.next(), names.next()) {
-        (Some(name), None) if name.kind == "Dataplane" => Ok(name),
+        (Some(name), None) if name.kind == "Dataplane" => {
+            let trees = compiled.sources.trees(FILE);
+            let tree = trees.iter().flatten().next();
+            Ok((name, tree.map(Node::to_json).unwrap_or_default()))
+        }
         (_, None) if compiled.diagnostics.has_errors() => Err(text(&compiled)),
         _ => Err("the document must be one Dataplane, and nothing else".to_owned()),
     }

@@ -19,7 +19,7 @@ use crate::app::Failure;
 pub use revoke::Revoke;
 pub use run::Run;
 pub use status::Status;
-pub use token::{Token, Tokens};
+pub use token::{Token, TokenKey, Tokens};
 
 /// Follows a git repository, compiles it, and delivers it to the proxies of the mesh.
 #[derive(Debug, Parser)]
@@ -41,6 +41,8 @@ pub enum Command {
     Token(Token),
     /// List the join tokens that are not used up or expired
     Tokens(Tokens),
+    /// Write down the key of join tokens, to make them elsewhere
+    TokenKey(TokenKey),
     /// End a join token, or the certificates of a proxy that meshd knows it by
     Revoke(Revoke),
 }
@@ -56,6 +58,7 @@ impl Cli {
             Command::Status(status) => status.show(),
             Command::Token(token) => token.create(),
             Command::Tokens(tokens) => tokens.list(),
+            Command::TokenKey(key) => key.export(),
             Command::Revoke(revoke) => revoke.revoke(),
         }
     }

@@ -29,6 +29,8 @@ pub(crate) struct Published {
     pub(crate) servers: BTreeMap<Kri, Vec<Server>>,
     /// What was given to the proxies beside their configuration.
     pub(crate) secrets: Held,
+    /// Identifiers of join tokens that the commit ends.
+    pub(crate) revoked_tokens: Arc<BTreeSet<String>>,
     resources: Arc<BTreeMap<Digest, Bytes>>,
 }
 
@@ -78,6 +80,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) secrets: Held,
     /// Whom the proxies of each mesh are not to believe any more.
     pub(crate) revoked: BTreeMap<String, Vec<Revoked>>,
+    /// Identifiers of join tokens that the commit ends.
+    pub(crate) revoked_tokens: Arc<BTreeSet<String>>,
     /// Bytes that are the same as before are shared with it.
     pub(crate) before: Option<&'a Published>,
 }
@@ -90,6 +94,7 @@ impl Published {
             authorities,
             secrets,
             revoked,
+            revoked_tokens,
             before,
         } = beside;
         let mut resources = BTreeMap::new();
@@ -138,6 +143,7 @@ impl Published {
             proxies,
             servers,
             secrets,
+            revoked_tokens,
             resources,
         })
     }

@@ -4,6 +4,7 @@
 
 mod distrusted;
 mod documents;
+mod joining;
 mod refresh;
 
 use std::collections::BTreeSet;
@@ -15,18 +16,16 @@ use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::config::Said;
 use mesh_compiler::model::Settings;
 use mesh_compiler::{Compiler, Secrets, World};
-use mesh_delivery::message::Denied;
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::ca::{Authorities, CaFailure, Values};
-use crate::candidate::{self, Candidate, Documents, Files, Name};
+use crate::candidate::{Candidate, Documents, Files, Name};
 use crate::distrust::Distrust;
 use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
 use crate::snapshot::Snapshot;
 use crate::state::StateDir;
-use crate::token::{Bound, Record};
 
 use refresh::unread;
 
@@ -64,6 +63,7 @@ struct Good {
     bundle: Arc<Bundle>,
     secrets: Secrets,
     settings: Settings,
+    revoked_tokens: Arc<BTreeSet<String>>,
     files: Files,
     inventory: BTreeSet<Name>,
 }
@@ -246,6 +246,7 @@ impl Rollout {
             secrets: candidate.secrets,
             files: candidate.files,
             settings: candidate.settings,
+            revoked_tokens: candidate.revoked_tokens,
             inventory: candidate.inventory,
         };
         let secrets = self.secrets(&good);
@@ -267,6 +268,7 @@ impl Rollout {
             authorities,
             secrets,
             revoked: self.distrusted(&good.bundle),
+            revoked_tokens: Arc::clone(&good.revoked_tokens),
             before: before.as_deref(),
         };
         let published = Published::project(&good.bundle, beside)
@@ -275,64 +277,6 @@ impl Rollout {
         desk.good = Some(good);
         self.registry.publish(Arc::new(published));
         Ok(proxies)
-    }
-
-    /// Registers the document that a proxy brought: it joins what is served as if it stood in the repository.
-    pub(crate) async fn register(
-        &self,
-        document: Vec<u8>,
-        token: &Record,
-        asked: Option<&str>,
-    ) -> Result<Name, Denied> {
-        let mut desk = self.desk().await;
-        let Some(good) = desk.good.clone() else {
-            return Err(Denied::Unavailable("nothing is published yet".to_owned()));
-        };
-        let name = candidate::identify(&document, &good.settings).map_err(Denied::Invalid)?;
-        documents::check(&name, token, asked)?;
-        let key = (name.mesh.clone(), name.name.clone());
-        let mut documents = desk.documents.clone();
-        documents.remove(&key);
-        let newcomer = Documents::from([(key.clone(), document.clone())]);
-        // Whoever was there before stays, whatever the newcomer claims.
-        let groups = vec![documents.clone(), newcomer.clone()];
-        documents.extend(newcomer);
-        let (files, revision) = (good.files.clone(), good.revision.clone());
-        let before = files.clone();
-        let unavailable = |trouble: Trouble| Denied::Unavailable(trouble.message);
-        let candidate = self
-            .compiled(move || Ok(files), revision, groups, before)
-            .await
-            .map_err(unavailable)?;
-        if let Some(diagnostics) = candidate.left_out.get(&key) {
-            return Err(Denied::Invalid(diagnostics.clone()));
-        }
-        let proxies = &candidate.bundle.proxies;
-        let proxy = proxies
-            .iter()
-            .find(|(kri, _)| kri.mesh() == key.0 && kri.name() == key.1);
-        let workload = proxy.and_then(|(_, proxy)| proxy.workload.clone());
-        if let Bound::Workload(bound) = &token.bound
-            && workload.as_ref() != Some(bound)
-        {
-            let claimed = workload.unwrap_or_default();
-            let why =
-                format!("the token is for the workload `{bound}`, the document claims `{claimed}`");
-            return Err(Denied::Forbidden(why));
-        }
-        let unavailable = |why: String| {
-            tracing::error!(%why, "a Dataplane cannot be registered");
-            Denied::Unavailable("meshd cannot register Dataplanes at this moment".to_owned())
-        };
-        let authorities = self
-            .authorities(&candidate)
-            .map_err(|failure| unavailable(failure.to_string()))?;
-        documents::write(&self.state, &key, &document)
-            .map_err(|failure| unavailable(failure.to_string()))?;
-        desk.documents = documents;
-        self.hand_over(&mut desk, candidate, authorities)
-            .map_err(|trouble| unavailable(trouble.message))?;
-        Ok(name)
     }
 
     /// Compiles a commit with groups of registered Dataplanes, on a thread of its own, for as long as that may take. What

@@ -1,36 +1,52 @@
 //! Join tokens: what a new proxy trades for its first certificate.
 //!
-//! Never keeps a secret, only its digest, and never tells whoever lacks the secret anything about the token.
+//! A token says itself what it is good for, and is signed: whoever holds the key can make one, and meshd needs to have heard
+//! of it only where it counts how often it is used. Never tells whoever shows a bad one anything about the good ones.
 
+mod key;
+mod ledger;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mesh_bundle::Digest;
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
+use crate::ca::SKEW;
 use crate::random;
-use crate::state::{StateDir, StateFailure};
 
-const DIRECTORY: &str = "tokens";
+pub(crate) use key::Verifier;
+pub use key::{BadKey, Issuer, export, open};
+pub(crate) use ledger::Tokens;
+pub use ledger::{Record, list, note, revoke};
+
 const PREFIX: &str = "mesh1.";
-/// A token has about 250 characters.
+/// A token has about 500 characters.
 const LENGTH_LIMIT: usize = 4096;
-const SECRET_BYTES: usize = 32;
 /// Hex digits of an identifier: 16 bytes.
 const ID_LENGTH: usize = 32;
+/// A token that is good for longer would be forgotten somewhere; and what is revoked is remembered for as long.
+pub const LONGEST: Duration = Duration::from_hours(90 * 24);
+/// What a token may say of labels.
+const MOST_LABELS: usize = 16;
 
-/// What a token is good for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Bound {
-    /// Any Dataplane whose `kuma.io/workload` is this.
-    Workload(String),
-    /// This Dataplane.
-    Dataplane(String),
+/// Which proxies a token is good for: all of it must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Scope {
+    /// Dataplanes whose `kuma.io/workload` is this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<String>,
+    /// The Dataplane of this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dataplane: Option<String>,
+    /// What a document that a proxy brings must say of labels; with them it may enter services that select by them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
 }
 
 /// A token to be made.
@@ -39,31 +55,46 @@ pub struct Order {
     /// Its mesh.
     pub mesh: String,
     /// What in the mesh.
-    pub bound: Bound,
+    pub scope: Scope,
     /// For how long.
     pub ttl: Duration,
-    /// For how many proxies.
-    pub uses: u32,
+    /// For how many proxies; `None`: any number.
+    pub uses: Option<u32>,
 }
 
-/// What meshd knows of a token: everything but its secret.
+/// What is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Claims {
+    id: String,
+    /// SHA-256 of the key of the authority that meshd is known by: for the proxy.
+    pin: Digest,
+    /// Which key has signed it.
+    key: String,
+    mesh: String,
+    scope: Scope,
+    /// Seconds since 1970.
+    issued: u64,
+    expires: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    uses: Option<u32>,
+}
+
+/// What somebody who has proved it may join as.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Record {
-    /// Names the file, and the token where people speak of it.
+pub struct Grant {
+    /// Names the proof where people speak of it, and in the certificates that it led to.
     pub id: String,
-    /// SHA-256 of the secret.
-    pub secret_digest: Digest,
-    /// Its mesh.
+    /// The mesh.
     pub mesh: String,
     /// What in the mesh.
-    pub bound: Bound,
+    pub scope: Scope,
     /// Seconds since 1970.
     pub expires: u64,
-    /// How many more proxies.
-    pub uses_left: u32,
-    /// The keys that it was spent on: an answer that got lost can be asked for again.
-    pub spent_on: Vec<Digest>,
+    /// For how many keys; `None`: any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uses: Option<u32>,
 }
 
 /// Why a token is not accepted. Safe to show to whoever sent it.
@@ -72,182 +103,127 @@ pub enum Refused {
     /// Not of the right form.
     #[error("this is not a join token")]
     Malformed,
-    /// No such token, or not its secret.
-    #[error("this join token is not known here; it may be revoked, or belong to another meshd")]
+    /// No key of this meshd has signed it.
+    #[error("no key of this meshd has signed this join token; it may belong to another meshd")]
     Unknown,
+    /// An operator or a commit has ended it.
+    #[error("the join token is revoked; ask for a new one (`meshd token`)")]
+    Revoked,
+    /// Too early: the clocks of two hosts differ.
+    #[error(
+        "the join token is from the future; compare the clocks of meshd and of where it was made"
+    )]
+    Early,
     /// Too late.
     #[error("the join token has expired; ask for a new one (`meshd token`)")]
     Expired,
     /// Too often.
     #[error("the join token has been used up; ask for a new one (`meshd token`)")]
     Used,
+    /// What another party has issued does not prove enough.
+    #[error("{0}")]
+    Unproven(String),
     /// Not the token's fault.
-    #[error("join tokens cannot be read at this moment")]
-    Unavailable,
+    #[error("{0}")]
+    Unavailable(String),
 }
 
-#[derive(Serialize, Deserialize)]
-struct Text {
-    id: String,
-    secret: String,
-    pin: Digest,
-}
-
-impl Drop for Text {
-    fn drop(&mut self) {
-        self.secret.zeroize();
+impl Scope {
+    /// A token for nobody in particular is not made, and not accepted.
+    #[must_use]
+    pub fn is_bounded(&self) -> bool {
+        let named = self.workload.is_some() || self.dataplane.is_some();
+        (named || !self.labels.is_empty()) && self.labels.len() <= MOST_LABELS
     }
 }
 
-/// Makes a token. Works beside a running meshd, which finds the file when the token is shown to it.
-///
-/// # Errors
-/// The state directory cannot be written.
-pub fn create(
-    state: &StateDir,
-    pin: Digest,
-    order: Order,
-    now: u64,
-) -> Result<Zeroizing<String>, StateFailure> {
-    let secret: Zeroizing<[u8; SECRET_BYTES]> = Zeroizing::new(random::bytes());
-    let secret = URL_SAFE_NO_PAD.encode(secret.as_slice());
-    let record = Record {
-        id: random::hex(ID_LENGTH / 2),
-        secret_digest: Digest::of(secret.as_bytes()),
-        mesh: order.mesh,
-        bound: order.bound,
-        expires: now.saturating_add(order.ttl.as_secs()),
-        uses_left: order.uses,
-        spent_on: Vec::new(),
-    };
-    write(state, &record)?;
-    let id = record.id;
-    let text = Text { id, secret, pin };
-    // Three texts: this cannot fail.
-    let json = Zeroizing::new(serde_json::to_vec(&text).unwrap_or_default());
-    let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(json.as_slice()));
-    Ok(Zeroizing::new(format!("{PREFIX}{}", encoded.as_str())))
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [("workload", &self.workload), ("dataplane", &self.dataplane)];
+        let parts = parts
+            .into_iter()
+            .filter_map(|(what, name)| Some(format!("{what} {}", name.as_ref()?)));
+        let labels = self.labels.iter();
+        let labels = labels.map(|(name, value)| format!("label {name}={value}"));
+        let all: Vec<String> = parts.chain(labels).collect();
+        f.write_str(&all.join("  "))
+    }
 }
 
-/// Every token that is kept, expired ones included; files that cannot be read are left out.
-///
-/// # Errors
-/// The directory cannot be read.
-pub fn list(state: &StateDir) -> Result<Vec<Record>, StateFailure> {
-    let names = state.list(DIRECTORY)?;
-    let records = names
+impl Issuer {
+    /// Makes a token. `pin` is that of the meshd that it is for.
+    #[must_use]
+    pub fn issue(&self, pin: Digest, order: Order, now: u64) -> (Zeroizing<String>, Grant) {
+        let claims = Claims {
+            id: random::hex(ID_LENGTH / 2),
+            pin,
+            key: self.id(),
+            mesh: order.mesh,
+            scope: order.scope,
+            issued: now,
+            expires: now.saturating_add(order.ttl.min(LONGEST).as_secs()),
+            uses: order.uses,
+        };
+        // Texts, numbers and digests: this cannot fail.
+        let json = serde_json::to_vec(&claims).unwrap_or_default();
+        let said = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(json));
+        let signature = URL_SAFE_NO_PAD.encode(self.sign(said.as_bytes()));
+        (
+            Zeroizing::new(format!("{said}.{signature}")),
+            claims.grant(),
+        )
+    }
+}
+
+impl Claims {
+    fn grant(self) -> Grant {
+        Grant {
+            id: self.id,
+            mesh: self.mesh,
+            scope: self.scope,
+            expires: self.expires,
+            uses: self.uses,
+        }
+    }
+}
+
+/// What a token is good for, if one of these keys has signed it and its time has come. Whether it is revoked or used up is
+/// another question.
+fn verify(token: &str, keys: &[Verifier], now: u64) -> Result<Grant, Refused> {
+    let token = token.trim();
+    if token.len() > LENGTH_LIMIT {
+        return Err(Refused::Malformed);
+    }
+    let (said, signature) = token.rsplit_once('.').ok_or(Refused::Malformed)?;
+    let encoded = said.strip_prefix(PREFIX).ok_or(Refused::Malformed)?;
+    let decode = |text| URL_SAFE_NO_PAD.decode(text).map_err(|_| Refused::Malformed);
+    let (json, signature) = (decode(encoded)?, decode(signature)?);
+    // Nothing of it is believed before this, not even which key it is about: they are few.
+    let signed = keys
         .iter()
-        .filter_map(|name| read(state, name.strip_suffix(".json")?).ok());
-    Ok(records.collect())
+        .find(|key| key.verify(said.as_bytes(), &signature));
+    let signed = signed.ok_or(Refused::Unknown)?;
+    let claims: Claims = serde_json::from_slice(&json).map_err(|_| Refused::Malformed)?;
+    let plain = is_id(&claims.id) && claims.scope.is_bounded() && claims.key == signed.id();
+    if !plain || claims.expires.saturating_sub(claims.issued) > LONGEST.as_secs() {
+        return Err(Refused::Malformed);
+    }
+    if claims.issued > now.saturating_add(SKEW.as_secs()) {
+        return Err(Refused::Early);
+    }
+    if now >= claims.expires {
+        return Err(Refused::Expired);
+    }
+    Ok(claims.grant())
 }
 
-/// Ends a token.
-///
-/// # Errors
-/// The state directory cannot be written.
-pub fn revoke(state: &StateDir, id: &str) -> Result<bool, StateFailure> {
-    let known = is_id(id) && state.path(&file(id)).exists();
-    if known {
-        state.remove(&file(id))?;
-    }
-    Ok(known)
-}
-
-/// The tokens of a running meshd: the only one that spends them.
-#[derive(Debug)]
-pub(crate) struct Tokens {
-    state: Arc<StateDir>,
-    /// Two proxies may show one token at the same moment.
-    spending: Mutex<()>,
-}
-
-impl Tokens {
-    pub(crate) fn new(state: Arc<StateDir>) -> Self {
-        Self {
-            state,
-            spending: Mutex::new(()),
-        }
-    }
-
-    /// What a token is good for, without using it. `key` is what would be certified.
-    pub(crate) fn check(&self, token: &str, key: Digest, now: u64) -> Result<Record, Refused> {
-        let text = parse(token).ok_or(Refused::Malformed)?;
-        let record = read(&self.state, &text.id)?;
-        let given = Digest::of(text.secret.as_bytes());
-        let (given, kept) = (given.as_bytes(), record.secret_digest.as_bytes());
-        aws_lc_rs::constant_time::verify_slices_are_equal(given, kept)
-            .map_err(|_| Refused::Unknown)?;
-        if now >= record.expires {
-            return Err(Refused::Expired);
-        }
-        if record.uses_left == 0 && !record.spent_on.contains(&key) {
-            return Err(Refused::Used);
-        }
-        Ok(record)
-    }
-
-    /// Uses a token up once. The same key may come again: its first answer may have been lost.
-    pub(crate) fn spend(&self, token: &str, key: Digest, now: u64) -> Result<(), Refused> {
-        let _one_at_a_time = self.spending.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut record = self.check(token, key, now)?;
-        if record.spent_on.contains(&key) {
-            return Ok(());
-        }
-        record.uses_left = record.uses_left.saturating_sub(1);
-        record.spent_on.push(key);
-        write(&self.state, &record).map_err(|failure| {
-            tracing::error!(%failure, "a join token cannot be spent");
-            Refused::Unavailable
-        })
-    }
-
-    /// Removes what has expired.
-    pub(crate) fn prune(&self, now: u64) -> Result<(), StateFailure> {
-        for record in list(&self.state)? {
-            if now >= record.expires {
-                revoke(&self.state, &record.id)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn parse(token: &str) -> Option<Text> {
-    let encoded = token.trim().strip_prefix(PREFIX)?;
-    if encoded.len() > LENGTH_LIMIT {
-        return None;
-    }
-    let json = Zeroizing::new(URL_SAFE_NO_PAD.decode(encoded).ok()?);
-    let text: Text = serde_json::from_slice(&json).ok()?;
-    // It becomes the name of a file.
-    is_id(&text.id).then_some(text)
-}
-
-fn is_id(id: &str) -> bool {
+/// Identifiers become names of files, and parts of names in certificates.
+#[must_use]
+pub fn is_id(id: &str) -> bool {
     id.len() == ID_LENGTH
         && id
             .bytes()
             .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
-}
-
-fn file(id: &str) -> String {
-    format!("{DIRECTORY}/{id}.json")
-}
-
-fn read(state: &StateDir, id: &str) -> Result<Record, Refused> {
-    let unavailable = |why: &dyn fmt::Display| {
-        tracing::error!(token = id, %why, "a join token cannot be read");
-        Refused::Unavailable
-    };
-    let bytes = state.read(&file(id)).map_err(|error| unavailable(&error))?;
-    let bytes = bytes.ok_or(Refused::Unknown)?;
-    serde_json::from_slice(&bytes).map_err(|error| unavailable(&error))
-}
-
-fn write(state: &StateDir, record: &Record) -> Result<(), StateFailure> {
-    // Texts, numbers and digests: this cannot fail.
-    let json = serde_json::to_vec_pretty(record).unwrap_or_default();
-    state.write(&file(&record.id), &json)
 }
 
 #[cfg(test)]

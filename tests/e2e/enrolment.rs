@@ -30,11 +30,11 @@ async fn assert_refused(mesh: &Mesh, proxy: &Proxy) {
 async fn a_token_that_nobody_gave_is_refused() {
     let mesh = Options::from_example("shop").start_meshd().await;
     let token = mesh.directory().join("web.token");
-    mesh.meshd().token(Token::Dataplane("web-1"), &token).await;
-    let mut fields = Token::read(&std::fs::read_to_string(&token).unwrap());
-    let secret = fields["secret"].as_str().unwrap();
-    fields["secret"] = secret.chars().rev().collect::<String>().into();
-    std::fs::write(&token, Token::write(&fields)).unwrap();
+    mesh.meshd().token(Token::Dataplane("api-1"), &token).await;
+    let text = std::fs::read_to_string(&token).unwrap();
+    let mut fields = Token::read(&text);
+    fields["scope"]["dataplane"] = "web-1".into();
+    std::fs::write(&token, Token::write(&fields, &text)).unwrap();
     assert_refused(&mesh, &stranger(&mesh, "web-1", &token).await).await;
 }
 
@@ -80,7 +80,7 @@ async fn another_control_plane_is_not_spoken_to() {
     let meshd = other.meshd().delivery().to_string();
     let proxy = Proxy::new("web-1", &meshd, &token, &mesh.directory().join("stranger"));
     let process = proxy.launch();
-    // The pin in the token is that of another authority: the secret must not leave the proxy.
+    // The pin in the token is that of another authority: the token must not leave the proxy.
     let line = process
         .log()
         .find(0, "that it does not trust it", |line| {

@@ -45,18 +45,21 @@ impl Token<'_> {
     /// When the text is no token.
     #[must_use]
     pub fn read(text: &str) -> Value {
-        let (_, body) = text
-            .trim()
-            .split_once('.')
-            .expect("a token with its format");
-        let json = URL_SAFE_NO_PAD.decode(body).expect("base64url");
+        let said = text.trim().split('.').nth(1);
+        let json = URL_SAFE_NO_PAD.decode(said.expect("a token with its format"));
+        let json = json.expect("base64url");
         serde_json::from_slice(&json).expect("the fields of a token")
     }
 
-    /// A token's text with these fields.
+    /// A token's text with these fields, under the signature of another.
+    ///
+    /// # Panics
+    /// When the other is no token.
     #[must_use]
-    pub fn write(fields: &Value) -> String {
-        format!("mesh1.{}", URL_SAFE_NO_PAD.encode(fields.to_string()))
+    pub fn write(fields: &Value, signed: &str) -> String {
+        let (_, signature) = signed.trim().rsplit_once('.').expect("a token");
+        let said = URL_SAFE_NO_PAD.encode(fields.to_string());
+        format!("mesh1.{said}.{signature}")
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::gates::Gates;
+use super::gates::{Gates, Told};
 use super::key::{KEYS, Key};
 use super::lint::Lint;
 use super::{FILE, Flaw, Flaws, file};
@@ -42,6 +42,8 @@ pub struct Effective {
     pub lint: Lint,
     /// What the file says about changes.
     pub gates: Option<Gates>,
+    /// Identifiers of join tokens that are good no more.
+    pub revoked_tokens: Vec<Told<String>>,
     /// The file that counts, from the top of the repository.
     pub file: Option<String>,
 }
@@ -69,6 +71,7 @@ pub fn settle(world: &dyn World, said: impl IntoIterator<Item = Said>) -> Result
         }
         effective.lint = content.lint;
         effective.gates = content.gates;
+        effective.revoked_tokens = content.revoked_tokens;
         effective.file = Some(found.path);
     }
     for (key, value, origin) in said {
@@ -159,7 +162,13 @@ impl Effective {
                 (name, value, Origin::File { path, line })
             })
         });
-        keys.chain(lint).chain(gates)
+        let file = self.file.clone().unwrap_or_default();
+        let revoked = self.revoked_tokens.iter().map(move |told| {
+            let (path, line) = (file.clone(), told.line);
+            let origin = Origin::File { path, line };
+            ("tokens.revoked".to_owned(), told.value.clone(), origin)
+        });
+        keys.chain(lint).chain(gates).chain(revoked)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Never passes over a key that it does not know, and tells everything that is wrong at once.
 
 mod gates;
+mod tokens;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -11,7 +12,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::gates::Gates;
+use super::gates::{Gates, Told};
 use super::key::{KEYS, Key, Values, key};
 use super::lint::{Level, Lint};
 use super::{Flaw, Flaws, MOST_BYTES};
@@ -29,6 +30,7 @@ pub(super) struct Content {
     pub(super) values: Vec<(&'static Key, String, u32)>,
     pub(super) lint: Lint,
     pub(super) gates: Option<Gates>,
+    pub(super) revoked_tokens: Vec<Told<String>>,
 }
 
 /// Reads it.
@@ -80,8 +82,12 @@ impl Reader<'_> {
                 (Some(key), _) => self.value(key, value),
                 (None, "lint") => self.lint(value),
                 (None, "gates") => self.gates(value),
+                (None, "tokens") => self.tokens(value),
                 (None, _) => {
-                    let known = KEYS.iter().map(|key| key.name).chain(["lint", "gates"]);
+                    let known = KEYS
+                        .iter()
+                        .map(|key| key.name)
+                        .chain(["lint", "gates", "tokens"]);
                     self.unknown("setting", entry, known);
                 }
             }

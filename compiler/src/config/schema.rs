@@ -40,6 +40,7 @@ pub fn schema() -> Value {
         .collect();
     properties.insert("lint".to_owned(), lint());
     properties.insert("gates".to_owned(), gates());
+    properties.insert("tokens".to_owned(), tokens());
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "meshc.toml: settings of meshc, and of meshd where a bundle depends on them",
@@ -105,6 +106,22 @@ fn gates() -> Value {
                 "type": "object",
                 "description": "By directory, from the one of meshc.toml: whom the changes in it may affect. The nearest directory counts.",
                 "additionalProperties": owner,
+            },
+        },
+    })
+}
+
+fn tokens() -> Value {
+    json!({
+        "type": "object",
+        "description": "Join tokens of meshd.",
+        "additionalProperties": false,
+        "properties": {
+            "revoked": {
+                "type": "array",
+                "uniqueItems": true,
+                "items": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
+                "description": "Identifiers of join tokens that are good no more, nor what proxies were given for them. meshd heeds it.",
             },
         },
     })

@@ -216,9 +216,10 @@ impl<A: Authority> Session<A> {
             return;
         };
         let (authority, proxy) = (self.shared.authority.clone(), self.proxy.clone());
+        let peer = self.peer.clone();
         let patience = self.shared.pace.authority;
         self.issuing = Some(Box::pin(async move {
-            let issued = authority.issue(&proxy, issuer.as_ref(), &csr);
+            let issued = authority.issue(&proxy, &peer.chain, issuer.as_ref(), &csr);
             let reason = match timeout(patience, issued).await {
                 Ok(Ok(certificate)) => return ToProxy::Certificate(certificate),
                 Ok(Err(denied)) => denied.to_string(),

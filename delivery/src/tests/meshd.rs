@@ -114,6 +114,7 @@ impl Authority for Book {
     async fn issue(
         &self,
         _: &ProxyName,
+        _: &[CertificateDer<'_>],
         issuer: Option<&Kri>,
         csr: &[u8],
     ) -> Result<Certificate, Denied> {

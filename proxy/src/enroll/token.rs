@@ -34,7 +34,7 @@ pub(crate) enum NoToken {
     Malformed(PathBuf, &'static str),
 }
 
-/// The fields that a proxy reads; the secret is meshd's business.
+/// The fields that a proxy reads; what it is good for is meshd's business.
 #[derive(Deserialize)]
 struct Fields {
     id: String,
@@ -60,8 +60,10 @@ impl Token {
         let encoded = text
             .strip_prefix(PREFIX)
             .ok_or("it does not begin with `mesh1.`")?;
+        // What follows the second dot is a signature: meshd's business.
+        let said = encoded.split_once('.').map_or(encoded, |(said, _)| said);
         let json = URL_SAFE_NO_PAD
-            .decode(encoded)
+            .decode(said)
             .map(Zeroizing::new)
             .map_err(|_| "what follows `mesh1.` is not base64url")?;
         let fields: Fields =
@@ -106,8 +108,8 @@ mod tests {
     #[test]
     fn a_token_is_read_and_not_shown() {
         let pin = Digest::of(b"key");
-        let json = format!(r#"{{"id":"t1","secret":"hush","pin":"{pin}"}}"#);
-        let text = format!("mesh1.{}", URL_SAFE_NO_PAD.encode(json));
+        let json = format!(r#"{{"id":"t1","mesh":"shop","pin":"{pin}"}}"#);
+        let text = format!("mesh1.{}.hush", URL_SAFE_NO_PAD.encode(json));
         let token = Token::parse(&text).unwrap();
         assert_eq!((token.id(), token.pin()), ("t1", pin));
         assert_eq!(token.text(), text);

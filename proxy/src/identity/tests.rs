@@ -175,6 +175,10 @@ fn a_control_certificate_names_a_dataplane() {
         (web.mesh.as_str(), web.dataplane.as_str()),
         ("default", "web-1")
     );
+    for more in ["/workload/web", "/token/00ff", "/workload/web/token/00ff"] {
+        let text = format!("spiffe://meshd.control/mesh/default/dataplane/web-1{more}");
+        assert_eq!(name(&text).as_ref(), Some(&web), "{text}");
+    }
     for text in [
         "spiffe://meshd.control",
         "spiffe://meshd.control/mesh/default/dataplane/a/b",

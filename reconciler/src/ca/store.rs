@@ -156,20 +156,33 @@ pub(crate) fn open_control(state: &StateDir, now: u64) -> Result<CertificateAuth
     })
 }
 
-/// What join tokens pin, with the directory. Works beside a running meshd, and before the first one ran.
+/// What others may know of the control authority.
+#[derive(Debug, Clone)]
+pub struct ControlAuthority {
+    /// SHA-256 of its key: what join tokens carry.
+    pub pin: Digest,
+    /// Its certificate as PEM.
+    pub certificate: String,
+}
+
+/// The control authority, with the directory. Works beside a running meshd, and before the first one ran.
 ///
 /// # Errors
 /// The authority was lost, or cannot be read or kept.
-pub fn control_pin(root: &Path, now: u64) -> Result<(StateDir, Digest), CaFailure> {
+pub fn control(root: &Path, now: u64) -> Result<(StateDir, ControlAuthority), CaFailure> {
+    let told = |authority: &CertificateAuthority| ControlAuthority {
+        pin: authority.pin(),
+        certificate: authority.anchor().map(pem).unwrap_or_default(),
+    };
     let beside = StateDir::beside(root)?;
     if let Some(pem) = beside.read(&file(CONTROL))? {
         let control = CertificateAuthority::from_pem(&pem)
             .map_err(|failure| lost(&beside, CONTROL, format!("damaged: {failure}")))?;
-        return Ok((beside, control.pin()));
+        return Ok((beside, told(&control)));
     }
     let state = StateDir::open(root)?;
-    let pin = open_control(&state, now)?.pin();
-    Ok((state, pin))
+    let control = told(&open_control(&state, now)?);
+    Ok((state, control))
 }
 
 fn kept(

@@ -167,10 +167,10 @@ fn registered_dataplanes_join_and_misfits_stay_outside() {
 #[test]
 fn a_document_says_what_it_is() {
     let identify = |text: &str| identify(text.as_bytes(), &Settings::default());
-    let name = identify(&dataplane("vm-1", 1)).unwrap();
+    let (name, _) = identify(&dataplane("vm-1", 1)).unwrap();
     assert_eq!((name.mesh.as_str(), name.name.as_str()), ("shop", "vm-1"));
     let kubernetes = "apiVersion: kuma.io/v1alpha1\nkind: Dataplane\nmetadata:\n  name: vm\n  namespace: a\n  labels:\n    kuma.io/mesh: shop\nspec:\n  networking:\n    address: 127.0.0.1\n";
-    assert_eq!(identify(kubernetes).unwrap().namespace, "a");
+    assert_eq!(identify(kubernetes).unwrap().0.namespace, "a");
     for text in [
         "",
         MESH,

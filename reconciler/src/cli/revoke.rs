@@ -19,7 +19,7 @@ pub struct Revoke {
     /// The state directory of meshd
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
-    /// The identifier of a join token, as `meshd tokens` shows it
+    /// The identifier of a join token, as `meshd tokens` shows it: it ends, and so does what proxies were given for it
     #[arg(long, value_name = "ID")]
     token: Option<String>,
     /// The mesh of the Dataplane
@@ -38,9 +38,12 @@ impl Revoke {
             revocation::revoke(&state, &self.mesh, &dataplane, Now::read().unix)?;
             return Ok(ExitCode::SUCCESS);
         };
-        match token::revoke(&state, &id)? {
-            true => Ok(ExitCode::SUCCESS),
-            false => Err(Failure::System(format!("there is no join token `{id}`"))),
+        if !token::is_id(&id) {
+            let why = "the identifier of a join token has 32 hexadecimal digits, as `meshd tokens` and the log show it";
+            return Err(Failure::System(format!("`{id}`: {why}")));
         }
+        // One that was made elsewhere is not known before somebody shows it.
+        token::revoke(&state, &id, Now::read().unix)?;
+        Ok(ExitCode::SUCCESS)
     }
 }

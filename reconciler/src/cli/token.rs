@@ -1,7 +1,8 @@
-//! `meshd token` and `meshd tokens`: join tokens, made beside a running meshd.
+//! `meshd token`, `meshd tokens` and `meshd token-key`: join tokens, made beside a running meshd or elsewhere.
 //!
-//! Never shows a token that was made before: only its hash is kept.
+//! Never shows a token that was made before: nothing keeps it.
 
+use std::collections::BTreeMap;
 use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -17,30 +18,40 @@ use crate::app::Failure;
 use crate::ca;
 use crate::registry::Now;
 use crate::state::StateDir;
-use crate::token::{self, Bound, Order};
+use crate::token::{self, Issuer, LONGEST, Order, Scope};
 
 /// Arguments of `meshd token`.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("bound").required(true).args(["workload", "dataplane"]))]
+#[command(group = ArgGroup::new("bound").required(true).multiple(true).args(["workload", "dataplane", "label"]))]
+#[command(group = ArgGroup::new("signer").required(true).args(["state_dir", "key"]))]
 pub struct Token {
     /// The state directory of meshd
     #[arg(long, value_name = "DIR")]
-    state_dir: PathBuf,
+    state_dir: Option<PathBuf>,
+    /// A file of `meshd token-key`, where there is no meshd
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     /// The mesh of the proxy
     #[arg(long, value_name = "NAME", default_value = "default")]
     mesh: String,
-    /// For any Dataplane of this workload
+    /// For Dataplanes of this workload
     #[arg(long, value_name = "NAME")]
     workload: Option<String>,
     /// For this Dataplane
     #[arg(long, value_name = "NAME")]
     dataplane: Option<String>,
-    /// How long it is good
-    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = at_least_a_second)]
+    /// For Dataplane documents with this label, and the services that select by it (several times: all of them)
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    label: Vec<(String, String)>,
+    /// How long it is good: at most 90 days (2160h)
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = at_most_the_longest)]
     ttl: Duration,
     /// For how many proxies
     #[arg(long, value_name = "COUNT", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     uses: u32,
+    /// For any number of proxies, until it expires
+    #[arg(long, conflicts_with = "uses")]
+    reusable: bool,
     /// Write it into this file, readable by its owner only, instead of printing it
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -54,25 +65,53 @@ pub struct Tokens {
     state_dir: PathBuf,
 }
 
+/// Arguments of `meshd token-key`.
+#[derive(Debug, Args)]
+pub struct TokenKey {
+    /// The state directory of meshd
+    #[arg(long, value_name = "DIR")]
+    state_dir: PathBuf,
+    /// Only the public half: for another meshd that is to accept what this one makes
+    #[arg(long)]
+    public: bool,
+    /// The file, readable by its owner only
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+}
+
 impl Token {
     pub(super) fn create(self) -> Result<ExitCode, Failure> {
-        let bound = match (self.workload, self.dataplane) {
-            (Some(workload), _) => Bound::Workload(workload),
-            (None, dataplane) => Bound::Dataplane(dataplane.unwrap_or_default()),
+        let labels: BTreeMap<String, String> = self.label.into_iter().collect();
+        let scope = Scope {
+            workload: self.workload,
+            dataplane: self.dataplane,
+            labels,
         };
+        if !scope.is_bounded() {
+            return Err(Failure::System("a token has at most 16 labels".to_owned()));
+        }
         let order = Order {
             mesh: self.mesh,
-            bound,
+            scope,
             ttl: self.ttl,
-            uses: self.uses,
+            uses: (!self.reusable).then_some(self.uses),
         };
         let now = Now::read().unix;
-        let (state, pin) = ca::control_pin(&self.state_dir, now)?;
-        let token = token::create(&state, pin, order, now)?;
+        let token = match (&self.key, &self.state_dir) {
+            (Some(key), _) => {
+                let (issuer, pin) = Issuer::read(key)?;
+                issuer.issue(pin, order, now).0
+            }
+            (None, state) => {
+                let root = state.as_deref().unwrap_or(Path::new("."));
+                let (state, control) = ca::control(root, now)?;
+                let (token, grant) = token::open(&state)?.issue(control.pin, order, now);
+                token::note(&state, grant)?;
+                token
+            }
+        };
         match &self.output {
-            Some(path) => write_private(path, &token).map_err(|error| {
-                Failure::System(format!("writing `{}`: {error}", path.display()))
-            })?,
+            Some(path) => written(path, &token)?,
             None => print(&format!("{}\n", token.as_str()))?,
         }
         Ok(ExitCode::SUCCESS)
@@ -85,16 +124,18 @@ impl Tokens {
         let now = Now::read().unix;
         let mut text = String::new();
         for record in token::list(&state)? {
-            let bound = match &record.bound {
-                Bound::Workload(name) => format!("workload {name}"),
-                Bound::Dataplane(name) => format!("dataplane {name}"),
+            let uses = match record.uses_left() {
+                Some(0) => continue,
+                Some(uses) => format!("uses left {uses}"),
+                None => "reusable".to_owned(),
             };
-            if record.expires > now && record.uses_left > 0 {
-                let left = Duration::from_secs(record.expires - now);
+            let grant = &record.grant;
+            if grant.expires > now {
+                let left = Duration::from_secs(grant.expires - now);
                 let left = mesh_bundle::Duration::from(left);
-                let (id, mesh, uses) = (&record.id, &record.mesh, record.uses_left);
+                let (id, mesh, scope) = (&grant.id, &grant.mesh, &grant.scope);
                 text.push_str(&format!(
-                    "{id}  mesh {mesh}  {bound}  uses left {uses}  expires in {left}\n"
+                    "{id}  mesh {mesh}  {scope}  {uses}  expires in {left}\n"
                 ));
             }
         }
@@ -103,7 +144,22 @@ impl Tokens {
     }
 }
 
-fn write_private(path: &Path, token: &Zeroizing<String>) -> io::Result<()> {
+impl TokenKey {
+    pub(super) fn export(self) -> Result<ExitCode, Failure> {
+        let (state, control) = ca::control(&self.state_dir, Now::read().unix)?;
+        token::open(&state)?;
+        let text = token::export(&state, &control.certificate, self.public)?;
+        written(&self.output, &text)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn written(path: &Path, text: &Zeroizing<String>) -> Result<(), Failure> {
+    let failed = |error| Failure::System(format!("writing `{}`: {error}", path.display()));
+    write_private(path, text).map_err(failed)
+}
+
+fn write_private(path: &Path, text: &Zeroizing<String>) -> io::Result<()> {
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
@@ -111,6 +167,21 @@ fn write_private(path: &Path, token: &Zeroizing<String>) -> io::Result<()> {
         .mode(0o600)
         .open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(token.as_bytes())?;
+    file.write_all(text.trim_end().as_bytes())?;
     file.write_all(b"\n")
+}
+
+fn at_most_the_longest(text: &str) -> Result<Duration, String> {
+    let time = at_least_a_second(text)?;
+    (time <= LONGEST)
+        .then_some(time)
+        .ok_or_else(|| "at most 90 days (2160h)".to_owned())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let good = !name.is_empty() && name.chars().chain(value.chars()).all(plain);
+    good.then(|| (name.to_owned(), value.to_owned()))
+        .ok_or_else(|| "a label has the form NAME=VALUE".to_owned())
 }

@@ -155,6 +155,7 @@ pub(crate) fn project(
         authorities: Authorities::load(&bundle.issuers, &values, 1_800_000_000).unwrap(),
         secrets: Held::read(bundle, &values, before.map(|it| &it.secrets)),
         revoked: BTreeMap::new(),
+        revoked_tokens: Arc::default(),
         before,
     };
     Published::project(bundle, beside).unwrap()

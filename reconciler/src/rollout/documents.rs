@@ -6,7 +6,7 @@ use mesh_delivery::message::Denied;
 
 use crate::candidate::{Documents, Name};
 use crate::state::{StateDir, StateFailure};
-use crate::token::{Bound, Record};
+use crate::token::Grant;
 
 const DIRECTORY: &str = "dataplanes";
 /// The limit of a DNS name, which every name of a resource is.
@@ -43,7 +43,7 @@ pub(super) fn write(
 }
 
 /// Does the document say what the token permits and the proxy asked for?
-pub(super) fn check(name: &Name, token: &Record, asked: Option<&str>) -> Result<(), Denied> {
+pub(super) fn check(name: &Name, token: &Grant, asked: Option<&str>) -> Result<(), Denied> {
     if !is_plain(&name.mesh) || !is_plain(&name.name) || !name.namespace.is_empty() {
         let why = "the document must have a `mesh` and a `name`, in the universal format";
         return Err(Denied::Invalid(why.to_owned()));
@@ -54,10 +54,7 @@ pub(super) fn check(name: &Name, token: &Record, asked: Option<&str>) -> Result<
             token.mesh, name.mesh
         )));
     }
-    let expected = match &token.bound {
-        Bound::Dataplane(bound) => Some(bound.as_str()),
-        Bound::Workload(_) => None,
-    };
+    let expected = token.scope.dataplane.as_deref();
     for expected in [expected, asked].into_iter().flatten() {
         if name.name != expected {
             return Err(Denied::Forbidden(format!(

@@ -327,6 +327,7 @@ impl Authority for Judge {
     async fn issue(
         &self,
         _: &ProxyName,
+        _: &[CertificateDer<'_>],
         issuer: Option<&Kri>,
         csr: &[u8],
     ) -> Result<Certificate, Denied> {

@@ -110,6 +110,6 @@ async fn a_directory_that_cannot_be_written_is_told_at_once() {
         config.state = place.to_owned();
         let failure = Meshd::start(config).await.err().unwrap().to_string();
         assert!(failure.contains(&place.display().to_string()), "{failure}");
-        ca::control_pin(place, 0).map(drop).unwrap_err();
+        ca::control(place, 0).map(drop).unwrap_err();
     }
 }

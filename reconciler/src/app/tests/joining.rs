@@ -4,8 +4,7 @@ use mesh_bundle::{Key, Resource, Revoked};
 use mesh_delivery::message::Received;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::room::{Connected, PERMISSION, Room, web};
-use crate::token::Bound;
+use super::room::{Connected, PERMISSION, Room, api, scope, web};
 
 /// The reason for which a proxy is refused.
 async fn refusal(room: &Room, token: &str, name: Option<&str>, document: Option<&str>) -> String {
@@ -16,7 +15,7 @@ async fn refusal(room: &Room, token: &str, name: Option<&str>, document: Option<
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_that_do_not_let_in() {
     let (room, _) = Room::open().await;
-    let other_mesh = room.token("other", Bound::Dataplane("web-1".to_owned()));
+    let other_mesh = room.token("other", scope(None, Some("web-1"), &[]));
     let used = room.for_dataplane("web-1");
     room.enroll(&used, None, None).await.unwrap();
     let wrong = format!("{}A", room.for_dataplane("web-1"));
@@ -186,4 +185,195 @@ async fn peers_hear_of_who_is_revoked_or_removed_and_no_restart_forgets_it() {
     let other = peer.configuration().await;
     assert_eq!(other.revision, next);
     assert_eq!(revoked(&other), list);
+}
+
+/// Somebody who stole a token and writes what he likes into the document that he brings.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_token_gives_nothing_but_its_workload() {
+    let (room, _) = Room::open().await;
+    let api = api("vm", 9090).replace("127.0.0.21", "127.0.0.31");
+    let thief = api.replace("workload: api", "workload: web");
+    for (scope, document, expected) in [
+        // Another service, by its labels.
+        (
+            scope(Some("web"), None, &[]),
+            thief.clone(),
+            "instance of the service `api`",
+        ),
+        // Another workload: with a token that names none, too.
+        (scope(Some("web"), None, &[]), api.clone(), "claims `api`"),
+        (
+            scope(None, Some("vm"), &[]),
+            api.clone(),
+            "names no workload",
+        ),
+        (
+            scope(None, None, &[("app", "api")]),
+            api.clone(),
+            "names no workload",
+        ),
+        // Labels that it does not have.
+        (
+            scope(None, None, &[("team", "a")]),
+            api.clone(),
+            "the label `team: a`",
+        ),
+        (
+            scope(Some("web"), None, &[("app", "web")]),
+            thief.clone(),
+            "the label `app: web`",
+        ),
+        // Another address.
+        (
+            scope(Some("web"), None, &[("app", "api")]),
+            thief
+                .replace("127.0.0.31", "127.0.0.21")
+                .replace("9090", "9080"),
+            "port-clash",
+        ),
+    ] {
+        let token = room.token("shop", scope);
+        let reason = refusal(&room, &token, None, Some(&document)).await;
+        assert!(reason.contains(expected), "{expected}: {reason}");
+    }
+    // What the owner of the token may do.
+    for (scope, document) in [
+        (scope(Some("api"), None, &[]), api.clone()),
+        (
+            scope(None, None, &[("app", "api"), ("kuma.io/workload", "api")]),
+            api.replace("name: vm", "name: vm-2")
+                .replace("9090", "9091"),
+        ),
+        (
+            scope(Some("web"), None, &[("app", "api")]),
+            thief
+                .replace("name: vm", "name: vm-3")
+                .replace("9090", "9092"),
+        ),
+    ] {
+        let token = room.token("shop", scope);
+        room.enroll(&token, None, Some(&document)).await.unwrap();
+    }
+    // Nor may a name be taken over that another workload has joined by.
+    let token = room.token("shop", scope(Some("web"), None, &[("app", "api")]));
+    let reason = refusal(&room, &token, None, Some(&thief)).await;
+    assert!(
+        reason.contains("has joined as the workload `api`"),
+        "{reason}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_instances_is_nobody_s_until_a_token_says_so() {
+    let (room, _) = Room::open().await;
+    room.git(&["rm", "-q", "api.yaml"]);
+    let revision = room.commit("no instance of api");
+    room.settled(&revision).await;
+    let document = api("vm", 9090);
+    let thief = document.replace("workload: api", "workload: web");
+    let token = room.for_workload("web");
+    let reason = refusal(&room, &token, None, Some(&thief)).await;
+    assert!(reason.contains("instance of the service `api`"), "{reason}");
+    let token = room.for_workload("api");
+    let reason = refusal(&room, &token, None, Some(&document)).await;
+    assert!(reason.contains("--label"), "{reason}");
+    let token = room.token("shop", scope(Some("api"), None, &[("app", "api")]));
+    room.enroll(&token, None, Some(&document)).await.unwrap();
+    // The second one is of the workload that serves it.
+    let token = room.for_workload("api");
+    let second = document
+        .replace("name: vm", "name: vm-2")
+        .replace("9090", "9091");
+    room.enroll(&token, None, Some(&second)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_admitted_for_a_workload_does_not_become_another() {
+    let (room, _) = Room::open().await;
+    let document = web("guest").replace("10080", "10099");
+    let token = room.for_workload("web");
+    let guest = room.enroll(&token, None, Some(&document)).await.unwrap();
+    let token = room.for_dataplane("web-1");
+    let named = room.enroll(&token, None, None).await.unwrap();
+    let mut guest_session = room.connect(&guest).await.unwrap();
+    guest_session.configuration().await;
+    // Git says that somebody else has these names now.
+    room.write(
+        "guest.yaml",
+        &document.replace("workload: web", "workload: api"),
+    );
+    room.write(
+        "web.yaml",
+        &web("web-1").replace("workload: web", "workload: api"),
+    );
+    let revision = room.commit("other workloads");
+    room.settled(&revision).await;
+    let reason = room.connect(&guest).await.err().unwrap().to_string();
+    assert!(reason.contains("for the workload `web`"), "{reason}");
+    // Who was admitted by name stays it.
+    room.connect(&named).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_token_ends_what_it_led_to() {
+    let (room, _) = Room::open().await;
+    let token = room.for_workload("web");
+    let web = room.enroll(&token, None, None).await.unwrap();
+    let mut session = room.connect(&web).await.unwrap();
+    session.configuration().await;
+    // A control certificate that is renewed is still by that token.
+    let renewed = session.certificate(None).await.unwrap();
+    let id = token_of(&renewed.chain[0]);
+    let state = crate::state::StateDir::beside(room.state.path()).unwrap();
+    let now = crate::registry::Now::read().unix;
+    crate::token::revoke(&state, &id, now).unwrap();
+    room.meshd().look_for_revocations().await;
+    session.ended().await;
+    let reason = room.connect(&web).await.err().unwrap().to_string();
+    assert!(reason.contains("revoked"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_ends_tokens() {
+    let (room, _) = Room::open().await;
+    let (used, unused) = (room.for_workload("web"), room.for_workload("web"));
+    let web = room.enroll(&used, None, None).await.unwrap();
+    let mut session = room.connect(&web).await.unwrap();
+    session.configuration().await;
+    let ids = [&used, &unused].map(|token| {
+        let (_, id) = said(token)
+            .split_once("\"id\":\"")
+            .map(|(a, b)| (a.len(), b.to_owned()))
+            .unwrap();
+        id.split('"').next().unwrap().to_owned()
+    });
+    room.write(
+        "meshc.toml",
+        &format!("[tokens]\nrevoked = [\"{}\", \"{}\"]\n", ids[0], ids[1]),
+    );
+    let revision = room.commit("end two tokens");
+    room.settled(&revision).await;
+    let reason = refusal(&room, &unused, None, None).await;
+    assert!(reason.contains("revoked"), "{reason}");
+    room.meshd().look_for_revocations().await;
+    session.ended().await;
+    let reason = room.connect(&web).await.err().unwrap().to_string();
+    assert!(reason.contains("revoked"), "{reason}");
+}
+
+/// What a token says.
+fn said(token: &str) -> String {
+    use base64::Engine;
+    let text = token.split('.').nth(1).unwrap();
+    let json = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text);
+    String::from_utf8(json.unwrap()).unwrap()
+}
+
+/// The token that a control certificate names.
+fn token_of(der: &[u8]) -> String {
+    let (_, leaf) = X509Certificate::from_der(der).unwrap();
+    let names = leaf.subject_alternative_name().unwrap().unwrap();
+    let name = format!("{:?}", names.value.general_names);
+    let (_, token) = name.split_once("/token/").unwrap();
+    token.chars().take_while(char::is_ascii_hexdigit).collect()
 }

@@ -23,7 +23,7 @@ use crate::ca;
 use crate::registry::Now;
 use crate::settings::{Reference, Settings, Source};
 use crate::tls::{SERVER_NAME, provider};
-use crate::token::{self, Bound, Order};
+use crate::token::{self, Order, Scope};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -42,6 +42,21 @@ pub(super) fn api(name: &str, port: u16) -> String {
     format!(
         "type: Dataplane\nmesh: shop\nname: {name}\nlabels:\n  app: api\n  kuma.io/workload: api\nnetworking:\n  address: 127.0.0.21\n  inbound:\n    - name: http\n      port: {port}\n      servicePort: 8080\n      protocol: http\n"
     )
+}
+
+pub(super) fn scope(
+    workload: Option<&str>,
+    dataplane: Option<&str>,
+    labels: &[(&str, &str)],
+) -> Scope {
+    let labels = labels.iter();
+    Scope {
+        workload: workload.map(str::to_owned),
+        dataplane: dataplane.map(str::to_owned),
+        labels: labels
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect(),
+    }
 }
 
 pub(super) struct Room {
@@ -185,24 +200,25 @@ impl Room {
         serde_json::from_str(&body).unwrap()
     }
 
-    pub(super) fn token(&self, mesh: &str, bound: Bound) -> String {
+    pub(super) fn token(&self, mesh: &str, scope: Scope) -> String {
         let now = Now::read().unix;
-        let (state, pin) = ca::control_pin(self.state.path(), now).unwrap();
+        let (state, control) = ca::control(self.state.path(), now).unwrap();
         let order = Order {
             mesh: mesh.to_owned(),
-            bound,
+            scope,
             ttl: Duration::from_secs(600),
-            uses: 1,
+            uses: Some(1),
         };
-        token::create(&state, pin, order, now).unwrap().to_string()
+        let issuer = token::open(&state).unwrap();
+        issuer.issue(control.pin, order, now).0.to_string()
     }
 
     pub(super) fn for_dataplane(&self, name: &str) -> String {
-        self.token("shop", Bound::Dataplane(name.to_owned()))
+        self.token("shop", scope(None, Some(name), &[]))
     }
 
     pub(super) fn for_workload(&self, name: &str) -> String {
-        self.token("shop", Bound::Workload(name.to_owned()))
+        self.token("shop", scope(Some(name), None, &[]))
     }
 
     fn roots(&self) -> RootCertStore {
