@@ -66,6 +66,25 @@ async fn who_is_not_well_gets_no_request_until_it_is() {
 }
 
 #[tokio::test]
+async fn who_is_well_again_begins_slowly() {
+    let often = "interval: 50ms, noTrafficInterval: 50ms, timeout: 5s, unhealthyThreshold: 2";
+    let mesh = shop(&format!("{{{often}, http: {{path: /sick/api-2}}}}")).await;
+    let client = mesh.client("web-1", "api");
+    let slowly = "type: MeshLoadBalancingStrategy\nmesh: default\nname: slowly\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      default: {loadBalancer: {type: RoundRobin, slowStart: {window: 1h}}}\n";
+    mesh.commit("api/balancing.yaml", slowly).await;
+    until(&client, &["api-1"]).await;
+    mesh.commit(PATH, &policy(&format!("{{{often}, http: {{path: /}}}}")))
+        .await;
+    until(&client, &["api-1", "api-2"]).await;
+    // A tenth of what the other gets: 27 are expected, by turns it were 150.
+    let mut back = 0;
+    for _ in 0..300 {
+        back += u32::from(client.get("/").await.by() == "api-2");
+    }
+    assert!(back > 3 && back < 70, "{back}");
+}
+
+#[tokio::test]
 async fn servers_of_grpc_are_asked_in_their_own_words() {
     let often = "interval: 50ms, noTrafficInterval: 50ms, timeout: 5s, unhealthyThreshold: 2";
     let text = policy(&format!("{{{often}, grpc: {{serviceName: api-2}}}}"));

@@ -108,13 +108,7 @@ pub(super) fn endpoints(
     let Some(form) = file::read::<EndpointsForm>(&path.join(ENDPOINTS))? else {
         return Ok(None);
     };
-    let left_by = ProxyName {
-        mesh: form.mesh,
-        dataplane: form.dataplane,
-    };
-    if left_by != *name {
-        return Err(Unusable::OtherProxy(left_by));
-    }
+    left_by((form.mesh, form.dataplane), name)?;
     let clusters = form.clusters.into_iter();
     Ok(Some(
         clusters
@@ -127,15 +121,17 @@ pub(super) fn secrets(path: &Path, name: &ProxyName) -> Result<Option<Secrets>, 
     let Some(form) = file::read::<SecretsForm>(&path.join(SECRETS))? else {
         return Ok(None);
     };
-    let left_by = ProxyName {
-        mesh: form.mesh,
-        dataplane: form.dataplane,
-    };
-    if left_by != *name {
-        return Err(Unusable::OtherProxy(left_by));
-    }
+    left_by((form.mesh, form.dataplane), name)?;
     let values = form.values.into_iter().map(|(id, value)| (id, value.0));
     Ok(Some(Secrets(values.collect())))
+}
+
+fn left_by((mesh, dataplane): (String, String), name: &ProxyName) -> Result<(), Unusable> {
+    let left_by = ProxyName { mesh, dataplane };
+    match left_by == *name {
+        true => Ok(()),
+        false => Err(Unusable::OtherProxy(left_by)),
+    }
 }
 
 fn restore(form: CredentialForm) -> Result<Credential, Unusable> {
