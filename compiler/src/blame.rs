@@ -72,7 +72,7 @@ pub fn blame(
     history: &History,
     (revision, most): (&str, usize),
     question: &Question,
-    settings: impl Fn(&GitWorld<'_>) -> Result<Settings, String>,
+    settings: impl Fn(&GitWorld) -> Result<Settings, String>,
 ) -> Result<Blame, NoBlame> {
     let past = history.past(revision, most);
     let past = past.map_err(NoBlame::Unreadable)?;
@@ -147,9 +147,9 @@ pub fn blame(
 
 fn ask(
     compiler: &mut Compiler,
-    world: &GitWorld<'_>,
+    world: &GitWorld,
     question: &Question,
-    settings: &impl Fn(&GitWorld<'_>) -> Result<Settings, String>,
+    settings: &impl Fn(&GitWorld) -> Result<Settings, String>,
 ) -> Answer {
     // Settings that cannot be are as bad as documents that cannot.
     let Ok(settings) = settings(world) else {

@@ -15,8 +15,8 @@ use crate::config;
 
 pub(crate) use dir::MOST_BYTES;
 pub use dir::{DirWorld, FilesWorld};
-pub use git::{ByObject, Commit, GitWorld, History, Past, Revision};
-pub use overlay::Overlay;
+pub use git::{ByObject, Commit, GitWorld, History, Past, Unreadable};
+pub use overlay::{Content, Overlay};
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.
 pub trait World {
@@ -60,6 +60,26 @@ impl<W: World + ?Sized> World for &W {
 
     fn shared(&self) -> Option<&(dyn World + Sync)> {
         (**self).shared()
+    }
+}
+
+/// Where there is no world, there is nothing.
+impl<W: World> World for Option<W> {
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        self.as_ref().map(World::entries).unwrap_or_default()
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        let world = self.as_ref().ok_or("no such file")?;
+        world.read(path)
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        self.as_ref().map_or(Ok(None), World::config)
+    }
+
+    fn shared(&self) -> Option<&(dyn World + Sync)> {
+        self.as_ref()?.shared()
     }
 }
 

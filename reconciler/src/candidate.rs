@@ -119,10 +119,8 @@ impl Candidate {
                 .iter()
                 .filter_map(|key| Some((key.clone(), registered.get(key)?.clone())));
             documents.extend(added);
-            let world = Overlay {
-                under: &self.files,
-                files: files_of(&documents),
-            };
+            let mut world = Overlay::new(&self.files);
+            world.files = files_of(&documents);
             let compiled = compiler.compile(&world, &self.settings);
             if !compiled.diagnostics.has_errors() {
                 self.bundle = compiled.bundle;

@@ -10,16 +10,15 @@ mod history;
 mod https;
 mod leftovers;
 mod reference;
-mod tree;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use git2::{Oid, Repository};
+use mesh_compiler::world::{GitWorld, Unreadable};
 
 pub use commit::Commit;
-pub use tree::TreeWorld;
 
 use crate::settings;
 use access::Access;
@@ -195,13 +194,17 @@ impl Source {
     ///
     /// # Errors
     /// The configured path is not in the commit, or the repository is damaged.
-    pub fn world(&self, commit: &Commit) -> Result<TreeWorld, Failure> {
+    pub fn world(&self, commit: &Commit) -> Result<GitWorld, Failure> {
         let repository = match &self.place {
             Place::Local(path) => open(path)?,
             Place::Remote => cache::open(&self.config.cache)?,
         };
         let id = Oid::from_str(&commit.id).map_err(|e| transient("reading the commit", &e))?;
-        TreeWorld::read(repository, id, self.config.source.path.as_deref())
+        let inside = self.config.source.path.as_deref().unwrap_or_default();
+        GitWorld::open(repository, id, inside).map_err(|why| match why {
+            Unreadable::Refused(why) => Failure::Stalled(why),
+            Unreadable::Damaged(why) => Failure::Damaged(one_line(&why)),
+        })
     }
 
     /// What speaks against a commit taking the place of `last`, in words; `None`: it builds on it. Blocks.
@@ -295,7 +298,11 @@ fn transient(doing: &str, error: &git2::Error) -> Failure {
 
 /// What libgit2 says may be what a server said: one line, not too long.
 fn line(error: &git2::Error) -> String {
-    let text = error.message().chars().take(LINE_LIMIT * 2);
+    one_line(error.message())
+}
+
+fn one_line(text: &str) -> String {
+    let text = text.chars().take(LINE_LIMIT * 2);
     text.map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

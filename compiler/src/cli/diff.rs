@@ -161,13 +161,13 @@ impl Diff {
     }
 
     /// Both sides, and the revisions that they are.
-    fn sides<'h>(
+    fn sides(
         &self,
-        history: &'h History,
+        history: &History,
         range: Option<Range<'_>>,
         path: &Path,
         compiler: &mut Compiler,
-    ) -> Result<(Opened<'h>, Opened<'h>, (String, String)), anyhow::Error> {
+    ) -> Result<(Opened, Opened, (String, String)), anyhow::Error> {
         let at = |revision: &str| history.at(revision).map_err(|why| anyhow!(why));
         let (old, new) = match range {
             Some(Range { old, new, is_fork }) => {
@@ -219,13 +219,13 @@ impl Diff {
     }
 
     /// What a side before with errors is replaced by, where somebody wants that.
-    fn instead<'h>(
+    fn instead(
         &self,
-        history: &'h History,
-        (broken, id): (Opened<'h>, &str),
+        history: &History,
+        (broken, id): (Opened, &str),
         new: Option<&str>,
         compiler: &mut Compiler,
-    ) -> Result<(Opened<'h>, String), anyhow::Error> {
+    ) -> Result<(Opened, String), anyhow::Error> {
         let good = last_good(history, (&self.settings, compiler), id)?;
         match good {
             Some((commit, opened)) if self.last_good => Ok((opened, commit.id)),

@@ -16,7 +16,7 @@ use crate::config::Effective;
 use crate::diag::{Format, Paths, render, summary};
 use crate::model::Settings;
 use crate::world::{
-    ConfigFile, DirWorld, Entry, FilesWorld, History, MOST_BYTES, Overlay, Revision, World,
+    ConfigFile, DirWorld, Entry, FilesWorld, GitWorld, History, MOST_BYTES, Overlay, World,
 };
 use crate::{Analysis, Checked, Compiled, Compiler, analyse, check, compile};
 
@@ -34,7 +34,7 @@ enum Place {
     Directory(DirWorld),
     Files(FilesWorld),
     /// What a directory was.
-    Revision(PathBuf, Box<Revision>),
+    Revision(PathBuf, Box<GitWorld>),
 }
 
 /// Which revision is asked about.
@@ -82,7 +82,7 @@ pub(super) fn open_at(
     };
     let history = History::open(path)
         .map_err(|why| anyhow!("--at: {} is in no git repository: {why}", path.display()))?;
-    let world = history.revision(revision);
+    let world = history.at(revision);
     let world = world.map_err(|why| anyhow!("--at: {why}"))?;
     let place = Place::Revision(path.to_path_buf(), Box::new(world));
     opened(Overlay::new(place), settings, [])

@@ -7,6 +7,7 @@ use mesh_bundle::Digest;
 
 use super::position::{Encoding, Lines};
 use crate::source::Span;
+use crate::world::Content;
 
 /// An open document.
 #[derive(Debug, Clone)]
@@ -63,11 +64,6 @@ impl Buffer {
         &self.text
     }
 
-    /// What names its bytes.
-    pub(super) fn digest(&self) -> Digest {
-        self.digest
-    }
-
     /// Which byte is meant.
     pub(super) fn offset(&self, position: Position, encoding: Encoding) -> usize {
         self.lines.offset(&self.text, position, encoding)
@@ -81,6 +77,17 @@ impl Buffer {
     /// Where a span of the newest text is.
     pub(super) fn range(&self, span: Span, encoding: Encoding) -> Range {
         self.lines.range(&self.text, span, encoding)
+    }
+}
+
+impl Content for Buffer {
+    fn bytes(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+
+    /// Compiling after a keystroke reads what was typed, and nothing else that is open.
+    fn version(&self) -> Option<Digest> {
+        Some(self.digest)
     }
 }
 
@@ -115,6 +122,6 @@ mod tests {
         let whole = serde_json::from_value(json!([{"text": "a: b"}])).unwrap();
         buffer.change(3, whole, Encoding::Utf16);
         assert_eq!(buffer.text(), "a: b");
-        assert_eq!(buffer.digest(), Digest::of(b"a: b"));
+        assert_eq!(Content::version(&buffer), Some(Digest::of(b"a: b")));
     }
 }

@@ -1,4 +1,4 @@
-//! What the disk has, read once; and over it what is open in the editor.
+//! What the disk has, read once: what is open in the editor is put over it.
 //!
 //! Never reads a file twice that nobody says has changed: compiling after a keystroke costs no look at the disk.
 
@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 
 use mesh_bundle::Digest;
 
-use super::buffer::Buffer;
 use crate::parallel::{self, SMALL};
 use crate::source::REPOSITORY_BYTES;
 use crate::world::{ConfigFile, DirWorld, Entry, EntryKind, World};
@@ -42,17 +41,6 @@ pub(super) enum Changed {
     Files(BTreeSet<String>),
     /// Any.
     All,
-}
-
-/// The documents as they are in the editor: what is not open is as the disk has it.
-#[derive(Debug)]
-pub(super) struct Layers<'a> {
-    /// `None`: the open documents are all that there is.
-    pub(super) disk: Option<&'a Disk>,
-    /// By the names of their files.
-    pub(super) buffers: &'a BTreeMap<String, Buffer>,
-    /// The text of the settings, where these are open.
-    pub(super) config: Option<ConfigFile>,
 }
 
 impl Disk {
@@ -114,9 +102,10 @@ impl Disk {
         self.directory.path(name)
     }
 
-    /// The settings as the disk has them.
-    pub(super) fn config(&self) -> Option<&ConfigFile> {
-        self.config.as_ref().ok()?.as_ref()
+    /// Which settings the disk has, from the top of the work tree.
+    pub(super) fn nearest(&self) -> Option<&str> {
+        let config = self.config.as_ref().ok()?.as_ref()?;
+        Some(&config.path)
     }
 }
 
@@ -140,42 +129,26 @@ impl File {
     }
 }
 
-impl World for Layers<'_> {
+impl World for Disk {
     fn entries(&self) -> Cow<'_, [Entry]> {
-        let files = self.disk.iter().flat_map(|disk| &disk.files);
-        let closed = files.filter(|(path, _)| !self.buffers.contains_key(*path));
-        let closed = closed.map(|(path, file)| Entry {
+        let files = self.files.iter();
+        let entries = files.map(|(path, file)| Entry {
             path: path.clone(),
             kind: file.named(),
         });
-        let open = self.buffers.iter().map(|(path, buffer)| Entry {
-            path: path.clone(),
-            kind: EntryKind::File {
-                size: buffer.text().len() as u64,
-                version: Some(buffer.digest()),
-            },
-        });
-        closed.chain(open).collect()
+        entries.collect()
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        if let Some(buffer) = self.buffers.get(path) {
-            return Ok(buffer.text().as_bytes().to_vec());
-        }
-        let disk = self.disk.ok_or("no such file")?;
-        match &disk.files.get(path).ok_or("no such file")?.content {
+        match &self.files.get(path).ok_or("no such file")?.content {
             Content::Kept(_, bytes) => Ok(bytes.clone()),
-            Content::Left => disk.directory.read(path),
+            Content::Left => self.directory.read(path),
             Content::Unreadable(reason) => Err(reason.clone()),
         }
     }
 
     fn config(&self) -> Result<Option<ConfigFile>, String> {
-        match (&self.config, self.disk) {
-            (Some(config), _) => Ok(Some(config.clone())),
-            (None, Some(disk)) => disk.config.clone(),
-            (None, None) => Ok(None),
-        }
+        self.config.clone()
     }
 
     fn shared(&self) -> Option<&(dyn World + Sync)> {

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::buffer::Buffer;
-use super::disk::{Changed, Disk, Layers};
+use super::disk::{Changed, Disk};
 use super::meaning::Meaning;
 use super::{Options, uri};
 use crate::config::{self, Effective, FILE, Flaw};
 use crate::diag::Paths;
 use crate::incremental::Compiler;
 use crate::source;
-use crate::world::ConfigFile;
+use crate::world::{ConfigFile, Overlay};
 
 /// A repository.
 #[derive(Debug)]
@@ -172,9 +172,10 @@ impl Folder {
         if self.current.is_some() {
             return;
         }
-        let world = Layers {
-            disk: self.disk.as_ref(),
-            buffers: &self.buffers,
+        let open = self.buffers.iter();
+        let world = Overlay {
+            under: self.disk.as_ref(),
+            files: open.map(|(name, buffer)| (name.clone(), buffer)).collect(),
             config: self.config(),
         };
         match config::settle(&world, options.said.iter().cloned()) {
@@ -221,9 +222,9 @@ impl Folder {
         let absolute = path.canonicalize().unwrap_or(path);
         let inside = absolute.strip_prefix(&self.top).unwrap_or(&absolute);
         let path = inside.to_string_lossy().replace('\\', "/");
-        let nearest = self.disk.as_ref().and_then(Disk::config);
+        let nearest = self.disk.as_ref().and_then(Disk::nearest);
         // Another one may be nearer to the documents.
-        if nearest.is_some_and(|nearest| nearest.path.len() > path.len()) {
+        if nearest.is_some_and(|nearest| nearest.len() > path.len()) {
             return None;
         }
         let bytes = buffer.text().as_bytes().to_vec();

@@ -5,19 +5,18 @@
 mod commits;
 mod named;
 mod readers;
-mod revision;
 mod tree;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use git2::{DiffOptions, ObjectType, Oid, Repository};
+use git2::{DiffOptions, Oid, Repository};
 
 pub use commits::{Commit, Past};
 pub use named::ByObject;
 use readers::Readers;
-pub use revision::Revision;
-pub use tree::GitWorld;
+pub use tree::{GitWorld, Unreadable};
 
 /// Where changes go, by the names that it has in clones of people and of pipelines.
 const MAIN: [&str; 3] = ["main", "origin/main", "origin/HEAD"];
@@ -29,7 +28,7 @@ const SHALLOW: &str = ": this clone is shallow, `git fetch --unshallow` gets the
 pub struct History {
     repository: Repository,
     /// The same for several threads at once.
-    readers: Readers,
+    readers: Arc<Readers>,
     /// From the top of the work tree, with `/`; empty for the top itself.
     inside: String,
 }
@@ -60,7 +59,7 @@ impl History {
         };
         let inside = inside.to_str().ok_or("the path is not UTF-8")?;
         Ok(Self {
-            readers: Readers::of(&repository),
+            readers: Arc::new(Readers::of(&repository)),
             repository,
             inside: inside.replace('\\', "/"),
         })
@@ -79,7 +78,7 @@ impl History {
     ///
     /// # Errors
     /// In words.
-    pub fn at(&self, revision: &str) -> Result<GitWorld<'_>, String> {
+    pub fn at(&self, revision: &str) -> Result<GitWorld, String> {
         self.world(self.commit(revision)?)
     }
 
@@ -93,7 +92,7 @@ impl History {
     ///
     /// # Errors
     /// In words.
-    pub fn main_base(&self) -> Result<GitWorld<'_>, String> {
+    pub fn main_base(&self) -> Result<GitWorld, String> {
         let known = MAIN.into_iter().find(|name| self.commit(name).is_ok());
         self.merge_base(known.unwrap_or("main"))
     }
@@ -102,7 +101,7 @@ impl History {
     ///
     /// # Errors
     /// In words.
-    pub fn fork(&self, one: &str, other: &str) -> Result<GitWorld<'_>, String> {
+    pub fn fork(&self, one: &str, other: &str) -> Result<GitWorld, String> {
         self.world(self.common(one, other)?)
     }
 
@@ -110,7 +109,7 @@ impl History {
     ///
     /// # Errors
     /// In words.
-    pub fn merge_base(&self, revision: &str) -> Result<GitWorld<'_>, String> {
+    pub fn merge_base(&self, revision: &str) -> Result<GitWorld, String> {
         self.world(self.base(revision)?)
     }
 
@@ -188,12 +187,9 @@ impl History {
         format!("there is no revision `{revision}`{why}")
     }
 
-    fn world(&self, id: Oid) -> Result<GitWorld<'_>, String> {
-        let said = |error: git2::Error| format!("commit {id}: {}", error.message());
-        tree::bounded(&self.repository, id, ObjectType::Commit)?;
-        let commit = self.repository.find_commit(id).map_err(said)?;
-        let root = tree::find(&self.repository, commit.tree_id())?;
-        GitWorld::list((&self.readers, &self.repository), id, root, &self.inside)
+    fn world(&self, id: Oid) -> Result<GitWorld, String> {
+        let world = GitWorld::list((&self.readers, &self.repository), id, &self.inside);
+        world.map_err(|why| why.to_string())
     }
 }
 

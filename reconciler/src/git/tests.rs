@@ -72,7 +72,7 @@ fn kind(entry: &Entry) -> EntryKind {
     }
 }
 
-fn files(world: &TreeWorld) -> Vec<(String, EntryKind)> {
+fn files(world: &GitWorld) -> Vec<(String, EntryKind)> {
     let mut entries: Vec<_> = world
         .entries()
         .iter()

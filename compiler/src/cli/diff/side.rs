@@ -20,19 +20,19 @@ const SHOWN: usize = 3;
 const LOOKED: usize = 50;
 
 /// One side, opened and compiled.
-pub(super) struct Opened<'h> {
-    pub(super) world: Box<dyn World + Sync + 'h>,
+pub(super) struct Opened {
+    pub(super) world: Box<dyn World + Sync>,
     pub(super) effective: Effective,
     pub(super) settings: Settings,
     pub(super) compiled: Compiled,
 }
 
-impl<'h> Opened<'h> {
+impl Opened {
     /// Each side is compiled as it says itself.
     pub(super) fn new(
         args: &SettingsArgs,
         compiler: &mut Compiler,
-        world: Box<dyn World + Sync + 'h>,
+        world: Box<dyn World + Sync>,
     ) -> Result<Self, anyhow::Error> {
         let effective = args.effective(&*world, [])?;
         let settings = effective.settings();
@@ -85,11 +85,11 @@ fn first_errors(diagnostics: &Diagnostics, sources: &Sources) -> String {
 }
 
 /// The last revision, of the first parents of one, that has no errors.
-pub(super) fn last_good<'h>(
-    history: &'h History,
+pub(super) fn last_good(
+    history: &History,
     (args, compiler): (&SettingsArgs, &mut Compiler),
     revision: &str,
-) -> Result<Option<(Commit, Opened<'h>)>, anyhow::Error> {
+) -> Result<Option<(Commit, Opened)>, anyhow::Error> {
     let past = history.past(revision, LOOKED).map_err(|why| anyhow!(why))?;
     for place in 0..past.len() {
         let visited = history.visit(&past, place).map_err(|why| anyhow!(why))?;

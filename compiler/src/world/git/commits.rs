@@ -2,7 +2,7 @@
 //!
 //! Never walks without bound, and never takes a name or a subject for more than text.
 
-use git2::{ObjectType, Oid, Sort};
+use git2::{Oid, Sort};
 
 use super::{GitWorld, History, tree};
 
@@ -76,12 +76,10 @@ impl History {
     /// # Errors
     /// In words.
     pub fn past(&self, revision: &str, most: usize) -> Result<Past, String> {
-        let said = |error: git2::Error| error.message().to_owned();
         let mut ids = Vec::new();
         let mut next = Some(self.commit(revision)?);
         while let Some(id) = next.filter(|_| ids.len() < most) {
-            tree::bounded(&self.repository, id, ObjectType::Commit)?;
-            let commit = self.repository.find_commit(id).map_err(said)?;
+            let commit = tree::commit(&self.repository, id).map_err(|why| why.to_string())?;
             ids.push(id);
             next = commit.parent_ids().next();
         }
@@ -96,11 +94,7 @@ impl History {
     ///
     /// # Errors
     /// In words.
-    pub fn visit(
-        &self,
-        past: &Past,
-        place: usize,
-    ) -> Result<Option<(Commit, GitWorld<'_>)>, String> {
+    pub fn visit(&self, past: &Past, place: usize) -> Result<Option<(Commit, GitWorld)>, String> {
         let Some(id) = past.ids.get(place) else {
             return Ok(None);
         };
@@ -109,8 +103,7 @@ impl History {
 
     fn described(&self, id: Oid) -> Result<Commit, String> {
         let said = |error: git2::Error| format!("commit {id}: {}", error.message());
-        tree::bounded(&self.repository, id, ObjectType::Commit)?;
-        let commit = self.repository.find_commit(id).map_err(said)?;
+        let commit = tree::commit(&self.repository, id).map_err(|why| why.to_string())?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let author = commit.author();
         let message = text(commit.message_bytes());

@@ -3,7 +3,7 @@
 //! Never opens more than there are readers at once.
 
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use git2::{Oid, Repository};
 
@@ -22,6 +22,11 @@ impl Readers {
         }
     }
 
+    /// One more that reads can be served from.
+    pub(super) fn give(&self, repository: Repository) {
+        self.idle().push(repository);
+    }
+
     /// What a file holds, where there is one.
     pub(super) fn blob(&self, id: Option<&Oid>) -> Result<Vec<u8>, String> {
         let id = *id.ok_or_else(|| "no such file".to_owned())?;
@@ -37,14 +42,17 @@ impl Readers {
         &self,
         read: impl FnOnce(&Repository) -> Result<T, String>,
     ) -> Result<T, String> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let waiting = idle().pop();
+        let waiting = self.idle().pop();
         let repository = match waiting {
             Some(repository) => repository,
             None => Repository::open(&self.place).map_err(|error| error.message().to_owned())?,
         };
         let found = read(&repository);
-        idle().push(repository);
+        self.give(repository);
         found
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Repository>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

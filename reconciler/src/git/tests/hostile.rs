@@ -61,7 +61,7 @@ impl Origin {
     }
 }
 
-fn read(source: &Source) -> Result<TreeWorld, Failure> {
+fn read(source: &Source) -> Result<GitWorld, Failure> {
     source.world(&source.fetch()?)
 }
 
