@@ -27,7 +27,7 @@ mod world;
 use std::path::{Path, PathBuf};
 
 use mesh_compiler::config::settle;
-use mesh_compiler::diag::codes;
+use mesh_compiler::diag::{Code, codes};
 use mesh_compiler::diff::gates::{self, Change, Side};
 use mesh_compiler::fix::{Level, fix};
 use mesh_compiler::{
@@ -77,7 +77,15 @@ fn made(case: &Case) -> Compiled {
 fn asked(case: &Case, mut compiled: Compiled) -> Compiled {
     if !compiled.diagnostics.has_errors() {
         let analysis = analyse(&case.world, &case.settings);
-        let report = intent::run(&analysis, &intent::Options::default());
+        // Few cases are about what no test asks.
+        let expected = expectations(case);
+        let is_about = |code: Code| expected.iter().any(|one| one.code == code.0);
+        let options = intent::Options {
+            filter: None,
+            coverage: is_about(Code::UNTESTED_RULE),
+            mutate: is_about(Code::UNNOTICED_CHANGE),
+        };
+        let report = intent::run(&analysis, &options);
         for finding in intent::findings(&report, &compiled.sources).list {
             compiled.diagnostics.push(finding);
         }

@@ -225,7 +225,7 @@ impl Sides<'_> {
         vouched(self.before.bundle()) != vouched(self.after.bundle())
     }
 
-    /// The service ports whose servers are others, or say something else.
+    /// The service ports whose servers are others, or let others in.
     fn changed_ports(&self) -> BTreeSet<Kri> {
         let all = self.other_issuers();
         let served = |flows: &Flows<'_>| -> BTreeSet<Kri> {
@@ -250,7 +250,7 @@ impl Sides<'_> {
             };
             old.node.kri == new.node.kri
                 && old.endpoint == new.endpoint
-                && self.meanings.same(old.digest, new.digest)
+                && self.meanings.lead_alike(old.digest, new.digest)
                 && id(old) == id(new)
                 && old.node.trust() == new.node.trust()
         };

@@ -93,12 +93,15 @@ pub fn run(analysis: &Analysis, options: &Options) -> Report {
         true => rule::rules(bundle),
         false => Vec::new(),
     };
+    let mut coverage = options.coverage.then(|| Coverage::of(&rules, &touched));
+    let mut mutations = options
+        .mutate
+        .then(|| Mutations::of(bundle, &plan, &rules, (&results, &touched)));
+    findings::suppress(&mut coverage, &mut mutations, &analysis.compiled.sources);
     Report {
-        coverage: options.coverage.then(|| Coverage::of(&rules, &touched)),
-        mutations: options
-            .mutate
-            .then(|| Mutations::of(bundle, &plan, &rules, (&results, &touched))),
         results,
+        coverage,
+        mutations,
     }
 }
 

@@ -30,8 +30,10 @@ pub(crate) fn apply(sources: &Sources, partial: bool, diagnostics: &mut Diagnost
     if !suppressions.is_empty() {
         let unused = suppress(&suppressions, sources, diagnostics);
         // What was not looked for cannot be told from what is not there.
-        let searched =
-            |code: &Code| !(diagnostics.has_errors() || partial && code.needs_repository());
+        let searched = |code: &Code| {
+            let rest = partial && code.needs_repository();
+            code.is_checked() && !rest && !diagnostics.has_errors()
+        };
         let unused: Vec<_> = unused
             .into_iter()
             .filter(|(_, code)| searched(code))
@@ -45,6 +47,11 @@ pub(crate) fn apply(sources: &Sources, partial: bool, diagnostics: &mut Diagnost
         }
     }
     diagnostics.list.extend(flaws);
+}
+
+/// Takes out what comments suppress, of findings that `meshc check` does not look for.
+pub(crate) fn hide(sources: &Sources, diagnostics: &mut Diagnostics) {
+    suppress(&read(sources).0, sources, diagnostics);
 }
 
 /// The comment without one of its codes, or no comment where it was the only one.

@@ -41,7 +41,7 @@ fn what_cannot_be_written_leaves_nothing_behind() {
     let repo = Repo::with("a.yaml", GOOD);
     repo.meshc(&["build", "-o", "no/such/out.bundle"])
         .exits(2)
-        .complains("cannot write no/such/out.bundle");
+        .complains("cannot write no/such/out.bundle: no file can be made in no/such: ");
     repo.meshc(&["build", "a.yaml", "-o", "x"])
         .exits(2)
         .complains("give the directory");

@@ -203,6 +203,19 @@ fn owners_answer_for_what_their_files_do() {
 }
 
 #[test]
+fn who_shares_a_short_name_is_named_in_full() {
+    let repo =
+        shop("[gates.owners]\napi = { services = [\"api*\"], identities = [\"web\", \"api\"] }");
+    let theirs = "spiffe://partner.example/workload/other";
+    let ours = "spiffe://default.default.mesh.local/workload/other";
+    let line = |id: &str| format!("          - spiffeID: {{type: Exact, value: \"{id}\"}}\n");
+    let both = format!("{PERMISSION}{}{}", line(ours), line(theirs));
+    repo.write("api/permission.yaml", both);
+    let ran = repo.meshc(&["diff"]);
+    ran.exits(1).says(&format!("affects identity `{ours}`"));
+}
+
+#[test]
 fn a_workload_that_takes_the_name_of_another_is_an_effect() {
     let repo = shop("[gates.owners]\nweb = { identities = [\"web\"] }");
     repo.write(

@@ -90,6 +90,13 @@ fn nothing_is_written_over() {
         .exits(2)
         .complains("mesh has .gitignore already; nothing is written");
     assert!(!repo.path("mesh/mesh.yaml").exists());
+    // Half of a repository would be in the way of the next try.
+    let repo = Repo::with("mesh/tests", "a file where a directory should be");
+    repo.meshc(&["init", "mesh"])
+        .exits(2)
+        .complains("nothing is written into mesh: cannot make mesh/tests");
+    let left = std::fs::read_dir(repo.path("mesh")).expect("a directory");
+    assert_eq!(left.count(), 1);
     let dry = Repo::new();
     let ran = dry.meshc(&["init", "--dry-run"]);
     ran.exits(0)

@@ -59,6 +59,50 @@ fn a_bare_repository_is_compared_by_its_revisions() {
         .says("split of /*");
     repo.meshc(&["blame-edge", "web", "api"]).exits(0);
     repo.meshc(&["graph", "--at", "main"]).exits(0).says("web");
+    repo.meshc(&["check", "--at", "main"]).exits(0);
+    let build = ["build", "--at", "main", "--output", "bundle.json"];
+    repo.meshc(&build).exits(0);
+}
+
+#[test]
+fn what_was_is_checked_and_built_as_it_was() {
+    let repo = shop();
+    let digest = |more: &[&str]| {
+        let build = ["build", "--output", "bundle.json"];
+        let ran = repo.meshc(&[&build, more].concat());
+        ran.exits(0).stdout.clone()
+    };
+    let (now, before) = (digest(&[]), digest(&["--at", "HEAD~1"]));
+    assert_ne!(now, before);
+    // The bundle names the commit, unless somebody calls it otherwise.
+    let bundle = std::fs::read_to_string(repo.path("bundle.json")).expect("the bundle");
+    let commit = std::fs::read_to_string(repo.path(".git/refs/heads/main")).expect("a branch");
+    assert!(!bundle.contains(commit.trim()), "HEAD~1 is another commit");
+    assert_eq!(digest(&["--at", "HEAD"]), now);
+    let bundle = std::fs::read_to_string(repo.path("bundle.json")).expect("the bundle");
+    assert!(bundle.contains(commit.trim()), "{bundle}");
+    // What is in the work tree makes no difference to what was.
+    repo.write("bad.yaml", "type: Mehs\n");
+    repo.meshc(&["check", "--at", "HEAD"]).exits(0);
+    repo.meshc(&["check"]).exits(1);
+    repo.git(&["add", "."]);
+    repo.git(&["commit", "--quiet", "--message", "Break it"]);
+    repo.meshc(&["check", "--at", "HEAD", "--format", "concise"])
+        .exits(1)
+        .says("bad.yaml:1:7");
+    repo.meshc(&["build", "--at", "HEAD", "--output", "bundle.json"])
+        .exits(1)
+        .complains("nothing is written");
+    for (more, why) in [
+        (&["--fix"][..], "cannot be used with"),
+        (&["--watch"], "cannot be used with"),
+        (&["--since", "HEAD"], "cannot be used with"),
+        (&["bad.yaml"], "give the directory that holds the documents"),
+        (&["-"], "give the directory that holds the documents"),
+    ] {
+        let check = [&["check", "--at", "HEAD"], more].concat();
+        repo.meshc(&check).exits(2).complains(why);
+    }
 }
 
 #[test]
@@ -249,6 +293,10 @@ fn nothing_of_the_environment_is_needed() {
     assert!(!is_coloured(&[]));
     assert!(is_coloured(&[("CLICOLOR_FORCE", "1")]));
     assert!(!is_coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
+    assert!(is_coloured(&[("FORCE_COLOR", "1")]));
+    assert!(!is_coloured(&[("FORCE_COLOR", "1"), ("NO_COLOR", "1")]));
+    assert!(!is_coloured(&[("FORCE_COLOR", "0")]));
+    assert!(!is_coloured(&[("FORCE_COLOR", "")]));
     assert!(!is_coloured(&[("TERM", "dumb")]));
 }
 

@@ -142,6 +142,46 @@ fn what_does_not_hold_is_a_finding_for_pipelines() {
 }
 
 #[test]
+fn what_no_test_asks_is_a_finding_for_pipelines() {
+    let repo = shop("");
+    repo.write(".git/HEAD", "ref: refs/heads/main\n");
+    let slow = "examples/shop/slow.yaml";
+    let with = |comment: &str| {
+        format!(
+            "type: MeshTimeout\nmesh: default\nname: slow\nspec:\n  to:\n    - targetRef: {{kind: MeshService, labels: {{kuma.io/display-name: db}}}}\n      default:\n{comment}        connectionTimeout: 7s\n"
+        )
+    };
+    repo.write(slow, with(""));
+    let asked = ["test", "examples/shop", "--coverage", "--mutate"];
+    let ran = repo.meshc(&[&asked[..], &["--format", "github"]].concat());
+    ran.exits(0)
+        .says(&format!("::warning file={slow},line=8,"))
+        .says("no test touches this timeout")
+        .says("no test notices what the mesh does with a second more");
+    let ran = repo.meshc(&[&asked[..], &["--format", "sarif"]].concat());
+    let sarif: Value = serde_json::from_str(&ran.exits(0).stdout).expect("JSON");
+    let results = sarif["runs"][0]["results"].as_array().expect("results");
+    let codes: Vec<_> = results.iter().map(|result| &result["ruleId"]).collect();
+    assert_eq!(codes, ["unnoticed-change", "untested-rule"]);
+    repo.meshc(&asked).exits(0).says("1 of 7 rules");
+    repo.meshc(&[&asked[..], &["--strict"]].concat()).exits(1);
+    // Who knows better says so where the rule is, or in the settings.
+    let known = "        # meshc: ignore[untested-rule, unnoticed-change] tried by hand\n";
+    repo.write(slow, with(known));
+    repo.meshc(&[&asked[..], &["--strict"]].concat())
+        .exits(0)
+        .says("0 of 7 rules");
+    repo.meshc(&["check", "examples/shop", "--deny-warnings"])
+        .exits(0);
+    repo.write(slow, with(""));
+    repo.write(
+        "examples/shop/meshc.toml",
+        "[lint]\nuntested-rule = \"error\"\n",
+    );
+    repo.meshc(&asked).exits(1);
+}
+
+#[test]
 fn without_a_test_there_is_nothing_to_ask() {
     let repo = Repo::with("a.yaml", "type: Mesh\nname: default\n");
     repo.meshc(&["test"])

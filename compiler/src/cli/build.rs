@@ -3,11 +3,11 @@
 //! Never writes a bundle of a repository with errors, and never half of one.
 
 use std::path::{Path, PathBuf};
-use std::slice;
 
 use anyhow::bail;
 use clap::Args;
 
+use super::open::AtArgs;
 use super::output::Output;
 use super::{Common, Outcome, file, open};
 
@@ -18,7 +18,10 @@ pub(super) struct Build {
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// The commit that the documents are of, noted in the bundle. Its digest does not depend on it.
+    #[command(flatten)]
+    at: AtArgs,
+
+    /// The commit that the documents are of, noted in the bundle; that of `--at`, without it. Its digest does not depend on it.
     #[arg(long, value_name = "REVISION")]
     revision: Option<String>,
 
@@ -36,7 +39,7 @@ impl Build {
         }
         let Common { path, settings, .. } = &self.common;
         let findings = &self.common.findings;
-        let opened = open::open_with(slice::from_ref(path), settings, findings.said())?;
+        let opened = open::open_at(path, &self.at, settings, findings.said())?;
         let mut compiled = opened.compiled();
         let found = (&mut compiled.diagnostics, &compiled.sources);
         let outcome = findings.complain(found, &opened, output)?;
@@ -44,7 +47,8 @@ impl Build {
             output.complain("nothing is written\n");
             return Ok(Outcome::Findings);
         }
-        compiled.bundle.revision.clone_from(&self.revision);
+        let commit = opened.commit().map(str::to_owned);
+        compiled.bundle.revision = self.revision.clone().or(commit);
         let bytes = compiled.bundle.encode()?;
         if self.output == Path::new("-") {
             output.bytes(&bytes)?;

@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::ensure;
 use clap::{Args, ValueEnum};
 
-use super::open::Opened;
+use super::open::{AtArgs, Opened};
 use super::output::Output;
 use super::rewrite::{self, Rewritten};
 use super::since::Since;
@@ -23,23 +23,26 @@ use crate::fix::{Level, fix};
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// More files, where the first path is a file too; `-` is a document on standard input.
-    #[arg(value_name = "FILE", index = 2)]
+    #[arg(value_name = "FILE", index = 2, conflicts_with = "at")]
     more: Vec<PathBuf>,
 
+    #[command(flatten)]
+    at: AtArgs,
+
     /// The file of the repository that `-` stands for, whether it is there or not: the rest is read from the directory.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "at")]
     stdin_path: Option<PathBuf>,
 
     /// Tell only what touches files that have changed since the branch left this revision; everything is compiled.
-    #[arg(long, value_name = "REVISION")]
+    #[arg(long, value_name = "REVISION", conflicts_with = "at")]
     since: Option<String>,
 
     /// Check again whenever a file changes, until Ctrl-C.
-    #[arg(long, conflicts_with_all = ["fix", "diff", "stdin_path"])]
+    #[arg(long, conflicts_with_all = ["fix", "diff", "stdin_path", "at"])]
     watch: bool,
 
     /// Mend what can be mended, and say what is left: `safe` fixes keep the meaning, `unsafe` ones are all.
-    #[arg(long, value_enum, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "safe")]
+    #[arg(long, value_enum, value_name = "LEVEL", num_args = 0..=1, require_equals = true, default_missing_value = "safe", conflicts_with = "at")]
     fix: Option<LevelArg>,
 
     /// Print what `--fix` would change, and write nothing.
@@ -85,7 +88,10 @@ impl Check {
             settings, findings, ..
         } = &self.common;
         let (paths, stdin) = (self.paths(), self.stdin_path.as_deref());
-        let mut opened = open::open_given(&paths, stdin, settings, findings.said())?;
+        let mut opened = match self.at.is_said() {
+            true => open::open_at(&self.common.path, &self.at, settings, findings.said())?,
+            false => open::open_given(&paths, stdin, settings, findings.said())?,
+        };
         opened.settings.now = Some(now());
         if let Some(revision) = &self.since {
             opened.since = Some(Since::find(revision, &opened)?);

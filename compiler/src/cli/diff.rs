@@ -152,6 +152,8 @@ impl Diff {
             }
             _ => Default::default(),
         };
+        // The process ends soon, and gives everything back at once.
+        std::mem::forget((before, after, compiler));
         Ok(Compared {
             difference,
             verdict,

@@ -133,7 +133,7 @@ impl Explain {
         if note.line().is_none() {
             return Ok(None);
         }
-        let open = |at: &AtArgs| open::open_at(&self.path, at, &self.settings);
+        let open = |at: &AtArgs| open::open_at(&self.path, at, &self.settings, []);
         let obeyed = open(&self.at.or(note.revision.clone()));
         obeyed.or_else(|_| open(&self.at)).map(Some)
     }
@@ -146,7 +146,7 @@ impl Explain {
             mesh: self.way.mesh.clone(),
             request: asked(&self.words, &self.way.headers)?,
         };
-        let opened = open::open_at(&self.path, &self.at, &self.settings)?;
+        let opened = open::open_at(&self.path, &self.at, &self.settings, [])?;
         // Whether it is allowed or denied, the question is answered; findings leave it open.
         let mut compiler = Compiler::default();
         let analysis = opened.sound_by(&mut compiler, output).ok_or_else(|| {

@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{Error, Write};
+use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -14,22 +14,25 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), anyhow::Error> {
     replace(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| Error::other("it has no file name"))?;
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), anyhow::Error> {
+    let name = path.file_name().context("it has no file name")?;
     let mut hidden = OsString::from(".");
     hidden.push(name);
     hidden.push(format!(".{}", std::process::id()));
     let beside = path.with_file_name(hidden);
-    let written = File::create_new(&beside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let mut file = File::create_new(&beside).with_context(|| no_file_beside(path))?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     let renamed = written.and_then(|()| std::fs::rename(&beside, path));
     if renamed.is_err() {
         // What remains of it is of no use to anybody.
         let _ = std::fs::remove_file(&beside);
     }
-    renamed
+    Ok(renamed?)
+}
+
+/// Why a file cannot be replaced that could well be written to.
+pub(super) fn no_file_beside(path: &Path) -> String {
+    let directory = path.parent().filter(|above| !above.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new("."));
+    format!("no file can be made in {}", directory.display())
 }

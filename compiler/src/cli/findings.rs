@@ -51,7 +51,7 @@ enum FailOnArg {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ColorArg {
-    /// Where a person looks at it; `NO_COLOR` and `CLICOLOR_FORCE` are heeded.
+    /// Where a person looks at it; `NO_COLOR`, `FORCE_COLOR` and `CLICOLOR_FORCE` are heeded.
     Auto,
     /// In any case.
     Always,
@@ -148,14 +148,24 @@ impl FindingsArgs {
     }
 
     fn is_colored(&self) -> bool {
-        let auto =
-            || anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
         match self.color {
-            ColorArg::Auto => auto(),
+            ColorArg::Auto => is_colored_by_itself(),
             ColorArg::Always => true,
             ColorArg::Never => false,
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how findings are shown, and nothing else, is up to who looks at them"
+)]
+fn is_colored_by_itself() -> bool {
+    // Pipelines set it where nobody looks at a terminal; `0` forces nothing, as with the tools that made it known.
+    let said = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let is_forced = said("FORCE_COLOR").is_some_and(|value| value != "0");
+    let auto = || anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+    (is_forced && said("NO_COLOR").is_none()) || auto()
 }
 
 fn judge(diagnostics: &Diagnostics, opened: &Opened) -> Outcome {

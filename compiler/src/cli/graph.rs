@@ -52,7 +52,7 @@ enum FormatArg {
 
 impl Graph {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let opened = open::open_at(&self.path, &self.at, &self.settings)?;
+        let opened = open::open_at(&self.path, &self.at, &self.settings, [])?;
         let Some(analysis) = opened.sound(output) else {
             return Ok(Outcome::Findings);
         };

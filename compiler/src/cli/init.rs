@@ -1,6 +1,7 @@
 //! `meshc init`: a repository to begin with, which passes `meshc check` and brings what judges it in a pipeline.
 //!
-//! Never writes over a file: where any of them exists, nothing is written.
+//! Never writes over a file, and never leaves a part of a repository: where any of the files exists or cannot be written, none
+//! is there afterwards.
 
 use std::path::{Path, PathBuf};
 
@@ -96,13 +97,20 @@ impl Init {
             let directory = self.directory.display();
             bail!("{directory} has {first}{more} already; nothing is written");
         }
-        for (path, text) in &files {
-            if !self.dry_run {
-                write(&self.directory.join(path), text)?;
+        let directory = self.directory.display();
+        if !self.dry_run {
+            let mut made = Made::default();
+            for (path, text) in &files {
+                let written = made.write(&self.directory.join(path), text);
+                if let Err(why) = written {
+                    made.take_back();
+                    return Err(why.context(format!("nothing is written into {directory}")));
+                }
             }
+        }
+        for (path, _) in &files {
             output.tell(&format!("{path}\n"))?;
         }
-        let directory = self.directory.display();
         output.complain(&match self.dry_run {
             true => format!("would write {} files into {directory}\n", files.len()),
             false => format!(
@@ -127,10 +135,38 @@ impl Init {
     }
 }
 
-fn write(path: &Path, text: &str) -> Result<(), anyhow::Error> {
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent)
-            .with_context(|| format!("cannot make {}", parent.display()))?;
+/// What was not there before.
+#[derive(Default)]
+struct Made {
+    files: Vec<PathBuf>,
+    /// Those that hold others come first.
+    directories: Vec<PathBuf>,
+}
+
+impl Made {
+    fn write(&mut self, path: &Path, text: &str) -> Result<(), anyhow::Error> {
+        if let Some(parent) = path.parent() {
+            let missing = parent.ancestors().take_while(|above| {
+                let is_here = above.as_os_str().is_empty();
+                !is_here && above.symlink_metadata().is_err()
+            });
+            let missing: Vec<_> = missing.map(Path::to_path_buf).collect();
+            self.directories.extend(missing.into_iter().rev());
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("cannot make {}", parent.display()))?;
+        }
+        file::write(path, text.as_bytes())?;
+        self.files.push(path.to_path_buf());
+        Ok(())
     }
-    file::write(path, text.as_bytes())
+
+    /// Nobody has seen any of it: that something cannot be removed is no more than what is said already.
+    fn take_back(self) {
+        for file in self.files {
+            let _ = std::fs::remove_file(file);
+        }
+        for directory in self.directories.into_iter().rev() {
+            let _ = std::fs::remove_dir(directory);
+        }
+    }
 }

@@ -213,7 +213,7 @@ impl AnswerArgs {
     }
 
     fn opened(&self, path: &Path) -> Result<Opened, anyhow::Error> {
-        let mut opened = open::open_at(path, &self.at, &self.settings)?;
+        let mut opened = open::open_at(path, &self.at, &self.settings, [])?;
         if self.others == Some(OtherArg::Kuma) {
             opened.settings.compat = Compat::Kuma;
         }

@@ -46,6 +46,11 @@ pub(super) struct AtArgs {
 }
 
 impl AtArgs {
+    /// Is a revision asked about?
+    pub(super) fn is_said(&self) -> bool {
+        self.at.is_some()
+    }
+
     /// This revision, where the command line names none.
     pub(super) fn or(&self, revision: Option<String>) -> Self {
         Self {
@@ -76,16 +81,23 @@ pub(super) fn open_at(
     path: &Path,
     at: &AtArgs,
     settings: &SettingsArgs,
+    more: impl IntoIterator<Item = (&'static str, Option<String>)>,
 ) -> Result<Opened, anyhow::Error> {
     let Some(revision) = &at.at else {
-        return open(&[path.to_path_buf()], settings);
+        return open_with(&[path.to_path_buf()], settings, more);
     };
+    if path.is_file() || path == Path::new("-") {
+        bail!(
+            "--at: {} is one document: give the directory that holds the documents",
+            path.display()
+        );
+    }
     let history = History::open(path)
         .map_err(|why| anyhow!("--at: {} is in no git repository: {why}", path.display()))?;
     let world = history.at(revision);
     let world = world.map_err(|why| anyhow!("--at: {why}"))?;
     let place = Place::Revision(path.to_path_buf(), Box::new(world));
-    opened(Overlay::new(place), settings, [])
+    opened(Overlay::new(place), settings, more)
 }
 
 /// As [`open_with`], where one of the paths may be `-`: a document that stands for a file in the directory, or for itself.
@@ -255,6 +267,14 @@ impl Opened {
                 let directory = directory.filter(|path| !path.as_os_str().is_empty());
                 directory.unwrap_or_else(here)
             }
+        }
+    }
+
+    /// The commit that was opened, in 40 hex digits.
+    pub(super) fn commit(&self) -> Option<&str> {
+        match &self.world.under {
+            Place::Revision(_, world) => Some(&world.id),
+            Place::Directory(_) | Place::Files(_) => None,
         }
     }
 

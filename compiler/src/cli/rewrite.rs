@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail};
 use similar::TextDiff;
 
+use super::file::no_file_beside;
 use super::open::Opened;
 use super::output::Output;
 
@@ -147,7 +148,8 @@ impl Replacement {
         let mut file = OpenOptions::new()
             .write(true)
             .create_new(true)
-            .open(&self.new)?;
+            .open(&self.new)
+            .with_context(|| no_file_beside(&self.old))?;
         file.set_permissions(permissions)?;
         file.write_all(text)?;
         file.sync_all()?;

@@ -35,11 +35,12 @@ pub(super) struct Test {
     #[arg(long)]
     mutate: bool,
 
-    /// Fail as well for rules that no test touches, and for changes that no test notices.
+    /// Fail as well for rules that no test touches, and for changes that no test notices: they are warnings otherwise.
     #[arg(long)]
     strict: bool,
 
-    /// All results for people or for programs; or only the tests that fail, as `meshc check` tells findings.
+    /// All results for people or for programs; or only what is wrong (tests that fail, rules that no test touches, changes that no
+    /// test notices), as `meshc check` tells findings.
     #[arg(long, value_parser = format::parser::<FormArg<Own>>(), default_value = "human")]
     format: FormArg<Own>,
 
@@ -80,7 +81,7 @@ impl From<Own> for Form {
 
 impl Test {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
-        let opened = open::open_at(&self.path, &self.at, &self.settings)?;
+        let opened = open::open_at(&self.path, &self.at, &self.settings, [])?;
         let paths = opened.paths();
         let Some(analysis) = opened.sound(output) else {
             return Ok(Outcome::Findings);
@@ -92,11 +93,17 @@ impl Test {
         };
         let report = intent::run(&analysis, &options);
         let sources = &analysis.compiled.sources;
+        let mut diagnostics = intent::findings(&report, sources);
+        let lint = &opened.effective.lint;
+        lint.apply(&mut diagnostics, |file| paths.of(file));
         let failing = Report {
-            diagnostics: &intent::findings(&report, sources),
+            diagnostics: &diagnostics,
             sources,
             paths: &paths,
-            fail_on: Severity::Error,
+            fail_on: match self.strict {
+                true => Severity::Warning,
+                false => Severity::Error,
+            },
         };
         let mut told = |form: FormArg<Own>, place: &str| match form {
             FormArg::Own(form) => intent::render(form.into(), &report, &paths),
@@ -127,17 +134,10 @@ impl Test {
                 None => "no document is of the kind `MeshTest`".to_owned(),
             }
         );
-        let untouched = report
-            .coverage
-            .is_some_and(|told| !told.untouched.is_empty());
-        let unnoticed = report
-            .mutations
-            .is_some_and(|told| !told.unnoticed.is_empty());
-        Ok(
-            match failed > 0 || (self.strict && (untouched || unnoticed)) {
-                true => Outcome::Findings,
-                false => Outcome::Clean,
-            },
-        )
+        let mut found = diagnostics.list.iter();
+        Ok(match found.any(|one| one.severity <= failing.fail_on) {
+            true => Outcome::Findings,
+            false => Outcome::Clean,
+        })
     }
 }

@@ -102,11 +102,13 @@ codes! {
     UNKNOWN_FIELD "unknown-field" Error document "a field that does not exist";
     UNKNOWN_KIND "unknown-kind" Error document "a kind that does not exist";
     UNKNOWN_MESH "unknown-mesh" Error repository "a mesh that no document declares";
+    UNNOTICED_CHANGE "unnoticed-change" Warning intent "a rule that can change without a test that fails";
     UNQUOTED_FRACTION "unquoted-fraction" Warning document "a fraction without quotes";
     UNREADABLE_FILE "unreadable-file" Error document "a file that cannot be read";
     UNSAFE_RETRY "unsafe-retry" Warning repository "a retry that may do something twice";
     UNSUPPORTED "unsupported" Error document "something that this version cannot do";
     UNSUPPORTED_YAML "unsupported-yaml" Error document "a feature of YAML that is not part of this language";
+    UNTESTED_RULE "untested-rule" Warning intent "a rule that no test touches";
     UNUSABLE_HOSTNAME "unusable-hostname" Warning repository "a template that makes no hostname";
     UNUSED_RESOURCE "unused-resource" Warning repository "something that nothing uses";
     UNUSED_SUPPRESSION "unused-suppression" Warning document "a suppression of what is not there";
@@ -149,6 +151,12 @@ impl Code {
     pub(crate) fn needs_repository(self) -> bool {
         self.info()
             .is_some_and(|info| info.scope == Scope::Repository)
+    }
+
+    /// Does `meshc check` look for it?
+    pub(crate) fn is_checked(self) -> bool {
+        self.info()
+            .is_none_or(|info| !matches!(info.scope, Scope::Change | Scope::Intent))
     }
 
     /// The severity of a finding with this code, where nothing else is said.

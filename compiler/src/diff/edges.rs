@@ -65,8 +65,8 @@ fn candidates(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> BTreeSet<Pair> {
         for port in sends_old.union(&sends_new) {
             let digest = |node: Option<Node<'_>>| Some(node?.destination(port)?.0);
             let (was, is) = (digest(old), digest(new));
-            let same = match (was, is) {
-                (Some(was), Some(is)) => sides.meanings.same(was, is),
+            let alike = match (was, is) {
+                (Some(was), Some(is)) => sides.meanings.lead_alike(was, is),
                 _ => false,
             };
             let sent = sends_old.contains(port) && sends_new.contains(port);
@@ -81,7 +81,7 @@ fn candidates(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> BTreeSet<Pair> {
                 });
                 Some(touches || clusters_of.any(|port| clusters.contains(port)))
             };
-            if whole || !same || !sent || reaches().unwrap_or(true) {
+            if whole || !alike || !sent || reaches().unwrap_or(true) {
                 for id in [&old_id, &new_id].into_iter().flatten() {
                     let caller = id.clone().map_or(Caller::Plain, Caller::Named);
                     found.insert((caller, Kri::clone(port)));
@@ -99,7 +99,7 @@ fn destinations<'b>(node: Option<Node<'b>>) -> BTreeSet<&'b Kri> {
         .collect()
 }
 
-/// Clusters that one proxy is told something else about.
+/// Clusters that one proxy reaches otherwise.
 fn changed_clusters<'b>(
     sides: &Sides<'_>,
     old: Option<Node<'b>>,
@@ -112,7 +112,7 @@ fn changed_clusters<'b>(
     let changed = entries.filter_map(|(key, is)| match key {
         Key::Cluster(port) => {
             let was = old.entries().get(key)?;
-            (!sides.meanings.same(*was, *is)).then_some(port)
+            (!sides.meanings.lead_alike(*was, *is)).then_some(port)
         }
         _ => None,
     });

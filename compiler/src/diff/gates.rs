@@ -281,7 +281,10 @@ fn external(gates: &Gates, change: &Change<'_>, verdict: &mut Verdict) {
         if newly.is_empty() {
             continue;
         }
-        let who: BTreeSet<String> = newly.iter().map(words::caller).collect();
+        let who: BTreeSet<String> = newly
+            .iter()
+            .map(|caller| change.difference.names.caller(caller))
+            .collect();
         verdict.broken.push(Broken {
             gate: Gate::External,
             message: format!(

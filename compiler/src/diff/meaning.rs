@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
+use mesh_bundle::resource::{InboundPolicy, RateLimits, Timeouts, Traffic};
 use mesh_bundle::{Bundle, Digest, Resource, digest};
 use serde_json::Value;
 
@@ -16,8 +17,12 @@ pub(super) struct Meanings<'b> {
     pub(super) before: &'b Bundle,
     pub(super) after: &'b Bundle,
     /// Pairs that have been compared.
-    known: RefCell<Lookup<(Digest, Digest), bool>>,
+    known: RefCell<Pairs>,
+    /// The same, for where they lead.
+    led: RefCell<Pairs>,
 }
+
+type Pairs = Lookup<(Digest, Digest), bool>;
 
 impl<'b> Meanings<'b> {
     pub(super) fn new(before: &'b Bundle, after: &'b Bundle) -> Self {
@@ -25,6 +30,7 @@ impl<'b> Meanings<'b> {
             before,
             after,
             known: RefCell::default(),
+            led: RefCell::default(),
         }
     }
 
@@ -37,16 +43,78 @@ impl<'b> Meanings<'b> {
         if let Some(known) = self.known.borrow().get(&pair) {
             return *known;
         }
-        let same = match (
-            self.before.resources.get(&old),
-            self.after.resources.get(&new),
-        ) {
-            (Some(old), Some(new)) => meaning(old) == meaning(new),
-            _ => false,
-        };
+        let same = self.equal(pair, meaning);
         self.known.borrow_mut().insert(pair, same);
         same
     }
+
+    /// Do all requests that take a destination or a cluster of the first end where those of one of the second do, and does an
+    /// inbound let in whom it let in, whatever limits them on their way?
+    pub(super) fn lead_alike(&self, old: Digest, new: Digest) -> bool {
+        if old == new {
+            return true;
+        }
+        let pair = (old, new);
+        if let Some(known) = self.led.borrow().get(&pair) {
+            return *known;
+        }
+        let alike = self.equal(pair, lead);
+        self.led.borrow_mut().insert(pair, alike);
+        alike
+    }
+
+    fn equal(&self, (old, new): (Digest, Digest), of: impl Fn(&Resource) -> Value) -> bool {
+        let (old, new) = (
+            self.before.resources.get(&old),
+            self.after.resources.get(&new),
+        );
+        old.zip(new).is_some_and(|(old, new)| of(old) == of(new))
+    }
+}
+
+/// The meaning of what decides where a request ends, and who may send it: without limits, balancing, repetition and logs, which differ for many
+/// proxies at once where a policy of the whole mesh does.
+fn lead(resource: &Resource) -> Value {
+    let bare = match resource.clone() {
+        Resource::Destination(mut own) => {
+            if let Traffic::Http { routes } = &mut own.traffic {
+                for route in routes {
+                    route.timeouts = None;
+                    route.hash_policies = None;
+                    route.access_log = None;
+                    route.retry = None;
+                }
+            }
+            own.timeouts = Timeouts::default();
+            own.hash_policies = None;
+            own.access_log = None;
+            own.retry = None;
+            Resource::Destination(own)
+        }
+        Resource::Cluster(mut own) => {
+            own.connect_timeout = Timeouts::default().connect;
+            own.balancer = None;
+            own.locality = None;
+            own.slow_start = None;
+            own.circuit_breaker = None;
+            own.health_check = None;
+            Resource::Cluster(own)
+        }
+        Resource::InboundPolicy(own) => {
+            let way = InboundPolicy {
+                timeouts: Timeouts::default(),
+                peer_timeouts: Vec::new(),
+                rate_limits: RateLimits::default(),
+                faults: Vec::new(),
+                access_logs: Vec::new(),
+                circuit_breaker: None,
+                ..own
+            };
+            Resource::InboundPolicy(way)
+        }
+        other => other,
+    };
+    meaning(&bare)
 }
 
 /// A resource as a value without origins, lists without an order in one.
@@ -98,4 +166,50 @@ pub(super) fn strip(value: &mut Value) {
 pub(super) fn text(value: &Value) -> String {
     let bytes = digest::canonical(value).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::compile;
+    use crate::flow::tests::SHOP;
+    use crate::model::Settings;
+    use crate::world::MemoryWorld;
+
+    /// The shop with other words in one place.
+    fn shop(from: &str, to: &str) -> Bundle {
+        let files: BTreeMap<_, _> = SHOP
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), text.replace(from, to).into_bytes()))
+            .collect();
+        let compiled = compile(&MemoryWorld { files }, &Settings::default());
+        assert!(!compiled.diagnostics.has_errors(), "{from} -> {to}");
+        compiled.bundle
+    }
+
+    /// What every destination that changes says: is its meaning the same, and does it lead where it led?
+    fn compared(from: &str, to: &str) -> BTreeSet<(bool, bool)> {
+        let (before, after) = (shop("", ""), shop(from, to));
+        let meanings = Meanings::new(&before, &after);
+        let mut found = BTreeSet::new();
+        for (kri, proxy) in &before.proxies {
+            for (key, old) in &proxy.manifest.entries {
+                let new = after.proxies[kri].manifest.entries[key];
+                if matches!(key, mesh_bundle::Key::Destination(_)) && *old != new {
+                    found.insert((meanings.same(*old, new), meanings.lead_alike(*old, new)));
+                }
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn limits_lead_nowhere_else_and_weights_do() {
+        let limits = compared("requestTimeout: 3s", "requestTimeout: 4s");
+        assert_eq!(limits, BTreeSet::from([(false, true)]));
+        let weights = compared("weight: 10", "weight: 11");
+        assert_eq!(weights, BTreeSet::from([(false, false)]));
+    }
 }

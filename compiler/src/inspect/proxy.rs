@@ -74,11 +74,8 @@ impl Telling<'_> {
     /// Whom it believes.
     pub(super) fn trusts(&mut self, trust: &Trust) {
         for (domain, anchors) in &trust.anchors {
-            let text = format!(
-                "trusts      {domain}, {} CA of MeshTrust documents",
-                anchors.len()
-            );
-            self.page.line(1, &text);
+            let text = format!("trusts      {domain}, {} CA", anchors.len());
+            self.page.noted(1, &text, "MeshTrust documents");
         }
     }
 
@@ -106,7 +103,7 @@ impl Telling<'_> {
                 self.page.noted(1, &id, &identity.origin);
                 let issuer = identity.issuer.name();
                 let text = format!("certificate {} of {issuer}", identity.lifetime);
-                self.page.line(1, &text);
+                self.page.noted(1, &text, &identity.origin);
             }
         }
     }
@@ -220,8 +217,8 @@ impl Telling<'_> {
         self.page.noted(0, &title, &destination.origin);
         let vip = destination.vip.map(|vip| vip.to_string());
         for host in destination.hostnames.iter().chain(&vip) {
-            self.page
-                .line(1, &format!("address     {host}:{}", destination.port));
+            let text = format!("address     {host}:{}", destination.port);
+            self.page.noted(1, &text, &destination.origin);
         }
         let key = Key::Destination(destination.kri.clone());
         match &destination.traffic {
@@ -299,12 +296,14 @@ impl Telling<'_> {
         );
         self.page.noted(0, &title, &cluster.origin);
         for id in &cluster.identities {
-            self.page.line(1, &format!("server      {id}"));
+            let text = format!("server      {id}");
+            self.page.noted(1, &text, &cluster.origin);
         }
         match &cluster.external {
-            Some(external) => self.external(external),
+            Some(external) => self.external(external, &cluster.origin),
             None if cluster.identities.is_empty() => {
-                self.page.line(1, "server      without identity: plaintext");
+                let text = "server      without identity: plaintext";
+                self.page.noted(1, text, &cluster.origin);
             }
             None => {}
         }

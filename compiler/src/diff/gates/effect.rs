@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh_bundle::{Bundle, Kri, Origin};
 
 use crate::config::{Names, Owner};
+use crate::diff::names::Names as Called;
 use crate::diff::{Difference, Subject, words};
 use crate::flow::Flows;
 use crate::flow::callers::Caller;
@@ -139,16 +140,14 @@ impl Concerned {
             }
         }
     }
-}
 
-/// As people read it.
-impl std::fmt::Display for Concerned {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+    /// As people read it.
+    pub(super) fn told(&self, names: &Called) -> String {
         match self {
-            Self::Service(port) => write!(f, "service `{}`", words::port(port)),
-            Self::Identity(Caller::Named(id)) => write!(f, "identity `{}`", words::identity(id)),
-            Self::Identity(caller) => write!(f, "{caller}"),
-            Self::Issuer(kri) => write!(f, "all identities of `{}`", kri.name()),
+            Self::Service(port) => format!("service `{}`", names.port(port)),
+            Self::Identity(Caller::Named(id)) => format!("identity `{}`", names.identity(id)),
+            Self::Identity(caller) => caller.to_string(),
+            Self::Issuer(kri) => format!("all identities of `{}`", kri.name()),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::part::Part;
 use super::{Broken, CAUSES, Change, Gate, Place, Side, Verdict};
 use crate::Compiler;
 use crate::config::{Gates, Owner};
+use crate::diff::names::Names;
 use crate::diff::{diff, words};
 
 pub(super) fn judge(
@@ -53,15 +54,15 @@ pub(super) fn judge(
                 outside.entry(place).or_default().extend(others);
             }
         }
-        report(gates, owner, outside, verdict);
+        report(gates, (owner, outside), &change.difference.names, verdict);
     }
 }
 
 /// One finding for each line, or one for all where they are many.
 fn report(
     gates: &Gates,
-    owner: &Owner,
-    outside: BTreeMap<Place, BTreeSet<&Concerned>>,
+    (owner, outside): (&Owner, BTreeMap<Place, BTreeSet<&Concerned>>),
+    names: &Names,
     verdict: &mut Verdict,
 ) {
     let name = match owner.directory.as_str() {
@@ -69,7 +70,7 @@ fn report(
         directory => directory,
     };
     let mut finding = |causes: Vec<Place>, others: BTreeSet<&Concerned>| {
-        let others: BTreeSet<String> = others.into_iter().map(ToString::to_string).collect();
+        let others: BTreeSet<String> = others.into_iter().map(|each| each.told(names)).collect();
         verdict.broken.push(Broken {
             gate: Gate::Owners,
             message: format!(

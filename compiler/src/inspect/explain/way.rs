@@ -222,7 +222,7 @@ impl Explainer<'_> {
             End::Unresolved => {}
             End::Outside { cluster } => {
                 if let Some(external) = &cluster.external {
-                    telling.external(external);
+                    telling.external(external, &cluster.origin);
                 }
                 self.cluster(cluster, &mut telling);
             }

@@ -2,16 +2,17 @@
 //!
 //! Never shows a value that a Secret holds: it has none.
 
-use mesh_bundle::ValueSource;
 use mesh_bundle::resource::External;
 use mesh_bundle::resource::external::{
     Authorities, ExpectedName, TlsOrigination, TlsVersion, Verification,
 };
+use mesh_bundle::{Origin, ValueSource};
 
 use super::Telling;
 
 impl Telling<'_> {
-    pub(in crate::inspect) fn external(&mut self, external: &External) {
+    /// `origin`: the document, which all of it stands in.
+    pub(in crate::inspect) fn external(&mut self, external: &External, origin: &Origin) {
         for endpoint in &external.endpoints {
             let priority = match endpoint.priority {
                 0 => String::new(),
@@ -21,20 +22,21 @@ impl Telling<'_> {
                 "outside     {}:{}{priority}",
                 endpoint.address, endpoint.port
             );
-            self.page.line(1, &text);
+            self.page.noted(1, &text, origin);
         }
         if external.endpoints.is_empty() {
-            self.page.line(1, "outside     nowhere");
+            self.page.noted(1, "outside     nowhere", origin);
         }
         match &external.tls {
-            None => self
-                .page
-                .line(1, "tls         none: as the workload speaks"),
-            Some(tls) => self.origination(tls),
+            None => {
+                let none = "tls         none: as the workload speaks";
+                self.page.noted(1, none, origin);
+            }
+            Some(tls) => self.origination(tls, origin),
         }
     }
 
-    fn origination(&mut self, tls: &TlsOrigination) {
+    fn origination(&mut self, tls: &TlsOrigination, origin: &Origin) {
         let version = |version| match version {
             TlsVersion::Tls12 => "1.2",
             TlsVersion::Tls13 => "1.3",
@@ -47,7 +49,8 @@ impl Telling<'_> {
                 version(tls.max_version)
             ),
         };
-        self.page.line(1, &format!("tls         {versions}"));
+        let text = format!("tls         {versions}");
+        self.page.noted(1, &text, origin);
         if let Some(name) = &tls.server_name {
             self.page.line(2, &format!("asks for    {name}"));
         }
