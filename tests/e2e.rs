@@ -24,6 +24,7 @@ mod e2e {
     mod mesh_trace;
     mod metrics;
     mod migration;
+    mod other_issuers;
     mod outage;
     mod permissions;
     mod protocols;

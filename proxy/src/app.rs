@@ -127,6 +127,7 @@ async fn serve(
     let settings = Settings {
         meshd: arguments.meshd,
         token_file: arguments.token_file,
+        pin: arguments.meshd_pin,
         claim,
     };
     let control = control(settings, store, Arc::clone(&plane), view.clone());
@@ -171,7 +172,7 @@ async fn control(
     let mut backoff = Backoff::default();
     loop {
         // Without a token there may still be a state; whether one is needed is seen later.
-        let token = Token::read(&settings.token_file).ok();
+        let token = Token::read(&settings.token_file, settings.pin).ok();
         let restored = store.load(settings.claim.dataplane.as_deref(), token.as_ref());
         let control = Control::new(
             settings.clone(),

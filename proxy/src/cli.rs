@@ -32,9 +32,14 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) meshd: String,
 
-    /// A file that holds a join token, as `meshd token` printed it. Read when the proxy has to enrol.
+    /// A file that holds a join token, as `meshd token` printed it, or a token of another issuer that meshd accepts. Read when
+    /// the proxy has to enrol.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: PathBuf,
+
+    /// The fingerprint of meshd, as `meshd ca --pin` shows it: needed with a token of another issuer, which does not know it.
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) meshd_pin: Option<mesh_bundle::Digest>,
 
     /// Which Dataplane this is. Needed where the token leaves a choice.
     #[arg(long, value_name = "NAME")]

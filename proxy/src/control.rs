@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_bundle::Kri;
+use mesh_bundle::{Digest, Kri};
 use mesh_delivery::message::{ClusterEndpoints, Secrets};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -45,6 +45,8 @@ const STEADY: Duration = Duration::from_secs(10);
 pub(crate) struct Settings {
     pub(crate) meshd: String,
     pub(crate) token_file: PathBuf,
+    /// Of the authority that meshd is known by, where the token does not say it.
+    pub(crate) pin: Option<Digest>,
     pub(crate) claim: Claim,
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Never listens before there is something to answer with, and never gives up what it restored because git is away.
 
+mod identity;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -29,10 +31,9 @@ use crate::settings::{Settings, Source};
 use crate::state::{StateDir, StateFailure};
 use crate::status::Status;
 use crate::tls::{self, OwnCertificate};
-use crate::token::{self, BadKey, Tokens};
+use crate::token::BadKey;
+use identity::Identity;
 
-/// Between two looks at what is revoked; with the look of the delivery server it makes less than a minute.
-const REVOCATIONS_EVERY: Duration = Duration::from_secs(10);
 /// Sessions are ended in words; who does not take them is not waited for.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -123,7 +124,7 @@ impl Meshd {
     /// See [`Failure`].
     pub async fn start(config: Config) -> Result<Self, Failure> {
         // 1. What was there before: the directory, the keys, who is revoked, who was ready.
-        let state = Arc::new(StateDir::open(&config.state)?);
+        let state = Arc::new(identity::state(&config.state, &config.settings)?);
         let now = Now::read();
         let control = Arc::new(ca::open_control(&state, now.unix)?);
         let revocations = Revocations::read(&state, now.unix).map_err(Failure::Revocations)?;
@@ -139,17 +140,12 @@ impl Meshd {
         let (own, renew_at) = OwnCertificate::new(Arc::clone(&control)).map_err(Failure::System)?;
         let tls = tls::server(&control, Arc::clone(&own)).map_err(Failure::System)?;
         // 3. Something to serve: the last good commit, or git's.
-        let rollout = Arc::new(Rollout::new(
-            Arc::clone(&state),
-            Arc::clone(&registry),
-            distrust,
-            &config.said,
-        ));
+        let Identity(tokens, issuers, signers) = Identity::open(&config.settings, &state).await?;
+        let (keeps, lives) = (Arc::clone(&state), Arc::clone(&registry));
+        let rollout = Rollout::new(keeps, lives, distrust, &config.said);
+        let rollout = Arc::new(rollout.signed_by(signers.clone()));
         let events = Arc::new(Events::open(&state));
         let status = Arc::new(Status::new());
-        token::open(&state)?;
-        let tokens = Arc::new(Tokens::new(Arc::clone(&state), Vec::new()));
-        tokens.look()?;
         let (source, poll) = source_config(&config, &state)?;
         let name = source.source.name.to_string();
         let metrics = Metrics::new(name, control.not_after(), Arc::clone(&events));
@@ -173,15 +169,12 @@ impl Meshd {
             registry: Arc::clone(&registry),
             rollout,
             tokens,
+            issuers,
             revocations: Mutex::new(Arc::new(revocations)),
             holders: Mutex::new(BTreeMap::new()),
         });
         tasks.spawn(work(Arc::clone(&registry), Arc::clone(&state), stopped()));
-        tasks.spawn(look_for_revocations(
-            Arc::clone(&gate),
-            Arc::clone(&state),
-            stopped(),
-        ));
+        identity::watch(&mut tasks, &gate, (&state, &events), signers, &stop);
         tasks.spawn(events.keep(Arc::clone(&state), stopped()));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
         let answers = Admin::new(status, Arc::clone(&registry), metrics);
@@ -207,7 +200,7 @@ impl Meshd {
 
     /// Reads now what is revoked, instead of within some seconds.
     pub async fn look_for_revocations(&self) {
-        revoke(&self.gate, &self.state).await;
+        identity::revoke(&self.gate, &self.state).await;
     }
 
     /// Where proxies connect to.
@@ -319,35 +312,6 @@ async fn keep(registry: &Registry, state: &Arc<StateDir>, now: Now) {
     };
     tracing::error!(error, "what is known of the proxies cannot be kept");
     registry.not_kept();
-}
-
-async fn look_for_revocations(
-    gate: Arc<Gate>,
-    state: Arc<StateDir>,
-    mut stop: watch::Receiver<bool>,
-) {
-    loop {
-        tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
-            () = tokio::time::sleep(REVOCATIONS_EVERY) => {}
-        }
-        revoke(&gate, &state).await;
-    }
-}
-
-async fn revoke(gate: &Arc<Gate>, state: &Arc<StateDir>) {
-    let (state, asked) = (Arc::clone(state), Arc::clone(gate));
-    let read = tokio::task::spawn_blocking(move || {
-        let now = Now::read().unix;
-        asked
-            .end_revoked_tokens(now)
-            .map_err(|error| error.to_string())?;
-        Revocations::read(&state, now)
-    });
-    match read.await.map_err(|error| error.to_string()).flatten() {
-        Ok(revocations) => gate.revoke(revocations).await,
-        Err(error) => tracing::error!(error, "what is revoked cannot be read"),
-    }
 }
 
 async fn until(task: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {

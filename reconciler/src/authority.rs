@@ -18,7 +18,8 @@ use mesh_delivery::{Authority, Report};
 use rustls_pki_types::CertificateDer;
 use tokio::sync::watch;
 
-use crate::ca::{CaFailure, CertificateAuthority, Issued, Name, Request};
+use crate::ca::{Authority as Signing, CaFailure, CertificateAuthority, Issued, Name, Request};
+use crate::oidc::Issuers;
 use crate::publish::Published;
 use crate::registry::{Now, Registry, Rejection, Said};
 use crate::revocation::{self, Revocations};
@@ -39,6 +40,7 @@ pub(crate) struct Gate {
     pub(crate) registry: Arc<Registry>,
     pub(crate) rollout: Arc<Rollout>,
     pub(crate) tokens: Arc<Tokens>,
+    pub(crate) issuers: Arc<Issuers>,
     pub(crate) revocations: Mutex<Arc<Revocations>>,
     /// By which proof each proxy was admitted last.
     pub(crate) holders: Mutex<BTreeMap<Kri, String>>,
@@ -137,7 +139,7 @@ impl Authority for Gate {
         csr: &[u8],
     ) -> Result<Certificate, Denied> {
         let outcome = match issuer {
-            Some(issuer) => self.issue_identity(&proxy.0, issuer, csr),
+            Some(issuer) => self.issue_identity(&proxy.0, issuer, csr).await,
             None => self.renew_control(peer, csr),
         };
         if let Err(denied) = &outcome {
@@ -265,7 +267,12 @@ impl Gate {
         Ok(certificate(None, issued))
     }
 
-    fn issue_identity(&self, proxy: &Kri, issuer: &Kri, csr: &[u8]) -> Result<Certificate, Denied> {
+    async fn issue_identity(
+        &self,
+        proxy: &Kri,
+        issuer: &Kri,
+        csr: &[u8],
+    ) -> Result<Certificate, Denied> {
         let now = Now::read().unix;
         let csr = Request::read(csr)?;
         let published = self.published()?;
@@ -286,11 +293,19 @@ impl Gate {
         }
         let (mesh, dataplane) = (proxy.mesh(), proxy.name());
         let instance = Instance::of(mesh, dataplane);
-        let issued = (mesh.to_owned(), dataplane.to_owned());
-        let issued = self.rollout.issued(&issued, now);
-        let name = Name::Workload(&identity.spiffe_id, instance, issued);
         let lifetime = identity.lifetime.as_std();
-        let issued = authority.issue(&csr, name, lifetime, now)?;
+        let issued = match authority {
+            Signing::Held(authority) => {
+                let issued = (mesh.to_owned(), dataplane.to_owned());
+                let issued = self.rollout.issued(&issued, now);
+                let name = Name::Workload(&identity.spiffe_id, instance, issued);
+                authority.issue(&csr, name, lifetime, now)?
+            }
+            Signing::Elsewhere(signer, anchors) => {
+                let id = identity.spiffe_id.clone();
+                signer.issue(anchors, csr, id, lifetime, now).await?
+            }
+        };
         self.registry.certified(proxy, issuer, issued.not_after);
         Ok(certificate(Some(issuer.clone()), issued))
     }

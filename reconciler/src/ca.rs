@@ -5,8 +5,10 @@
 
 mod anchors;
 mod csr;
+mod kept;
 mod leaf;
 mod provided;
+mod seal;
 mod store;
 
 use std::fmt;
@@ -24,10 +26,12 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::random;
 
 pub(crate) use csr::{Request, probe};
+pub use kept::{ControlAuthority, KeptAuthority, control, list};
 pub(crate) use leaf::{Issued, Name};
 pub(crate) use provided::Values;
-pub(crate) use store::{Authorities, open_control};
-pub use store::{CONTROL, ControlAuthority, control};
+pub use seal::Seal;
+pub use store::CONTROL;
+pub(crate) use store::{Authorities, Authority, open_control};
 
 /// Clocks of other hosts may be this far behind.
 pub(crate) const SKEW: Duration = Duration::from_mins(5);
@@ -54,6 +58,14 @@ pub enum CaFailure {
         what: String,
         /// Where meshd wrote down that it made it.
         list: String,
+    },
+    /// The key is there, and cannot be opened.
+    #[error("the key of the certificate authority `{name}` is sealed: {why}")]
+    Sealed {
+        /// `control`, or the KRI of the `MeshIdentity`.
+        name: String,
+        /// What is wrong.
+        why: String,
     },
     /// The operator's certificates or key do not do.
     #[error("the certificate authority of {identity} cannot be used: {why}")]
@@ -144,9 +156,12 @@ impl CertificateAuthority {
         Ok((Self::new(key, vec![certificate.der().clone()])?, pem))
     }
 
-    /// From the PEM text that [`Self::generate`] gave: the key, then the certificates.
-    fn from_pem(pem: &[u8]) -> Result<Self, CaFailure> {
-        let key = PrivateKeyDer::from_pem_slice(pem).map_err(signing)?;
+    /// From the PEM text that [`Self::generate`] gave: the key, then the certificates. A key that is sealed was opened before.
+    fn from_pem(pem: &[u8], opened: Option<&[u8]>) -> Result<Self, CaFailure> {
+        let key = match opened {
+            Some(der) => PrivatePkcs8KeyDer::from(der.to_vec()).into(),
+            None => PrivateKeyDer::from_pem_slice(pem).map_err(signing)?,
+        };
         let key = Key(KeyPair::try_from(&key).map_err(signing)?);
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         Self::new(key, certificates.map_err(signing)?)
@@ -234,7 +249,7 @@ fn signing(why: impl fmt::Display) -> CaFailure {
 
 /// When a holder should ask again: two thirds into the time that is left, give or take a tenth, so that proxies that were
 /// started together do not ask together.
-fn renew_at(now: u64, not_after: u64) -> u64 {
+pub(crate) fn renew_at(now: u64, not_after: u64) -> u64 {
     let left = Duration::from_secs(not_after.saturating_sub(now));
     now + random::around(left * 2 / 3, 10).as_secs()
 }

@@ -3,6 +3,7 @@
 //! Never takes a secret as an argument: arguments are shown to everybody on the host.
 
 mod ask;
+mod ca;
 mod revoke;
 mod run;
 mod status;
@@ -16,6 +17,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app::Failure;
 
+pub use ca::Ca;
 pub use revoke::Revoke;
 pub use run::Run;
 pub use status::Status;
@@ -41,6 +43,8 @@ pub enum Command {
     Token(Token),
     /// List the join tokens that are not used up or expired
     Tokens(Tokens),
+    /// Show the certificate authorities that meshd holds the keys of
+    Ca(Ca),
     /// Write down the key of join tokens, to make them elsewhere
     TokenKey(TokenKey),
     /// End a join token, or the certificates of a proxy that meshd knows it by
@@ -58,6 +62,7 @@ impl Cli {
             Command::Status(status) => status.show(),
             Command::Token(token) => token.create(),
             Command::Tokens(tokens) => tokens.list(),
+            Command::Ca(ca) => ca.show(),
             Command::TokenKey(key) => key.export(),
             Command::Revoke(revoke) => revoke.revoke(),
         }

@@ -5,6 +5,7 @@
 mod distrusted;
 mod documents;
 mod joining;
+mod outgrown;
 mod refresh;
 
 use std::collections::BTreeSet;
@@ -24,9 +25,11 @@ use crate::distrust::Distrust;
 use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
+use crate::signer::Signers;
 use crate::snapshot::Snapshot;
 use crate::state::StateDir;
 
+use outgrown::Outgrown;
 use refresh::unread;
 
 /// Compiling the largest repository that is admitted takes seconds.
@@ -42,6 +45,9 @@ pub(crate) struct Rollout {
     /// Remembers what stands in the files of the last commit.
     compiler: Arc<Remembered>,
     distrust: std::sync::Mutex<Distrust>,
+    outgrown: std::sync::Mutex<Outgrown>,
+    /// Of identities whose keys meshd does not hold.
+    signers: Signers,
     /// One at a time compiles and publishes.
     desk: Mutex<Desk>,
 }
@@ -109,8 +115,15 @@ impl Rollout {
             said: said.into(),
             compiler: Arc::default(),
             distrust: std::sync::Mutex::new(distrust),
+            outgrown: std::sync::Mutex::default(),
+            signers: Signers::default(),
             desk: Mutex::new(desk),
         }
+    }
+
+    /// The same, with signers of identities whose keys meshd does not hold.
+    pub(crate) fn signed_by(self, signers: Signers) -> Self {
+        Self { signers, ..self }
     }
 
     /// Where meshd keeps what git does not hold.
@@ -231,7 +244,7 @@ impl Rollout {
             state: &self.state,
             secrets,
         };
-        Authorities::load(&bundle.issuers, &values, Now::read().unix)
+        Authorities::load(&bundle.issuers, &values, &self.signers, Now::read().unix)
     }
 
     fn hand_over(
@@ -273,6 +286,7 @@ impl Rollout {
         };
         let published = Published::project(&good.bundle, beside)
             .map_err(|error| Trouble::stalled("Undeliverable", error.to_string()))?;
+        self.note_outgrown(before.as_deref(), &published);
         let proxies = published.proxies.len();
         desk.good = Some(good);
         self.registry.publish(Arc::new(published));

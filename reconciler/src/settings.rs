@@ -2,9 +2,12 @@
 //!
 //! Never holds a secret: secrets are named by the paths of their files. Never passes over a key that it does not know.
 
+mod ca;
+mod identity;
 mod notify;
 mod proof;
 mod report;
+mod signer;
 mod source;
 mod value;
 mod webhook;
@@ -15,9 +18,12 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use ca::Ca;
+pub use identity::{Allow, Identity, TokenIssuer};
 pub use notify::Notify;
 pub use proof::{Auth, Ssh, Verify, VerifyMode};
 pub use report::{Forge, Report};
+pub use signer::{AppRole, Signer, VaultSigner};
 pub use source::{Reference, Source};
 pub use value::{Endpoint, Label};
 pub use webhook::{Hook, Scheme, Webhook};
@@ -37,6 +43,12 @@ pub struct Settings {
     pub webhook: Option<Webhook>,
     /// Who is told of events.
     pub notify: Vec<Notify>,
+    /// Who else may vouch for proxies that join.
+    pub identity: Identity,
+    /// How the keys of authorities are kept.
+    pub ca: Ca,
+    /// Who signs for identities whose keys meshd does not hold.
+    pub signers: Vec<Signer>,
 }
 
 /// Settings of meshd.
@@ -53,6 +65,15 @@ struct Written {
     /// Who is told of events.
     #[serde(default)]
     notify: Vec<Notify>,
+    /// Who else may vouch for proxies that join.
+    #[serde(default)]
+    identity: Identity,
+    /// How the keys of authorities are kept.
+    #[serde(default)]
+    ca: Ca,
+    /// Who signs for identities whose keys meshd does not hold.
+    #[serde(default)]
+    signer: Vec<Signer>,
 }
 
 impl TryFrom<Written> for Settings {
@@ -63,9 +84,20 @@ impl TryFrom<Written> for Settings {
             source: sources,
             webhook,
             notify,
+            identity,
+            ca,
+            signer: signers,
         } = written;
         if sources.len() > MOST_SOURCES {
             return Err(format!("there are more than {MOST_SOURCES} sources"));
+        }
+        let mut signed = BTreeSet::new();
+        for signer in &signers {
+            signer.judge()?;
+            if !signed.insert((&signer.mesh, &signer.identity)) {
+                let (mesh, identity) = (&signer.mesh, &signer.identity);
+                return Err(format!("there are two signers of `{mesh}/{identity}`"));
+            }
         }
         let mut names = BTreeSet::new();
         for source in &sources {
@@ -89,6 +121,9 @@ impl TryFrom<Written> for Settings {
             sources,
             webhook,
             notify,
+            identity,
+            ca,
+            signers,
         })
     }
 }
@@ -128,6 +163,11 @@ impl Settings {
         let directory = path.parent().unwrap_or(Path::new(""));
         for source in &mut settings.sources {
             source.begin_at(directory);
+        }
+        settings.identity.begin_at(directory);
+        settings.ca.begin_at(directory);
+        for signer in &mut settings.signers {
+            signer.begin_at(directory);
         }
         for notify in &mut settings.notify {
             notify.begin_at(directory);

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
+use crate::ca::Seal;
 use crate::random;
 
 /// Only the user that meshd runs as.
@@ -30,6 +31,8 @@ pub struct StateDir {
     root: PathBuf,
     /// Held until the end; the system gives it up when the process ends, however it ends.
     lock: Option<File>,
+    /// What keys in it are sealed with.
+    seal: Option<Seal>,
 }
 
 /// Why the state directory cannot be used.
@@ -118,7 +121,22 @@ impl StateDir {
         let root = root
             .canonicalize()
             .map_err(|error| StateFailure::io("opening", root, error))?;
-        Ok(Self { root, lock: None })
+        Ok(Self {
+            root,
+            lock: None,
+            seal: None,
+        })
+    }
+
+    /// Keys are sealed with this from now on.
+    #[must_use]
+    pub fn sealed_by(mut self, seal: Option<Seal>) -> Self {
+        self.seal = seal;
+        self
+    }
+
+    pub(crate) fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
     }
 
     /// Lets the next meshd in. Whoever still holds this must not write any more.

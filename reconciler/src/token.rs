@@ -28,7 +28,7 @@ const PREFIX: &str = "mesh1.";
 /// A token has about 500 characters.
 const LENGTH_LIMIT: usize = 4096;
 /// Hex digits of an identifier: 16 bytes.
-const ID_LENGTH: usize = 32;
+pub(crate) const ID_LENGTH: usize = 32;
 /// A token that is good for longer would be forgotten somewhere; and what is revoked is remembered for as long.
 pub const LONGEST: Duration = Duration::from_hours(90 * 24);
 /// What a token may say of labels.

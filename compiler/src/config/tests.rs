@@ -181,3 +181,44 @@ fn what_no_gate_can_be_is_refused() {
         assert!(flaws.contains(message), "{text}: {flaws}");
     }
 }
+
+#[test]
+fn join_tokens_that_a_commit_ends() {
+    let (one, two) = ("0123456789abcdef0123456789abcdef", "f".repeat(32));
+    let text = format!("[tokens]\nrevoked = [\n  \"{one}\",\n  \"{two}\",\n]\n");
+    let effective = settle(&world(&text), []).expect("settings");
+    let told = effective.revoked_tokens.iter();
+    let told: Vec<_> = told.map(|it| (it.value.as_str(), it.line)).collect();
+    assert_eq!(told, [(one, 3), (two.as_str(), 4)]);
+    let shown = effective
+        .lines()
+        .filter(|(name, ..)| name == "tokens.revoked");
+    assert_eq!(shown.count(), 2);
+    for (text, message) in [
+        ("tokens = 1".to_owned(), "`tokens` is a table, not a number"),
+        (
+            "[tokens]\nrevokd = []".to_owned(),
+            "did you mean `revoked`?",
+        ),
+        (
+            "[tokens]\nrevoked = \"a\"".to_owned(),
+            "is a list of at most 4096",
+        ),
+        (
+            format!("[tokens]\nrevoked = [\"{}\"]", one.to_uppercase()),
+            "not the identifier of a join token",
+        ),
+        (
+            "[tokens]\nrevoked = [\"mesh1.eyJ.abc\"]".to_owned(),
+            "the token itself does not belong here",
+        ),
+        ("[tokens]\nrevoked = [1]".to_owned(), "not the identifier"),
+        (
+            format!("[tokens]\nrevoked = [\"{one}\", \"{one}\"]"),
+            "is in the list twice",
+        ),
+    ] {
+        let flaws = flaws(&text);
+        assert!(flaws.contains(message), "{text}: {flaws}");
+    }
+}

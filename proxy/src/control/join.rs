@@ -83,7 +83,7 @@ impl<P: Plane> Control<P> {
             }
         };
         let serving = self.serving.is_some();
-        let token = Token::read(&self.settings.token_file)
+        let token = Token::read(&self.settings.token_file, self.settings.pin)
             .map_err(|error| hopeless(serving, error.to_string()))?;
         let key = self
             .enrolment_key(&token)
@@ -119,7 +119,8 @@ impl<P: Plane> Control<P> {
 
     fn has_new_token(&self) -> bool {
         let spent = self.membership.as_ref().map(|m| m.token.as_str());
-        Token::read(&self.settings.token_file).is_ok_and(|token| Some(token.id()) != spent)
+        Token::read(&self.settings.token_file, self.settings.pin)
+            .is_ok_and(|token| Some(token.id()) != spent)
     }
 }
 

@@ -39,6 +39,7 @@ fn control(
     let settings = Settings {
         meshd: meshd.address.to_string(),
         token_file: meshd.token(directory),
+        pin: None,
         claim: Claim::default(),
     };
     let (worlds, _) = mpsc::unbounded_channel();
@@ -65,6 +66,7 @@ impl Running {
         let settings = Settings {
             meshd: meshd.address.to_string(),
             token_file,
+            pin: None,
             claim: Claim::default(),
         };
         let (sender, worlds) = mpsc::unbounded_channel();

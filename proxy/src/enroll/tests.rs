@@ -8,7 +8,7 @@ async fn ask(
     token: &std::path::Path,
     claim: Claim,
 ) -> Result<Membership, Failure> {
-    let token = Token::read(token).unwrap();
+    let token = Token::read(token, None).unwrap();
     let key = PrivateKey::generate().unwrap();
     enroll(&meshd.address.to_string(), &token, key, &claim, unix_now()).await
 }

@@ -188,7 +188,7 @@ async fn the_state_of_another_meshd_is_refused() {
     let store = full(&directory.path().join("state"), &ca).await;
     let kept = |id: &str, pin| {
         let path = token(directory.path(), id, pin);
-        let token = Token::read(&path).unwrap();
+        let token = Token::read(&path, None).unwrap();
         store.load(None, Some(&token)).membership.is_some()
     };
     let other = Ca::new("b");

@@ -5,6 +5,7 @@ mod joining;
 mod room;
 mod secrets;
 mod state;
+mod stolen;
 
 use std::collections::BTreeSet;
 

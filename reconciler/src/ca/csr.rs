@@ -21,6 +21,8 @@ pub(crate) struct Request {
     pub(super) key: SubjectPublicKeyInfo,
     /// Tells one key from another.
     pub(crate) fingerprint: Digest,
+    /// As it came.
+    pub(crate) der: Vec<u8>,
 }
 
 impl Request {
@@ -54,6 +56,7 @@ impl Request {
         Ok(Self {
             key,
             fingerprint: Digest::of(info.subject_pki.raw),
+            der: der.to_vec(),
         })
     }
 }

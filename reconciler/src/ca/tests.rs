@@ -7,6 +7,7 @@ use rcgen::{CertificateParams, ExtendedKeyUsagePurpose};
 use x509_parser::extensions::GeneralName;
 
 use super::*;
+use crate::signer::Signers;
 use crate::state::StateDir;
 
 const NOW: u64 = 1_800_000_000;
@@ -220,11 +221,10 @@ fn values_come_from_every_source_and_are_not_shown() {
             certificate,
             private_key,
         })]);
-        let authorities = Authorities::load(&issuers, &values, NOW).unwrap();
-        authorities.get(&kri).map(Arc::clone).map_err(str::to_owned)
+        let authorities = Authorities::load(&issuers, &values, &Signers::default(), NOW).unwrap();
+        authorities.get(&kri).cloned().map_err(str::to_owned)
     };
     use ValueSource::{EnvVar, File, Inline, Secret};
-    use std::sync::Arc;
     let secret = || Secret("key".to_owned());
     let path = file.display().to_string();
     load(File(path.clone()), secret()).unwrap();
@@ -263,7 +263,7 @@ fn an_identity_has_one_authority_for_ever() {
         state: &state,
         secrets: &secrets,
     };
-    let load = || Authorities::load(&issuers, &values, NOW);
+    let load = || Authorities::load(&issuers, &values, &Signers::default(), NOW);
     let kri = issuers.keys().next().unwrap();
     let pin = |authorities: &Authorities| authorities.get(kri).unwrap().pin();
     assert_eq!(pin(&load().unwrap()), pin(&load().unwrap()));
@@ -280,4 +280,47 @@ fn keys_are_not_shown() {
     assert!(!shown.contains(key));
     let anchor = authority.anchor().unwrap();
     assert!(text.ends_with(&pem(anchor)), "{text:?}");
+}
+
+#[test]
+fn keys_are_sealed_where_a_secret_is_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let sealed = |secret: Option<&str>| {
+        let state = StateDir::open(directory.path()).unwrap();
+        state.sealed_by(secret.map(|text| Seal::new(Zeroizing::new(text.to_owned()))))
+    };
+    let file = directory.path().join("ca/control.pem");
+    let text = || std::fs::read_to_string(&file).unwrap();
+    // Made in the clear, sealed from the next start on.
+    let pin = open_control(&sealed(None), NOW).unwrap().pin();
+    assert!(text().contains("PRIVATE KEY"));
+    for _ in 0..2 {
+        assert_eq!(
+            open_control(&sealed(Some("a word")), NOW).unwrap().pin(),
+            pin
+        );
+        assert!(!text().contains("PRIVATE KEY") && text().contains("SEALED KEY"));
+    }
+    for (secret, expected) in [(Some("another"), "does not open it"), (None, "`seal-file`")] {
+        let why = open_control(&sealed(secret), NOW).unwrap_err();
+        assert!(matches!(why, CaFailure::Sealed { .. }), "{why}");
+        assert!(why.to_string().contains(expected), "{why}");
+    }
+    // What is public needs no secret.
+    let (state, control) = control(directory.path(), NOW).unwrap();
+    assert_eq!((control.pin, list(&state).unwrap().len()), (pin, 1));
+    let (before, after) = (
+        text(),
+        text().replacen("SEALED KEY-----\nA", "SEALED KEY-----\nB", 1),
+    );
+    std::fs::write(
+        &file,
+        if before == after {
+            before.replacen('\n', "\nA", 1)
+        } else {
+            after
+        },
+    )
+    .unwrap();
+    open_control(&sealed(Some("a word")), NOW).unwrap_err();
 }

@@ -14,6 +14,7 @@ use mesh_bundle::{
 
 use super::{Beside, Held, Published};
 use crate::ca::{Authorities, Values};
+use crate::signer::Signers;
 use crate::state::StateDir;
 
 /// The port of the service that web-1 calls.
@@ -152,7 +153,13 @@ pub(crate) fn project(
     };
     let beside = Beside {
         revision: revision.to_owned(),
-        authorities: Authorities::load(&bundle.issuers, &values, 1_800_000_000).unwrap(),
+        authorities: Authorities::load(
+            &bundle.issuers,
+            &values,
+            &Signers::default(),
+            1_800_000_000,
+        )
+        .unwrap(),
         secrets: Held::read(bundle, &values, before.map(|it| &it.secrets)),
         revoked: BTreeMap::new(),
         revoked_tokens: Arc::default(),

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_bundle::Bundle;
+use mesh_bundle::{Bundle, Kri};
 
 use super::{Inner, Registry};
 use crate::distrust::Name;
@@ -24,10 +24,27 @@ impl Registry {
         self.lock().held().get(name).copied().unwrap_or_default()
     }
 
+    /// Proxies that should have renewed the certificate of their identity a while ago, and when it ends.
+    pub(crate) fn unrenewed(&self, now: u64) -> Vec<(Kri, u64)> {
+        let inner = self.lock();
+        let Some(published) = &inner.published else {
+            return Vec::new();
+        };
+        let late = inner.live.iter().filter_map(|(kri, live)| {
+            let identity = published.proxies.get(kri)?.identity.as_ref()?;
+            let end = *live.certificates.get(&identity.issuer)?;
+            let left = end.saturating_sub(now);
+            // They renew when two thirds have passed.
+            let late = left.saturating_mul(5) < identity.lifetime.as_std().as_secs();
+            late.then(|| (kri.clone(), end))
+        });
+        late.collect()
+    }
+
     /// Ends the streams of a Dataplane, and takes its endpoints away; whoever holds its certificate must be admitted anew.
     pub(crate) fn cut(&self, mesh: &str, name: &str) {
         let mut inner = self.lock();
-        let is_it = |kri: &mesh_bundle::Kri| kri.mesh() == mesh && kri.name() == name;
+        let is_it = |kri: &Kri| kri.mesh() == mesh && kri.name() == name;
         inner.feeds.retain(|kri, _| !is_it(kri));
         let published = inner.published.clone();
         let Inner { live, dirty, .. } = &mut *inner;

@@ -50,6 +50,18 @@ impl Registry {
             })
     }
 
+    /// Is it connected, and does it hold exactly what is published now?
+    pub(crate) fn holds_what_is_wanted(&self, proxy: &Kri) -> bool {
+        let inner = self.lock();
+        let wanted = inner
+            .published
+            .as_ref()
+            .and_then(|it| it.proxies.get(proxy));
+        let live = inner.live.get(proxy).filter(|live| live.is_connected());
+        let held = live.and_then(|live| live.held);
+        wanted.is_some_and(|wanted| held == Some(wanted.wanted.root()))
+    }
+
     /// Every proxy that is published, as it stands.
     pub(crate) fn proxies(&self, now: Instant) -> Vec<Seen> {
         let inner = self.lock();

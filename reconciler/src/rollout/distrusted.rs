@@ -7,7 +7,7 @@ use std::sync::{MutexGuard, PoisonError};
 
 use mesh_bundle::{Bundle, Revoked};
 
-use super::Rollout;
+use super::{Desk, Rollout};
 use crate::distrust::{Distrust, Name, SLACK};
 use crate::registry::Now;
 use crate::revocation::Revocations;
@@ -20,6 +20,8 @@ impl Rollout {
 
     /// What a certificate says that is issued to a Dataplane now.
     pub(crate) fn issued(&self, name: &Name, now: u64) -> u64 {
+        let outgrown = self.outgrown.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = outgrown.issued(name, now);
         self.distrust().issued(name, now)
     }
 
@@ -52,19 +54,27 @@ impl Rollout {
             return;
         }
         let mut desk = self.desk().await;
-        {
-            let mut distrust = self.distrust();
-            let before = distrust.clone();
-            for (name, (until, end)) in news {
-                distrust.add(name, until, end);
-            }
-            self.keep(&distrust, &before);
+        self.distrust_all(news.into_iter());
+        self.serve_again(&mut desk);
+    }
+
+    /// Adds to whom peers do not believe: until when, and when the last of it ends.
+    pub(super) fn distrust_all(&self, news: impl Iterator<Item = (Name, (u64, u64))>) {
+        let mut distrust = self.distrust();
+        let before = distrust.clone();
+        for (name, (until, end)) in news {
+            distrust.add(name, until, end);
         }
+        self.keep(&distrust, &before);
+    }
+
+    /// Tells the proxies what is served, with whom they are not to believe any more.
+    pub(super) fn serve_again(&self, desk: &mut Desk) {
         let (Some(good), Some(published)) = (desk.good.clone(), self.registry.published()) else {
             return;
         };
         let secrets = self.secrets(&good);
-        let served = self.serve(&mut desk, good, (published.authorities.clone(), secrets));
+        let served = self.serve(desk, good, (published.authorities.clone(), secrets));
         if let Err(trouble) = served {
             tracing::error!(error = %trouble.message, "the proxies cannot be told who is revoked");
         }

@@ -71,6 +71,7 @@ async fn nothing_listens_before_there_is_a_configuration() {
     let settings = Settings {
         meshd: meshd.address.to_string(),
         token_file: meshd.token(directory.path()),
+        pin: None,
         claim: Claim::default(),
     };
     let view = watch::Sender::new(View::default());

@@ -4,10 +4,15 @@ use mesh_bundle::{Key, Resource, Revoked};
 use mesh_delivery::message::Received;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::room::{Connected, PERMISSION, Room, api, scope, web};
+use super::room::{Connected, PATIENCE, PERMISSION, Room, scope, web};
 
 /// The reason for which a proxy is refused.
-async fn refusal(room: &Room, token: &str, name: Option<&str>, document: Option<&str>) -> String {
+pub(super) async fn refusal(
+    room: &Room,
+    token: &str,
+    name: Option<&str>,
+    document: Option<&str>,
+) -> String {
     let outcome = room.enroll(token, name, document).await;
     outcome.err().expect("a refusal").to_string()
 }
@@ -187,133 +192,6 @@ async fn peers_hear_of_who_is_revoked_or_removed_and_no_restart_forgets_it() {
     assert_eq!(revoked(&other), list);
 }
 
-/// Somebody who stole a token and writes what he likes into the document that he brings.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stolen_token_gives_nothing_but_its_workload() {
-    let (room, _) = Room::open().await;
-    let api = api("vm", 9090).replace("127.0.0.21", "127.0.0.31");
-    let thief = api.replace("workload: api", "workload: web");
-    for (scope, document, expected) in [
-        // Another service, by its labels.
-        (
-            scope(Some("web"), None, &[]),
-            thief.clone(),
-            "instance of the service `api`",
-        ),
-        // Another workload: with a token that names none, too.
-        (scope(Some("web"), None, &[]), api.clone(), "claims `api`"),
-        (
-            scope(None, Some("vm"), &[]),
-            api.clone(),
-            "names no workload",
-        ),
-        (
-            scope(None, None, &[("app", "api")]),
-            api.clone(),
-            "names no workload",
-        ),
-        // Labels that it does not have.
-        (
-            scope(None, None, &[("team", "a")]),
-            api.clone(),
-            "the label `team: a`",
-        ),
-        (
-            scope(Some("web"), None, &[("app", "web")]),
-            thief.clone(),
-            "the label `app: web`",
-        ),
-        // Another address.
-        (
-            scope(Some("web"), None, &[("app", "api")]),
-            thief
-                .replace("127.0.0.31", "127.0.0.21")
-                .replace("9090", "9080"),
-            "port-clash",
-        ),
-    ] {
-        let token = room.token("shop", scope);
-        let reason = refusal(&room, &token, None, Some(&document)).await;
-        assert!(reason.contains(expected), "{expected}: {reason}");
-    }
-    // What the owner of the token may do.
-    for (scope, document) in [
-        (scope(Some("api"), None, &[]), api.clone()),
-        (
-            scope(None, None, &[("app", "api"), ("kuma.io/workload", "api")]),
-            api.replace("name: vm", "name: vm-2")
-                .replace("9090", "9091"),
-        ),
-        (
-            scope(Some("web"), None, &[("app", "api")]),
-            thief
-                .replace("name: vm", "name: vm-3")
-                .replace("9090", "9092"),
-        ),
-    ] {
-        let token = room.token("shop", scope);
-        room.enroll(&token, None, Some(&document)).await.unwrap();
-    }
-    // Nor may a name be taken over that another workload has joined by.
-    let token = room.token("shop", scope(Some("web"), None, &[("app", "api")]));
-    let reason = refusal(&room, &token, None, Some(&thief)).await;
-    assert!(
-        reason.contains("has joined as the workload `api`"),
-        "{reason}"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_service_without_instances_is_nobody_s_until_a_token_says_so() {
-    let (room, _) = Room::open().await;
-    room.git(&["rm", "-q", "api.yaml"]);
-    let revision = room.commit("no instance of api");
-    room.settled(&revision).await;
-    let document = api("vm", 9090);
-    let thief = document.replace("workload: api", "workload: web");
-    let token = room.for_workload("web");
-    let reason = refusal(&room, &token, None, Some(&thief)).await;
-    assert!(reason.contains("instance of the service `api`"), "{reason}");
-    let token = room.for_workload("api");
-    let reason = refusal(&room, &token, None, Some(&document)).await;
-    assert!(reason.contains("--label"), "{reason}");
-    let token = room.token("shop", scope(Some("api"), None, &[("app", "api")]));
-    room.enroll(&token, None, Some(&document)).await.unwrap();
-    // The second one is of the workload that serves it.
-    let token = room.for_workload("api");
-    let second = document
-        .replace("name: vm", "name: vm-2")
-        .replace("9090", "9091");
-    room.enroll(&token, None, Some(&second)).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn who_was_admitted_for_a_workload_does_not_become_another() {
-    let (room, _) = Room::open().await;
-    let document = web("guest").replace("10080", "10099");
-    let token = room.for_workload("web");
-    let guest = room.enroll(&token, None, Some(&document)).await.unwrap();
-    let token = room.for_dataplane("web-1");
-    let named = room.enroll(&token, None, None).await.unwrap();
-    let mut guest_session = room.connect(&guest).await.unwrap();
-    guest_session.configuration().await;
-    // Git says that somebody else has these names now.
-    room.write(
-        "guest.yaml",
-        &document.replace("workload: web", "workload: api"),
-    );
-    room.write(
-        "web.yaml",
-        &web("web-1").replace("workload: web", "workload: api"),
-    );
-    let revision = room.commit("other workloads");
-    room.settled(&revision).await;
-    let reason = room.connect(&guest).await.err().unwrap().to_string();
-    assert!(reason.contains("for the workload `web`"), "{reason}");
-    // Who was admitted by name stays it.
-    room.connect(&named).await.unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_token_ends_what_it_led_to() {
     let (room, _) = Room::open().await;
@@ -359,6 +237,47 @@ async fn a_commit_ends_tokens() {
     session.ended().await;
     let reason = room.connect(&web).await.err().unwrap().to_string();
     assert!(reason.contains("revoked"), "{reason}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_becomes_another_is_not_believed_to_be_who_it_was() {
+    let (room, _) = Room::open().await;
+    let token = room.for_dataplane("api-1");
+    let api = room.enroll(&token, None, None).await.unwrap();
+    let mut peer = room.connect(&api).await.unwrap();
+    peer.configuration().await;
+    let token = room.for_dataplane("web-1");
+    let web = room.enroll(&token, None, None).await.unwrap();
+    let mut web = room.connect(&web).await.unwrap();
+    web.configuration().await;
+    let before = serial(&mut web).await;
+    room.write(
+        "web.yaml",
+        &super::room::web("web-1").replace("workload: web", "workload: shopfront"),
+    );
+    room.commit("another name");
+    let root = web.offered().await;
+    // It has not said that it goes by the new name: the old one is still good.
+    let distrusted = || std::fs::read_to_string(room.state.path().join("distrusted.json"));
+    room.meshd().look_for_revocations().await;
+    assert!(distrusted().is_err(), "before the new one is in use");
+    let after = serial(&mut web).await;
+    web.acknowledge(root).await;
+    let noticed = async {
+        while distrusted().is_err() {
+            room.get("/v1/status").await;
+            room.meshd().look_for_revocations().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noticed).await.unwrap();
+    let list = loop {
+        let list = revoked(&peer.configuration().await);
+        if !list.is_empty() {
+            break list;
+        }
+    };
+    assert!(Revoked::covers(&list, &before));
+    assert!(!Revoked::covers(&list, &after));
 }
 
 /// What a token says.

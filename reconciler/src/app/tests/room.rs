@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_bundle::Kri;
+use mesh_bundle::{Digest, Kri};
 use mesh_delivery::client::{ClientError, Session, enroll};
 use mesh_delivery::message::{Certificate, Enrollment, FromProxy, Received};
 use mesh_delivery::subscriber::Event;
@@ -25,7 +25,7 @@ use crate::settings::{Reference, Settings, Source};
 use crate::tls::{SERVER_NAME, provider};
 use crate::token::{self, Order, Scope};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) const MESH: &str = "type: Mesh\nname: shop\n";
 pub(super) const IDENTITY: &str = "type: MeshIdentity\nmesh: shop\nname: identity\nspec:\n  selector:\n    dataplane:\n      matchLabels: {}\n  provider:\n    type: Bundled\n    bundled:\n      insecureAllowSelfSigned: true\n      autogenerate:\n        enabled: true\n";
@@ -295,10 +295,23 @@ impl Connected {
 
     /// The next configuration, acknowledged.
     pub(super) async fn configuration(&mut self) -> Received {
+        let received = self.offer().await;
+        self.acknowledge(received.root).await;
+        received
+    }
+
+    /// The root of the next configuration, which is waited with.
+    pub(super) async fn offered(&mut self) -> Digest {
+        self.offer().await.root
+    }
+
+    pub(super) async fn acknowledge(&mut self, root: Digest) {
+        self.send(FromProxy::Ack { root }).await;
+    }
+
+    async fn offer(&mut self) -> Received {
         loop {
             if let Event::Configuration(received) = self.next().await.unwrap() {
-                let root = received.root;
-                self.send(FromProxy::Ack { root }).await;
                 return received;
             }
         }

@@ -124,3 +124,40 @@ async fn a_disk_that_takes_nothing_does_not_stop_a_correction() {
     assert_eq!(degraded["reason"], "StorageOperationFailed");
     room.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clone_and_the_keys_of_the_authorities_are_everything() {
+    let (mut room, first) = Room::open().await;
+    let token = room.for_dataplane("web-1");
+    let web = room.enroll(&token, None, None).await.unwrap();
+    let mut session = room.connect(&web).await.unwrap();
+    let held = session.configuration().await;
+    let issuer = "kri_mid_shop_default__identity_".parse().unwrap();
+    let before = session.certificate(Some(issuer)).await.unwrap();
+    room.stop().await;
+    // The machine is gone; the backup holds this, and the repository is a clone.
+    let restored = tempfile::tempdir().unwrap();
+    std::fs::create_dir(restored.path().join("ca")).unwrap();
+    for entry in std::fs::read_dir(room.state.path().join("ca")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(
+            entry.path(),
+            restored.path().join("ca").join(entry.file_name()),
+        )
+        .unwrap();
+    }
+    room.state = restored;
+    room.start().await.unwrap();
+    let status = room.settled(&first).await;
+    assert_eq!(status["revision"], first, "{status}");
+    // Proxies that were enrolled before come back, and hold what is wanted.
+    let mut session = room.reconnect(&web, Some(held.clone())).await.unwrap();
+    let issuer = "kri_mid_shop_default__identity_".parse().unwrap();
+    let after = session.certificate(Some(issuer)).await.unwrap();
+    assert_eq!(before.chain.len(), after.chain.len());
+    let fresh = room.connect(&web).await.unwrap().configuration().await;
+    assert_eq!(fresh.root, held.root, "the same authorities are trusted");
+    // And new ones join.
+    let token = room.for_dataplane("api-1");
+    room.enroll(&token, None, None).await.unwrap();
+}
