@@ -25,8 +25,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::random;
 
+pub use anchors::{AnchorStep, Step};
 pub(crate) use csr::{Request, probe};
-pub use kept::{ControlAuthority, KeptAuthority, control, list};
+pub use kept::{ControlAuthority, KeptAuthority, control, list, steps};
 pub(crate) use leaf::{Issued, Name};
 pub(crate) use provided::Values;
 pub use seal::Seal;

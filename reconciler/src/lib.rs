@@ -23,6 +23,7 @@ mod reconcile;
 mod registry;
 pub mod revocation;
 mod rollout;
+mod rotation;
 mod secret;
 pub mod settings;
 mod signer;

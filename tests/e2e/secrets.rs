@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mesh_tests::{Mesh, Token};
+use mesh_tests::Mesh;
 
 fn walk(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).unwrap().flatten() {
@@ -36,8 +36,11 @@ async fn nothing_secret_is_said_to_anybody() {
     let mut secrets = vec!["PRIVATE KEY".to_owned()];
     for proxy in mesh.proxies() {
         let token = mesh.directory().join(format!("{}.token", proxy.name()));
-        let fields = Token::read(&std::fs::read_to_string(token).unwrap());
-        secrets.push(fields["secret"].as_str().unwrap().to_owned());
+        let token = std::fs::read_to_string(token).unwrap();
+        // Without its signature it lets nobody in.
+        let (_, signature) = token.trim().rsplit_once('.').unwrap();
+        assert!(signature.len() > 80, "{signature}");
+        secrets.push(signature.to_owned());
     }
     let mut said = Vec::new();
     for path in ["/v1/status", "/metrics"] {

@@ -104,7 +104,8 @@ async fn a_good_certificate_is_served() {
             params.subject_alt_names.push(name);
         }),
         // Without any extended key usage it is for all of them (RFC 5280 4.2.1.12), which SPIFFE allows (X.509-SVID 4.4).
-        site.authority.leaf(WEB, |params| params.extended_key_usages.clear()),
+        site.authority
+            .leaf(WEB, |params| params.extended_key_usages.clear()),
     ] {
         assert_eq!(
             echo(&site, Some(leaf), Some("mesh/tcp"), false).await,

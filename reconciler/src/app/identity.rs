@@ -18,6 +18,7 @@ use crate::expiry::Expiry;
 use crate::oidc::Issuers;
 use crate::registry::Now;
 use crate::revocation::Revocations;
+use crate::rotation::Rotation;
 use crate::secret;
 use crate::settings::Settings;
 use crate::signer::Signers;
@@ -72,6 +73,9 @@ pub(super) fn watch(
     tasks.spawn(until(signers.keep_looking(), stop.subscribe()));
     let (registry, ends) = (Arc::clone(&gate.registry), gate.control.not_after());
     let told = Expiry::default().watch(registry, ends, Arc::clone(events));
+    tasks.spawn(until(told, stop.subscribe()));
+    let registry = Arc::clone(&gate.registry);
+    let told = Rotation::default().watch(registry, Arc::clone(events));
     tasks.spawn(until(told, stop.subscribe()));
 }
 

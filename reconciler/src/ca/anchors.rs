@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesh_bundle::{Issuer, Kri, TrustDomain};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 
+use super::pin_of;
 use crate::state::{StateDir, StateFailure};
 
 const FILE: &str = "anchors.json";
@@ -36,7 +39,52 @@ pub(super) struct Anchors {
     anchors: Vec<Anchor>,
 }
 
+/// Where a certificate that vouches for a trust domain stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Trusted, and not known to every proxy yet: it does not sign.
+    Spreading,
+    /// It signs, or may.
+    Signing,
+    /// It signs no more; what it signed may live until then, in seconds since 1970.
+    Retiring {
+        /// When it goes.
+        until: u64,
+    },
+}
+
+/// One certificate that vouches for a trust domain of a mesh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnchorStep {
+    /// The mesh.
+    pub mesh: String,
+    /// The trust domain.
+    pub trust_domain: String,
+    /// SHA-256 of its key.
+    pub pin: String,
+    /// Where it stands.
+    pub step: Step,
+}
+
 impl Anchors {
+    /// Where each stands at that time.
+    pub(super) fn steps(&self, now: u64) -> Vec<AnchorStep> {
+        let step = |anchor: &Anchor| AnchorStep {
+            mesh: anchor.mesh.clone(),
+            trust_domain: anchor.trust_domain.to_string(),
+            pin: CertificateDer::from_pem_slice(anchor.pem.as_bytes())
+                .ok()
+                .and_then(|certificate| pin_of(&certificate))
+                .map_or_else(String::new, |pin| pin.to_string()),
+            step: match anchor.ends {
+                Some(until) => Step::Retiring { until },
+                None if anchor.spreads_until > now => Step::Spreading,
+                None => Step::Signing,
+            },
+        };
+        self.anchors.iter().map(step).collect()
+    }
+
     /// A damaged file is told and counts as none: those that sign now come back at once.
     pub(super) fn read(state: &StateDir) -> Result<Self, StateFailure> {
         let Some(bytes) = state.read(FILE)? else {

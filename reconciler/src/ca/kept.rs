@@ -10,6 +10,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
 
+use super::anchors::{AnchorStep, Anchors};
 use super::store::{CONTROL, ends, open_control};
 use super::{CaFailure, CertificateAuthority, pem, pin_of, seal};
 use crate::state::StateDir;
@@ -65,6 +66,14 @@ fn public(state: &StateDir, name: &str, pem: &[u8]) -> Result<CertificateDer<'st
     let certificate = CertificateDer::from_pem_slice(pem);
     let certificate = certificate.ok().filter(|der| pin_of(der).is_some());
     certificate.ok_or_else(|| lost(state, name, "damaged: it holds no certificate".to_owned()))
+}
+
+/// Where each certificate stands that vouches for a trust domain. Works beside a running meshd.
+///
+/// # Errors
+/// The state directory cannot be read.
+pub fn steps(state: &StateDir, now: u64) -> Result<Vec<AnchorStep>, CaFailure> {
+    Ok(Anchors::read(state)?.steps(now))
 }
 
 /// An authority whose key is in the state directory.

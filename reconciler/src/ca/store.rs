@@ -9,7 +9,7 @@ use mesh_bundle::{CaSource, Digest, Issuer, Kri, TrustDomain};
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::anchors::Anchors;
+use super::anchors::{AnchorStep, Anchors};
 use super::kept::{LIST, file, kept, lost};
 use super::{CaFailure, CertificateAuthority, Values, pem, pin_of};
 use crate::signer::{Elsewhere, Signers};
@@ -135,6 +135,11 @@ impl Authorities {
             authorities.anchors.write(values.state)?;
         }
         Ok(authorities)
+    }
+
+    /// Where each certificate that vouches for a trust domain stands at that time.
+    pub(crate) fn steps(&self, now: u64) -> Vec<AnchorStep> {
+        self.anchors.steps(now)
     }
 
     /// Until when an authority does not sign unless everybody has heard of it, in seconds since 1970.

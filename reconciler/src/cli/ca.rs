@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::print;
 use crate::app::Failure;
-use crate::ca;
+use crate::ca::{self, Step};
 use crate::registry::Now;
 
 /// Arguments of `meshd ca`.
@@ -37,6 +37,19 @@ impl Ca {
             let left = Duration::from_secs(kept.not_after.saturating_sub(now));
             let left = mesh_bundle::Duration::from(left);
             text.push_str(&format!("{}  {}  ends in {left}\n", kept.name, kept.pin));
+        }
+        for anchor in ca::steps(&state, now)? {
+            let step = match anchor.step {
+                Step::Spreading => "trusted; signs when every proxy knows it".to_owned(),
+                Step::Signing => "trusted; signs".to_owned(),
+                Step::Retiring { until } => {
+                    let left = Duration::from_secs(until.saturating_sub(now));
+                    let left = mesh_bundle::Duration::from(left);
+                    format!("trusted for {left} more; signs no more")
+                }
+            };
+            let (mesh, domain, pin) = (anchor.mesh, anchor.trust_domain, anchor.pin);
+            text.push_str(&format!("{mesh}/{domain}  {pin}  {step}\n"));
         }
         print(&text)?;
         Ok(ExitCode::SUCCESS)
