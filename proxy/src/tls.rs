@@ -15,7 +15,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::TLS13;
-use rustls::{ClientConfig, CommonState, ServerConfig};
+use rustls::{CipherSuite, ClientConfig, CommonState, ServerConfig};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use mesh_bundle::SpiffeId;
@@ -35,8 +35,15 @@ pub(crate) const ALPN_H1: &[u8] = b"mesh/h1";
 /// Bytes.
 pub(crate) const ALPN_TCP: &[u8] = b"mesh/tcp";
 
-static PROVIDER: LazyLock<Arc<CryptoProvider>> =
-    LazyLock::new(|| Arc::new(aws_lc_rs::default_provider()));
+/// Everything that the library offers, AES-128 first: see `docs/decisions/2026-11-28-mesh-connections-prefer-aes-128.md`.
+static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
+    let mut provider = aws_lc_rs::default_provider();
+    let first = CipherSuite::TLS13_AES_128_GCM_SHA256;
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| suite.suite() != first);
+    Arc::new(provider)
+});
 
 /// What this proxy can prove, and whom it believes.
 #[derive(Debug, Clone)]
