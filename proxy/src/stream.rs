@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
@@ -17,6 +17,9 @@ pub(crate) use wire::Wire;
 
 /// The 24 bytes that a client which knows that it speaks HTTP/2 begins with (RFC 9113 3.4).
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A message no longer than this is copied into one piece: that costs less than telling the kernel of its parts.
+const SMALL: usize = 1_024;
 
 /// A connection.
 #[derive(Debug)]
@@ -188,7 +191,17 @@ impl AsyncWrite for Stream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Plain(stream) => match bufs {
+                [buf] => Pin::new(stream).poll_write(cx, buf),
+                bufs if bufs.iter().map(|buf| buf.len()).sum::<usize>() <= SMALL => {
+                    let mut whole = [0; SMALL];
+                    let mut free = whole.as_mut_slice();
+                    bufs.iter().for_each(|buf| free.put_slice(buf));
+                    let length = SMALL - free.len();
+                    Pin::new(stream).poll_write(cx, whole.get(..length).unwrap_or_default())
+                }
+                bufs => Pin::new(stream).poll_write_vectored(cx, bufs),
+            },
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }

@@ -14,12 +14,16 @@ use tokio::net::TcpStream;
 
 /// Several records of TLS, of which one holds 16 KiB at most.
 const READ_BYTES: usize = 64 * 1024;
-/// Beyond this, waiting for more saves nothing.
-const WRITE_BYTES: usize = 32 * 1024;
+/// As much is gathered.
+const WRITE_BYTES: usize = 64 * 1024;
+/// As much at once is written from where it is: copying it would cost more than one system call saves.
+const MUCH: usize = 32 * 1024;
 
 thread_local! {
     /// What no socket of this thread has read into right now: almost always one is enough for all of them.
     static SPARE: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
+    /// The same for what is to be written.
+    static GATHERING: Cell<Option<BytesMut>> = const { Cell::new(None) };
 }
 
 /// Read from the socket, and not asked for yet: TLS reads in small pieces, and one system call fetches several.
@@ -87,8 +91,29 @@ impl Wire {
             }
             self.waiting.advance(sent);
         }
-        self.waiting = BytesMut::new();
+        self.release();
         Poll::Ready(Ok(()))
+    }
+
+    /// Takes some bytes that are no more than there is room for.
+    fn gather(&mut self, buf: &[u8]) {
+        if self.waiting.capacity() == 0 {
+            // A thread that ends has none any more.
+            let spare = GATHERING.try_with(Cell::take).ok().flatten();
+            self.waiting = spare.unwrap_or_else(|| BytesMut::with_capacity(WRITE_BYTES));
+        }
+        self.waiting.extend_from_slice(buf);
+    }
+
+    fn release(&mut self) {
+        if self.waiting.capacity() > 0 {
+            let mut spare = std::mem::take(&mut self.waiting);
+            spare.clear();
+            // What has been sent lies before its beginning.
+            if spare.try_reclaim(WRITE_BYTES) {
+                let _ = GATHERING.try_with(|gathering| gathering.set(Some(spare)));
+            }
+        }
     }
 }
 
@@ -128,10 +153,11 @@ impl AsyncWrite for Wire {
         if self.waiting.len() + buf.len() > WRITE_BYTES {
             ready!(self.poll_send(cx))?;
         }
-        if buf.len() >= WRITE_BYTES {
+        if buf.len() >= MUCH {
+            ready!(self.poll_send(cx))?;
             return Pin::new(&mut self.tcp).poll_write(cx, buf);
         }
-        self.waiting.extend_from_slice(buf);
+        self.gather(buf);
         Poll::Ready(Ok(buf.len()))
     }
 
@@ -144,12 +170,11 @@ impl AsyncWrite for Wire {
         if self.waiting.len() + length > WRITE_BYTES {
             ready!(self.poll_send(cx))?;
         }
-        if length >= WRITE_BYTES {
+        if length >= MUCH {
+            ready!(self.poll_send(cx))?;
             return Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
         }
-        for buf in bufs {
-            self.waiting.extend_from_slice(buf);
-        }
+        bufs.iter().for_each(|buf| self.gather(buf));
         Poll::Ready(Ok(length))
     }
 
