@@ -2,6 +2,7 @@
 //!
 //! Never buffers a body, and never forwards a head that two servers could read differently.
 
+mod alarms;
 mod answer;
 mod body;
 mod calm;

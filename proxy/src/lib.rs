@@ -49,6 +49,7 @@ mod telemetry;
 mod tls;
 mod trace;
 mod upstream;
+mod woken;
 mod workers;
 mod workload;
 mod world;

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::shared::{Phase, Shared};
 use crate::table::{Place, Reach};
+use crate::woken::Woken;
 use crate::workers::Workers;
 use crate::{capture, inbound, outbound};
 
@@ -151,9 +153,11 @@ async fn accept(shared: Arc<Shared>, place: Place, socket: TcpListener) {
                     }
                 }
             };
+            let over = pin!(news.wait_for(|phase| *phase == Phase::Over));
             tokio::select! {
+                biased;
                 () = Box::pin(serving) => {}
-                _ = news.wait_for(|phase| *phase == Phase::Over) => {}
+                _ = Woken::new(&Arc::default(), over) => {}
             }
             drop(open);
             drop(room);

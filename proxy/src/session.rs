@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use http::HeaderValue;
 use mesh_bundle::decide::{Admission, Peer, Verdict, admit};
 use mesh_bundle::{Kri, Origin, RefusalNote};
 
@@ -33,6 +34,8 @@ pub(crate) struct Session {
     trust: Mutex<Option<Arc<Trust>>>,
     /// For the requests of an inbound connection.
     pub(crate) stats: OnceLock<Arc<RequestStats>>,
+    /// Who the workload is told that they come from.
+    client_cert: OnceLock<Option<HeaderValue>>,
 }
 
 /// What a session may do under some table.
@@ -67,6 +70,7 @@ impl Session {
             source,
             trust: Mutex::new(Some(trust)),
             stats: OnceLock::new(),
+            client_cert: OnceLock::new(),
         })
     }
 
@@ -86,6 +90,7 @@ impl Session {
             source: Arc::clone(&table.proxy),
             trust: Mutex::new(None),
             stats: OnceLock::new(),
+            client_cert: OnceLock::new(),
         })
     }
 
@@ -109,11 +114,21 @@ impl Session {
             passing: Some(Box::new(passing)),
             trust: Mutex::new(None),
             stats: OnceLock::new(),
+            client_cert: OnceLock::new(),
         })
     }
 
     pub(crate) fn peer(&self) -> Peer<'_> {
         self.peer.as_ref().map(TlsPeer::as_peer).unwrap_or_default()
+    }
+
+    /// What `x-forwarded-client-cert` says; the same for all requests.
+    pub(crate) fn client_cert(&self) -> Option<HeaderValue> {
+        let told = self.client_cert.get_or_init(|| {
+            let uri = format!("URI={}", self.peer_id()?);
+            HeaderValue::try_from(uri).ok()
+        });
+        told.clone()
     }
 
     pub(crate) fn peer_id(&self) -> Option<&str> {

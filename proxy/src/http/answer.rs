@@ -4,13 +4,15 @@
 //! in the log, with its origin.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use mesh_bundle::{REFUSAL_HEADER, RefusalNote};
 
 use super::body::Body;
 use crate::refusal::Refusal;
 
 const GRPC: &str = "application/grpc";
+/// Found faster than by its letters.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// Does whoever sent it expect a gRPC status?
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
@@ -22,7 +24,7 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// How a call ended, where its response is nothing but that.
 pub(crate) fn grpc_status(headers: &HeaderMap) -> Option<u16> {
-    headers.get("grpc-status")?.to_str().ok()?.parse().ok()
+    headers.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()
 }
 
 /// A refusal as an HTTP client or a gRPC client reads it.

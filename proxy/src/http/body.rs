@@ -156,7 +156,7 @@ impl Answered {
             let Some(watchdog) = &mut self.watchdog else {
                 return Poll::Pending;
             };
-            let refusal = ready!(watchdog.as_mut().poll(cx));
+            let refusal = ready!(Pin::new(watchdog).poll(cx));
             return self.cut(refusal);
         };
         match &frame {

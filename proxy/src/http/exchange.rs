@@ -18,14 +18,14 @@ use tokio::time::Instant;
 use super::body::Counted;
 use super::pace::Pace;
 use super::serve::{Busy, Connection};
-use super::timers::{Timers, watchdog};
-use super::tries::{Again, send_until_answered};
+use super::timers::{Timers, Watchdog};
+use super::tries::{Again, Orders, send_until_answered};
 use super::upgrade::Switch;
 use super::{Body, Received, RequestBody, answer, head};
 use crate::access_log::Log;
 use crate::metrics::{NO_FLAG, RequestStats};
 use crate::refusal::Refusal;
-use crate::table::{Instance, Table};
+use crate::table::Table;
 use crate::tcp::Activity;
 use crate::upstream::{Answer, Lease, Load, Outgoing, Place, Trying, Upstreams, Via};
 
@@ -125,22 +125,19 @@ impl Plan<'_> {
         limit.or(self.origin)
     }
 
-    async fn send<'i, I>(
+    fn send(
         &self,
         upstreams: &Upstreams,
         via: Via<'_>,
-        in_turn: impl Fn() -> I,
+        in_turn: Orders<'_, '_>,
         outgoing: (&Outgoing, RequestBody),
-    ) -> Result<Answer, Refusal>
-    where
-        I: Iterator<Item = &'i Instance> + Clone,
-    {
+    ) -> impl Future<Output = Result<Answer, Refusal>> + Send {
         let again = self.retry.map(|policy| Again {
             policy,
             load: self.load,
             limits: self.most,
         });
-        send_until_answered(upstreams, via, in_turn, outgoing, again, self.stats).await
+        send_until_answered(upstreams, via, in_turn, outgoing, again, self.stats)
     }
 }
 
@@ -230,15 +227,12 @@ impl<'c> Begun<'c> {
     }
 
     /// Sends the request on, and gives the answer as it comes. `Err` is a refusal.
-    pub(super) async fn send<'i, I>(
+    pub(super) async fn send(
         mut self,
         plan: Plan<'_>,
-        in_turn: impl Fn() -> I,
+        in_turn: Orders<'_, '_>,
         (outgoing, body): (&Outgoing, RequestBody),
-    ) -> Result<Response<Body>, Response<Body>>
-    where
-        I: Iterator<Item = &'i Instance> + Clone,
-    {
+    ) -> Result<Response<Body>, Response<Body>> {
         let Some(place) = plan.load.request(plan.most.max_requests.value) else {
             let origin = plan.most.max_requests.origin.as_ref().or(plan.origin);
             return Err(self.refuse(Refusal::Overflow, origin, Some(plan.stats)));
@@ -250,16 +244,15 @@ impl<'c> Begun<'c> {
         if let Some(log) = self.logged() {
             log.sent_to(plan.via.owner);
         }
-        let activity = Arc::clone(&self.activity);
-        let revoked = self.connection.revoked.subscribe();
-        let mut watchdog = watchdog(&plan.timers, activity, revoked, self.table.serial);
+        let (connection, activity) = (self.connection, &self.activity);
+        let mut watchdog = Watchdog::new(&plan.timers, connection, activity, self.table.serial);
         let upstreams = &self.connection.session.shared.upstreams;
         let trying = Trying::default();
         let via = plan.via.noting(&trying);
         let sent = tokio::select! {
             biased;
             sent = plan.send(upstreams, via, in_turn, (outgoing, body)) => sent,
-            why = watchdog.as_mut() => Err(why),
+            why = &mut watchdog => Err(why),
         };
         if let (Err(Refusal::RequestTimeout), Some(judge)) = (&sent, upstreams.judge(&via)) {
             judge.late();

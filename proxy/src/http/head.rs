@@ -53,30 +53,80 @@ pub(super) struct Head {
     pub(super) upgrade: Option<HeaderValue>,
 }
 
+/// Which of the headers that matter here there are: one look at each name, where searching for each of these would take
+/// longer, and most messages have almost none of them.
+#[derive(Debug, Default, Clone, Copy)]
+struct Present {
+    connection: bool,
+    expect: bool,
+    /// Of one hop.
+    hop: bool,
+    host: bool,
+    /// `content-length` or `transfer-encoding`.
+    framing: bool,
+    te: bool,
+    upgrade: bool,
+    underscore: bool,
+}
+
+impl Present {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut present = Self::default();
+        for name in headers.keys() {
+            match name.as_str() {
+                "connection" => (present.connection, present.hop) = (true, true),
+                "expect" => present.expect = true,
+                "host" => present.host = true,
+                "content-length" => present.framing = true,
+                "transfer-encoding" => (present.framing, present.hop) = (true, true),
+                "te" => (present.te, present.hop) = (true, true),
+                "upgrade" => (present.upgrade, present.hop) = (true, true),
+                "http2-settings" | "keep-alive" | "proxy-authenticate" | "proxy-connection" => {
+                    present.hop = true;
+                }
+                other => present.underscore |= other.contains('_'),
+            }
+        }
+        present
+    }
+}
+
 /// Checks the head of a request, and takes from it what is not for the next hop.
 pub(super) fn request(parts: &mut Parts) -> Result<Head, Refusal> {
     if parts.method == Method::CONNECT {
         return Err(Refusal::Method);
     }
+    let present = Present::of(&parts.headers);
     let authority = authority(parts)?;
-    framing(parts)?;
-    let upgrade = upgrade(parts);
+    if present.framing {
+        framing(parts)?;
+    }
+    let upgrade = match present.upgrade {
+        true => upgrade(parts),
+        false => None,
+    };
     let headers = &mut parts.headers;
-    let trailers = takes_trailers(headers);
-    strip(headers);
-    headers.remove(HOST);
-    // Whoever sends the body sees to it that it is read.
-    headers.remove(EXPECT);
+    let trailers = present.te && takes_trailers(headers);
+    strip(headers, present);
+    if present.host {
+        headers.remove(HOST);
+    }
+    if present.expect {
+        // Whoever sends the body sees to it that it is read.
+        headers.remove(EXPECT);
+    }
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    drop_look_alikes(headers);
+    if present.underscore {
+        drop_look_alikes(headers);
+    }
     Ok(Head { authority, upgrade })
 }
 
 /// Takes from a response what is not for the client.
 pub(super) fn response(headers: &mut HeaderMap) {
-    strip(headers);
+    strip(headers, Present::of(headers));
 }
 
 /// Who is asked: `:authority` or the absolute target, or else the only `host`.
@@ -121,6 +171,9 @@ fn as_value(authority: &Authority) -> Result<HeaderValue, Refusal> {
 
 /// A host and perhaps a port; no list, no user, no path.
 fn checked(value: HeaderValue) -> Result<HeaderValue, Refusal> {
+    if is_plain(value.as_bytes()) {
+        return Ok(value);
+    }
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(byte);
     let bytes = value.as_bytes();
     let authority = Authority::try_from(bytes).ok();
@@ -129,6 +182,22 @@ fn checked(value: HeaderValue) -> Result<HeaderValue, Refusal> {
         true => Ok(value),
         false => Err(Refusal::BadRequest),
     }
+}
+
+/// Letters, digits, dots and dashes, and perhaps a port of up to four digits: almost every one, and what follows would say
+/// the same of it.
+fn is_plain(authority: &[u8]) -> bool {
+    let colon = authority.iter().position(|byte| *byte == b':');
+    let (host, port) = match colon {
+        Some(colon) => authority.split_at(colon),
+        None => (authority, [].as_slice()),
+    };
+    let digits = port.get(1..).unwrap_or_default();
+    let named = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    !host.is_empty()
+        && host.iter().all(named)
+        && digits.len() <= 4
+        && digits.iter().all(u8::is_ascii_digit)
 }
 
 /// A host, and after it nothing or the number of a port.
@@ -202,8 +271,8 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 }
 
 /// Removes the headers of this hop: the known ones, and those that the sender nominates.
-fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
+fn strip(headers: &mut HeaderMap, present: Present) {
+    if present.connection {
         let nominated: Vec<HeaderName> = tokens(headers, &CONNECTION)
             .filter_map(|token| token.parse().ok())
             .filter(|name: &HeaderName| !NEVER_NOMINATED.contains(&name.as_str()))
@@ -212,8 +281,7 @@ fn strip(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    // Most messages have none of them, and looking for each would take longer than looking at all names.
-    if headers.keys().any(|name| HOP_BY_HOP.contains(name)) {
+    if present.hop {
         for name in &HOP_BY_HOP {
             headers.remove(name);
         }
@@ -222,9 +290,6 @@ fn strip(headers: &mut HeaderMap) {
 
 /// Removes what a server that reads `_` as `-` would take for something it trusts.
 fn drop_look_alikes(headers: &mut HeaderMap) {
-    if !headers.keys().any(|name| name.as_str().contains('_')) {
-        return;
-    }
     let dangerous: Vec<HeaderName> = headers
         .keys()
         .filter(|name| name.as_str().contains('_'))

@@ -28,12 +28,12 @@ use crate::trace;
 use crate::upstream::{Outgoing, Via};
 
 pub(super) async fn answer(
-    connection: &Arc<Connection>,
+    connection: Arc<Connection>,
     busy: Busy,
     mut request: Request<Incoming>,
 ) -> Response<Body> {
     let table = connection.session.shared.table();
-    let mut begun = Begun::new(connection, Arc::clone(&table), busy, &mut request);
+    let mut begun = Begun::new(&connection, Arc::clone(&table), busy, &mut request);
     let Some(inbound) = table.inbounds.get(&connection.session.bind) else {
         return begun.refuse(Refusal::Withdrawn, None, None);
     };
@@ -87,7 +87,11 @@ pub(super) async fn answer(
         bits_per_second: met.bits_per_second,
     };
     let sent = begun
-        .send(plan, || once(&inbound.workload), (&outgoing, body))
+        .send(
+            plan,
+            &|| Box::new(once(&inbound.workload)),
+            (&outgoing, body),
+        )
         .await;
     sent.unwrap_or_else(|refused| refused)
 }
@@ -151,9 +155,8 @@ fn admit<'t>(
     let path = normalise(parts.uri.path()).map_err(|_| (Refusal::BadPath, None))?;
     let target = target(&parts.uri, &path.forwarded).map_err(|refusal| (refusal, None))?;
     parts.headers.remove(CLIENT_CERT);
-    if let Some(peer) = &session.peer
-        && inbound.policy.tls.value != TlsMode::Disabled
-        && let Ok(value) = format!("URI={}", peer.id).parse()
+    if inbound.policy.tls.value != TlsMode::Disabled
+        && let Some(value) = session.client_cert()
     {
         parts.headers.insert(CLIENT_CERT, value);
     }

@@ -31,13 +31,13 @@ use crate::trace;
 use crate::upstream::{Load, Outgoing, Via};
 
 pub(super) async fn answer(
-    connection: &Arc<Connection>,
+    connection: Arc<Connection>,
     busy: Busy,
     mut request: Request<Incoming>,
 ) -> Response<Body> {
     let session = &connection.session;
     let table = session.shared.table();
-    let mut begun = Begun::new(connection, Arc::clone(&table), busy, &mut request);
+    let mut begun = Begun::new(&connection, Arc::clone(&table), busy, &mut request);
     let outbound = table.outbounds.get(&session.bind);
     let Some((destination, routing)) = outbound.and_then(|outbound| {
         let destination = &*outbound.destination;
@@ -69,7 +69,7 @@ pub(super) async fn answer(
             match begun
                 .send(
                     plan,
-                    || cluster.usable(routed.affinity.hash),
+                    &|| Box::new(cluster.usable(routed.affinity.hash)),
                     (&sending.0, sending.1),
                 )
                 .await

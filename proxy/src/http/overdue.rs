@@ -37,7 +37,7 @@ impl Watch {
         let Some(watchdog) = self.watchdog.as_mut().filter(|_| polled.is_pending()) else {
             return polled;
         };
-        let Poll::Ready(refusal) = watchdog.as_mut().poll(cx) else {
+        let Poll::Ready(refusal) = Pin::new(watchdog).poll(cx) else {
             return Poll::Pending;
         };
         self.watchdog = None;

@@ -16,19 +16,20 @@ use super::head;
 use super::serve::{Busy, Connection};
 use super::timers::Timers;
 use super::{Body, RequestBody};
-use crate::passing::Passing;
 use crate::refusal::Refusal;
 use crate::upstream::{Outgoing, Via};
 
 pub(super) async fn answer(
-    connection: &Arc<Connection>,
-    passing: &Passing,
+    connection: Arc<Connection>,
     busy: Busy,
     mut request: Request<Incoming>,
 ) -> Response<Body> {
     let session = &connection.session;
     let table = session.shared.table();
-    let begun = Begun::new(connection, Arc::clone(&table), busy, &mut request);
+    let begun = Begun::new(&connection, Arc::clone(&table), busy, &mut request);
+    let Some(passing) = &session.passing else {
+        return begun.refuse(Refusal::Withdrawn, None, None);
+    };
     let stats = passing.stats.get_or_init(|| {
         let metrics = &session.shared.metrics;
         metrics.flow(
@@ -82,7 +83,11 @@ pub(super) async fn answer(
     };
     let body = RequestBody::stream(body, &begun.activity, None);
     let sent = begun
-        .send(plan, || once(&passing.instance), (&outgoing, body))
+        .send(
+            plan,
+            &|| Box::new(once(&passing.instance)),
+            (&outgoing, body),
+        )
         .await;
     sent.unwrap_or_else(|refused| refused)
 }

@@ -127,6 +127,11 @@ impl Message {
     }
 }
 
+fn until(bytes: &[u8], end: impl Fn(u8) -> bool) -> usize {
+    let end = bytes.iter().position(|byte| end(*byte));
+    end.unwrap_or(bytes.len())
+}
+
 fn digit(byte: u8, base: u32) -> Option<u64> {
     char::from(byte).to_digit(base).map(u64::from)
 }
@@ -165,6 +170,15 @@ impl Scan {
     pub(super) fn read(&mut self, bytes: &mut [u8]) {
         let mut rest = bytes;
         while !rest.is_empty() {
+            let quiet = self.quiet(rest);
+            if quiet > 0 {
+                let (now, later) = rest.split_at_mut(quiet);
+                if self.at == At::Name {
+                    now.iter().for_each(|byte| self.message.push(*byte));
+                }
+                rest = later;
+                continue;
+            }
             let whole = match self.at {
                 At::Body(left) | At::Chunk(left) => {
                     usize::try_from(left).unwrap_or(usize::MAX).min(rest.len())
@@ -183,6 +197,16 @@ impl Scan {
                 _ => {}
             }
             rest = later;
+        }
+    }
+
+    /// How many of the next bytes change nothing but the name that they belong to.
+    fn quiet(&self, bytes: &[u8]) -> usize {
+        match self.at {
+            At::Line if self.message.begun => until(bytes, |byte| matches!(byte, b'\n' | b'#')),
+            At::Name => until(bytes, |byte| matches!(byte, b':' | b'\n')),
+            At::Value if self.message.field != Field::Length => until(bytes, |byte| byte == b'\n'),
+            _ => 0,
         }
     }
 

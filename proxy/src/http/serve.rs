@@ -7,6 +7,7 @@ use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -15,9 +16,10 @@ use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use mesh_bundle::resource::Timeouts;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::alarms::Alarms;
 use super::calm::Calm;
 use super::heads::Heads;
 use super::overdue::{Streams, Watch};
@@ -28,6 +30,7 @@ use crate::session::{Session, Standing, revoked};
 use crate::shared::{Phase, UnderWay};
 use crate::stream::{HttpVersion, Stream};
 use crate::tls::{ALPN_H1, ALPN_H2};
+use crate::woken::Woken;
 
 /// The head of a request, and of a message at all.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -51,8 +54,8 @@ pub(super) struct Connection {
     pub(super) in_head: AtomicBool,
     /// Another request has begun.
     begun: Notify,
-    /// The serial of the last table that refuses the peer.
-    pub(super) revoked: watch::Sender<u64>,
+    /// Of its requests.
+    pub(super) alarms: Alarms,
 }
 
 /// A request is under way.
@@ -131,7 +134,7 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
         idle_since: Mutex::new(Instant::now()),
         in_head: AtomicBool::new(true),
         begun: Notify::new(),
-        revoked: watch::Sender::new(0),
+        alarms: Alarms::default(),
     });
     let requests = {
         let connection = Arc::clone(&connection);
@@ -155,18 +158,23 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
 
 /// A request that is under way. It has a place of its own: tasks are moved several times, and a connection that rests
 /// needs no room for one.
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+struct Answering(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
+
+impl Future for Answering {
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(Ok)
+    }
+}
 
 fn answer(connection: Arc<Connection>, busy: Busy, request: Request<Incoming>) -> Answering {
-    let direction = connection.session.direction;
-    if connection.session.passing.is_none() && direction == Direction::Inbound {
-        return Box::pin(async move { Ok(inbound::answer(&connection, busy, request).await) });
-    }
-    Box::pin(async move {
-        Ok(match &connection.session.passing {
-            Some(passing) => passing::answer(&connection, passing, busy, request).await,
-            None => outbound::answer(&connection, busy, request).await,
-        })
+    // Each is made where it stays.
+    let session = &connection.session;
+    Answering(match (&session.passing, session.direction) {
+        (Some(_), _) => Box::pin(passing::answer(connection, busy, request)),
+        (None, Direction::Inbound) => Box::pin(inbound::answer(connection, busy, request)),
+        (None, Direction::Outbound) => Box::pin(outbound::answer(connection, busy, request)),
     })
 }
 
@@ -240,6 +248,7 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
     let mut served = pin!(Some(served));
     let mut watch = Watch::default();
     let mut news = connection.session.shared.news();
+    let bell = Arc::default();
     let idle = timeouts.idle.value.limit();
     let last = timeouts.max_connection.value.limit();
     let last = last.map(|limit| Instant::now() + limit);
@@ -253,9 +262,10 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
             return;
         }
         let gone = !follow(connection);
-        let wake = [idle.map(|limit| connection.idle_at(limit)), last];
-        let wake = wake.into_iter().flatten().min().filter(|_| !draining);
-        let due = wake.is_some_and(|wake| wake <= Instant::now());
+        let now = Instant::now();
+        let end = [idle.map(|limit| connection.idle_at(limit)), last];
+        let end = end.into_iter().flatten().min().filter(|_| !draining);
+        let due = end.is_some_and(|end| end <= now);
         let busy = connection.active.load(Ordering::Acquire) > 0;
         let leaving = phase == Phase::Draining && (busy || !(late || G::ONLY_WITH_AN_ANSWER));
         if !draining && (gone || due || leaving) {
@@ -265,6 +275,17 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
             }
             continue;
         }
+        let sooner = connection.alarms.sooner();
+        connection.alarms.ring(now);
+        let wake = [end, connection.alarms.next()].into_iter().flatten().min();
+        let side = pin!(async {
+            tokio::select! {
+                told = news.changed() => told.is_ok(),
+                () = connection.begun.notified(), if phase == Phase::Draining && !draining => true,
+                () = sooner => true,
+                () = at(wake) => true,
+            }
+        });
         tokio::select! {
             biased;
             ended = poll_fn(|cx| watch.poll(served.as_mut(), cx)) => {
@@ -277,9 +298,7 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
                 }
                 return;
             }
-            told = news.changed() => if told.is_err() { return },
-            () = connection.begun.notified(), if phase == Phase::Draining && !draining => {}
-            () = at(wake) => {}
+            goes_on = Woken::new(&bell, side) => if !goes_on { return },
         }
     }
 }
@@ -314,7 +333,7 @@ fn follow(connection: &Connection) -> bool {
             if connection.active.load(Ordering::Acquire) > 0 {
                 session.refused(revoked(refusal), origin, &table);
             }
-            connection.revoked.send_replace(table.serial);
+            connection.alarms.revoke(table.serial);
             // Who is only not permitted may ask again, and be told so; who is not believed has nothing to ask.
             refusal == Refusal::Permission
         }

@@ -1,20 +1,19 @@
 //! The time of one request: its limits, and what cuts it short.
 //!
-//! Never asks for the time on its own when nothing happens: one timer waits for the next limit.
+//! Never asks for the time on its own when nothing happens: one timer of its connection waits for the next limit.
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use mesh_bundle::{Origin, Sourced};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use super::alarms::Entered;
+use super::serve::Connection;
 use crate::refusal::Refusal;
 use crate::tcp::Activity;
-
-/// Resolves when the request must end.
-pub(crate) type Watchdog = Pin<Box<dyn Future<Output = Refusal> + Send>>;
 
 /// The limits of one request, each with its line; zero is none.
 #[derive(Debug, Clone, Copy)]
@@ -37,57 +36,91 @@ impl<'a> Timers<'a> {
     }
 }
 
-/// Watches over one request. `revoked` holds the serial of the last table that refuses the peer: one later than the table
-/// that permitted this request ends it.
-pub(super) fn watchdog(
-    timers: &Timers<'_>,
+/// Resolves when the request must end: at the first of its limits, or when a table later than the one that permitted it
+/// refuses the peer.
+#[derive(Debug)]
+pub(crate) struct Watchdog {
+    connection: Arc<Connection>,
     activity: Arc<Activity>,
-    mut revoked: watch::Receiver<u64>,
+    /// The nearer one of the limits that nothing moves.
+    fixed: Option<(Instant, Refusal)>,
+    idle: Option<Duration>,
+    /// The serial of a table.
     permitted_by: u64,
-) -> Watchdog {
-    let fixed = [
-        (timers.request.value.limit(), Refusal::RequestTimeout),
-        (timers.max_stream.value.limit(), Refusal::MaxStream),
-    ];
-    let idle = timers.stream_idle.value.limit();
-    Box::pin(async move {
+    entered: Option<Entered>,
+}
+
+impl Watchdog {
+    /// Begins with the activity.
+    pub(super) fn new(
+        timers: &Timers<'_>,
+        connection: &Arc<Connection>,
+        activity: &Arc<Activity>,
+        permitted_by: u64,
+    ) -> Self {
+        let fixed = [
+            (timers.request.value.limit(), Refusal::RequestTimeout),
+            (timers.max_stream.value.limit(), Refusal::MaxStream),
+        ];
         let began = activity.began();
         let fixed = fixed
             .into_iter()
             .filter_map(|(limit, refusal)| Some((began + limit?, refusal)))
-            .min_by_key(|(deadline, _)| *deadline);
-        let revoked = async {
-            // Without a connection there is nobody to tell, and the request goes with it.
-            if revoked
-                .wait_for(|serial| *serial > permitted_by)
-                .await
-                .is_err()
-            {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            () = revoked => Refusal::Revoked,
-            refusal = alarm(fixed, idle, &activity) => refusal,
+            .min_by_key(|(limit, _)| *limit);
+        Self {
+            connection: Arc::clone(connection),
+            activity: Arc::clone(activity),
+            fixed,
+            idle: timers.stream_idle.value.limit(),
+            permitted_by,
+            entered: None,
         }
-    })
+    }
+
+    /// The limit that comes first, as things are.
+    fn next(&self) -> Option<(Instant, Refusal)> {
+        let idle = self
+            .idle
+            .map(|limit| (self.activity.last() + limit, Refusal::StreamIdle));
+        let limits = [self.fixed, idle].into_iter().flatten();
+        limits.min_by_key(|(limit, _)| *limit)
+    }
 }
 
-/// Waits for whichever limit comes first.
-async fn alarm(
-    fixed: Option<(Instant, Refusal)>,
-    idle: Option<Duration>,
-    activity: &Activity,
-) -> Refusal {
-    loop {
-        let idle = idle.map(|limit| (activity.last() + limit, Refusal::StreamIdle));
-        let next = [fixed, idle].into_iter().flatten();
-        let Some((deadline, refusal)) = next.min_by_key(|(deadline, _)| *deadline) else {
-            return std::future::pending().await;
-        };
-        if deadline <= Instant::now() {
-            return refusal;
+impl Future for Watchdog {
+    type Output = Refusal;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Refusal> {
+        let this = &mut *self;
+        let alarms = &this.connection.alarms;
+        match this.entered {
+            // Whether it is reached already, the connection finds out.
+            None => {
+                let limit = this.next().map(|(limit, _)| limit);
+                this.entered = Some(alarms.enter(limit, cx));
+            }
+            Some(entered) if alarms.keep(entered, cx) => {}
+            Some(entered) => {
+                if let Some((limit, refusal)) = this.next() {
+                    if limit <= Instant::now() {
+                        return Poll::Ready(refusal);
+                    }
+                    alarms.renew(entered, limit);
+                }
+            }
         }
-        sleep_until(deadline).await;
+        // After it is known whom to wake, so that no word falls between.
+        match alarms.is_revoked(this.permitted_by) {
+            true => Poll::Ready(Refusal::Revoked),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        if let Some(entered) = self.entered {
+            self.connection.alarms.leave(entered);
+        }
     }
 }

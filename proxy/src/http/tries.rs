@@ -6,6 +6,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use http::HeaderName;
 use mesh_bundle::decide::{CompiledRetry, Outcome, asked_wait, is_retriable, wait};
 use mesh_bundle::resource::{ConnectionLimits, RequestRetry};
 use tokio::time::{sleep, timeout};
@@ -21,6 +22,8 @@ use crate::refusal::Refusal;
 use crate::table::{Instance, MOST_INSTANCES};
 use crate::upstream::{Answer, Load, Outgoing, Upstreams, Via, send};
 
+static RATE_LIMITED: HeaderName = HeaderName::from_static("x-envoy-ratelimited");
+
 /// What a request may be sent again by.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Again<'a> {
@@ -30,31 +33,34 @@ pub(super) struct Again<'a> {
     pub(super) limits: &'a ConnectionLimits,
 }
 
+/// Instances, in the order in which they are tried. It has a place of its own: futures around it hold several.
+pub(super) type Order<'i> = Box<dyn Iterator<Item = &'i Instance> + Send + 'i>;
+/// What gives another one for each try.
+pub(super) type Orders<'o, 'i> = &'o (dyn Fn() -> Order<'i> + Send + Sync);
+
 /// Sends a request to one of the instances that `in_turn` gives, and to others when that fails.
-pub(super) async fn send_until_answered<'i, I>(
+pub(super) async fn send_until_answered(
     upstreams: &Upstreams,
     via: Via<'_>,
-    in_turn: impl Fn() -> I,
+    in_turn: Orders<'_, '_>,
     (outgoing, body): (&Outgoing, RequestBody),
     again: Option<Again<'_>>,
     stats: &RequestStats,
-) -> Result<Answer, Refusal>
-where
-    I: Iterator<Item = &'i Instance> + Clone,
-{
+) -> Result<Answer, Refusal> {
     let again = again.filter(|again| again.policy.retry.num_retries.value > 0);
-    let Some(again) = again.filter(|_| outgoing.upgrade.is_none()) else {
-        let instances = in_turn().take(MOST_INSTANCES);
-        return send(upstreams, via, instances, outgoing, body).await;
+    let again = again.filter(|_| outgoing.upgrade.is_none());
+    let policy = again.map(|again| &again.policy.retry);
+    let limit = policy.and_then(|policy| policy.per_try_timeout.value.limit());
+    // What is sent once only is not kept.
+    let (body, mut once) = match again {
+        Some(_) => (Recording::new(body), None),
+        None => (None, Some(body)),
     };
-    let policy = &again.policy.retry;
-    let limit = policy.per_try_timeout.value.limit();
-    let body = Recording::new(body);
-    let about = {
+    let about = again.is_some_and(|again| {
         let header = |name: &str| joined(&outgoing.headers, name);
         again.policy.is_about(outgoing.method.as_str(), header)
-    };
-    let mut selection = Selection::of(policy);
+    });
+    let mut selection = policy.and_then(Selection::of);
     let mut number = 0;
     // Held while the request is one that was sent before.
     let mut _place;
@@ -63,7 +69,8 @@ where
         let any = || in_turn().take(MOST_INSTANCES);
         let any = chosen.is_none().then(any).into_iter().flatten();
         let instances = chosen.iter().flat_map(Candidates::in_turn).chain(any);
-        let copy = body.as_ref().map_or(RequestBody::Empty, Recording::read);
+        let copy = body.as_ref().map(Recording::read).or_else(|| once.take());
+        let copy = copy.unwrap_or(RequestBody::Empty);
         let mut sent = pin!(send(upstreams, via, instances, outgoing, copy));
         let sent = match limit {
             None => sent.await,
@@ -74,6 +81,8 @@ where
                 Err(Refusal::TryTimeout)
             }),
         };
+        let Some(again) = again else { return sent };
+        let policy = &again.policy.retry;
         if let Some((selection, chosen)) = selection.as_mut().zip(chosen.as_ref()) {
             selection.tried(chosen);
         }
@@ -119,7 +128,7 @@ fn outcome(sent: &Result<Answer, Refusal>) -> Option<Outcome> {
         Ok(Answer { response, .. }) => Some(Outcome::Response {
             status: response.status().as_u16(),
             grpc: answer::grpc_status(response.headers()),
-            rate_limited: response.headers().contains_key("x-envoy-ratelimited"),
+            rate_limited: response.headers().contains_key(&RATE_LIMITED),
         }),
         Err(Refusal::Connect | Refusal::ConnectTimeout) => Some(Outcome::NoConnection),
         Err(Refusal::Closed | Refusal::BadResponse) => Some(Outcome::Reset),
