@@ -28,9 +28,10 @@ pub(crate) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
-    /// Where meshd delivers: `host:port`.
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    pub(crate) meshd: String,
+    /// Where meshd delivers: `host:port`, or several with commas between them. The proxy is with one of them at a time, and
+    /// goes on to the next when that is away.
+    #[arg(long, value_name = "ADDR", value_parser = address, value_delimiter = ',', required = true)]
+    pub(crate) meshd: Vec<String>,
 
     /// A file that holds a join token, as `meshd token` printed it, or a token of another issuer that meshd accepts. Read when
     /// the proxy has to enrol.
@@ -159,6 +160,15 @@ mod tests {
     }
 
     #[test]
+    fn meshd_may_have_several_addresses() {
+        let both = LEAST.map(|word| word.replace(".example:5680", "-a:5680,meshd-b:5680"));
+        let Command::Run(run) = Cli::try_parse_from(both).unwrap().command else {
+            panic!("another command");
+        };
+        assert_eq!(run.meshd, ["meshd-a:5680", "meshd-b:5680"]);
+    }
+
+    #[test]
     fn what_makes_no_sense_is_refused() {
         for (flag, value) in [
             ("--drain", "10"),
@@ -170,7 +180,14 @@ mod tests {
             let line = LEAST.into_iter().chain([flag, value]);
             assert!(Cli::try_parse_from(line).is_err(), "{flag} {value}");
         }
-        for meshd in ["meshd", "meshd:0", ":5680", "meshd:http"] {
+        for meshd in [
+            "meshd",
+            "meshd:0",
+            ":5680",
+            "meshd:http",
+            "a:5680,",
+            "a:5680,b",
+        ] {
             let line = LEAST.map(|word| {
                 if word.starts_with("meshd.") {
                     meshd

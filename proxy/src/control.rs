@@ -3,6 +3,7 @@
 //! Never takes anything away because meshd is gone, and never gives the data plane a part of a world: a configuration that
 //! asks for a certificate is applied together with it, or not at all.
 
+mod addresses;
 mod join;
 pub(crate) mod plane;
 mod renew;
@@ -30,6 +31,7 @@ use crate::identity::{Credential, PrivateKey};
 use crate::state::{Membership, Restored, Serving, Store};
 use crate::workload::Probes;
 use crate::world::{Rejected, World};
+use addresses::Addresses;
 use join::NoSession;
 use plane::Plane;
 use view::{Applied, View};
@@ -43,7 +45,8 @@ const STEADY: Duration = Duration::from_secs(10);
 /// Where meshd is, and how this proxy becomes one of its.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    pub(crate) meshd: String,
+    /// Each `host:port`; at least one.
+    pub(crate) meshd: Vec<String>,
     pub(crate) token_file: PathBuf,
     /// Of the authority that meshd is known by, where the token does not say it.
     pub(crate) pin: Option<Digest>,
@@ -58,6 +61,7 @@ pub(crate) struct Hopeless(pub(crate) String);
 /// Everything that the control side knows.
 pub(crate) struct Control<P> {
     settings: Settings,
+    addresses: Addresses,
     store: Store,
     plane: P,
     view: watch::Sender<View>,
@@ -88,6 +92,7 @@ impl<P: Plane> Control<P> {
         restored: Restored,
     ) -> Self {
         Self {
+            addresses: Addresses::new(&settings.meshd, dice()),
             settings,
             store,
             plane,
@@ -116,7 +121,8 @@ impl<P: Plane> Control<P> {
                         view.connected = true;
                         view.trouble = None;
                     });
-                    tracing::info!(meshd = %self.settings.meshd, "connected");
+                    tracing::info!(meshd = self.addresses.current(), "connected");
+                    self.addresses.answered();
                     let opened = Instant::now();
                     let ended = session::Running::new(&mut self, session).run().await;
                     self.show(|view| view.connected = false);
@@ -131,9 +137,14 @@ impl<P: Plane> Control<P> {
                 Err(NoSession::Hopeless(reason)) => return reason,
                 Err(NoSession::Transient(reason)) => reason,
             };
-            let wait = self.reconnect.next(dice);
+            let away = self.addresses.current().to_owned();
+            let wait = match self.addresses.turn() {
+                true => self.reconnect.next(dice),
+                // Another one may answer.
+                false => Duration::ZERO,
+            };
             let certificate_left_s = self.certificate_left(unix_now());
-            tracing::warn!(reason = %trouble, retry_ms = millis(wait), certificate_left_s, "meshd is away");
+            tracing::warn!(meshd = away, reason = %trouble, retry_ms = millis(wait), certificate_left_s, "meshd is away");
             self.show(|view| view.trouble = Some(trouble));
             self.complain_when_expired();
             tokio::time::sleep(wait).await;

@@ -61,7 +61,7 @@ impl<P: Plane> Control<P> {
         membership: &Membership,
         tls: Arc<ClientConfig>,
     ) -> Result<Session, ClientError> {
-        let address = &self.settings.meshd;
+        let address = self.addresses.current();
         let held = self.held(membership);
         Session::open(address, tls, SERVER_NAME, VERSION, held).await
     }
@@ -90,7 +90,8 @@ impl<P: Plane> Control<P> {
             .await
             .map_err(|error| NoSession::Transient(error.to_string()))?;
         let settings = &self.settings;
-        let enrolled = enroll::enroll(&settings.meshd, &token, key, &settings.claim, unix_now());
+        let address = self.addresses.current();
+        let enrolled = enroll::enroll(address, &token, key, &settings.claim, unix_now());
         let membership = enrolled.await.map_err(|error| {
             if error.is_final() {
                 hopeless(serving, error.to_string())

@@ -37,7 +37,7 @@ fn control(
     restored: Restored,
 ) -> Control<FakePlane> {
     let settings = Settings {
-        meshd: meshd.address.to_string(),
+        meshd: vec![meshd.address.to_string()],
         token_file: meshd.token(directory),
         pin: None,
         claim: Claim::default(),
@@ -61,10 +61,14 @@ struct Running {
 
 impl Running {
     fn start(meshd: &FakeMeshd, directory: &Path) -> Self {
+        Self::with(meshd, vec![meshd.address.to_string()], directory)
+    }
+
+    fn with(meshd: &FakeMeshd, addresses: Vec<String>, directory: &Path) -> Self {
         let token_file = meshd.token(directory);
         let store = Store::new(Directory::open(&directory.join("state"), Duration::ZERO).unwrap());
         let settings = Settings {
-            meshd: meshd.address.to_string(),
+            meshd: addresses,
             token_file,
             pin: None,
             claim: Claim::default(),

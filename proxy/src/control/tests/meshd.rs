@@ -107,6 +107,19 @@ impl FakeMeshd {
         self.running = Some((stop, task));
     }
 
+    /// A second one of the same mesh, with the same authorities, and nobody to tell.
+    pub(crate) async fn twin(&self) -> Self {
+        let mut twin = Self {
+            address: ([127, 0, 0, 1], 0).into(),
+            reports: mpsc::unbounded_channel().1,
+            issued: mpsc::unbounded_channel().1,
+            judge: Arc::clone(&self.judge),
+            running: None,
+        };
+        twin.listen().await;
+        twin
+    }
+
     pub(crate) async fn stop(&mut self) {
         if let Some((stop, task)) = self.running.take() {
             stop.send_replace(true);

@@ -4,6 +4,7 @@ use super::meshd::{FakeMeshd, WEB, configuration, token};
 use super::{Running, Store, acked, unix_now};
 use crate::control::view::View;
 use crate::state::Directory;
+use mesh_delivery::Report;
 use mesh_delivery::message::Received;
 use mesh_delivery::publisher::Wanted;
 use std::path::Path;
@@ -63,6 +64,33 @@ async fn what_a_disk_did_not_take_is_kept_later() {
     std::fs::remove_dir(state.join("serving.new")).unwrap();
     control.keep().await;
     assert!(!store.is_behind() && store.load(None, None).serving.is_some());
+}
+
+#[tokio::test]
+async fn a_proxy_goes_on_to_the_next_meshd() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut one = FakeMeshd::start().await;
+    let root = one.want("r1", configuration("web-1", None, 5));
+    let mut other = one.twin().await;
+    let addresses = vec![one.address.to_string(), other.address.to_string()];
+    let mut proxy = Running::with(&one, addresses, directory.path());
+    assert_eq!(proxy.world().await.root, root);
+    acked(&one.answer().await, root);
+    // Whichever it is with, it is with the other one after these two.
+    one.stop().await;
+    shows(&proxy, |view| view.connected).await;
+    one.listen().await;
+    other.stop().await;
+    let root = one.want("r2", configuration("web-1", None, 6));
+    while proxy.world().await.root != root {}
+    let held = loop {
+        let report = one.reports.recv().await.unwrap();
+        if let Report::Connected { hello, .. } = report {
+            break hello.root;
+        }
+    };
+    assert!(held.is_some(), "it brings what it holds");
+    proxy.kill().await;
 }
 
 #[tokio::test]

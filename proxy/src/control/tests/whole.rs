@@ -69,7 +69,7 @@ async fn nothing_listens_before_there_is_a_configuration() {
     let metrics = Arc::new(Metrics::new());
     let plane = DataPlane::start(metrics, tokio::runtime::Handle::current());
     let settings = Settings {
-        meshd: meshd.address.to_string(),
+        meshd: vec![meshd.address.to_string()],
         token_file: meshd.token(directory.path()),
         pin: None,
         claim: Claim::default(),
