@@ -8,6 +8,7 @@ mod kept;
 mod keys;
 mod live;
 mod service;
+mod shared;
 mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,8 +25,10 @@ use crate::publish::Published;
 pub(crate) use kept::Kept;
 use keys::Keys;
 use live::Live;
-pub(crate) use live::{Rejection, Said};
+pub(crate) use live::{Rejection, Said, Told};
 pub(crate) use service::Now;
+pub(crate) use shared::News;
+use shared::Untold;
 pub(crate) use standing::{Seen, Standing};
 
 type Feed = watch::Sender<Option<Arc<Wanted>>>;
@@ -38,6 +41,8 @@ pub(crate) struct Registry {
     work: Notify,
     /// Counts what an operator could see change.
     visible: watch::Sender<u64>,
+    /// Another meshd is to be told something, or may be understood better now.
+    news: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -56,6 +61,8 @@ struct Inner {
     kept: Kept,
     /// `kept` is on the disk.
     written: bool,
+    /// `None`: this meshd is alone.
+    untold: Option<Untold>,
 }
 
 /// What has to be worked out anew.
@@ -86,6 +93,7 @@ impl Registry {
             inner: Mutex::new(inner),
             work: Notify::new(),
             visible: watch::Sender::new(0),
+            news: Notify::new(),
         }
     }
 
@@ -127,6 +135,7 @@ impl Registry {
         inner.dirty.everything = true;
         drop(inner);
         self.touch();
+        self.news.notify_one();
     }
 
     /// What a proxy is to hold, as it changes; `None` where there is no such Dataplane.
@@ -173,18 +182,22 @@ impl Registry {
         let mut inner = self.lock();
         if let Some(live) = inner.live.get_mut(proxy) {
             live.acknowledge(session, root);
+            inner.note(proxy);
         }
         drop(inner);
         self.visible.send_modify(|count| *count += 1);
+        self.news.notify_one();
     }
 
     pub(crate) fn rejected(&self, proxy: &Kri, session: u64, rejection: Rejection) {
         let mut inner = self.lock();
         if let Some(live) = inner.live.get_mut(proxy) {
             live.reject(session, rejection);
+            inner.note(proxy);
         }
         drop(inner);
         self.visible.send_modify(|count| *count += 1);
+        self.news.notify_one();
     }
 
     pub(crate) fn disconnected(&self, proxy: &Kri, session: u64) {
@@ -204,8 +217,10 @@ impl Registry {
         };
         change(inner.live.entry(proxy.clone()).or_default());
         inner.dirty.services.extend(serves.iter().cloned());
+        inner.note(proxy);
         drop(inner);
         self.touch();
+        self.news.notify_one();
     }
 
     /// Wakes whenever something that a status shows may have changed.
@@ -282,6 +297,7 @@ impl Inner {
             {
                 tracing::info!(%service, "clients speak mTLS to it from now on");
                 self.tls_ready.insert(service.clone());
+                self.note_service(service);
             }
         }
         let ready = |live: &Live| live.is_ready(now.instant);

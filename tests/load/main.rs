@@ -8,6 +8,7 @@
 mod app;
 mod certificates;
 mod cost;
+mod delivery;
 mod growth;
 mod options;
 mod peer;
@@ -31,7 +32,11 @@ use report::Report;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
-    let outcome = Options::read(std::env::args().skip(1)).and_then(|options| run(&options));
+    let mut words = std::env::args().skip(1).peekable();
+    let outcome = match words.next_if(|word| word == "delivery") {
+        Some(_) => delivery::run(words, tell),
+        None => Options::read(words).and_then(|options| run(&options)),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -20,6 +20,9 @@ usage: cargo xtask <command>
                    what `meshc check` costs for generated repositories of 1,000, 10,000 and 50,000 resources
   bench proxy [ROW...] [--repeat N] [--seconds N] [--resting N] [--against BINARY] [--no-peers]
                    what two proxies cost for each request, beside Envoy, nginx and HAProxy in the same run
+  bench delivery [SIZE...] [kong] [--repeat N]
+                   what meshd costs and how soon a change is everywhere, with fleets of 100, 1,000 and 10,000 simulated
+                   proxies, and Kong's scenarios
   bench lsp [SIZE] how long `meshc lsp` takes after a keystroke, in a generated repository of 10,000 resources
 ";
 
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         ["gen"] => generate(),
         ["bench", "compile", sizes @ ..] => bench::compile(sizes),
         ["bench", "proxy", words @ ..] => bench::proxy::proxy(words),
+        ["bench", "delivery", words @ ..] => bench::delivery::delivery(words),
         ["bench", "lsp"] => bench::keystroke(None),
         ["bench", "lsp", size] => bench::keystroke(Some(size)),
         ["help" | "--help" | "-h"] => {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh_bundle::{Digest, Kri};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 /// How long the endpoints of a proxy stay when its stream breaks without a farewell. Longer than a proxy waits before it
@@ -15,7 +16,7 @@ pub(super) const ABSENCE: Duration = Duration::from_secs(30);
 pub(super) const RESTART: Duration = Duration::from_secs(60);
 
 /// A configuration that a proxy did not take.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rejection {
     pub(crate) root: Digest,
     pub(crate) reason: String,
@@ -28,6 +29,22 @@ pub(crate) struct Said {
     pub(crate) draining: bool,
     /// Section names of inbounds whose workload does not answer.
     pub(crate) unhealthy: BTreeSet<String>,
+}
+
+/// What another meshd says of a proxy that is connected to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Told {
+    ready: bool,
+    draining: bool,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    unhealthy: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejected: Option<Rejection>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    certificates: BTreeMap<Kri, u64>,
 }
 
 /// What is known of one proxy.
@@ -46,6 +63,8 @@ pub(crate) struct Live {
     pub(super) rejected: Option<Rejection>,
     /// When the newest certificate of each issuer ends, in seconds since 1970.
     pub(super) certificates: BTreeMap<Kri, u64>,
+    /// The other meshd that it is connected to, and what that says. Counts while there is no session here.
+    elsewhere: Option<(String, Told)>,
 }
 
 impl Live {
@@ -73,6 +92,7 @@ impl Live {
             held,
             unhealthy: std::mem::take(&mut self.unhealthy),
             certificates: std::mem::take(&mut self.certificates),
+            elsewhere: self.elsewhere.take(),
             ..Self::default()
         };
     }
@@ -108,6 +128,68 @@ impl Live {
             self.grace = Some(now + ABSENCE);
         }
         self.ready = false;
+        // It has moved, and was heard of there before it was missed here.
+        self.adopt();
+    }
+
+    /// What the others are told: nothing, unless it is connected here.
+    pub(super) fn told(&self) -> Option<Told> {
+        self.session.map(|_| Told {
+            ready: self.ready,
+            draining: self.draining,
+            unhealthy: self.unhealthy.clone(),
+            held: self.held,
+            rejected: self.rejected.clone(),
+            certificates: self.certificates.clone(),
+        })
+    }
+
+    /// Another meshd says how it is there, or that it is there no more.
+    pub(super) fn hear(&mut self, meshd: &str, told: Option<Told>, now: Instant) {
+        if let Some(told) = told {
+            for (issuer, until) in &told.certificates {
+                let known = self.certificates.entry(issuer.clone()).or_default();
+                *known = (*until).max(*known);
+            }
+            self.elsewhere = Some((meshd.to_owned(), told));
+            if self.session.is_none() {
+                self.adopt();
+            }
+            return;
+        }
+        if self
+            .elsewhere
+            .as_ref()
+            .is_none_or(|(other, _)| other != meshd)
+        {
+            return;
+        }
+        self.elsewhere = None;
+        if self.session.is_none() {
+            if self.ready {
+                self.grace = Some(now + ABSENCE);
+            }
+            self.ready = false;
+        }
+    }
+
+    /// Which other meshd it is connected to.
+    pub(super) fn elsewhere(&self) -> Option<&str> {
+        self.elsewhere.as_ref().map(|(meshd, _)| meshd.as_str())
+    }
+
+    fn adopt(&mut self) {
+        let Some((_, told)) = &self.elsewhere else {
+            return;
+        };
+        self.draining = told.draining;
+        self.ready = told.ready && !told.draining;
+        self.unhealthy.clone_from(&told.unhealthy);
+        self.held = told.held;
+        self.rejected.clone_from(&told.rejected);
+        if told.ready || told.draining {
+            self.grace = None;
+        }
     }
 
     /// It is sent away: no grace.
@@ -117,8 +199,9 @@ impl Live {
         self.grace = None;
     }
 
+    /// Here or to another meshd.
     pub(super) fn is_connected(&self) -> bool {
-        self.session.is_some()
+        self.session.is_some() || self.elsewhere.is_some()
     }
 
     /// Has it taken or refused this configuration?
@@ -265,5 +348,54 @@ mod tests {
         assert_eq!(live.held, Some(one));
         live.acknowledge(1, two);
         assert_eq!((live.held, live.rejected), (Some(two), None));
+    }
+
+    #[test]
+    fn a_proxy_that_moves_to_another_meshd_is_never_away() {
+        let now = Instant::now();
+        let told = Told {
+            ready: true,
+            held: Some(Digest::of(b"1")),
+            ..Told::default()
+        };
+        let mut live = Live::default();
+        live.connect(1, None, now);
+        live.status(1, said(true, false));
+        // Heard of there before it is missed here, and the other way around.
+        live.hear("b", Some(told.clone()), now);
+        live.disconnect(1, now);
+        assert!(live.is_ready(now + 900 * SECOND) && live.is_connected());
+        assert_eq!((live.held, live.told()), (told.held, None));
+        live.connect(2, live.held, now);
+        live.status(2, said(true, false));
+        live.hear("b", None, now);
+        assert!(live.is_ready(now + 900 * SECOND));
+        live.disconnect(2, now);
+        assert!(live.is_ready(now + 29 * SECOND) && !live.is_connected());
+        live.hear("b", Some(told.clone()), now);
+        assert!(live.is_ready(now + 900 * SECOND));
+        // That one is gone: the endpoints stay for the time that a proxy needs to find another one.
+        live.hear("c", None, now);
+        assert!(live.is_connected());
+        live.hear("b", None, now);
+        assert!(live.is_ready(now + 29 * SECOND) && !live.is_ready(now + ABSENCE));
+    }
+
+    #[test]
+    fn what_is_said_elsewhere_counts_while_it_is_not_here() {
+        let now = Instant::now();
+        let mut live = Live::default();
+        let draining = Told {
+            ready: true,
+            draining: true,
+            unhealthy: BTreeSet::from(["http".to_owned()]),
+            ..Told::default()
+        };
+        live.hear("b", Some(draining.clone()), now);
+        assert!(!live.is_ready(now) && !live.is_answering("http"));
+        live.connect(1, None, now);
+        live.status(1, said(true, false));
+        live.hear("b", Some(draining), now);
+        assert!(live.is_ready(now) && live.is_answering("http"));
     }
 }

@@ -1,0 +1,14 @@
+//! The messages of etcd, generated from `schemas/proto/etcd.proto`.
+
+#![expect(
+    unreachable_pub,
+    unused_qualifications,
+    dead_code,
+    clippy::doc_markdown,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    clippy::enum_variant_names,
+    reason = "generated code"
+)]
+
+include!("../gen/etcd.rs");

@@ -1,0 +1,243 @@
+//! Several meshds side by side over one repository: each tells the others, through etcd, which proxies are connected to it
+//! and how they are.
+//!
+//! Never in the way: without etcd every meshd serves its own proxies, with what it heard of the others last, and tells them
+//! all again when etcd is back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use mesh_bundle::Kri;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::etcd::{Change, Etcd, EtcdConfig, EtcdFailure, Lease};
+use crate::random;
+use crate::registry::{News, Registry, Told};
+
+/// For how long the others believe in a meshd that is silent. The endpoints of its proxies stay for some time after that,
+/// so that they can connect to another one.
+const LEASE: Duration = Duration::from_secs(15);
+/// Between two words that meshd is there.
+const KEEP: Duration = Duration::from_secs(3);
+/// What happens within this time is told together.
+const COALESCE: Duration = Duration::from_millis(20);
+/// Between two attempts to reach etcd.
+const AGAIN: Duration = Duration::from_secs(2);
+/// For the farewell.
+const FAREWELL: Duration = Duration::from_secs(2);
+/// Before the name of the meshd and the KRI of a proxy; gone with the lease.
+const LIVE: &str = "live/";
+/// Before the KRI of a service whose clients speak mTLS; stays.
+const TLS_READY: &str = "tls-ready/";
+
+/// This meshd among others.
+#[derive(Debug)]
+pub(crate) struct Share {
+    config: EtcdConfig,
+    registry: Arc<Registry>,
+    /// Its name among them, another one each time it starts.
+    name: String,
+    /// Why etcd cannot be used, while it cannot.
+    trouble: watch::Sender<Option<String>>,
+}
+
+/// What the others have said.
+#[derive(Debug, Default)]
+struct Heard {
+    proxies: BTreeMap<(String, Kri), Told>,
+    services: BTreeSet<Kri>,
+}
+
+/// One thing that stands in etcd.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Proxy(String, Kri, Option<Told>),
+    TlsReady(Kri),
+}
+
+impl Share {
+    pub(crate) fn new(config: EtcdConfig, registry: Arc<Registry>) -> Self {
+        Self {
+            config,
+            registry,
+            name: random::hex(8),
+            trouble: watch::Sender::new(None),
+        }
+    }
+
+    /// Why etcd cannot be used, while it cannot.
+    pub(crate) fn trouble(&self) -> watch::Receiver<Option<String>> {
+        self.trouble.subscribe()
+    }
+
+    /// Shares until `stop`.
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut heard = Heard::default();
+        loop {
+            let failure = match self.session(&mut heard, &mut stop).await {
+                Ok(()) => return,
+                Err(failure) => failure,
+            };
+            let news = self.trouble.send_if_modified(|trouble| {
+                let first = trouble.is_none();
+                *trouble = Some(failure.to_string());
+                first
+            });
+            if news {
+                tracing::error!(%failure, "nothing is shared with other meshds; what they said last counts");
+            }
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+        }
+    }
+
+    /// From a connection to its end. `Ok`: meshd stops.
+    async fn session(
+        &self,
+        heard: &mut Heard,
+        stop: &mut watch::Receiver<bool>,
+    ) -> Result<(), EtcdFailure> {
+        let mut etcd = Etcd::connect(&self.config).await?;
+        let mut lease = etcd.lease(LEASE).await?;
+        let (revision, found) = etcd.read("").await?;
+        *heard = Heard::default();
+        for change in &found {
+            heard.take(self.understand(change));
+        }
+        self.hear_all(heard);
+        let all = self.registry.share();
+        etcd.write(&self.said(all), Some(lease.id)).await?;
+        self.trouble.send_replace(None);
+        tracing::info!(
+            name = self.name,
+            proxies = heard.proxies.len(),
+            "sharing with other meshds through etcd"
+        );
+        let shared = tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => None,
+            ended = self.follow(&mut etcd, &mut lease, heard, revision) => Some(ended),
+        };
+        match shared {
+            None => {
+                // Who is connected here has to find another one: the sooner that is known, the better.
+                let _ = tokio::time::timeout(FAREWELL, etcd.revoke(&lease)).await;
+                Ok(())
+            }
+            Some(ended) => ended.map(|never| match never {}),
+        }
+    }
+
+    async fn follow(
+        &self,
+        etcd: &mut Etcd,
+        lease: &mut Lease,
+        heard: &mut Heard,
+        revision: i64,
+    ) -> Result<Infallible, EtcdFailure> {
+        let mut changes = etcd.watch(revision).await?;
+        let mut keep = tokio::time::interval(KEEP);
+        let mut published = self.published();
+        loop {
+            tokio::select! {
+                changes = changes.next() => {
+                    for change in changes? {
+                        let said = self.understand(&change);
+                        self.hear(said.as_ref());
+                        heard.take(said);
+                    }
+                }
+                _ = keep.tick() => lease.keep().await?,
+                () = self.registry.has_news() => {
+                    tokio::time::sleep(COALESCE).await;
+                    let news = self.registry.news();
+                    if !news.is_empty() {
+                        etcd.write(&self.said(news), Some(lease.id)).await?;
+                    }
+                    // Words about proxies that were not published yet are understood now.
+                    let now = self.published();
+                    if std::mem::replace(&mut published, now) != now {
+                        self.hear_all(heard);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells one publication from another.
+    fn published(&self) -> Option<usize> {
+        let published = self.registry.published()?;
+        Some(Arc::as_ptr(&published).addr())
+    }
+
+    fn hear_all(&self, heard: &Heard) {
+        self.registry.hear_all(&heard.proxies, Instant::now());
+        for service in &heard.services {
+            self.registry.hear_tls_ready(service);
+        }
+    }
+
+    fn hear(&self, said: Option<&Said>) {
+        match said {
+            Some(Said::Proxy(meshd, proxy, told)) => {
+                self.registry
+                    .hear(meshd, proxy, told.clone(), Instant::now());
+            }
+            Some(Said::TlsReady(service)) => self.registry.hear_tls_ready(service),
+            None => {}
+        }
+    }
+
+    /// `None`: our own word, or one that this version does not know.
+    fn understand(&self, change: &Change) -> Option<Said> {
+        if let Some(service) = change.key.strip_prefix(TLS_READY) {
+            change.value.as_ref()?;
+            return Some(Said::TlsReady(service.parse().ok()?));
+        }
+        let (meshd, proxy) = change.key.strip_prefix(LIVE)?.split_once('/')?;
+        if meshd == self.name {
+            return None;
+        }
+        let told = match &change.value {
+            Some(value) => Some(serde_json::from_slice(value).ok()?),
+            None => None,
+        };
+        Some(Said::Proxy(meshd.to_owned(), proxy.parse().ok()?, told))
+    }
+
+    fn said(&self, news: News) -> Vec<Change> {
+        let name = &self.name;
+        let proxies = news.proxies.into_iter().map(|(proxy, told)| Change {
+            key: format!("{LIVE}{name}/{proxy}"),
+            // Texts and numbers: this cannot fail.
+            value: told.map(|told| Bytes::from(serde_json::to_vec(&told).unwrap_or_default())),
+        });
+        let services = news.services.into_iter().map(|service| Change {
+            key: format!("{TLS_READY}{service}"),
+            value: Some(Bytes::new()),
+        });
+        proxies.chain(services).collect()
+    }
+}
+
+impl Heard {
+    fn take(&mut self, said: Option<Said>) {
+        match said {
+            Some(Said::Proxy(meshd, proxy, Some(told))) => {
+                self.proxies.insert((meshd, proxy), told);
+            }
+            Some(Said::Proxy(meshd, proxy, None)) => {
+                self.proxies.remove(&(meshd, proxy));
+            }
+            Some(Said::TlsReady(service)) => {
+                self.services.insert(service);
+            }
+            None => {}
+        }
+    }
+}
