@@ -28,6 +28,7 @@ use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
 use crate::rollout::Rollout;
 use crate::settings::{Settings, Source};
+use crate::share::Share;
 use crate::state::{StateDir, StateFailure};
 use crate::status::Status;
 use crate::tls::{self, OwnCertificate};
@@ -173,6 +174,11 @@ impl Meshd {
             revocations: Mutex::new(Arc::new(revocations)),
             holders: Mutex::new(BTreeMap::new()),
         });
+        if let Some(etcd) = config.settings.etcd.clone() {
+            let (registry, status) = (Arc::clone(&registry), Arc::clone(&status));
+            let share = Share::new(etcd, registry, status, gate.control.pin());
+            tasks.spawn(share.run(stopped()));
+        }
         tasks.spawn(work(Arc::clone(&registry), Arc::clone(&state), stopped()));
         identity::watch(&mut tasks, &gate, (&state, &events), signers, &stop);
         tasks.spawn(events.keep(Arc::clone(&state), stopped()));

@@ -4,10 +4,9 @@
 
 mod link;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +14,8 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Status, Streaming};
 
+use crate::settings;
 use link::Link;
-use wire::compare::{CompareResult, CompareTarget, TargetUnion};
 use wire::event::EventType;
 use wire::request_op::Request as Operation;
 use wire::watch_request::RequestUnion;
@@ -27,19 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const BATCH: usize = 100;
 /// Keys of one answer.
 const PAGE: i64 = 1_000;
-
-/// Where etcd is, and how meshd and etcd know each other.
-#[derive(Debug, Clone)]
-pub(crate) struct EtcdConfig {
-    /// `http://host:port` or `https://host:port`; tried in turn.
-    pub(crate) endpoints: Vec<String>,
-    /// Before the names of all keys.
-    pub(crate) prefix: String,
-    /// PEM file of the authorities of `https://` servers; `None`: those of the system.
-    pub(crate) authorities: Option<PathBuf>,
-    /// PEM files of a certificate of meshd's own and its key.
-    pub(crate) client: Option<(PathBuf, PathBuf)>,
-}
 
 /// Why etcd did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,14 +79,13 @@ pub(crate) struct Changes {
 #[derive(Debug)]
 pub(crate) struct Lease {
     pub(crate) id: i64,
-    pub(crate) lasts: Duration,
     requests: tokio::sync::mpsc::Sender<wire::LeaseKeepAliveRequest>,
     answers: Streaming<wire::LeaseKeepAliveResponse>,
 }
 
 impl Etcd {
     /// Connects to the first server that answers.
-    pub(crate) async fn connect(config: &EtcdConfig) -> Result<Self, EtcdFailure> {
+    pub(crate) async fn connect(config: &settings::Etcd) -> Result<Self, EtcdFailure> {
         Ok(Self {
             link: Link::open(config).await?,
             prefix: config.prefix.clone(),
@@ -163,51 +148,6 @@ impl Etcd {
         Ok(())
     }
 
-    /// Writes a key unless it is there already; what it holds now otherwise.
-    pub(crate) async fn claim(
-        &mut self,
-        key: &str,
-        value: Bytes,
-        lease: Option<i64>,
-    ) -> Result<Option<Bytes>, EtcdFailure> {
-        let full = Bytes::from(format!("{}{key}", self.prefix));
-        let absent = wire::Compare {
-            result: CompareResult::Equal.into(),
-            target: CompareTarget::Create.into(),
-            key: full.clone(),
-            target_union: Some(TargetUnion::CreateRevision(0)),
-        };
-        let read = wire::RangeRequest {
-            key: full,
-            ..wire::RangeRequest::default()
-        };
-        let change = Change {
-            key: key.to_owned(),
-            value: Some(value),
-        };
-        let request = wire::TxnRequest {
-            compare: vec![absent],
-            success: vec![self.operation(&change, lease)],
-            failure: vec![wire::RequestOp {
-                request: Some(Operation::RequestRange(read)),
-            }],
-        };
-        let answer = answered(self.link.keys().txn(request)).await?;
-        if answer.succeeded {
-            return Ok(None);
-        }
-        let held = answer
-            .responses
-            .into_iter()
-            .find_map(|response| match response.response {
-                Some(wire::response_op::Response::ResponseRange(range)) => {
-                    range.kvs.into_iter().next()
-                }
-                _ => None,
-            });
-        Ok(Some(held.map_or_else(Bytes::new, |pair| pair.value)))
-    }
-
     fn operation(&self, change: &Change, lease: Option<i64>) -> wire::RequestOp {
         let key = Bytes::from(format!("{}{}", self.prefix, change.key));
         let request = match &change.value {
@@ -264,7 +204,6 @@ impl Etcd {
         let answers = answered(self.link.leases().lease_keep_alive(outgoing)).await?;
         let mut lease = Lease {
             id: granted.id,
-            lasts,
             requests,
             answers,
         };

@@ -3,6 +3,7 @@
 //! Never holds a secret: secrets are named by the paths of their files. Never passes over a key that it does not know.
 
 mod ca;
+mod etcd;
 mod identity;
 mod notify;
 mod proof;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use ca::Ca;
+pub use etcd::Etcd;
 pub use identity::{Allow, Identity, TokenIssuer};
 pub use notify::Notify;
 pub use proof::{Auth, Ssh, Verify, VerifyMode};
@@ -49,6 +51,8 @@ pub struct Settings {
     pub ca: Ca,
     /// Who signs for identities whose keys meshd does not hold.
     pub signers: Vec<Signer>,
+    /// Where this meshd finds others of the same mesh.
+    pub etcd: Option<Etcd>,
 }
 
 /// Settings of meshd.
@@ -74,6 +78,8 @@ struct Written {
     /// Who signs for identities whose keys meshd does not hold.
     #[serde(default)]
     signer: Vec<Signer>,
+    /// Where several meshds share what they know of their proxies.
+    etcd: Option<Etcd>,
 }
 
 impl TryFrom<Written> for Settings {
@@ -87,7 +93,11 @@ impl TryFrom<Written> for Settings {
             identity,
             ca,
             signer: signers,
+            etcd,
         } = written;
+        if let Some(etcd) = &etcd {
+            etcd.judge()?;
+        }
         if sources.len() > MOST_SOURCES {
             return Err(format!("there are more than {MOST_SOURCES} sources"));
         }
@@ -124,6 +134,7 @@ impl TryFrom<Written> for Settings {
             identity,
             ca,
             signers,
+            etcd,
         })
     }
 }
@@ -168,6 +179,9 @@ impl Settings {
         settings.ca.begin_at(directory);
         for signer in &mut settings.signers {
             signer.begin_at(directory);
+        }
+        if let Some(etcd) = &mut settings.etcd {
+            etcd.begin_at(directory);
         }
         for notify in &mut settings.notify {
             notify.begin_at(directory);

@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mesh_bundle::Kri;
+use mesh_bundle::{Digest, Kri};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::etcd::{Change, Etcd, EtcdConfig, EtcdFailure, Lease};
+use crate::etcd::{Change, Etcd, EtcdFailure, Lease};
 use crate::random;
 use crate::registry::{News, Registry, Told};
+use crate::settings;
+use crate::status::Status;
 
 /// For how long the others believe in a meshd that is silent. The endpoints of its proxies stay for some time after that,
 /// so that they can connect to another one.
@@ -33,16 +35,21 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const LIVE: &str = "live/";
 /// Before the KRI of a service whose clients speak mTLS; stays.
 const TLS_READY: &str = "tls-ready/";
+/// Before the name of the meshd and that of an authority: the digest of its key. Gone with the lease.
+const AUTHORITY: &str = "authority/";
+/// The authority that proxies and meshd know each other by.
+const CONTROL: &str = "control";
 
 /// This meshd among others.
 #[derive(Debug)]
 pub(crate) struct Share {
-    config: EtcdConfig,
+    config: settings::Etcd,
     registry: Arc<Registry>,
+    status: Arc<Status>,
+    /// Of its control authority.
+    control: Digest,
     /// Its name among them, another one each time it starts.
     name: String,
-    /// Why etcd cannot be used, while it cannot.
-    trouble: watch::Sender<Option<String>>,
 }
 
 /// What the others have said.
@@ -50,6 +57,7 @@ pub(crate) struct Share {
 struct Heard {
     proxies: BTreeMap<(String, Kri), Told>,
     services: BTreeSet<Kri>,
+    authorities: BTreeMap<(String, String), String>,
 }
 
 /// One thing that stands in etcd.
@@ -57,21 +65,23 @@ struct Heard {
 enum Said {
     Proxy(String, Kri, Option<Told>),
     TlsReady(Kri),
+    Authority(String, String, Option<String>),
 }
 
 impl Share {
-    pub(crate) fn new(config: EtcdConfig, registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(
+        config: settings::Etcd,
+        registry: Arc<Registry>,
+        status: Arc<Status>,
+        control: Digest,
+    ) -> Self {
         Self {
             config,
             registry,
+            status,
+            control,
             name: random::hex(8),
-            trouble: watch::Sender::new(None),
         }
-    }
-
-    /// Why etcd cannot be used, while it cannot.
-    pub(crate) fn trouble(&self) -> watch::Receiver<Option<String>> {
-        self.trouble.subscribe()
     }
 
     /// Shares until `stop`.
@@ -82,14 +92,7 @@ impl Share {
                 Ok(()) => return,
                 Err(failure) => failure,
             };
-            let news = self.trouble.send_if_modified(|trouble| {
-                let first = trouble.is_none();
-                *trouble = Some(failure.to_string());
-                first
-            });
-            if news {
-                tracing::error!(%failure, "nothing is shared with other meshds; what they said last counts");
-            }
+            self.trouble(Some(failure.to_string()));
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = tokio::time::sleep(AGAIN) => {}
@@ -113,7 +116,9 @@ impl Share {
         self.hear_all(heard);
         let all = self.registry.share();
         etcd.write(&self.said(all), Some(lease.id)).await?;
-        self.trouble.send_replace(None);
+        let mut authorities = BTreeMap::new();
+        self.agree(&mut etcd, &lease, heard, &mut authorities)
+            .await?;
         tracing::info!(
             name = self.name,
             proxies = heard.proxies.len(),
@@ -121,7 +126,7 @@ impl Share {
         );
         let shared = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => None,
-            ended = self.follow(&mut etcd, &mut lease, heard, revision) => Some(ended),
+            ended = self.follow(&mut etcd, &mut lease, (heard, authorities), revision) => Some(ended),
         };
         match shared {
             None => {
@@ -137,7 +142,7 @@ impl Share {
         &self,
         etcd: &mut Etcd,
         lease: &mut Lease,
-        heard: &mut Heard,
+        (heard, mut authorities): (&mut Heard, BTreeMap<String, String>),
         revision: i64,
     ) -> Result<Infallible, EtcdFailure> {
         let mut changes = etcd.watch(revision).await?;
@@ -151,6 +156,7 @@ impl Share {
                         self.hear(said.as_ref());
                         heard.take(said);
                     }
+                    self.agree(etcd, lease, heard, &mut authorities).await?;
                 }
                 _ = keep.tick() => lease.keep().await?,
                 () = self.registry.has_news() => {
@@ -163,8 +169,64 @@ impl Share {
                     let now = self.published();
                     if std::mem::replace(&mut published, now) != now {
                         self.hear_all(heard);
+                        self.agree(etcd, lease, heard, &mut authorities).await?;
                     }
                 }
+            }
+        }
+    }
+
+    /// Tells the others which authorities this meshd signs with, and an operator where another one has other keys: a proxy
+    /// could not move between the two, and what one certifies the peers of the other would refuse.
+    async fn agree(
+        &self,
+        etcd: &mut Etcd,
+        lease: &Lease,
+        heard: &Heard,
+        told: &mut BTreeMap<String, String>,
+    ) -> Result<(), EtcdFailure> {
+        let mut ours = BTreeMap::from([(CONTROL.to_owned(), self.control.to_string())]);
+        if let Some(published) = self.registry.published() {
+            let usable = published.authorities.usable().iter();
+            ours.extend(usable.filter_map(|(issuer, authority)| {
+                Some((issuer.to_string(), authority.pin()?.to_string()))
+            }));
+        }
+        if ours != *told {
+            let change = |(authority, pin): (&String, Option<&String>)| Change {
+                key: format!("{AUTHORITY}{}/{authority}", self.name),
+                value: pin.map(|pin| Bytes::from(pin.clone())),
+            };
+            let gone = told
+                .keys()
+                .filter(|authority| !ours.contains_key(*authority));
+            let gone = gone.map(|authority| (authority, None));
+            let new = ours.iter().map(|(authority, pin)| (authority, Some(pin)));
+            let changes: Vec<Change> = new.chain(gone).map(change).collect();
+            etcd.write(&changes, Some(lease.id)).await?;
+            told.clone_from(&ours);
+        }
+        let differs = heard
+            .authorities
+            .iter()
+            .find(|((_, authority), pin)| ours.get(authority).is_some_and(|own| own != *pin));
+        self.trouble(differs.map(|((meshd, authority), _)| {
+            format!(
+                "the meshd `{meshd}` has another key for the authority `{authority}`: all meshds of a mesh need the same `ca` \
+                 directory, or certificate authorities that are given to them"
+            )
+        }));
+        Ok(())
+    }
+
+    fn trouble(&self, why: Option<String>) {
+        if self.status.shared(why.clone()) {
+            match why {
+                Some(why) => tracing::error!(
+                    why,
+                    "not everything is shared with other meshds; what they said last counts"
+                ),
+                None => tracing::info!("everything is shared with other meshds"),
             }
         }
     }
@@ -189,7 +251,7 @@ impl Share {
                     .hear(meshd, proxy, told.clone(), Instant::now());
             }
             Some(Said::TlsReady(service)) => self.registry.hear_tls_ready(service),
-            None => {}
+            Some(Said::Authority(..)) | None => {}
         }
     }
 
@@ -199,15 +261,21 @@ impl Share {
             change.value.as_ref()?;
             return Some(Said::TlsReady(service.parse().ok()?));
         }
-        let (meshd, proxy) = change.key.strip_prefix(LIVE)?.split_once('/')?;
-        if meshd == self.name {
-            return None;
+        let others = |part: &str| {
+            let (meshd, rest) = change.key.strip_prefix(part)?.split_once('/')?;
+            (meshd != self.name).then(|| (meshd.to_owned(), rest))
+        };
+        if let Some((meshd, authority)) = others(AUTHORITY) {
+            let pin = change.value.as_ref();
+            let pin = pin.map(|pin| String::from_utf8_lossy(pin).into_owned());
+            return Some(Said::Authority(meshd, authority.to_owned(), pin));
         }
+        let (meshd, proxy) = others(LIVE)?;
         let told = match &change.value {
             Some(value) => Some(serde_json::from_slice(value).ok()?),
             None => None,
         };
-        Some(Said::Proxy(meshd.to_owned(), proxy.parse().ok()?, told))
+        Some(Said::Proxy(meshd, proxy.parse().ok()?, told))
     }
 
     fn said(&self, news: News) -> Vec<Change> {
@@ -236,6 +304,12 @@ impl Heard {
             }
             Some(Said::TlsReady(service)) => {
                 self.services.insert(service);
+            }
+            Some(Said::Authority(meshd, authority, Some(pin))) => {
+                self.authorities.insert((meshd, authority), pin);
+            }
+            Some(Said::Authority(meshd, authority, None)) => {
+                self.authorities.remove(&(meshd, authority));
             }
             None => {}
         }

@@ -48,6 +48,8 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Status {
     report: Mutex<Report>,
+    /// Why not everything is shared with other meshds, while it is not.
+    unshared: Mutex<Option<String>>,
     changed: watch::Sender<u64>,
 }
 
@@ -60,6 +62,7 @@ impl Status {
         };
         Self {
             report: Mutex::new(report),
+            unshared: Mutex::default(),
             changed: watch::Sender::new(0),
         }
     }
@@ -69,7 +72,25 @@ impl Status {
     }
 
     pub(crate) fn report(&self) -> Report {
-        self.lock().clone()
+        let mut report = self.lock().clone();
+        let unshared = self.unshared.lock().unwrap_or_else(PoisonError::into_inner);
+        let degraded = unshared
+            .as_deref()
+            .map(|why| Condition::new("Degraded", true, "NotShared", why));
+        report.conditions.extend(degraded);
+        report
+    }
+
+    /// Records whether everything is shared with other meshds. Returns whether that is new.
+    pub(crate) fn shared(&self, trouble: Option<String>) -> bool {
+        let mut unshared = self.unshared.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = unshared.is_some() != trouble.is_some();
+        *unshared = trouble;
+        drop(unshared);
+        if news {
+            self.changed.send_modify(|count| *count += 1);
+        }
+        news
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {

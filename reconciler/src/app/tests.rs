@@ -4,6 +4,7 @@ mod hostile;
 mod joining;
 mod room;
 mod secrets;
+mod several;
 mod state;
 mod stolen;
 

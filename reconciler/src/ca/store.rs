@@ -49,7 +49,7 @@ impl Authority {
     }
 
     /// SHA-256 of its key; of one elsewhere, that of its anchor.
-    pub(super) fn pin(&self) -> Option<Digest> {
+    pub(crate) fn pin(&self) -> Option<Digest> {
         match self {
             Self::Held(authority) => Some(authority.pin()),
             Self::Elsewhere(_, chain) => chain.last().and_then(pin_of),

@@ -21,10 +21,11 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
+use super::EtcdFailure;
 use super::wire::kv_client::KvClient;
 use super::wire::lease_client::LeaseClient;
 use super::wire::watch_client::WatchClient;
-use super::{EtcdConfig, EtcdFailure};
+use crate::settings::Etcd;
 
 /// For one server to be connected.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -65,7 +66,7 @@ impl Drop for Link {
 }
 
 impl Link {
-    pub(super) async fn open(config: &EtcdConfig) -> Result<Self, EtcdFailure> {
+    pub(super) async fn open(config: &Etcd) -> Result<Self, EtcdFailure> {
         let mut reasons = Vec::new();
         for endpoint in &config.endpoints {
             match timeout(CONNECT, Box::pin(connect(endpoint, config))).await {
@@ -93,9 +94,12 @@ impl Link {
     }
 }
 
-async fn connect(endpoint: &str, config: &EtcdConfig) -> Result<Link, EtcdFailure> {
+async fn connect(endpoint: &str, config: &Etcd) -> Result<Link, EtcdFailure> {
     let wrong = |why: &str| EtcdFailure::Configuration(format!("`{endpoint}` {why}"));
     let origin: Uri = endpoint.parse().map_err(|_| wrong("is no URL"))?;
+    if !matches!(origin.scheme_str(), Some("http" | "https")) {
+        return Err(wrong("is neither http:// nor https://"));
+    }
     let host = origin
         .host()
         .ok_or_else(|| wrong("names no host"))?
@@ -107,14 +111,13 @@ async fn connect(endpoint: &str, config: &EtcdConfig) -> Result<Link, EtcdFailur
     // What is written is small and waited for.
     let _ = socket.set_nodelay(true);
     match origin.scheme_str() {
-        Some("http") => speak(socket, origin).await,
         Some("https") => {
             let name = ServerName::try_from(bare.to_owned()).map_err(|_| wrong("names no host"))?;
             let tls = TlsConnector::from(tls(config)?);
             let stream = tls.connect(name, socket).await.map_err(lost)?;
             speak(stream, origin).await
         }
-        _ => Err(wrong("is neither http:// nor https://")),
+        _ => speak(socket, origin).await,
     }
 }
 
@@ -142,12 +145,12 @@ async fn speak(
     })
 }
 
-fn tls(config: &EtcdConfig) -> Result<Arc<ClientConfig>, EtcdFailure> {
+fn tls(config: &Etcd) -> Result<Arc<ClientConfig>, EtcdFailure> {
     let wrong = |what: &str, error: &dyn std::fmt::Display| {
         EtcdFailure::Configuration(format!("{what}: {error}"))
     };
     let mut roots = RootCertStore::empty();
-    match &config.authorities {
+    match &config.ca {
         Some(path) => {
             let shown = path.display().to_string();
             let found =
@@ -172,7 +175,7 @@ fn tls(config: &EtcdConfig) -> Result<Arc<ClientConfig>, EtcdFailure> {
         .with_safe_default_protocol_versions()
         .map_err(|error| wrong("TLS", &error))?
         .with_root_certificates(roots);
-    let mut tls = match &config.client {
+    let mut tls = match config.cert.as_ref().zip(config.key.as_ref()) {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
             let shown = certificate.display().to_string();

@@ -78,15 +78,16 @@ impl Server {
         }
     }
 
-    pub(crate) fn config(&self) -> EtcdConfig {
-        EtcdConfig {
+    pub(crate) fn config(&self) -> settings::Etcd {
+        settings::Etcd {
             endpoints: vec![
                 "http://127.0.0.1:1".to_owned(),
                 format!("http://{}", self.address),
             ],
             prefix: "/mesh/".to_owned(),
-            authorities: None,
-            client: None,
+            ca: None,
+            cert: None,
+            key: None,
         }
     }
 }
@@ -154,18 +155,6 @@ async fn what_belongs_to_a_lease_goes_with_it() {
     etcd.revoke(&lease).await.unwrap();
     assert_eq!(changes.next().await.unwrap(), [gone("mine")]);
     assert_eq!(lease.keep().await, Err(EtcdFailure::Expired));
-}
-
-#[tokio::test]
-async fn one_of_two_has_a_claim() {
-    let Some(server) = Server::start().await else {
-        return;
-    };
-    let mut etcd = Etcd::connect(&server.config()).await.unwrap();
-    let value = |text: &'static str| Bytes::from_static(text.as_bytes());
-    assert_eq!(etcd.claim("leader", value("a"), None).await.unwrap(), None);
-    let held = etcd.claim("leader", value("b"), None).await.unwrap();
-    assert_eq!(held, Some(value("a")));
 }
 
 #[tokio::test]

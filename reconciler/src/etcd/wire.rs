@@ -3,7 +3,6 @@
 #![expect(
     unreachable_pub,
     unused_qualifications,
-    dead_code,
     clippy::doc_markdown,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,

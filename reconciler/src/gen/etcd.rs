@@ -56,8 +56,6 @@ pub struct PutRequest {
     #[prost(int64, tag = "3")]
     pub lease: i64,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct PutResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteRangeRequest {
     #[prost(bytes = "bytes", tag = "1")]
@@ -65,173 +63,33 @@ pub struct DeleteRangeRequest {
     #[prost(bytes = "bytes", tag = "2")]
     pub range_end: ::prost::bytes::Bytes,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DeleteRangeResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RequestOp {
-    #[prost(oneof = "request_op::Request", tags = "1, 2, 3")]
+    #[prost(oneof = "request_op::Request", tags = "2, 3")]
     pub request: ::core::option::Option<request_op::Request>,
 }
 /// Nested message and enum types in `RequestOp`.
 pub mod request_op {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Request {
-        #[prost(message, tag = "1")]
-        RequestRange(super::RangeRequest),
         #[prost(message, tag = "2")]
         RequestPut(super::PutRequest),
         #[prost(message, tag = "3")]
         RequestDeleteRange(super::DeleteRangeRequest),
     }
 }
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ResponseOp {
-    #[prost(oneof = "response_op::Response", tags = "1, 2, 3")]
-    pub response: ::core::option::Option<response_op::Response>,
-}
-/// Nested message and enum types in `ResponseOp`.
-pub mod response_op {
-    #[derive(Clone, PartialEq, ::prost::Oneof)]
-    pub enum Response {
-        #[prost(message, tag = "1")]
-        ResponseRange(super::RangeResponse),
-        #[prost(message, tag = "2")]
-        ResponsePut(super::PutResponse),
-        #[prost(message, tag = "3")]
-        ResponseDeleteRange(super::DeleteRangeResponse),
-    }
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct Compare {
-    #[prost(enumeration = "compare::CompareResult", tag = "1")]
-    pub result: i32,
-    #[prost(enumeration = "compare::CompareTarget", tag = "2")]
-    pub target: i32,
-    #[prost(bytes = "bytes", tag = "3")]
-    pub key: ::prost::bytes::Bytes,
-    #[prost(oneof = "compare::TargetUnion", tags = "4, 5, 6, 7, 8")]
-    pub target_union: ::core::option::Option<compare::TargetUnion>,
-}
-/// Nested message and enum types in `Compare`.
-pub mod compare {
-    #[derive(
-        Clone,
-        Copy,
-        Debug,
-        PartialEq,
-        Eq,
-        Hash,
-        PartialOrd,
-        Ord,
-        ::prost::Enumeration
-    )]
-    #[repr(i32)]
-    pub enum CompareResult {
-        Equal = 0,
-        Greater = 1,
-        Less = 2,
-        NotEqual = 3,
-    }
-    impl CompareResult {
-        /// String value of the enum field names used in the ProtoBuf definition.
-        ///
-        /// The values are not transformed in any way and thus are considered stable
-        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-        pub fn as_str_name(&self) -> &'static str {
-            match self {
-                Self::Equal => "EQUAL",
-                Self::Greater => "GREATER",
-                Self::Less => "LESS",
-                Self::NotEqual => "NOT_EQUAL",
-            }
-        }
-        /// Creates an enum from field names used in the ProtoBuf definition.
-        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-            match value {
-                "EQUAL" => Some(Self::Equal),
-                "GREATER" => Some(Self::Greater),
-                "LESS" => Some(Self::Less),
-                "NOT_EQUAL" => Some(Self::NotEqual),
-                _ => None,
-            }
-        }
-    }
-    #[derive(
-        Clone,
-        Copy,
-        Debug,
-        PartialEq,
-        Eq,
-        Hash,
-        PartialOrd,
-        Ord,
-        ::prost::Enumeration
-    )]
-    #[repr(i32)]
-    pub enum CompareTarget {
-        Version = 0,
-        Create = 1,
-        Mod = 2,
-        Value = 3,
-        Lease = 4,
-    }
-    impl CompareTarget {
-        /// String value of the enum field names used in the ProtoBuf definition.
-        ///
-        /// The values are not transformed in any way and thus are considered stable
-        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-        pub fn as_str_name(&self) -> &'static str {
-            match self {
-                Self::Version => "VERSION",
-                Self::Create => "CREATE",
-                Self::Mod => "MOD",
-                Self::Value => "VALUE",
-                Self::Lease => "LEASE",
-            }
-        }
-        /// Creates an enum from field names used in the ProtoBuf definition.
-        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-            match value {
-                "VERSION" => Some(Self::Version),
-                "CREATE" => Some(Self::Create),
-                "MOD" => Some(Self::Mod),
-                "VALUE" => Some(Self::Value),
-                "LEASE" => Some(Self::Lease),
-                _ => None,
-            }
-        }
-    }
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
-    pub enum TargetUnion {
-        #[prost(int64, tag = "4")]
-        Version(i64),
-        #[prost(int64, tag = "5")]
-        CreateRevision(i64),
-        #[prost(int64, tag = "6")]
-        ModRevision(i64),
-        #[prost(bytes, tag = "7")]
-        Value(::prost::bytes::Bytes),
-        #[prost(int64, tag = "8")]
-        Lease(i64),
-    }
-}
+/// Conditions are left out: without any, `success` is done.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TxnRequest {
-    #[prost(message, repeated, tag = "1")]
-    pub compare: ::prost::alloc::vec::Vec<Compare>,
     #[prost(message, repeated, tag = "2")]
     pub success: ::prost::alloc::vec::Vec<RequestOp>,
-    #[prost(message, repeated, tag = "3")]
-    pub failure: ::prost::alloc::vec::Vec<RequestOp>,
 }
-#[derive(Clone, PartialEq, ::prost::Message)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TxnResponse {
     #[prost(message, optional, tag = "1")]
     pub header: ::core::option::Option<ResponseHeader>,
     #[prost(bool, tag = "2")]
     pub succeeded: bool,
-    #[prost(message, repeated, tag = "3")]
-    pub responses: ::prost::alloc::vec::Vec<ResponseOp>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {

@@ -60,7 +60,7 @@ pub(super) fn scope(
 }
 
 pub(super) struct Room {
-    repo: TempDir,
+    repo: Arc<TempDir>,
     pub(super) state: TempDir,
     meshd: Option<Meshd>,
 }
@@ -69,7 +69,7 @@ impl Room {
     /// A repository with a mesh of web-1 and api-1.
     pub(super) fn new() -> Self {
         let room = Self {
-            repo: tempfile::tempdir().unwrap(),
+            repo: Arc::new(tempfile::tempdir().unwrap()),
             state: tempfile::tempdir().unwrap(),
             meshd: None,
         };
@@ -80,6 +80,22 @@ impl Room {
         room.write("service.yaml", SERVICE);
         room.write("web.yaml", &web("web-1"));
         room.write("api.yaml", &api("api-1", 9080));
+        room
+    }
+
+    /// The place of a second meshd: the same repository, the same authorities.
+    pub(super) fn beside(&self) -> Self {
+        let room = Self {
+            repo: Arc::clone(&self.repo),
+            state: tempfile::tempdir().unwrap(),
+            meshd: None,
+        };
+        std::fs::create_dir(room.state.path().join("ca")).unwrap();
+        for file in std::fs::read_dir(self.state.path().join("ca")).unwrap() {
+            let file = file.unwrap();
+            let copy = room.state.path().join("ca").join(file.file_name());
+            std::fs::copy(file.path(), copy).unwrap();
+        }
         room
     }
 
