@@ -41,7 +41,7 @@ pub(crate) enum EtcdFailure {
     /// What was seen of the store before is not enough to go on from.
     #[error("etcd forgot the changes since the last look; everything is read again")]
     Compacted,
-    #[error("the lease ended: for some seconds no answer came through")]
+    #[error("the lease in etcd ended: for some seconds no answer came through")]
     Expired,
 }
 
@@ -243,7 +243,7 @@ impl Changes {
     pub(crate) async fn next(&mut self) -> Result<Vec<Change>, EtcdFailure> {
         loop {
             let Some(answer) = self.stream.message().await? else {
-                return Err(EtcdFailure::Unreachable("the watch ended".to_owned()));
+                return Err(EtcdFailure::Unreachable("etcd ended the watch".to_owned()));
             };
             if answer.compact_revision > 0 {
                 return Err(EtcdFailure::Compacted);
