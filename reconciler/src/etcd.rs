@@ -139,10 +139,7 @@ impl Etcd {
                 .iter()
                 .map(|change| self.operation(change, lease))
                 .collect();
-            let request = wire::TxnRequest {
-                success,
-                ..wire::TxnRequest::default()
-            };
+            let request = wire::TxnRequest { success };
             answered(self.link.keys().txn(request)).await?;
         }
         Ok(())

@@ -25,10 +25,10 @@ use crate::publish::Published;
 pub(crate) use kept::Kept;
 use keys::Keys;
 use live::Live;
-pub(crate) use live::{Rejection, Said, Told};
+pub(crate) use live::{Rejection, Said};
 pub(crate) use service::Now;
-pub(crate) use shared::News;
 use shared::Untold;
+pub(crate) use shared::{News, Told};
 pub(crate) use standing::{Seen, Standing};
 
 type Feed = watch::Sender<Option<Arc<Wanted>>>;

@@ -30,7 +30,11 @@ const KNOWN: [Known; 6] = [
     Known {
         library: &["tonic", "prost", "tonic_prost"],
         inside: "",
-        only: &["delivery/src"],
+        only: &[
+            "delivery/src",
+            "reconciler/src/etcd",
+            "reconciler/src/gen/etcd",
+        ],
     },
     Known {
         library: &["gen_lsp_types", "lsp_server"],

@@ -4,9 +4,7 @@
     unreachable_pub,
     unused_qualifications,
     clippy::doc_markdown,
-    clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
-    clippy::enum_variant_names,
     reason = "generated code"
 )]
 

@@ -9,6 +9,8 @@ use mesh_bundle::{Digest, Kri};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::shared::Told;
+
 /// How long the endpoints of a proxy stay when its stream breaks without a farewell. Longer than a proxy waits before it
 /// connects again.
 pub(super) const ABSENCE: Duration = Duration::from_secs(30);
@@ -29,22 +31,6 @@ pub(crate) struct Said {
     pub(crate) draining: bool,
     /// Section names of inbounds whose workload does not answer.
     pub(crate) unhealthy: BTreeSet<String>,
-}
-
-/// What another meshd says of a proxy that is connected to it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub(crate) struct Told {
-    ready: bool,
-    draining: bool,
-    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
-    unhealthy: BTreeSet<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    held: Option<Digest>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rejected: Option<Rejection>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    certificates: BTreeMap<Kri, u64>,
 }
 
 /// What is known of one proxy.
@@ -372,7 +358,7 @@ mod tests {
         assert!(live.is_ready(now + 900 * SECOND));
         live.disconnect(2, now);
         assert!(live.is_ready(now + 29 * SECOND) && !live.is_connected());
-        live.hear("b", Some(told.clone()), now);
+        live.hear("b", Some(told), now);
         assert!(live.is_ready(now + 900 * SECOND));
         // That one is gone: the endpoints stay for the time that a proxy needs to find another one.
         live.hear("c", None, now);

@@ -4,11 +4,28 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_bundle::Kri;
+use mesh_bundle::{Digest, Kri};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use super::live::Told;
+use super::live::Rejection;
 use super::{Inner, Registry};
+
+/// What another meshd says of a proxy that is connected to it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Told {
+    pub(super) ready: bool,
+    pub(super) draining: bool,
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub(super) unhealthy: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) held: Option<Digest>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) rejected: Option<Rejection>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) certificates: BTreeMap<Kri, u64>,
+}
 
 /// What another meshd has not been told yet.
 #[derive(Debug, Default)]

@@ -44,10 +44,9 @@ impl Etcd {
     }
 
     pub(super) fn begin_at(&mut self, directory: &Path) {
-        for path in [&mut self.ca, &mut self.cert, &mut self.key] {
-            if let Some(path) = path {
-                anchor(path, directory);
-            }
+        let paths = [&mut self.ca, &mut self.cert, &mut self.key];
+        for path in paths.into_iter().flatten() {
+            anchor(path, directory);
         }
     }
 }

@@ -11,6 +11,7 @@ use mesh_delivery::subscriber::Event;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls::ClientConfig;
 use tokio::sync::watch;
+use tokio::time::{timeout, timeout_at};
 
 use super::server::ADDRESS;
 
@@ -67,7 +68,8 @@ impl Proxy {
             if let Err(why) = self.session().await {
                 self.tell(What::Failed(why));
             }
-            tokio::time::sleep(wait(self.failures)).await;
+            // What it is told meanwhile it does once it is connected.
+            let _ = timeout(wait(self.failures), self.orders.changed()).await;
             self.failures += 1;
         }
     }
@@ -197,7 +199,7 @@ fn wait(failures: u32) -> Duration {
 
 async fn until(deadline: Option<tokio::time::Instant>) {
     match deadline {
-        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        Some(deadline) => drop(timeout_at(deadline, std::future::pending::<()>()).await),
         None => std::future::pending().await,
     }
 }

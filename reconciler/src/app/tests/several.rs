@@ -21,15 +21,18 @@ async fn two() -> Option<(Room, Room, Server)> {
     Some((one, other, etcd))
 }
 
-/// Waits until a meshd says, or does not say any more, that something is not shared.
+/// Asks until a meshd says, or does not say any more, that something is not shared.
 async fn shares(room: &Room, wanted: bool) -> String {
-    loop {
-        let (_, body) = room.get("/v1/status").await;
-        if body.contains("NotShared") != wanted {
-            return body;
+    let asked = async {
+        loop {
+            let (_, body) = room.get("/v1/status").await;
+            if body.contains("NotShared") != wanted {
+                return body;
+            }
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    };
+    let asked = tokio::time::timeout(Duration::from_secs(30), asked).await;
+    asked.expect("in time")
 }
 
 #[tokio::test(flavor = "multi_thread")]
