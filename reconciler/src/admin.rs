@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use crate::registry::Registry;
 use crate::status::Status;
 
-use bounded::Bounded;
+pub(crate) use bounded::Bounded;
 pub(crate) use metrics::Metrics;
 pub(crate) use token::AdminToken;
 

@@ -3,6 +3,7 @@
 //! Never listens before there is something to answer with, and never gives up what it restored because git is away.
 
 mod identity;
+mod outside;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -22,18 +23,19 @@ use crate::ca::{self, CaFailure};
 use crate::control;
 use crate::distrust::Distrust;
 use crate::event::Events;
-use crate::git::SourceConfig;
 use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
 use crate::rollout::Rollout;
-use crate::settings::{Settings, Source};
+use crate::settings::Settings;
 use crate::share::Share;
 use crate::state::{StateDir, StateFailure};
 use crate::status::Status;
 use crate::tls::{self, OwnCertificate};
 use crate::token::BadKey;
 use identity::Identity;
+
+use outside::Outside;
 
 /// Sessions are ended in words; who does not take them is not waited for.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -116,6 +118,8 @@ pub struct Meshd {
     registry: Arc<Registry>,
     state: Arc<StateDir>,
     gate: Arc<Gate>,
+    status: Arc<Status>,
+    hooks: Option<SocketAddr>,
 }
 
 impl Meshd {
@@ -147,13 +151,13 @@ impl Meshd {
         let rollout = Arc::new(rollout.signed_by(signers.clone()));
         let events = Arc::new(Events::open(&state));
         let status = Arc::new(Status::new());
-        let (source, poll) = source_config(&config, &state)?;
-        let name = source.source.name.to_string();
+        let outside = Outside::open(&config.settings, &state, &events).await?;
+        let name = outside.source.source.name.to_string();
         let metrics = Metrics::new(name, control.not_after(), Arc::clone(&events));
         let metrics = Arc::new(metrics);
         let mut reconciler = Reconciler::new(Ctx {
-            config: source,
-            poll,
+            config: outside.source,
+            bell: outside.bell,
             rollout: Arc::clone(&rollout),
             status: Arc::clone(&status),
             tokens: Arc::clone(&tokens),
@@ -183,13 +187,14 @@ impl Meshd {
         identity::watch(&mut tasks, &gate, (&state, &events), signers, &stop);
         tasks.spawn(events.keep(Arc::clone(&state), stopped()));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
-        let answers = Admin::new(status, Arc::clone(&registry), metrics);
+        let answers = Admin::new(Arc::clone(&status), Arc::clone(&registry), metrics);
         let local = Arc::clone(&answers).control(control_socket, stopped());
         tasks.spawn(told("control", local));
         let remote = answers.serve(admin, admin_token, stopped());
         tasks.spawn(told("admin", remote));
         let server = mesh_delivery::server::serve(delivery, tls, Arc::clone(&gate), stopped());
         tasks.spawn(told("delivery", server));
+        let hooks = outside.helpers.begin(&mut tasks, &stop)?;
         tasks.spawn(reconciler.run(wait, stopped()));
         let (delivery, admin) = addresses;
         tracing::info!(%delivery, %admin, "listening");
@@ -201,6 +206,8 @@ impl Meshd {
             registry,
             state,
             gate,
+            status,
+            hooks,
         })
     }
 
@@ -219,6 +226,18 @@ impl Meshd {
     #[must_use]
     pub fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where webhooks are taken, if anywhere.
+    #[must_use]
+    pub fn hooks(&self) -> Option<SocketAddr> {
+        self.hooks
+    }
+
+    /// The commit that is served.
+    #[must_use]
+    pub fn revision(&self) -> Option<String> {
+        self.status.report().revision
     }
 
     /// Ends it: sessions in words, then everything else. Proxies keep what they have.
@@ -259,35 +278,6 @@ async fn begin(
         }) => Ok(wait),
         Err(trouble) => Err(Failure::Repository(trouble.message)),
     }
-}
-
-fn source_config(config: &Config, state: &StateDir) -> Result<(SourceConfig, Duration), Failure> {
-    let [source] = config.settings.sources.as_slice() else {
-        let why = "several sources in one meshd are not supported yet: run one for each";
-        return Err(Failure::System(why.to_owned()));
-    };
-    if let Some(what) = unsupported(&config.settings, source) {
-        return Err(Failure::System(format!("`{what}` is not supported yet")));
-    }
-    let cache = state.path("git").join(source.name.as_str());
-    let poll = source.poll;
-    let source = source.clone();
-    Ok((SourceConfig { source, cache }, poll))
-}
-
-/// What can be said, and is not heeded yet.
-fn unsupported(settings: &Settings, source: &Source) -> Option<&'static str> {
-    let said = [
-        ("webhook", settings.webhook.is_some()),
-        ("notify", !settings.notify.is_empty()),
-        ("source.meshes", source.meshes.is_some()),
-        ("source.ssh", source.ssh.is_some()),
-        ("source.verify", source.verify.is_some()),
-        ("source.report", source.report.is_some()),
-    ];
-    said.into_iter()
-        .find(|(_, said)| *said)
-        .map(|(what, _)| what)
 }
 
 /// Keeps endpoints and feeds up to date.

@@ -19,7 +19,8 @@ use tokio::sync::{broadcast, watch};
 use crate::registry::Now;
 use crate::state::StateDir;
 
-use moment::{rfc3339, unix};
+use moment::rfc3339;
+pub(crate) use moment::unix;
 
 const FILE: &str = "events.json";
 const FORMAT: u32 = 1;

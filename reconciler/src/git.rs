@@ -10,6 +10,7 @@ mod history;
 mod https;
 mod leftovers;
 mod reference;
+mod signed;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use git2::{Oid, Repository};
 use mesh_compiler::world::{GitWorld, Unreadable};
 
 pub use commit::Commit;
+pub use signed::Verdict;
 
 use crate::settings;
 use access::Access;
@@ -187,7 +189,9 @@ impl Source {
             .find_object(id, None)
             .map_err(|e| damaged(&what, &e))?;
         let commit = object.peel_to_commit().map_err(|e| damaged(&what, &e))?;
-        Ok(Commit::read(&commit))
+        let mut commit = Commit::read(&commit);
+        commit.tag = object.as_tag().and_then(|tag| named(tag, target));
+        Ok(commit)
     }
 
     /// The files of a commit that [`Source::fetch`] returned. Blocks.
@@ -195,10 +199,7 @@ impl Source {
     /// # Errors
     /// The configured path is not in the commit, or the repository is damaged.
     pub fn world(&self, commit: &Commit) -> Result<GitWorld, Failure> {
-        let repository = match &self.place {
-            Place::Local(path) => open(path)?,
-            Place::Remote => cache::open(&self.config.cache)?,
-        };
+        let repository = self.repository()?;
         let id = Oid::from_str(&commit.id).map_err(|e| transient("reading the commit", &e))?;
         let inside = self.config.source.path.as_deref().unwrap_or_default();
         GitWorld::open(repository, id, inside).map_err(|why| match why {
@@ -207,15 +208,31 @@ impl Source {
         })
     }
 
+    /// Whether a commit has the signatures that the operator wants; `None` where none is wanted. Blocks.
+    ///
+    /// # Errors
+    /// The repository cannot be read.
+    pub fn verify(&self, commit: &Commit, last: Option<&str>) -> Result<Option<Verdict>, Failure> {
+        let Some(wanted) = &self.config.source.verify else {
+            return Ok(None);
+        };
+        signed::check(&self.repository()?, commit, last, wanted).map(Some)
+    }
+
+    /// Where what was fetched is read from.
+    fn repository(&self) -> Result<Repository, Failure> {
+        match &self.place {
+            Place::Local(path) => open(path),
+            Place::Remote => cache::open(&self.config.cache),
+        }
+    }
+
     /// What speaks against a commit taking the place of `last`, in words; `None`: it builds on it. Blocks.
     ///
     /// # Errors
     /// The history cannot be read.
     pub fn succeeds(&self, commit: &str, last: &str) -> Result<Option<String>, Failure> {
-        let repository = match &self.place {
-            Place::Local(path) => open(path)?,
-            Place::Remote => cache::open(&self.config.cache)?,
-        };
+        let repository = self.repository()?;
         history::objection(&repository, &self.config.source.reference, commit, last)
     }
 
@@ -257,6 +274,15 @@ impl Names for Here<'_> {
         let names = names.iter().flatten().flatten();
         names.map(str::to_owned).collect()
     }
+}
+
+/// A tag is signed with its name in it: under another one it says nothing.
+fn named(tag: &git2::Tag<'_>, target: &Target) -> Option<String> {
+    let Target::Name(name) = target else {
+        return None;
+    };
+    let own = name.strip_prefix("refs/tags/")?;
+    (own.as_bytes() == tag.name_bytes()).then(|| tag.id().to_string())
 }
 
 fn local(path: &Path) -> Result<PathBuf, Failure> {
@@ -320,5 +346,7 @@ fn allow_any_owner() {
     });
 }
 
+#[cfg(test)]
+pub(crate) use https::tests::Server as GitServer;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@
 mod guard;
 mod schedule;
 mod trouble;
+mod vouch;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::admin::Metrics;
 use crate::candidate::Candidate;
 use crate::event::{self, Events, News};
 use crate::git::{Commit, Failure, Source, SourceConfig};
+use crate::hooks::Doorbell;
 use crate::registry::Now;
 use crate::rollout::{Desk, Rollout};
 use crate::status::Status;
@@ -26,6 +28,7 @@ use crate::watch::Watch;
 
 use schedule::Schedule;
 pub(crate) use trouble::{Kind, Trouble};
+pub(crate) use vouch::UNVERIFIED;
 
 /// A fetch ends before its timeout, on its own; only a disk can be slower. For how long a pass then waits still.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -34,7 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Ctx {
     pub(crate) config: SourceConfig,
-    pub(crate) poll: Duration,
+    /// Rung from outside.
+    pub(crate) bell: Arc<Doorbell>,
     pub(crate) rollout: Arc<Rollout>,
     pub(crate) status: Arc<Status>,
     pub(crate) tokens: Arc<Tokens>,
@@ -52,6 +56,8 @@ pub(crate) struct Outcome {
     pub(crate) warnings: Option<String>,
     /// What is not as it should be, although the commit is served.
     pub(crate) degraded: Vec<(&'static str, String)>,
+    /// Who signed it, where that is asked for.
+    pub(crate) verified: Option<String>,
 }
 
 /// The loop, between its passes.
@@ -71,7 +77,7 @@ pub(crate) struct Reconciler {
 
 impl Reconciler {
     pub(crate) fn new(ctx: Ctx) -> Self {
-        let schedule = Schedule::new(ctx.poll);
+        let schedule = Schedule::new(ctx.config.source.poll);
         Self {
             secrets: Watch::secrets(ctx.rollout.state()),
             ctx,
@@ -87,6 +93,7 @@ impl Reconciler {
     pub(crate) async fn run(mut self, mut wait: Duration, mut stop: watch::Receiver<bool>) {
         loop {
             let (commits, secrets) = (&mut self.watch, &mut self.secrets);
+            let bell = &self.ctx.bell;
             let woken = async {
                 let committed = async {
                     match commits {
@@ -97,6 +104,7 @@ impl Reconciler {
                 tokio::select! {
                     () = committed => {}
                     () = secrets.changed() => {}
+                    () = bell.rings() => {}
                 }
             };
             tokio::select! {
@@ -180,35 +188,16 @@ impl Reconciler {
 
     async fn judge(&self, source: Source, commit: &Commit) -> Result<Outcome, Trouble> {
         let rollout = Arc::clone(&self.ctx.rollout);
-        self.succeed(&source, commit).await?;
+        let last = self.ctx.status.report().revision;
+        let verified = vouch::vouch(&self.ctx.config.source, &source, commit, last).await?;
         let mut desk = rollout.desk().await;
         let candidate = compile(&rollout, &desk, source, commit).await?;
         let most = self.ctx.config.source.max_removed_percent;
         verify(commit, &candidate, &desk, most)?;
-        let outcome = publish(&rollout, &mut desk, candidate)?;
+        let mut outcome = publish(&rollout, &mut desk, candidate)?;
+        outcome.verified = verified;
         drop(desk);
         self.prune(outcome)
-    }
-
-    /// An old commit is as well signed as it ever was: only one that builds on the last good one may take its place.
-    async fn succeed(&self, source: &Source, commit: &Commit) -> Result<(), Trouble> {
-        let last = self.ctx.status.report().revision;
-        let Some(last) = last.filter(|last| *last != commit.id) else {
-            return Ok(());
-        };
-        if self.ctx.config.source.allow_rewind {
-            return Ok(());
-        }
-        let (source, id) = (source.clone(), commit.id.clone());
-        let asked = tokio::task::spawn_blocking(move || source.succeeds(&id, &last)).await;
-        match asked.map_err(|error| broken(&error))?? {
-            None => Ok(()),
-            Some(why) => {
-                let help = "bring it back on top of it (git revert), or set `allow-rewind`";
-                let message = format!("{why}; {help}");
-                Err(Trouble::stalled("HistoryRewritten", message).about(&commit.id))
-            }
-        }
     }
 
     /// The repository, which may not have been there at first.
@@ -300,6 +289,7 @@ fn publish(rollout: &Rollout, desk: &mut Desk, candidate: Candidate) -> Result<O
         proxies: done.proxies,
         warnings,
         degraded: done.degraded,
+        verified: None,
     })
 }
 
@@ -310,7 +300,8 @@ fn is_final(outcome: &Result<Outcome, Trouble>) -> bool {
             .degraded
             .iter()
             .all(|(reason, _)| *reason != "StorageOperationFailed"),
-        Err(trouble) => trouble.kind == Kind::Stalled,
+        // Who may sign is written in a file of the operator, which may have changed.
+        Err(trouble) => trouble.kind == Kind::Stalled && !UNVERIFIED.contains(&trouble.reason),
     }
 }
 

@@ -120,6 +120,10 @@ impl Status {
                 report.diagnostics.clone_from(&outcome.warnings);
                 let message = format!("serving {}", outcome.revision);
                 report.conditions = vec![Condition::new("Ready", true, "Published", &message)];
+                if let Some(who) = &outcome.verified {
+                    let verified = Condition::new("SourceVerified", true, "Succeeded", who);
+                    report.conditions.push(verified);
+                }
                 for (reason, message) in &outcome.degraded {
                     let degraded = Condition::new("Degraded", true, reason, message);
                     report.conditions.push(degraded);
@@ -160,6 +164,9 @@ fn conditions(trouble: &Trouble) -> Vec<Condition> {
         _ => None,
     };
     conditions.extend(stage.map(|stage| Condition::new(stage, true, reason, message)));
+    if crate::reconcile::UNVERIFIED.contains(reason) {
+        conditions.push(Condition::new("SourceVerified", false, reason, message));
+    }
     conditions
 }
 
@@ -174,6 +181,7 @@ mod tests {
             proxies: 1,
             warnings: None,
             degraded: Vec::new(),
+            verified: None,
         }
     }
 

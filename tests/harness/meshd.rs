@@ -124,7 +124,11 @@ impl Meshd {
     /// Starts it and does not wait for anything.
     pub fn launch(&self) -> Arc<Process> {
         let mut command = Command::new(binary("meshd"));
-        command.args(["run", "--repo", &self.repository, "--ref", "main"]);
+        command.arg("run");
+        // A file of settings names the repository itself.
+        if !self.more.iter().any(|word| word == "--config") {
+            command.args(["--repo", &self.repository, "--ref", "main"]);
+        }
         command.arg("--state-dir").arg(&self.state);
         command.args(["--listen", &self.delivery.to_string()]);
         command.args(["--admin", &self.admin.to_string()]);

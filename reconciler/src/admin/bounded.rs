@@ -24,7 +24,7 @@ const LIFE: Duration = Duration::from_mins(10);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What connections are taken from.
-pub(super) trait Source: Send + 'static {
+pub(crate) trait Source: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     type Address: Debug + Send;
 
@@ -60,13 +60,13 @@ impl Source for UnixListener {
 
 /// A listener with a bound.
 #[derive(Debug)]
-pub(super) struct Bounded<S> {
+pub(crate) struct Bounded<S> {
     listener: S,
     places: Arc<Semaphore>,
 }
 
 impl<S> Bounded<S> {
-    pub(super) fn new(listener: S) -> Self {
+    pub(crate) fn new(listener: S) -> Self {
         Self {
             listener,
             places: Arc::new(Semaphore::new(CONNECTIONS)),
@@ -107,7 +107,7 @@ impl<S: Source> Listener for Bounded<S> {
 
 /// A connection in its place, with its end.
 #[derive(Debug)]
-pub(super) struct Held<T> {
+pub(crate) struct Held<T> {
     stream: T,
     end: Pin<Box<Sleep>>,
     _place: Option<OwnedSemaphorePermit>,

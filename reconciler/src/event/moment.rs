@@ -12,7 +12,7 @@ pub(super) fn rfc3339(unix: u64) -> String {
 }
 
 /// The other way; `None` for what [`rfc3339`] does not write.
-pub(super) fn unix(text: &str) -> Option<u64> {
+pub(crate) fn unix(text: &str) -> Option<u64> {
     let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);

@@ -17,23 +17,19 @@ pub struct Commit {
     pub subject: String,
     /// `Key: value` lines at the end of the message.
     pub trailers: Vec<(String, String)>,
+    /// The tag object that it was found by, if that is its name.
+    pub tag: Option<String>,
 }
 
 impl Commit {
     pub(super) fn read(commit: &git2::Commit<'_>) -> Self {
-        let show = |bytes: &[u8]| -> String {
-            let text = String::from_utf8_lossy(bytes);
-            let plain = text.chars().take(LINE_LIMIT);
-            plain
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect()
-        };
         Self {
             id: commit.id().to_string(),
-            author: show(commit.author().name_bytes()),
+            author: line(commit.author().name_bytes()),
             time: commit.time().seconds(),
-            subject: show(commit.summary_bytes().unwrap_or_default()),
+            subject: line(commit.summary_bytes().unwrap_or_default()),
             trailers: trailers(commit.message_bytes()),
+            tag: None,
         }
     }
 
@@ -44,6 +40,15 @@ impl Commit {
             .iter()
             .any(|(key, value)| key.eq_ignore_ascii_case(trailer) && value.trim() == "true")
     }
+}
+
+/// One line, not too long, of what somebody wrote.
+pub(super) fn line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let plain = text.chars().take(LINE_LIMIT);
+    plain
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 fn trailers(message: &[u8]) -> Vec<(String, String)> {

@@ -251,4 +251,4 @@ fn failure(why: &str) -> git2::Error {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,14 +14,14 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use crate::git::{Failure, Source, SourceConfig};
 use crate::settings::{self, Reference};
 
-struct Server {
+pub(crate) struct Server {
     directory: tempfile::TempDir,
     port: u16,
 }
 
 impl Server {
     /// `None`, loudly, where git's server side is not installed.
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let exec = Command::new("git").arg("--exec-path").output().unwrap();
         let backend =
             PathBuf::from(String::from_utf8(exec.stdout).unwrap().trim()).join("git-http-backend");
@@ -44,7 +44,7 @@ impl Server {
         Some(Self { directory, port })
     }
 
-    fn commit(&self, text: &str) {
+    pub(crate) fn commit(&self, text: &str) {
         let work = self.directory.path().join("mesh.git");
         let git = |arguments: &[&str]| {
             let done = Command::new("git")
@@ -69,7 +69,7 @@ impl Server {
         Source::open(self.config(path)).unwrap()
     }
 
-    fn config(&self, path: &str) -> SourceConfig {
+    pub(crate) fn config(&self, path: &str) -> SourceConfig {
         let url = format!("https://localhost:{}/{path}", self.port);
         let mut source = settings::Source::named(&url, Reference::Named("main".to_owned()));
         source.ca = Some(self.directory.path().join("ca.pem"));

@@ -1,0 +1,75 @@
+//! A remote repository that is polled once an hour, and somebody who knocks.
+
+use std::time::Duration;
+
+use aws_lc_rs::hmac;
+
+use super::super::{Config, Meshd};
+use crate::git::GitServer;
+use crate::random;
+use crate::settings::{Hook, Scheme, Settings, Webhook};
+
+/// Knocks, and returns the answer with its head.
+async fn knock(address: std::net::SocketAddr, secret: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let body = "{}";
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = random::to_hex(hmac::sign(&key, body.as_bytes()).as_ref());
+    let request = format!(
+        "POST /hooks/repository HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Type: application/json\r\nX-Signature: sha256={tag}\r\nContent-Length: 2\r\n\r\n{body}"
+    );
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_proves_it_brings_the_next_commit() {
+    let Some(server) = GitServer::start() else {
+        return;
+    };
+    server.commit("type: Mesh\nname: one\n");
+    let directory = tempfile::tempdir().unwrap();
+    let secret_file = directory.path().join("secret");
+    std::fs::write(&secret_file, "word").unwrap();
+    let mut source = server.config("mesh.git").source;
+    source.poll = Duration::from_secs(3_600);
+    source.webhook = Some(Hook {
+        kind: Scheme::Hmac,
+        secret_file,
+    });
+    let meshd = Meshd::start(Config {
+        settings: Settings {
+            sources: vec![source],
+            webhook: Some(Webhook {
+                listen: "127.0.0.1:0".parse().unwrap(),
+            }),
+            ..Settings::default()
+        },
+        state: directory.path().join("state"),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        admin: "127.0.0.1:0".parse().unwrap(),
+        admin_token: None,
+        said: Vec::new(),
+    })
+    .await
+    .unwrap();
+    let first = meshd.revision();
+    let mut changed = meshd.status.watch();
+    server.commit("type: Mesh\nname: one\n# More.\n");
+    let hooks = meshd.hooks.unwrap();
+    assert!(knock(hooks, "another").await.starts_with("HTTP/1.1 401"));
+    assert_eq!(meshd.revision(), first);
+    assert!(knock(hooks, "word").await.starts_with("HTTP/1.1 202"));
+    let followed = async {
+        while meshd.revision() == first {
+            changed.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), followed)
+        .await
+        .unwrap();
+    meshd.end().await;
+}
