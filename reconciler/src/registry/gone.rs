@@ -19,9 +19,12 @@ impl Registry {
         held
     }
 
-    /// Until when this Dataplane holds certificates, as far as is known.
-    pub(crate) fn certified_until(&self, name: &Name) -> u64 {
-        self.lock().held().get(name).copied().unwrap_or_default()
+    /// Until when one of these proxies holds a certificate, as far as is known.
+    pub(crate) fn certified_until(&self, proxies: &[Kri]) -> u64 {
+        let inner = self.lock();
+        let live = proxies.iter().filter_map(|kri| inner.live.get(kri));
+        let ends = live.flat_map(|live| live.certificates.values());
+        ends.copied().max().unwrap_or_default()
     }
 
     /// Proxies that should have renewed the certificate of their identity a while ago, and when it ends.

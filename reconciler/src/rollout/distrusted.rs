@@ -91,12 +91,13 @@ impl Rollout {
             if self.distrust().covers(name, until) {
                 return None;
             }
-            let proxies = published.named(&name.0, &name.1).iter();
+            let proxies = published.named(&name.0, &name.1);
             let identities = proxies
+                .iter()
                 .filter_map(|kri| published.proxies.get(kri)?.identity.as_ref())
                 .map(|identity| identity.lifetime.as_std().as_secs());
             let longest = identities.max().unwrap_or_default();
-            let known = self.registry.certified_until(name);
+            let known = self.registry.certified_until(proxies);
             let end = until.saturating_add(longest).max(known);
             (end > now).then(|| (name.clone(), (until, end)))
         });

@@ -49,10 +49,12 @@ impl Rollout {
         let changed = after.proxies.iter().filter_map(|(proxy, after)| {
             let was = before.proxies.get(proxy)?.identity.as_ref()?;
             let is = after.identity.as_ref();
-            let same = is.is_some_and(|is| is.spiffe_id == was.spiffe_id);
+            if is.is_some_and(|is| is.spiffe_id == was.spiffe_id) {
+                return None;
+            }
             let name = (proxy.mesh().to_owned(), proxy.name().to_owned());
-            let end = self.registry.certified_until(&name);
-            (!same && end > now).then(|| {
+            let end = self.registry.certified_until(std::slice::from_ref(proxy));
+            (end > now).then(|| {
                 let (proxy, until) = (proxy.clone(), self.issued(&name, now));
                 (name, Change { proxy, until, end })
             })
