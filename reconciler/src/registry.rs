@@ -3,6 +3,7 @@
 //! Never lets a reconnect of a proxy or a restart of meshd take an endpoint away, and never wakes a proxy that nothing has
 //! changed for.
 
+mod feed;
 mod gone;
 mod kept;
 mod keys;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::publish::Published;
 
+use feed::{Feed, is_same};
 pub(crate) use kept::Kept;
 use keys::Keys;
 use live::Live;
@@ -29,9 +31,8 @@ pub(crate) use live::{Rejection, Said};
 pub(crate) use service::Now;
 use shared::Untold;
 pub(crate) use shared::{News, Told};
+use standing::Answers;
 pub(crate) use standing::{Seen, Standing};
-
-type Feed = watch::Sender<Option<Arc<Wanted>>>;
 
 /// Shared by the sessions, the reconciler and the admin port.
 #[derive(Debug)]
@@ -61,6 +62,7 @@ struct Inner {
     kept: Kept,
     /// `kept` is on the disk.
     written: bool,
+    answers: Answers,
     /// `None`: this meshd is alone.
     untold: Option<Untold>,
 }
@@ -132,6 +134,7 @@ impl Registry {
         }
         inner.keys.retain(|kri| published.proxies.contains_key(kri));
         inner.published = Some(published);
+        inner.answers = Answers::Unknown;
         inner.dirty.everything = true;
         drop(inner);
         self.touch();
@@ -215,7 +218,12 @@ impl Registry {
         let Some(serves) = published.proxies.get(proxy).map(|proxy| &proxy.serves) else {
             return;
         };
-        change(inner.live.entry(proxy.clone()).or_default());
+        let live = inner.live.entry(proxy.clone()).or_default();
+        let before = (live.is_connected(), live.held);
+        change(live);
+        if (live.is_connected(), live.held) != before {
+            inner.answers = Answers::Unknown;
+        }
         inner.dirty.services.extend(serves.iter().cloned());
         inner.note(proxy);
         drop(inner);
@@ -372,27 +380,6 @@ impl Inner {
             });
         }
     }
-
-    /// The configuration of a proxy with the endpoints of today.
-    fn compose(&self, published: &Published, kri: &Kri) -> Option<Wanted> {
-        let proxy = published.proxies.get(kri)?;
-        let endpoints = proxy.clusters.iter().map(|cluster| {
-            let known = self.services.get(cluster).cloned();
-            (cluster.clone(), known.unwrap_or_default())
-        });
-        Some(proxy.wanted.with_endpoints(endpoints.collect()))
-    }
-}
-
-fn is_same(one: &Wanted, other: &Wanted) -> bool {
-    one.root() == other.root()
-        && one.secrets() == other.secrets()
-        && one.endpoints().len() == other.endpoints().len()
-        && one
-            .endpoints()
-            .iter()
-            .zip(other.endpoints())
-            .all(|((a, x), (b, y))| a == b && Arc::ptr_eq(x, y))
 }
 
 #[cfg(test)]

@@ -65,7 +65,7 @@ impl Server {
                 .lines()
                 .map_while(Result::ok)
             {
-                if line.contains("serving insecure client requests")
+                if line.contains("serving client traffic insecurely")
                     && let Some(ready) = ready.take()
                 {
                     let _ = ready.send(());

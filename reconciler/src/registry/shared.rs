@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::live::Rejection;
+use super::standing::Answers;
 use super::{Inner, Registry};
 
 /// What another meshd says of a proxy that is connected to it.
@@ -103,6 +104,7 @@ impl Registry {
         let Some(serves) = published.proxies.get(proxy).map(|proxy| &proxy.serves) else {
             return;
         };
+        inner.answers = Answers::Unknown;
         let live = inner.live.entry(proxy.clone()).or_default();
         live.hear(meshd, told, now);
         inner.dirty.services.extend(serves.iter().cloned());

@@ -6,6 +6,19 @@ use mesh_bundle::{Digest, Kri};
 use tokio::time::Instant;
 
 use super::Registry;
+use super::live::Live;
+
+/// What was found when it was asked last whether all have answered.
+#[derive(Debug, Default)]
+pub(super) enum Answers {
+    /// Something was published since, or somebody connected.
+    #[default]
+    Unknown,
+    /// This one had not, and is looked at first.
+    Lacking(Kri),
+    /// All had; none takes that back.
+    All,
+}
 
 /// How a proxy stands to what is wanted of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,19 +48,32 @@ pub(crate) struct Seen {
 
 impl Registry {
     /// Has every connected proxy acknowledged or refused what is wanted of it?
+    ///
+    /// Asked for each certificate of a new authority, so neither answer looks at the whole fleet each time.
     pub(crate) fn all_answered(&self) -> bool {
-        let inner = self.lock();
-        let Some(published) = &inner.published else {
+        let mut inner = self.lock();
+        let Some(published) = inner.published.clone() else {
             return true;
         };
-        inner
-            .live
-            .iter()
-            .filter(|(_, live)| live.is_connected())
-            .all(|(kri, live)| {
-                let proxy = published.proxies.get(kri);
-                proxy.is_none_or(|proxy| live.has_answered(proxy.wanted.root()))
-            })
+        let is_waited_for = |kri: &Kri, live: &Live| {
+            let proxy = published.proxies.get(kri);
+            live.is_connected()
+                && proxy.is_some_and(|proxy| !live.has_answered(proxy.wanted.root()))
+        };
+        let waited_for = match &inner.answers {
+            Answers::All => return true,
+            Answers::Lacking(kri) => inner.live.get_key_value(kri),
+            Answers::Unknown => None,
+        };
+        if waited_for.is_some_and(|(kri, live)| is_waited_for(kri, live)) {
+            return false;
+        }
+        let mut live = inner.live.iter();
+        let lacking = live.find(|(kri, live)| is_waited_for(kri, live));
+        let lacking = lacking.map(|(kri, _)| kri.clone());
+        let answered = lacking.is_none();
+        inner.answers = lacking.map_or(Answers::All, Answers::Lacking);
+        answered
     }
 
     /// Is it connected, and does it hold exactly what is published now?

@@ -299,6 +299,31 @@ fn how_proxies_stand() {
 }
 
 #[test]
+fn whether_all_have_answered_is_remembered_and_never_wrong() {
+    let room = Room::new(Options::default());
+    let (web, api) = (dataplane("web-1"), dataplane("api-1"));
+    let root = |kri: &Kri| {
+        room.registry.published().unwrap().proxies[kri]
+            .wanted
+            .root()
+    };
+    let answered = || (room.registry.all_answered(), room.registry.all_answered());
+    assert_eq!(answered(), (true, true));
+    room.registry.connected(&api, 1, None);
+    room.registry.connected(&web, 2, None);
+    assert_eq!(answered(), (false, false));
+    room.registry.acknowledged(&api, 1, root(&api));
+    assert_eq!(answered(), (false, false));
+    room.registry.acknowledged(&web, 2, root(&web));
+    assert_eq!(answered(), (true, true));
+    // Somebody comes back with something else.
+    room.registry.connected(&web, 3, Some(Digest::of(b"other")));
+    assert_eq!(answered(), (false, false));
+    room.registry.disconnected(&web, 3);
+    assert_eq!(answered(), (true, true));
+}
+
+#[test]
 fn the_worker_looks_again_when_a_grace_time_ends() {
     let room = Room::new(Options::default());
     let deadline = || room.registry.lock().deadline(room.now.instant);
