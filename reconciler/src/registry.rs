@@ -82,7 +82,9 @@ impl Registry {
         for kri in known {
             let certificates = kept.certificates.get(kri).cloned().unwrap_or_default();
             let ready = kept.ready.contains(kri);
-            let restored = Live::restored(ready, certificates, now.instant);
+            let mut restored = Live::restored(ready, certificates, now.instant);
+            let unhealthy = kept.unhealthy.get(kri).cloned();
+            restored.restore_unhealthy(unhealthy.unwrap_or_default());
             live.insert(kri.clone(), restored);
         }
         let inner = Inner {
@@ -315,6 +317,12 @@ impl Inner {
                 .iter()
                 .filter(|(_, live)| ready(live))
                 .map(|(kri, _)| kri.clone())
+                .collect(),
+            unhealthy: self
+                .live
+                .iter()
+                .filter(|(_, live)| ready(live) && !live.unhealthy().is_empty())
+                .map(|(kri, live)| (kri.clone(), live.unhealthy().clone()))
                 .collect(),
             certificates: self
                 .live

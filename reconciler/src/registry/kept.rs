@@ -1,4 +1,5 @@
-//! What the registry must still know after a restart: who was ready, who has certificates, which services speak mTLS.
+//! What the registry must still know after a restart: who was ready, whose workload did not answer, who has certificates,
+//! which services speak mTLS.
 //!
 //! Never a list of addresses: those are in the documents.
 
@@ -19,6 +20,8 @@ const SERVED: &str = "published.json";
 pub(crate) struct Kept {
     /// Proxies that traffic is sent to.
     pub(super) ready: BTreeSet<Kri>,
+    /// Section names of inbounds whose workload does not answer.
+    pub(super) unhealthy: BTreeMap<Kri, BTreeSet<String>>,
     /// When the newest certificate of each proxy and issuer ends.
     pub(super) certificates: BTreeMap<Kri, BTreeMap<Kri, u64>>,
     /// Service ports whose clients speak mTLS.

@@ -63,6 +63,15 @@ impl Live {
         }
     }
 
+    /// The inbounds whose workload did not answer when meshd ended: its proxy alone can say that they do.
+    pub(super) fn restore_unhealthy(&mut self, unhealthy: BTreeSet<String>) {
+        self.unhealthy = unhealthy;
+    }
+
+    pub(super) fn unhealthy(&self) -> &BTreeSet<String> {
+        &self.unhealthy
+    }
+
     pub(super) fn connect(&mut self, session: u64, held: Option<Digest>, now: Instant) {
         if self.session.is_some_and(|newer| newer > session) {
             return;

@@ -121,6 +121,14 @@ fn endpoints_are_those_of_ready_and_healthy_proxies() {
     room.registry.status(&dataplane("api-2"), 2, sick);
     room.work();
     assert_eq!(room.names(), ["api-1"]);
+    // A restart does not forget it, whenever its proxy comes back.
+    room.restart(Options::default());
+    assert_eq!(room.names(), ["api-1"]);
+    room.registry.connected(&dataplane("api-1"), 1, None);
+    room.registry.connected(&dataplane("api-2"), 2, None);
+    room.work();
+    assert_eq!(room.names(), ["api-1"]);
+    room.ready("api-1", 1);
     room.ready("api-2", 2);
     assert_eq!(room.names(), ["api-1", "api-2"]);
     room.registry
