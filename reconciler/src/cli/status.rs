@@ -14,6 +14,8 @@ use crate::app::Failure;
 
 /// One question waits no longer than this; a longer wait is several questions.
 const TURN: Duration = Duration::from_mins(4);
+/// Between two attempts to reach a meshd that is not there yet.
+const AGAIN: Duration = Duration::from_millis(100);
 /// The answer itself, beside the wait.
 const SLACK: Duration = Duration::from_secs(30);
 
@@ -70,11 +72,24 @@ impl Status {
     /// The status as soon as the commit has settled, or when the time is over.
     fn waited(&self, commit: &str) -> Result<(Value, bool), Failure> {
         let begin = Instant::now();
+        let mut told = false;
         loop {
             let left = self.timeout.saturating_sub(begin.elapsed());
             let turn = left.min(TURN);
             let path = format!("/v1/status?settled={commit}&timeout={}ms", turn.as_millis());
-            let (settled, status) = self.asked(&path, turn.saturating_add(SLACK))?;
+            let (settled, status) = match self.asked(&path, turn.saturating_add(SLACK)) {
+                Ok(asked) => asked,
+                // It may be about to start, or to start again.
+                Err(failure) if left > AGAIN => {
+                    if !told {
+                        print_error(&format!("meshd: {failure}; waiting for it\n"));
+                    }
+                    told = true;
+                    std::thread::sleep(AGAIN);
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+            };
             if settled || left <= TURN {
                 return Ok((status, settled));
             }
