@@ -2,6 +2,8 @@
 //!
 //! Never looks into the bundle; that is for the golden tests.
 
+use std::os::unix::fs::FileTypeExt as _;
+
 use mesh_bundle::Bundle;
 
 use super::run::Repo;
@@ -50,4 +52,28 @@ fn what_cannot_be_written_leaves_nothing_behind() {
         .expect("a directory")
         .collect();
     assert_eq!(left.len(), 1, "{left:?}");
+}
+
+#[test]
+fn what_is_no_file_is_written_to_and_stays() {
+    let repo = Repo::with("a.yaml", GOOD);
+    let printed = repo.meshc(&["build", "-o", "-"]);
+    let pipe = repo.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo runs").success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read(pipe).expect("what was written")
+    });
+    repo.meshc(&["build", "-o", "pipe"]).exits(0);
+    let there = std::fs::symlink_metadata(&pipe).expect("it is there");
+    assert!(there.file_type().is_fifo());
+    assert_eq!(reader.join().expect("read"), printed.stdout.as_bytes());
+    // A link is followed, and stays one.
+    std::os::unix::fs::symlink("real.bundle", repo.path("link.bundle")).expect("a link");
+    std::fs::write(repo.path("real.bundle"), "old").expect("a file");
+    repo.meshc(&["build", "-o", "link.bundle"]).exits(0);
+    assert!(repo.path("link.bundle").is_symlink());
+    let real = std::fs::read_to_string(repo.path("real.bundle")).expect("the bundle");
+    assert_eq!(real, printed.stdout);
 }

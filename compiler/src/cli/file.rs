@@ -1,6 +1,7 @@
 //! Files that meshc makes.
 //!
-//! Never leaves half of one: the whole file appears at once, or the old one stays.
+//! Never leaves half of one: the whole file appears at once, or the old one stays. Never takes the place of what is no file,
+//! such as `/dev/null` or a pipe.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -15,6 +16,13 @@ pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), anyhow::Error> {
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> Result<(), anyhow::Error> {
+    if std::fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+        return Ok(File::options().write(true).open(path)?.write_all(bytes)?);
+    }
+    if path.is_symlink() {
+        // What it leads to is what is meant.
+        return replace(&std::fs::canonicalize(path)?, bytes);
+    }
     let name = path.file_name().context("it has no file name")?;
     let mut hidden = OsString::from(".");
     hidden.push(name);
