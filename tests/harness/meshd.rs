@@ -125,10 +125,7 @@ impl Meshd {
     pub fn launch(&self) -> Arc<Process> {
         let mut command = Command::new(binary("meshd"));
         command.arg("run");
-        // A file of settings names the repository itself.
-        if !self.more.iter().any(|word| word == "--config") {
-            command.args(["--repo", &self.repository, "--ref", "main"]);
-        }
+        command.args(["--repo", &self.repository, "--ref", "main"]);
         command.arg("--state-dir").arg(&self.state);
         command.args(["--listen", &self.delivery.to_string()]);
         command.args(["--admin", &self.admin.to_string()]);
