@@ -39,4 +39,5 @@ mod e2e {
     mod timeouts;
     mod tls_mode;
     mod vm;
+    mod waves;
 }

@@ -34,6 +34,8 @@ pub struct Compiled {
     pub sources: Sources,
     /// What stands in documents and must not stand in a bundle.
     pub secrets: Secrets,
+    /// Of each Dataplane, computed ones included: by these a rollout chooses its cohorts.
+    pub labels: BTreeMap<Kri, BTreeMap<String, String>>,
     /// What effective values overrode: for `meshc inspect`.
     pub provenance: Provenance,
 }
@@ -112,7 +114,11 @@ pub fn analyse(world: &dyn World, settings: &Settings) -> Analysis {
 
 impl Judgement {
     pub(crate) fn compiled(self) -> Compiled {
+        let dataplanes = self.resources.iter().map(|resource| &resource.meta);
+        let dataplanes = dataplanes.filter(|meta| meta.kri.kind() == "dp");
+        let labels = dataplanes.map(|meta| (meta.kri.clone(), meta.labels.clone()));
         Compiled {
+            labels: labels.collect(),
             bundle: self.lowered.content.seal(),
             diagnostics: self.checked.diagnostics,
             sources: self.checked.sources,

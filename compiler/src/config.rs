@@ -9,6 +9,7 @@ mod flags;
 mod gates;
 mod key;
 mod lint;
+pub mod rollout;
 mod schema;
 
 use std::fmt;

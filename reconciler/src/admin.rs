@@ -4,6 +4,7 @@
 
 mod bounded;
 mod metrics;
+mod rollout;
 mod token;
 mod view;
 
@@ -23,7 +24,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::registry::Registry;
-use crate::status::Status;
+use crate::rollout::Rollout;
+use crate::status::{Condition, Status};
 
 pub(crate) use bounded::Bounded;
 pub(crate) use metrics::Metrics;
@@ -43,6 +45,7 @@ pub(crate) struct Admin {
     status: Arc<Status>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
+    rollout: Arc<Rollout>,
     waiters: Semaphore,
 }
 
@@ -73,11 +76,13 @@ impl Admin {
         status: Arc<Status>,
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
+        rollout: Arc<Rollout>,
     ) -> Arc<Self> {
         Arc::new(Self {
             status,
             registry,
             metrics,
+            rollout,
             waiters: Semaphore::new(WAITERS),
         })
     }
@@ -110,7 +115,8 @@ impl Admin {
 
     fn json(&self) -> Response {
         let proxies = self.registry.proxies(Instant::now());
-        let body = view::status(&self.status.report(), &proxies);
+        let rollout = self.rollout.view();
+        let body = view::status(&self.status.report(), &proxies, rollout.as_ref());
         ([(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 
@@ -119,6 +125,10 @@ impl Admin {
         let report = self.status.report();
         let is = |one: &Option<String>| one.as_deref().is_some_and(|id| id.starts_with(revision));
         if !is(&report.seen) {
+            return false;
+        }
+        let on_its_way = |condition: &Condition| condition.reason == "RollingOut";
+        if report.conditions.iter().any(on_its_way) {
             return false;
         }
         !is(&report.revision) || self.registry.all_answered()
@@ -152,7 +162,9 @@ fn open() -> Router<Arc<Admin>> {
 
 /// For operators.
 fn commands() -> Router<Arc<Admin>> {
-    Router::new().route("/v1/status", get(status_page))
+    Router::new()
+        .route("/v1/status", get(status_page))
+        .merge(rollout::routes())
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

@@ -139,17 +139,17 @@ impl Meshd {
         let delivery = listen(config.listen).await?;
         let admin = listen(config.admin).await?;
         let control_socket = control::listen(&state).map_err(Failure::System)?;
-        let admin_token = AdminToken::new(config.admin_token.clone());
-        admin_token.read().map_err(Failure::System)?;
+        let admin_token = admin_token(&config)?;
         let addresses = (address(&delivery)?, address(&admin)?);
         let (own, renew_at) = OwnCertificate::new(Arc::clone(&control)).map_err(Failure::System)?;
         let tls = tls::server(&control, Arc::clone(&own)).map_err(Failure::System)?;
         // 3. Something to serve: the last good commit, or git's.
         let Identity(tokens, issuers, signers) = Identity::open(&config.settings, &state).await?;
-        let (keeps, lives) = (Arc::clone(&state), Arc::clone(&registry));
-        let rollout = Rollout::new(keeps, lives, distrust, &config.said);
-        let rollout = Arc::new(rollout.signed_by(signers.clone()));
         let events = Arc::new(Events::open(&state));
+        let (keeps, lives) = (Arc::clone(&state), Arc::clone(&registry));
+        let tells = Arc::clone(&events);
+        let rollout = Rollout::new(keeps, lives, distrust, &config.said, tells);
+        let rollout = Arc::new(rollout.signed_by(signers.clone()));
         let status = Arc::new(Status::new());
         let outside = Outside::open(&config.settings, &state, &events).await?;
         let name = outside.source.source.name.to_string();
@@ -172,7 +172,7 @@ impl Meshd {
         let gate = Arc::new(Gate {
             control,
             registry: Arc::clone(&registry),
-            rollout,
+            rollout: Arc::clone(&rollout),
             tokens,
             issuers,
             revocations: Mutex::new(Arc::new(revocations)),
@@ -183,11 +183,13 @@ impl Meshd {
             let share = Share::new(etcd, registry, status, gate.control.pin());
             tasks.spawn(share.run(stopped()));
         }
+        tasks.spawn(Arc::clone(&rollout).drive(stopped()));
         tasks.spawn(work(Arc::clone(&registry), Arc::clone(&state), stopped()));
         identity::watch(&mut tasks, &gate, (&state, &events), signers, &stop);
         tasks.spawn(events.keep(Arc::clone(&state), stopped()));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
-        let answers = Admin::new(Arc::clone(&status), Arc::clone(&registry), metrics);
+        let (shown, served) = (Arc::clone(&status), Arc::clone(&registry));
+        let answers = Admin::new(shown, served, metrics, Arc::clone(&rollout));
         let local = Arc::clone(&answers).control(control_socket, stopped());
         tasks.spawn(told("control", local));
         let remote = answers.serve(admin, admin_token, stopped());
@@ -253,6 +255,13 @@ impl Meshd {
         self.state.release();
         tracing::info!("ended");
     }
+}
+
+/// A token that could not be checked later is told now.
+fn admin_token(config: &Config) -> Result<AdminToken, Failure> {
+    let token = AdminToken::new(config.admin_token.clone());
+    token.read().map_err(Failure::System)?;
+    Ok(token)
 }
 
 /// Restores, or makes the first pass; both have failed where neither leaves anything to serve nor a commit to mend.

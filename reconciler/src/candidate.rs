@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use mesh_bundle::Kri;
 use mesh_bundle::{Bundle, Digest};
-use mesh_compiler::config::{Said, settle};
+use mesh_compiler::config::rollout;
+use mesh_compiler::config::{Effective, Said, settle};
 use mesh_compiler::diag::{Format, render, summary};
 use mesh_compiler::model::{Given, Settings};
 use mesh_compiler::source::{Identity, Node, Sources};
@@ -39,6 +41,10 @@ pub(crate) struct Candidate {
     pub(crate) settings: Settings,
     /// Identifiers of join tokens that it ends.
     pub(crate) revoked_tokens: Arc<BTreeSet<String>>,
+    /// In which waves it is to be given to the proxies; `None`: to all at once.
+    pub(crate) rollout: Option<rollout::Rollout>,
+    /// Of each Dataplane.
+    pub(crate) labels: BTreeMap<Kri, BTreeMap<String, String>>,
     /// What it was compiled from.
     pub(crate) files: Files,
     /// What stands in the files.
@@ -83,8 +89,10 @@ impl Candidate {
         before: &Files,
     ) -> Result<Self, String> {
         let recorder = Recorder::new(world);
-        let (settings, revoked_tokens) = settings(&recorder, said)?;
-        let settings = &settings;
+        let effective = effective(&recorder, said)?;
+        let settings = &settings(&effective);
+        let revoked = effective.revoked_tokens.iter();
+        let revoked = revoked.map(|told| told.value.clone()).collect();
         let compiled = compiler.compile(&recorder, settings);
         if compiled.diagnostics.has_errors() {
             return Err(text(&compiled));
@@ -98,8 +106,10 @@ impl Candidate {
             warnings: (!compiled.diagnostics.list.is_empty()).then(|| text(&compiled)),
             bundle: compiled.bundle,
             secrets: compiled.secrets,
+            labels: compiled.labels,
+            rollout: effective.rollout,
             settings: settings.clone(),
-            revoked_tokens: Arc::new(revoked_tokens),
+            revoked_tokens: Arc::new(revoked),
             admitted: Documents::new(),
             left_out: BTreeMap::new(),
         })
@@ -125,6 +135,7 @@ impl Candidate {
             if !compiled.diagnostics.has_errors() {
                 self.bundle = compiled.bundle;
                 self.secrets = compiled.secrets;
+                self.labels = compiled.labels;
                 self.admitted = documents;
             } else if let [misfit] = group.as_slice() {
                 self.left_out.insert(misfit.clone(), text(&compiled));
@@ -136,20 +147,22 @@ impl Candidate {
     }
 }
 
-/// What a commit is compiled with, and which join tokens it ends.
-fn settings(world: &dyn World, said: &[Said]) -> Result<(Settings, BTreeSet<String>), String> {
+/// What counts for a commit.
+fn effective(world: &dyn World, said: &[Said]) -> Result<Effective, String> {
     let effective = settle(world, said.iter().cloned());
-    let effective = effective.map_err(|flaws| format!("{flaws}\n"))?;
-    let settings = Settings {
+    effective.map_err(|flaws| format!("{flaws}\n"))
+}
+
+/// What it is compiled with.
+fn settings(effective: &Effective) -> Settings {
+    Settings {
         // meshd speaks for one zone, whether or not anybody has named it.
         given: Given {
             zone: true,
             system_namespace: true,
         },
         ..effective.settings()
-    };
-    let revoked = effective.revoked_tokens.into_iter().map(|told| told.value);
-    Ok((settings, revoked.collect()))
+    }
 }
 
 /// What one registered document is, before anything is known about whether it fits: its name, and what it says.

@@ -5,6 +5,7 @@
 mod ask;
 mod ca;
 mod revoke;
+mod rollout;
 mod run;
 mod status;
 mod token;
@@ -19,6 +20,7 @@ use crate::app::Failure;
 
 pub use ca::Ca;
 pub use revoke::Revoke;
+pub use rollout::Steer;
 pub use run::Run;
 pub use status::Status;
 pub use token::{Token, TokenKey, Tokens};
@@ -39,6 +41,12 @@ pub enum Command {
     Run(Run),
     /// Show what is served and who holds it, or wait until a commit is everywhere
     Status(Status),
+    /// Hold a rollout at the wave that it has reached
+    Pause(Steer),
+    /// Let a rollout go on, or try again what was taken back
+    Resume(Steer),
+    /// Take a rollout back from everybody
+    Abort(Steer),
     /// Make a join token for a new proxy
     Token(Token),
     /// List the join tokens that are not used up or expired
@@ -60,6 +68,9 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Status(status) => status.show(),
+            Command::Pause(steer) => steer.pause(),
+            Command::Resume(steer) => steer.resume(),
+            Command::Abort(steer) => steer.abort(),
             Command::Token(token) => token.create(),
             Command::Tokens(tokens) => tokens.list(),
             Command::Ca(ca) => ca.show(),

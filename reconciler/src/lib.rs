@@ -37,3 +37,4 @@ mod status;
 pub mod tls;
 pub mod token;
 pub mod watch;
+mod waves;

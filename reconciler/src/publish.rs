@@ -76,6 +76,8 @@ pub(crate) enum Undeliverable {
 #[derive(Debug)]
 pub(crate) struct Beside<'a> {
     pub(crate) revision: String,
+    /// Who has another commit than the others, and which.
+    pub(crate) moved: Option<(&'a BTreeSet<Kri>, &'a str)>,
     pub(crate) authorities: Authorities,
     pub(crate) secrets: Held,
     /// Whom the proxies of each mesh are not to believe any more.
@@ -91,6 +93,7 @@ impl Published {
     pub(crate) fn project(bundle: &Bundle, beside: Beside<'_>) -> Result<Self, Undeliverable> {
         let Beside {
             revision,
+            moved,
             authorities,
             secrets,
             revoked,
@@ -117,7 +120,11 @@ impl Published {
         for (kri, proxy, manifest, trust) in manifests {
             let published = {
                 let shared = Arc::clone(&resources);
-                let wanted = Wanted::new(revision.clone(), manifest, shared, BTreeMap::new());
+                let revision = match moved {
+                    Some((moved, other)) if moved.contains(kri) => other,
+                    _ => revision.as_str(),
+                };
+                let wanted = Wanted::new(revision, manifest, shared, BTreeMap::new());
                 let needed = secrets.of(&proxy.manifest);
                 let wanted = wanted.and_then(|wanted| wanted.with_secrets(Arc::new(needed)));
                 let wanted = wanted.map_err(|why| {

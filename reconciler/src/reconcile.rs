@@ -33,6 +33,9 @@ pub(crate) use vouch::UNVERIFIED;
 /// A fetch ends before its timeout, on its own; only a disk can be slower. For how long a pass then waits still.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// A trailer of the commit's message, with the value `true`: no waves, for a mend that cannot wait.
+const AT_ONCE: &str = "Mesh-Rollout-At-Once";
+
 /// What a pass works with.
 #[derive(Debug)]
 pub(crate) struct Ctx {
@@ -93,7 +96,7 @@ impl Reconciler {
     pub(crate) async fn run(mut self, mut wait: Duration, mut stop: watch::Receiver<bool>) {
         loop {
             let (commits, secrets) = (&mut self.watch, &mut self.secrets);
-            let bell = &self.ctx.bell;
+            let (bell, rollout) = (&self.ctx.bell, &self.ctx.rollout);
             let woken = async {
                 let committed = async {
                     match commits {
@@ -105,6 +108,7 @@ impl Reconciler {
                     () = committed => {}
                     () = secrets.changed() => {}
                     () = bell.rings() => {}
+                    () = rollout.ended() => {}
                 }
             };
             tokio::select! {
@@ -121,6 +125,10 @@ impl Reconciler {
     pub(crate) async fn reconcile(&mut self) -> (Duration, Result<Outcome, Trouble>) {
         let before = self.ctx.status.report().revision;
         let outcome = self.pass().await;
+        // A rollout may have ended since, also where git cannot be asked.
+        if let Some((revision, digest)) = self.ctx.rollout.served() {
+            self.ctx.status.serves(&revision, digest);
+        }
         let news = self.ctx.status.record(&outcome);
         self.ctx.metrics.reconciled(&outcome);
         if news {
@@ -174,8 +182,8 @@ impl Reconciler {
 
     /// Nothing new in git; the operator's own files may have changed.
     async fn refresh(&self, outcome: Result<Outcome, Trouble>) -> Result<Outcome, Trouble> {
-        let mut desk = self.ctx.rollout.desk().await;
-        let degraded = self.ctx.rollout.refresh(&mut desk);
+        let desk = self.ctx.rollout.desk().await;
+        let degraded = self.ctx.rollout.refresh(&desk);
         drop(desk);
         let mut outcome = outcome?;
         // What was so when it was published may have passed.
@@ -191,10 +199,14 @@ impl Reconciler {
         let last = self.ctx.status.report().revision;
         let verified = vouch::vouch(&self.ctx.config.source, &source, commit, last).await?;
         let mut desk = rollout.desk().await;
+        if let Some(trouble) = rollout.progress(&desk, &commit.id) {
+            return Err(trouble);
+        }
         let candidate = compile(&rollout, &desk, source, commit).await?;
         let most = self.ctx.config.source.max_removed_percent;
         verify(commit, &candidate, &desk, most)?;
-        let mut outcome = publish(&rollout, &mut desk, candidate)?;
+        let at_once = commit.says(AT_ONCE);
+        let mut outcome = publish(&rollout, &mut desk, candidate, at_once)?;
         outcome.verified = verified;
         drop(desk);
         self.prune(outcome)
@@ -279,10 +291,15 @@ fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk, most: u8) -> Resu
     }
 }
 
-fn publish(rollout: &Rollout, desk: &mut Desk, candidate: Candidate) -> Result<Outcome, Trouble> {
+fn publish(
+    rollout: &Rollout,
+    desk: &mut Desk,
+    candidate: Candidate,
+    at_once: bool,
+) -> Result<Outcome, Trouble> {
     let (revision, digest) = (candidate.revision.clone(), candidate.digest);
     let warnings = candidate.warnings.clone();
-    let done = rollout.publish(desk, candidate)?;
+    let done = rollout.publish(desk, candidate, at_once)?;
     Ok(Outcome {
         revision,
         digest,
@@ -300,8 +317,13 @@ fn is_final(outcome: &Result<Outcome, Trouble>) -> bool {
             .degraded
             .iter()
             .all(|(reason, _)| *reason != "StorageOperationFailed"),
-        // Who may sign is written in a file of the operator, which may have changed.
-        Err(trouble) => trouble.kind == Kind::Stalled && !UNVERIFIED.contains(&trouble.reason),
+        // Who may sign is written in a file of the operator, which may have changed; and an operator may want a
+        // rollout to be tried again.
+        Err(trouble) => {
+            trouble.kind == Kind::Stalled
+                && trouble.reason != "RolloutFailed"
+                && !UNVERIFIED.contains(&trouble.reason)
+        }
     }
 }
 

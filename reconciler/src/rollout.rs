@@ -5,32 +5,44 @@
 mod distrusted;
 mod documents;
 mod joining;
+mod kept;
+mod mixture;
 mod outgrown;
 mod refresh;
+mod restore;
+mod stage;
+mod staged;
+mod steer;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use mesh_bundle::{Bundle, Digest};
-use mesh_compiler::config::Said;
+use mesh_bundle::{Bundle, Digest, Kri};
+use mesh_compiler::config::{Said, rollout as gates};
 use mesh_compiler::model::Settings;
 use mesh_compiler::{Compiler, Secrets, World};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::ca::{Authorities, CaFailure, Values};
 use crate::candidate::{Candidate, Documents, Files, Name};
 use crate::distrust::Distrust;
+use crate::event::Events;
 use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
 use crate::signer::Signers;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{GOOD, Snapshot};
 use crate::state::StateDir;
+use crate::waves::Plan;
 
+use kept::Kept;
 use outgrown::Outgrown;
 use refresh::unread;
+use stage::Stage;
+use staged::Rolling;
+pub(crate) use staged::View;
 
 /// Compiling the largest repository that is admitted takes seconds.
 const COMPILE_DEADLINE: Duration = Duration::from_mins(2);
@@ -50,6 +62,15 @@ pub(crate) struct Rollout {
     signers: Signers,
     /// One at a time compiles and publishes.
     desk: Mutex<Desk>,
+    events: Arc<Events>,
+    /// What is told of a rollout.
+    view: std::sync::Mutex<Option<View>>,
+    /// What everybody was given last.
+    served: std::sync::Mutex<Option<(String, Digest)>>,
+    /// A rollout has begun.
+    begun: Notify,
+    /// A rollout has ended, one way or the other: the reconciler has something to record.
+    ended: Notify,
 }
 
 /// One commit is compiled at a time; a thread that is given up keeps the next one waiting.
@@ -59,13 +80,20 @@ type Remembered = std::sync::Mutex<Compiler>;
 #[derive(Debug, Default)]
 pub(crate) struct Desk {
     good: Option<Good>,
+    /// A commit on its way.
+    rolling: Option<Rolling>,
+    /// The commit that was taken back last.
+    returned: Option<Kept>,
     documents: Documents,
 }
 
-/// The commit that is served.
+/// A commit that compiles.
 #[derive(Clone)]
 struct Good {
     revision: String,
+    digest: Digest,
+    rollout: Option<gates::Rollout>,
+    labels: BTreeMap<Kri, BTreeMap<String, String>>,
     bundle: Arc<Bundle>,
     secrets: Secrets,
     settings: Settings,
@@ -90,7 +118,40 @@ pub(crate) struct Done {
     pub(crate) degraded: Vec<(&'static str, String)>,
 }
 
+impl Good {
+    fn new(candidate: Candidate) -> Self {
+        Self {
+            revision: candidate.revision,
+            digest: candidate.digest,
+            rollout: candidate.rollout,
+            labels: candidate.labels,
+            bundle: Arc::new(candidate.bundle),
+            secrets: candidate.secrets,
+            files: candidate.files,
+            settings: candidate.settings,
+            revoked_tokens: candidate.revoked_tokens,
+            inventory: candidate.inventory,
+        }
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            revision: self.revision.clone(),
+            digest: self.digest,
+            files: self.files.clone(),
+        }
+    }
+}
+
 impl Desk {
+    fn stage(&self) -> Option<Stage<'_>> {
+        let rolling = self.rolling.as_ref();
+        Some(Stage {
+            good: self.good.as_ref()?,
+            next: rolling.map(|rolling| (&rolling.next, rolling.machine.moved())),
+        })
+    }
+
     /// The names of what is served.
     pub(crate) fn inventory(&self) -> Option<&BTreeSet<Name>> {
         self.good.as_ref().map(|good| &good.inventory)
@@ -103,21 +164,27 @@ impl Rollout {
         registry: Arc<Registry>,
         distrust: Distrust,
         said: &[Said],
+        events: Arc<Events>,
     ) -> Self {
         let documents = documents::read(&state);
         let desk = Desk {
-            good: None,
             documents,
+            ..Desk::default()
         };
         Self {
             state,
             registry,
             said: said.into(),
+            events,
             compiler: Arc::default(),
             distrust: std::sync::Mutex::new(distrust),
             outgrown: std::sync::Mutex::default(),
             signers: Signers::default(),
             desk: Mutex::new(desk),
+            view: std::sync::Mutex::default(),
+            served: std::sync::Mutex::default(),
+            begun: Notify::new(),
+            ended: Notify::new(),
         }
     }
 
@@ -135,51 +202,6 @@ impl Rollout {
         self.desk.lock().await
     }
 
-    /// Serves the last good commit again. `None` where there is none, or where it cannot be used: git has everything.
-    ///
-    /// # Errors
-    /// A key was lost.
-    pub(crate) async fn restore(&self) -> Result<Option<(String, Digest)>, CaFailure> {
-        let snapshot = match Snapshot::read(&self.state) {
-            Ok(Some(snapshot)) => snapshot,
-            Ok(None) => return Ok(None),
-            Err(error) => {
-                tracing::warn!(%error, "the last good commit cannot be restored");
-                return Ok(None);
-            }
-        };
-        let mut desk = self.desk().await;
-        let files = snapshot.files;
-        let kept = snapshot.digest;
-        let documents = vec![desk.documents.clone()];
-        let before = files.clone();
-        let compiled = self
-            .compiled(move || Ok(files), snapshot.revision, documents, before)
-            .await;
-        let candidate = match compiled {
-            Ok(candidate) => candidate,
-            Err(trouble) => {
-                tracing::warn!(error = %trouble.message, diagnostics = trouble.diagnostics, "the last good commit does not compile any more");
-                return Ok(None);
-            }
-        };
-        let (revision, digest) = (candidate.revision.clone(), candidate.digest);
-        if digest != kept {
-            tracing::info!(%revision, %digest, %kept, "this version compiles the last good commit differently");
-        }
-        let authorities = self.authorities(&candidate)?;
-        for why in authorities.failed().values() {
-            tracing::warn!(%why, "no certificates of this authority");
-        }
-        match self.hand_over(&mut desk, candidate, authorities) {
-            Ok(_) => Ok(Some((revision, digest))),
-            Err(trouble) => {
-                tracing::warn!(error = %trouble.message, "the last good commit cannot be delivered any more");
-                Ok(None)
-            }
-        }
-    }
-
     /// Compiles a commit, with the Dataplanes that joined by themselves.
     pub(crate) async fn compile<W: World>(
         &self,
@@ -193,102 +215,131 @@ impl Rollout {
         self.compiled(world, revision, documents, before).await
     }
 
-    /// Publishes a commit: its authorities first, then the disk, then the proxies.
-    pub(crate) fn publish(&self, desk: &mut Desk, candidate: Candidate) -> Result<Done, Trouble> {
-        let revision = candidate.revision.clone();
-        let authorities = self.authorities(&candidate).map_err(|failure| {
-            let message = failure.to_string();
-            let trouble = match failure {
-                CaFailure::Lost { .. } => Trouble::stalled("AuthorityLost", message),
-                _ => Trouble::transient("StorageOperationFailed", message),
-            };
-            trouble.about(&revision)
-        })?;
-        if let Some(why) = authorities.failed().values().next() {
-            let after = Duration::from_secs(10);
-            let trouble = Trouble::waiting(after, "AuthorityUnavailable", why.clone());
-            return Err(trouble.about(&revision));
+    /// Publishes a commit, in waves where it says so and is not to be `at_once`.
+    ///
+    /// # Errors
+    /// It cannot be published, or it has only begun to be.
+    pub(crate) fn publish(
+        &self,
+        desk: &mut Desk,
+        candidate: Candidate,
+        at_once: bool,
+    ) -> Result<Done, Trouble> {
+        let left_out = left_out(&candidate);
+        let next = Good::new(candidate);
+        if let (Some(good), Some(gates), false) = (&desk.good, &next.rollout, at_once) {
+            let plan = Plan::new(gates, (&good.bundle, &next.bundle), &next.labels);
+            if !plan.is_empty() {
+                return Err(self.begin(desk, next, plan));
+            }
         }
-        let snapshot = Snapshot {
-            revision: revision.clone(),
-            digest: candidate.digest,
-            files: candidate.files.clone(),
-        };
-        let mut degraded = Vec::new();
+        self.publish_whole(desk, next, left_out)
+    }
+
+    /// To all at once: its authorities first, then the disk, then the proxies.
+    fn publish_whole(
+        &self,
+        desk: &mut Desk,
+        next: Good,
+        mut degraded: Vec<(&'static str, String)>,
+    ) -> Result<Done, Trouble> {
+        let revision = next.revision.clone();
+        let stage = Stage::only(&next);
+        let authorities = self.usable(&stage, &revision)?;
+        // A rollout that this ends must not come back with the next start.
+        let kept = Kept::remove(&self.state);
         // A full disk must not keep a correction from the proxies; a restart without git would go one commit back.
-        if let Err(failure) = snapshot.write(&self.state) {
-            degraded.push(("StorageOperationFailed", failure.to_string()));
+        let written = kept.and_then(|()| next.snapshot().write(&self.state, GOOD));
+        if let Err(failure) = written {
+            degraded.insert(0, ("StorageOperationFailed", failure.to_string()));
         }
-        for ((mesh, name), why) in &candidate.left_out {
-            let why = why.trim();
-            degraded.push((
-                "RegisteredDataplaneLeftOut",
-                format!("{mesh}/{name}: {why}"),
-            ));
-        }
+        let secrets = self.told_secrets(&stage);
         let proxies = self
-            .hand_over(desk, candidate, authorities)
+            .serve(&stage, (authorities, secrets))
             .map_err(|trouble| trouble.about(&revision))?;
+        desk.good = Some(next);
+        desk.rolling = None;
+        desk.returned = None;
+        self.show(desk);
         if let Some(published) = self.registry.published() {
             degraded.extend(unread(&published.secrets));
         }
         Ok(Done { proxies, degraded })
     }
 
-    fn authorities(&self, candidate: &Candidate) -> Result<Authorities, CaFailure> {
-        self.load(&candidate.bundle, &candidate.secrets)
+    /// The authorities of a commit that is to be published: all of them.
+    fn usable(&self, stage: &Stage<'_>, revision: &str) -> Result<Authorities, Trouble> {
+        let authorities = self.load(stage).map_err(|failure| {
+            let message = failure.to_string();
+            let trouble = match failure {
+                CaFailure::Lost { .. } => Trouble::stalled("AuthorityLost", message),
+                _ => Trouble::transient("StorageOperationFailed", message),
+            };
+            trouble.about(revision)
+        })?;
+        if let Some(why) = authorities.failed().values().next() {
+            let after = Duration::from_secs(10);
+            let trouble = Trouble::waiting(after, "AuthorityUnavailable", why.clone());
+            return Err(trouble.about(revision));
+        }
+        Ok(authorities)
     }
 
-    fn load(&self, bundle: &Bundle, secrets: &Secrets) -> Result<Authorities, CaFailure> {
+    /// The authorities of everything that is served: issuers are not staged.
+    fn load(&self, stage: &Stage<'_>) -> Result<Authorities, CaFailure> {
+        let mut issuers = stage.good.bundle.issuers.clone();
+        let mut secrets = stage.good.secrets.clone();
+        if let Some((next, _)) = stage.next {
+            issuers.extend(next.bundle.issuers.clone());
+            secrets.inline.extend(next.secrets.inline.clone());
+            secrets.documents.extend(next.secrets.documents.clone());
+        }
         let values = Values {
             state: &self.state,
-            secrets,
+            secrets: &secrets,
         };
-        Authorities::load(&bundle.issuers, &values, &self.signers, Now::read().unix)
+        Authorities::load(&issuers, &values, &self.signers, Now::read().unix)
     }
 
-    fn hand_over(
-        &self,
-        desk: &mut Desk,
-        candidate: Candidate,
-        authorities: Authorities,
-    ) -> Result<usize, Trouble> {
-        let good = Good {
-            revision: candidate.revision,
-            bundle: Arc::new(candidate.bundle),
-            secrets: candidate.secrets,
-            files: candidate.files,
-            settings: candidate.settings,
-            revoked_tokens: candidate.revoked_tokens,
-            inventory: candidate.inventory,
-        };
-        let secrets = self.secrets(&good);
+    /// What proxies are given for servers outside, and in the log what cannot be read of it.
+    fn told_secrets(&self, stage: &Stage<'_>) -> Held {
+        let secrets = self.secrets(stage);
         for (_, why) in unread(&secrets) {
             tracing::warn!(%why, "a secret of TLS with a server outside cannot be read");
         }
-        self.serve(desk, good, (authorities, secrets))
+        secrets
     }
 
+    /// Hands everything over to the registry. Returns how many proxies there are.
     fn serve(
         &self,
-        desk: &mut Desk,
-        good: Good,
+        stage: &Stage<'_>,
         (authorities, secrets): (Authorities, Held),
     ) -> Result<usize, Trouble> {
+        let undeliverable = |error: String| Trouble::stalled("Undeliverable", error);
+        let mixed = match stage.next {
+            None => Arc::clone(&stage.good.bundle),
+            Some((next, moved)) => {
+                let mixed = mixture::mix(&stage.good.bundle, &next.bundle, moved);
+                Arc::new(mixed.map_err(|error| undeliverable(error.to_string()))?)
+            }
+        };
         let before = self.registry.published();
         let beside = Beside {
-            revision: good.revision.clone(),
+            revision: stage.good.revision.clone(),
+            moved: stage
+                .next
+                .map(|(next, moved)| (moved, next.revision.as_str())),
             authorities,
             secrets,
-            revoked: self.distrusted(&good.bundle),
-            revoked_tokens: Arc::clone(&good.revoked_tokens),
+            revoked: self.distrusted(&mixed),
+            revoked_tokens: stage.revoked_tokens(),
             before: before.as_deref(),
         };
-        let published = Published::project(&good.bundle, beside)
-            .map_err(|error| Trouble::stalled("Undeliverable", error.to_string()))?;
+        let published =
+            Published::project(&mixed, beside).map_err(|error| undeliverable(error.to_string()))?;
         self.note_outgrown(before.as_deref(), &published);
         let proxies = published.proxies.len();
-        desk.good = Some(good);
         self.registry.publish(Arc::new(published));
         Ok(proxies)
     }
@@ -331,4 +382,14 @@ impl Rollout {
         };
         outcome.map_err(|trouble| trouble.about(&about))
     }
+}
+
+/// Registered Dataplanes that do not fit.
+fn left_out(candidate: &Candidate) -> Vec<(&'static str, String)> {
+    let left_out = candidate.left_out.iter();
+    let left_out = left_out.map(|((mesh, name), why)| {
+        let why = format!("{mesh}/{name}: {}", why.trim());
+        ("RegisteredDataplaneLeftOut", why)
+    });
+    left_out.collect()
 }

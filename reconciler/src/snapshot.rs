@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::candidate::Files;
 use crate::state::{StateDir, StateFailure};
 
-const FILE: &str = "published.json";
+/// The last commit that everybody was given.
+pub(crate) const GOOD: &str = "published.json";
+/// The commit that is being rolled out.
+pub(crate) const NEXT: &str = "next.json";
 const FORMAT: u32 = 1;
 
 /// One commit that was published.
@@ -37,7 +40,7 @@ struct Text {
 }
 
 impl Snapshot {
-    pub(crate) fn write(&self, state: &StateDir) -> Result<(), StateFailure> {
+    pub(crate) fn write(&self, state: &StateDir, file: &str) -> Result<(), StateFailure> {
         let files = self.files.iter();
         let files: BTreeMap<String, String> = files
             .map(|(path, bytes)| (path.to_owned(), STANDARD.encode(bytes)))
@@ -50,19 +53,19 @@ impl Snapshot {
             files,
         };
         // Texts and digests: this cannot fail.
-        state.write(FILE, &serde_json::to_vec(&text).unwrap_or_default())
+        state.write(file, &serde_json::to_vec(&text).unwrap_or_default())
     }
 
     /// What was published last; `None` where nothing was. A damaged file is an error in words, for the log: git still has
     /// everything.
-    pub(crate) fn read(state: &StateDir) -> Result<Option<Self>, String> {
-        let Some(bytes) = state.read(FILE).map_err(|error| error.to_string())? else {
+    pub(crate) fn read(state: &StateDir, file: &str) -> Result<Option<Self>, String> {
+        let Some(bytes) = state.read(file).map_err(|error| error.to_string())? else {
             return Ok(None);
         };
-        let damaged = |why: &dyn std::fmt::Display| format!("`{FILE}` is damaged: {why}");
+        let damaged = |why: &dyn std::fmt::Display| format!("`{file}` is damaged: {why}");
         let text: Text = serde_json::from_slice(&bytes).map_err(|error| damaged(&error))?;
         if text.format != FORMAT {
-            return Err(format!("`{FILE}` has format {}", text.format));
+            return Err(format!("`{file}` has format {}", text.format));
         }
         if checksum(&text.files) != text.checksum {
             return Err(damaged(&"its checksum does not match"));
@@ -97,24 +100,24 @@ mod tests {
     fn what_was_kept_comes_back_and_damage_is_noticed() {
         let directory = tempfile::tempdir().unwrap();
         let state = StateDir::open(directory.path()).unwrap();
-        assert_eq!(Snapshot::read(&state), Ok(None));
+        assert_eq!(Snapshot::read(&state, GOOD), Ok(None));
         let file = ("a/b.yaml".to_owned(), b"type: Mesh\xff\n".to_vec());
         let snapshot = Snapshot {
             revision: "c3d1".to_owned(),
             digest: Digest::of(b"bundle"),
             files: std::iter::once(file).collect(),
         };
-        snapshot.write(&state).unwrap();
-        assert_eq!(Snapshot::read(&state), Ok(Some(snapshot)));
-        let text = String::from_utf8(state.read(FILE).unwrap().unwrap().to_vec()).unwrap();
+        snapshot.write(&state, GOOD).unwrap();
+        assert_eq!(Snapshot::read(&state, GOOD), Ok(Some(snapshot)));
+        let text = String::from_utf8(state.read(GOOD).unwrap().unwrap().to_vec()).unwrap();
         for (damaged, expected) in [
             (text.replace("a/b.yaml", "a/c.yaml"), "checksum"),
             (text.replace("\"format\":1", "\"format\":2"), "has format 2"),
             (text.chars().take(40).collect(), "is damaged"),
             (String::new(), "is damaged"),
         ] {
-            state.write(FILE, damaged.as_bytes()).unwrap();
-            let why = Snapshot::read(&state).unwrap_err();
+            state.write(GOOD, damaged.as_bytes()).unwrap();
+            let why = Snapshot::read(&state, GOOD).unwrap_err();
             assert!(why.contains(expected), "{why}");
         }
     }

@@ -108,6 +108,18 @@ impl Status {
         self.changed.send_modify(|count| *count += 1);
     }
 
+    /// What everybody was given last.
+    pub(crate) fn serves(&self, revision: &str, digest: Digest) {
+        let mut report = self.lock();
+        if report.digest == Some(digest) && report.revision.as_deref() == Some(revision) {
+            return;
+        }
+        report.revision = Some(revision.to_owned());
+        report.digest = Some(digest);
+        drop(report);
+        self.changed.send_modify(|count| *count += 1);
+    }
+
     /// Records the outcome of a pass. Returns whether it says something new.
     pub(crate) fn record(&self, outcome: &Result<Outcome, Trouble>) -> bool {
         let mut report = self.lock();

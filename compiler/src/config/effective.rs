@@ -8,6 +8,7 @@ use std::fmt;
 use super::gates::{Gates, Told};
 use super::key::{KEYS, Key};
 use super::lint::Lint;
+use super::rollout::Rollout;
 use super::{FILE, Flaw, Flaws, file};
 use crate::diag::Severity;
 use crate::model::{Compat, Given, Mode, Settings};
@@ -44,6 +45,8 @@ pub struct Effective {
     pub gates: Option<Gates>,
     /// Identifiers of join tokens that are good no more.
     pub revoked_tokens: Vec<Told<String>>,
+    /// What the file says about the way of a commit to the proxies.
+    pub rollout: Option<Rollout>,
     /// The file that counts, from the top of the repository.
     pub file: Option<String>,
 }
@@ -72,6 +75,7 @@ pub fn settle(world: &dyn World, said: impl IntoIterator<Item = Said>) -> Result
         effective.lint = content.lint;
         effective.gates = content.gates;
         effective.revoked_tokens = content.revoked_tokens;
+        effective.rollout = content.rollout;
         effective.file = Some(found.path);
     }
     for (key, value, origin) in said {
@@ -168,7 +172,13 @@ impl Effective {
             let origin = Origin::File { path, line };
             ("tokens.revoked".to_owned(), told.value.clone(), origin)
         });
-        keys.chain(lint).chain(gates).chain(revoked)
+        let rollout = self.rollout.iter().flat_map(|rollout| {
+            rollout.lines().map(|(name, value)| {
+                let path = rollout.file.clone();
+                (name, value, Origin::File { path, line: 0 })
+            })
+        });
+        keys.chain(lint).chain(gates).chain(revoked).chain(rollout)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Never passes over a key that it does not know, and tells everything that is wrong at once.
 
 mod gates;
+mod rollout;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use toml::de::{DeTable, DeValue};
 use super::gates::{Gates, Told};
 use super::key::{KEYS, Key, Values, key};
 use super::lint::{Level, Lint};
+use super::rollout::Rollout;
 use super::{Flaw, Flaws, MOST_BYTES};
 use crate::diag::{Code, Severity, codes, safe};
 use crate::similar;
@@ -31,6 +33,7 @@ pub(super) struct Content {
     pub(super) lint: Lint,
     pub(super) gates: Option<Gates>,
     pub(super) revoked_tokens: Vec<Told<String>>,
+    pub(super) rollout: Option<Rollout>,
 }
 
 /// Reads it.
@@ -83,11 +86,12 @@ impl Reader<'_> {
                 (None, "lint") => self.lint(value),
                 (None, "gates") => self.gates(value),
                 (None, "tokens") => self.tokens(value),
+                (None, "rollout") => self.rollout(value),
                 (None, _) => {
                     let known = KEYS
                         .iter()
                         .map(|key| key.name)
-                        .chain(["lint", "gates", "tokens"]);
+                        .chain(["lint", "gates", "tokens", "rollout"]);
                     self.unknown("setting", entry, known);
                 }
             }

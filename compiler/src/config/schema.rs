@@ -2,11 +2,14 @@
 //!
 //! Never says more than the reader: both are made of one table.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::gates::TRAILER;
 use super::key::{KEYS, Values};
 use super::lint::Level;
+use super::rollout::Rollout;
 use crate::diag::{Severity, codes};
 
 /// Draft-07: what editors of TOML read.
@@ -41,6 +44,7 @@ pub fn schema() -> Value {
     properties.insert("lint".to_owned(), lint());
     properties.insert("gates".to_owned(), gates());
     properties.insert("tokens".to_owned(), tokens());
+    properties.insert("rollout".to_owned(), rollout());
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "meshc.toml: settings of meshc, and of meshd where a bundle depends on them",
@@ -123,6 +127,43 @@ fn tokens() -> Value {
                 "items": { "type": "string", "pattern": "^[0-9a-f]{32}$" },
                 "description": "Identifiers of join tokens that are good no more, nor what proxies were given for them. meshd heeds it.",
             },
+        },
+    })
+}
+
+fn rollout() -> Value {
+    let number = |most: u32, default: u32, text: &str| json!({ "type": "integer", "minimum": 0, "maximum": most, "default": default, "description": text });
+    let time = |default: Duration, text: &str| {
+        let default = mesh_bundle::Duration::from(default).to_string();
+        json!({ "type": "string", "pattern": "^[0-9]", "default": default, "description": text })
+    };
+    let wave = json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["name"],
+        "oneOf": [{ "required": ["labels"] }, { "required": ["share-percent"] }],
+        "properties": {
+            "name": { "type": "string", "pattern": "^[A-Za-z0-9_-]{1,63}$", "description": "For people." },
+            "labels": { "type": "object", "minProperties": 1, "additionalProperties": { "type": "string" }, "description": "Dataplanes with all of these labels." },
+            "share-percent": { "type": "integer", "minimum": 1, "maximum": 100, "description": "So many of a hundred Dataplanes: the same ones for every commit." },
+        },
+    });
+    let assumed = Rollout::default();
+    json!({
+        "type": "object",
+        "description": "How meshd brings a commit to the proxies; without it, to all at once.",
+        "additionalProperties": false,
+        "properties": {
+            "waves": { "type": "array", "maxItems": 20, "items": wave, "description": "Cohorts that are given a commit before the others, one after the other. All others are the last wave, `fleet`." },
+            "before": time(assumed.before, "For how long traffic is watched before the first wave, to have something to compare with."),
+            "bake": time(assumed.bake, "For how long a wave is watched after it has acknowledged."),
+            "deadline": time(assumed.deadline, "By when a wave must have acknowledged."),
+            "acknowledged-percent": number(100, assumed.acknowledged_percent, "This share of the connected proxies of a wave must have acknowledged."),
+            "max-rejects": number(u32::MAX, assumed.max_rejects, "More proxies may not refuse it."),
+            "min-requests": number(u32::MAX, assumed.min_requests, "Fewer requests say nothing about failures, denials and latency."),
+            "max-failed-points": number(100, assumed.max_failed_points, "By so many of a hundred requests more may be answered with 500 to 599."),
+            "max-denied-points": number(100, assumed.max_denied_points, "By so many of a hundred requests more may be denied."),
+            "max-latency-percent": number(10_000, assumed.max_latency_percent, "By so many percent the mean latency may grow."),
         },
     })
 }

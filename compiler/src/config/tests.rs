@@ -222,3 +222,50 @@ fn join_tokens_that_a_commit_ends() {
         assert!(flaws.contains(message), "{text}: {flaws}");
     }
 }
+
+#[test]
+fn a_rollout_is_read_and_what_is_wrong_with_it_is_told() {
+    let text = "[rollout]\nbake = \"2m\"\nmax-rejects = 1\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = { stage = \"canary\" }\n\n[[rollout.waves]]\nname = \"some\"\nshare-percent = 20\n";
+    let effective = settle(&world(text), []).expect("settings");
+    let rollout = effective.rollout.expect("a rollout");
+    assert_eq!(rollout.bake.as_secs(), 120);
+    assert_eq!(
+        (rollout.max_rejects, rollout.acknowledged_percent),
+        (1, 100)
+    );
+    let names: Vec<_> = rollout
+        .waves
+        .iter()
+        .map(|wave| wave.name.as_str())
+        .collect();
+    assert_eq!(names, ["canary", "some"]);
+    let (canary, some) = (&rollout.waves[0], &rollout.waves[1]);
+    let kri = |number: u32| -> mesh_bundle::Kri {
+        let text = format!("kri_dp_shop_default__web-{number}_");
+        text.parse().expect("a KRI")
+    };
+    let labels = BTreeMap::from([("stage".to_owned(), "canary".to_owned())]);
+    assert!(canary.holds(&kri(1), &labels) && !canary.holds(&kri(1), &BTreeMap::new()));
+    let chosen = (0..1_000)
+        .filter(|number| some.holds(&kri(*number), &labels))
+        .count();
+    assert!((150..250).contains(&chosen), "{chosen} of 1000");
+    let all = rollout::Wave {
+        share_percent: 100,
+        ..some.clone()
+    };
+    assert!((0..1_000).all(|number| all.holds(&kri(number), &labels)));
+
+    let text = "[rollout]\nbake = \"soon\"\nmax-reject = 1\nacknowledged-percent = 101\n[[rollout.waves]]\nname = \"fleet\"\nshare-percent = 5\n[[rollout.waves]]\nname = \"two\"\n[[rollout.waves]]\nname = \"a b\"\nshare-percent = 5\n";
+    let expected = "\
+meshc.toml:2:8: `bake` is a time of at most 24h
+  help: write it as `30s`, `5m` or `1h`
+meshc.toml:3:1: there is no part of a rollout `max-reject`
+  help: did you mean `max-rejects`?
+meshc.toml:4:24: `acknowledged-percent` is a whole number from 0 to 100
+meshc.toml:5:1: `fleet` is the last wave, which is always there
+meshc.toml:8:1: the wave `two` has either `labels` or `share-percent`
+  help: such as `labels = { stage = \"canary\" }`, or `share-percent = 5`
+meshc.toml:10:1: a wave has a `name` of letters, digits, `-` and `_`";
+    assert_eq!(flaws(text), expected);
+}

@@ -6,6 +6,7 @@ use mesh_bundle::{Digest, Kri};
 use serde::Serialize;
 
 use crate::registry::{Seen, Standing};
+use crate::rollout::View;
 use crate::status::{Condition, Report};
 
 #[derive(Serialize)]
@@ -15,6 +16,7 @@ struct Page<'a> {
     seen: Option<&'a str>,
     conditions: &'a [Condition],
     diagnostics: Option<&'a str>,
+    rollout: Option<&'a View>,
     proxies: Vec<Proxy<'a>>,
 }
 
@@ -45,7 +47,7 @@ impl Standing {
     }
 }
 
-pub(super) fn status(report: &Report, proxies: &[Seen]) -> String {
+pub(super) fn status(report: &Report, proxies: &[Seen], rollout: Option<&View>) -> String {
     let served = report.revision.as_deref();
     let proxies = proxies.iter().map(|seen| Proxy {
         name: seen.name.name(),
@@ -65,6 +67,7 @@ pub(super) fn status(report: &Report, proxies: &[Seen]) -> String {
         seen: report.seen.as_deref(),
         conditions: &report.conditions,
         diagnostics: report.diagnostics.as_deref(),
+        rollout,
         proxies: proxies.collect(),
     };
     // Texts, digests and flags: this cannot fail.

@@ -7,6 +7,7 @@ mod secrets;
 mod several;
 mod state;
 mod stolen;
+mod waves;
 mod webhook;
 
 use std::collections::BTreeSet;

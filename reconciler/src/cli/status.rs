@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use super::ask::{Ask, plain, table};
-use super::{at_least_a_second, print};
+use super::{at_least_a_second, print, rollout};
 use crate::app::Failure;
 
 /// One question waits no longer than this; a longer wait is several questions.
@@ -172,6 +172,9 @@ fn human(status: &Value) -> String {
         let name = format!("{}={}", text(condition, "type"), text(condition, "status"));
         let message = plain(text(condition, "message"));
         rows.push(vec![name, text(condition, "reason").to_owned(), message]);
+    }
+    if let Some(rollout) = status.get("rollout").filter(|rollout| !rollout.is_null()) {
+        rows.push(vec!["rollout".to_owned(), rollout::line(rollout)]);
     }
     let mut page = table(&rows);
     if let Some(diagnostics) = status.get("diagnostics").and_then(Value::as_str) {

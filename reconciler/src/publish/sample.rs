@@ -153,6 +153,7 @@ pub(crate) fn project(
     };
     let beside = Beside {
         revision: revision.to_owned(),
+        moved: None,
         authorities: Authorities::load(
             &bundle.issuers,
             &values,

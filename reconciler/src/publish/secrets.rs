@@ -58,6 +58,19 @@ impl Held {
         held
     }
 
+    /// With those that only another bundle needs.
+    pub(crate) fn with(mut self, other: Self) -> Self {
+        for (digest, values) in other.values {
+            self.values.entry(digest).or_insert(values);
+        }
+        for why in other.unread {
+            if !self.unread.contains(&why) {
+                self.unread.push(why);
+            }
+        }
+        self
+    }
+
     /// Those of one proxy.
     pub(super) fn of(&self, manifest: &Manifest) -> Secrets {
         if self.values.is_empty() {

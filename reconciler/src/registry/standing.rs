@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::Registry;
 use super::live::Live;
+use crate::waves::Observation;
 
 /// What was found when it was asked last whether all have answered.
 #[derive(Debug, Default)]
@@ -86,6 +87,32 @@ impl Registry {
         let live = inner.live.get(proxy).filter(|live| live.is_connected());
         let held = live.and_then(|live| live.held);
         wanted.is_some_and(|wanted| held == Some(wanted.wanted.root()))
+    }
+
+    /// How the proxies stand, for a rollout.
+    pub(crate) fn observe(&self, now: Instant) -> Observation {
+        let inner = self.lock();
+        let mut seen = Observation::default();
+        let Some(published) = &inner.published else {
+            return seen;
+        };
+        for (kri, live) in &inner.live {
+            let Some(proxy) = published.proxies.get(kri) else {
+                continue;
+            };
+            let root = proxy.wanted.root();
+            if live.is_present(now) {
+                seen.present.insert(kri.clone());
+            }
+            if live.is_connected() && live.held == Some(root) {
+                seen.holding.insert(kri.clone());
+            }
+            let rejected = live.rejected.as_ref().filter(|it| it.root == root);
+            if let Some(rejected) = rejected {
+                seen.refusing.insert(kri.clone(), rejected.reason.clone());
+            }
+        }
+        seen
     }
 
     /// Every proxy that is published, as it stands.

@@ -53,9 +53,9 @@ impl Rollout {
         if news.is_empty() {
             return;
         }
-        let mut desk = self.desk().await;
+        let desk = self.desk().await;
         self.distrust_all(news.into_iter());
-        self.serve_again(&mut desk);
+        self.tell_distrusted(&desk);
     }
 
     /// Adds to whom peers do not believe: until when, and when the last of it ends.
@@ -69,12 +69,12 @@ impl Rollout {
     }
 
     /// Tells the proxies what is served, with whom they are not to believe any more.
-    pub(super) fn serve_again(&self, desk: &mut Desk) {
-        let (Some(good), Some(published)) = (desk.good.clone(), self.registry.published()) else {
+    pub(super) fn tell_distrusted(&self, desk: &Desk) {
+        let (Some(stage), Some(published)) = (desk.stage(), self.registry.published()) else {
             return;
         };
-        let secrets = self.secrets(&good);
-        let served = self.serve(desk, good, (published.authorities.clone(), secrets));
+        let secrets = self.secrets(&stage);
+        let served = self.serve(&stage, (published.authorities.clone(), secrets));
         if let Err(trouble) = served {
             tracing::error!(error = %trouble.message, "the proxies cannot be told who is revoked");
         }

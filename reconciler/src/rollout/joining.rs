@@ -13,6 +13,7 @@ use super::{Desk, Good, Rollout, documents};
 use crate::candidate::{self, Candidate, Documents, Name};
 use crate::reconcile::Trouble;
 use crate::token::{Grant, Scope};
+use crate::waves::Plan;
 
 /// Says of which workload a Dataplane is.
 const WORKLOAD: &str = "kuma.io/workload";
@@ -58,15 +59,47 @@ impl Rollout {
             tracing::error!(%why, "a Dataplane cannot be registered");
             Denied::Unavailable("meshd cannot register Dataplanes at this moment".to_owned())
         };
-        let authorities = self
-            .authorities(&candidate)
-            .map_err(|failure| unavailable(failure.to_string()))?;
+        let good = Good::new(candidate);
+        // It joins the commit that is on its way too, in its wave, as far as it may there.
+        let next = match &desk.rolling {
+            None => None,
+            Some(rolling) => {
+                let next = &rolling.next;
+                let with = self
+                    .beside(&desk, next, &newcomer.key, document.clone())
+                    .await?;
+                // What does not fit there is left out of it, as one that was there before would be.
+                if !with.left_out.contains_key(&newcomer.key) {
+                    self.check_claims(&desk, next, &newcomer, &with.bundle)
+                        .await?;
+                }
+                Some(Good::new(with))
+            }
+        };
         documents::write(&self.state, &newcomer.key, &document)
             .map_err(|failure| unavailable(failure.to_string()))?;
         desk.documents.insert(newcomer.key, document);
-        self.hand_over(&mut desk, candidate, authorities)
-            .map_err(|trouble| unavailable(trouble.message))?;
+        self.replace(&mut desk, good, next).map_err(unavailable)?;
         Ok(name)
+    }
+
+    /// The same commits, compiled again.
+    fn replace(&self, desk: &mut Desk, good: Good, next: Option<Good>) -> Result<(), String> {
+        if let (Some(rolling), Some(next)) = (&mut desk.rolling, next) {
+            if let Some(gates) = &next.rollout {
+                let plan = Plan::new(gates, (&good.bundle, &next.bundle), &next.labels);
+                rolling.machine.replan(plan);
+            }
+            rolling.next = next;
+        }
+        desk.good = Some(good);
+        let Some(stage) = desk.stage() else {
+            return Ok(());
+        };
+        let authorities = self.load(&stage).map_err(|failure| failure.to_string())?;
+        let secrets = self.told_secrets(&stage);
+        let served = self.serve(&stage, (authorities, secrets));
+        served.map(drop).map_err(|trouble| trouble.message)
     }
 
     /// What is served, with this document for that Dataplane. Whoever was there before stays, whatever the newcomer claims.

@@ -91,7 +91,7 @@ impl Rollout {
         if due.is_empty() {
             return;
         }
-        let mut desk = self.desk().await;
+        let desk = self.desk().await;
         self.distrust_all(due.into_iter().map(|(name, change)| {
             let (mesh, dataplane) = (name.0.as_str(), name.1.as_str());
             tracing::info!(
@@ -101,6 +101,6 @@ impl Rollout {
             );
             (name, (change.until, change.end))
         }));
-        self.serve_again(&mut desk);
+        self.tell_distrusted(&desk);
     }
 }

@@ -2,19 +2,19 @@
 //!
 //! Never takes away what is served because it cannot be read at this moment.
 
-use super::{Desk, Good, Rollout};
+use super::{Desk, Good, Rollout, Stage};
 use crate::ca::Values;
 use crate::publish::Held;
 
 impl Rollout {
     /// Looks whether authorities and secrets that are in use have changed where the operator keeps them. What cannot be
     /// used any more stays as it is, and is told.
-    pub(crate) fn refresh(&self, desk: &mut Desk) -> Vec<(&'static str, String)> {
-        let (Some(good), Some(published)) = (&desk.good, self.registry.published()) else {
+    pub(crate) fn refresh(&self, desk: &Desk) -> Vec<(&'static str, String)> {
+        let (Some(stage), Some(published)) = (desk.stage(), self.registry.published()) else {
             return Vec::new();
         };
         let mut degraded = Vec::new();
-        let loaded = self.load(&good.bundle, &good.secrets);
+        let loaded = self.load(&stage);
         let loaded = loaded.map_err(|failure| failure.to_string());
         let usable = loaded.and_then(|now| match now.failed().values().next() {
             Some(why) => Err(why.clone()),
@@ -27,36 +27,42 @@ impl Rollout {
                 None
             }
         };
-        let secrets = self.secrets(good);
+        let secrets = self.secrets(&stage);
         degraded.extend(unread(&secrets));
         let same = secrets.is_same(&published.secrets);
         if news.is_none() && same && !self.distrust_is_stale() {
             return degraded;
         }
-        let (revision, authorities) = (&good.revision, news.is_some());
+        let (revision, authorities) = (&stage.good.revision, news.is_some());
         tracing::info!(
             revision,
             authorities,
             secrets = !same,
             "what the operator keeps changed"
         );
-        let good = good.clone();
         let authorities = news.unwrap_or_else(|| published.authorities.clone());
-        if let Err(trouble) = self.serve(desk, good, (authorities, secrets)) {
+        if let Err(trouble) = self.serve(&stage, (authorities, secrets)) {
             degraded.push((trouble.reason, trouble.message));
         }
         degraded
     }
 
     /// What proxies are given for servers outside.
-    pub(super) fn secrets(&self, good: &Good) -> Held {
-        let values = Values {
-            state: &self.state,
-            secrets: &good.secrets,
-        };
+    pub(super) fn secrets(&self, stage: &Stage<'_>) -> Held {
         let before = self.registry.published();
         let before = before.as_ref().map(|published| &published.secrets);
-        Held::read(&good.bundle, &values, before)
+        let read = |good: &Good| {
+            let values = Values {
+                state: &self.state,
+                secrets: &good.secrets,
+            };
+            Held::read(&good.bundle, &values, before)
+        };
+        match stage.next {
+            None => read(stage.good),
+            // The newer values count where both have them.
+            Some((next, _)) => read(next).with(read(stage.good)),
+        }
     }
 }
 

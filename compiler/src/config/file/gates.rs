@@ -53,7 +53,7 @@ impl Reader<'_> {
         Told { value, line }
     }
 
-    fn number(&mut self, entry: Entry<'_, '_>, most: u32) -> Option<Told<u32>> {
+    pub(super) fn number(&mut self, entry: Entry<'_, '_>, most: u32) -> Option<Told<u32>> {
         let (name, value) = entry;
         let number = match value.get_ref() {
             DeValue::Integer(text) => u32::from_str_radix(text.as_str(), text.radix()).ok(),

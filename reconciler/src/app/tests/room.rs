@@ -179,23 +179,30 @@ impl Room {
     pub(super) async fn get(&self, path: &str) -> (u16, String) {
         let socket = self.state.path().join("control.sock");
         let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
-        Self::ask(stream, path, "").await
+        Self::ask(stream, ("GET", path), "").await
+    }
+
+    /// The same, to tell it something.
+    pub(super) async fn post(&self, path: &str) -> (u16, String) {
+        let socket = self.state.path().join("control.sock");
+        let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+        Self::ask(stream, ("POST", path), "content-length: 0\r\n").await
     }
 
     /// Over the admin port, with a header of its own.
     pub(super) async fn get_remote(&self, path: &str, header: &str) -> (u16, String) {
         let address = self.meshd().admin();
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
-        Self::ask(stream, path, header).await
+        Self::ask(stream, ("GET", path), header).await
     }
 
     async fn ask(
         mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
-        path: &str,
+        (method, path): (&str, &str),
         header: &str,
     ) -> (u16, String) {
         let request =
-            format!("GET {path} HTTP/1.1\r\nhost: meshd\r\n{header}connection: close\r\n\r\n");
+            format!("{method} {path} HTTP/1.1\r\nhost: meshd\r\n{header}connection: close\r\n\r\n");
         let answer = async {
             stream.write_all(request.as_bytes()).await.unwrap();
             let mut answer = String::new();

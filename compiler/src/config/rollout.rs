@@ -1,0 +1,121 @@
+//! How a commit reaches the proxies: in which waves, and what keeps it from going on.
+//!
+//! Never changes what a bundle is: meshd alone heeds it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mesh_bundle::Kri;
+
+/// The name of the last wave: all who are in none before it.
+pub const FLEET: &str = "fleet";
+
+/// What the table `[rollout]` says; what it does not say is assumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rollout {
+    /// The file, from the top of the repository.
+    pub file: String,
+    /// In their order, without the fleet.
+    pub waves: Vec<Wave>,
+    /// For how long traffic is watched before the first wave.
+    pub before: Duration,
+    /// For how long a wave is watched after it has acknowledged.
+    pub bake: Duration,
+    /// By when a wave must have acknowledged.
+    pub deadline: Duration,
+    /// This share of those of a wave that are there must have.
+    pub acknowledged_percent: u32,
+    /// More of them may not refuse it.
+    pub max_rejects: u32,
+    /// Fewer requests say nothing.
+    pub min_requests: u32,
+    /// By so many of a hundred requests more may fail.
+    pub max_failed_points: u32,
+    /// By so many of a hundred requests more may be denied.
+    pub max_denied_points: u32,
+    /// By so much of itself the mean latency may grow.
+    pub max_latency_percent: u32,
+}
+
+/// A cohort that is given a commit before the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wave {
+    /// For people.
+    pub name: String,
+    /// From 1.
+    pub line: u32,
+    /// Of their Dataplanes; all of them.
+    pub labels: BTreeMap<String, String>,
+    /// This many of a hundred.
+    pub share_percent: u32,
+}
+
+impl Default for Rollout {
+    fn default() -> Self {
+        Self {
+            file: String::new(),
+            waves: Vec::new(),
+            before: Duration::from_secs(30),
+            bake: Duration::from_mins(1),
+            deadline: Duration::from_mins(2),
+            acknowledged_percent: 100,
+            max_rejects: 0,
+            min_requests: 50,
+            max_failed_points: 1,
+            max_denied_points: 1,
+            max_latency_percent: 100,
+        }
+    }
+}
+
+impl Wave {
+    /// Is this Dataplane in the cohort? By share: those whose names have the smallest digests, the same for every commit.
+    #[must_use]
+    pub fn holds(&self, dataplane: &Kri, labels: &BTreeMap<String, String>) -> bool {
+        if !self.labels.is_empty() {
+            let mut wanted = self.labels.iter();
+            return wanted.all(|(name, value)| labels.get(name) == Some(value));
+        }
+        let digest = mesh_bundle::Digest::of(dataplane.as_str().as_bytes()).to_string();
+        let hex = digest.rsplit(':').next().unwrap_or_default();
+        // Four digits: one in 65,536 is fine enough for a hundred shares.
+        let place = hex
+            .get(..4)
+            .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        place.is_some_and(|place| place * 100 < self.share_percent * 0x1_0000)
+    }
+}
+
+impl Rollout {
+    /// Every line of it, as `meshc config show` prints it.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (String, String)> {
+        let time = |time: Duration| mesh_bundle::Duration::from(time).to_string();
+        let single = [
+            ("before", time(self.before)),
+            ("bake", time(self.bake)),
+            ("deadline", time(self.deadline)),
+            (
+                "acknowledged-percent",
+                self.acknowledged_percent.to_string(),
+            ),
+            ("max-rejects", self.max_rejects.to_string()),
+            ("min-requests", self.min_requests.to_string()),
+            ("max-failed-points", self.max_failed_points.to_string()),
+            ("max-denied-points", self.max_denied_points.to_string()),
+            ("max-latency-percent", self.max_latency_percent.to_string()),
+        ];
+        let single = single.map(|(name, value)| (format!("rollout.{name}"), value));
+        let waves = self.waves.iter().map(|wave| {
+            let labels = wave.labels.iter();
+            let labels: Vec<_> = labels
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            let cohort = match labels.as_slice() {
+                [] => format!("{} %", wave.share_percent),
+                labels => labels.join(","),
+            };
+            (format!("rollout.waves.{}", wave.name), cohort)
+        });
+        single.into_iter().chain(waves)
+    }
+}

@@ -1,0 +1,86 @@
+//! `meshd pause`, `resume` and `abort`: what an operator tells a rollout.
+//!
+//! Never says which commit: that is git's.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::Value;
+
+use super::ask::{Ask, plain};
+use super::print;
+use crate::app::Failure;
+
+/// Arguments of the three of them.
+#[derive(Debug, Args)]
+pub struct Steer {
+    #[command(flatten)]
+    ask: Ask,
+}
+
+impl Steer {
+    pub(super) fn pause(&self) -> Result<ExitCode, Failure> {
+        self.tell("pause")
+    }
+
+    pub(super) fn resume(&self) -> Result<ExitCode, Failure> {
+        self.tell("resume")
+    }
+
+    pub(super) fn abort(&self) -> Result<ExitCode, Failure> {
+        self.tell("abort")
+    }
+
+    fn tell(&self, what: &str) -> Result<ExitCode, Failure> {
+        let path = format!("/v1/rollout/{what}");
+        let rollout = self.ask.prompt(("POST", &path), None)?;
+        print(&format!("{}\n", line(&rollout)))?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A rollout in one line.
+pub(super) fn line(rollout: &Value) -> String {
+    let text = |name: &str| rollout.get(name).and_then(Value::as_str).unwrap_or("");
+    let number = |name: &str| rollout.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let revision = text("revision");
+    if let Some(breach) = rollout.get("returned").filter(|breach| !breach.is_null()) {
+        let part = |name: &str| breach.get(name).and_then(Value::as_str).unwrap_or("");
+        let (gate, message) = (part("gate"), part("message"));
+        return plain(&format!("{revision} was taken back, {gate}: {message}"));
+    }
+    let paused = match rollout.get("paused").and_then(Value::as_bool) {
+        Some(true) => ", paused",
+        _ => "",
+    };
+    let place = match text("wave") {
+        "" => "before the first wave".to_owned(),
+        wave => {
+            let (held, expected) = (number("acknowledged"), number("expected"));
+            format!(
+                "wave {wave}, {held} of {expected} hold it, {}",
+                text("phase")
+            )
+        }
+    };
+    plain(&format!("{revision} is on its way: {place}{paused}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_rollout_is_one_line() {
+        let mut rollout = json!({"revision": "c3d1", "wave": "canary", "phase": "baking", "paused": true,
+            "acknowledged": 2, "expected": 3, "returned": null});
+        assert_eq!(
+            line(&rollout),
+            "c3d1 is on its way: wave canary, 2 of 3 hold it, baking, paused"
+        );
+        rollout["returned"] = json!({"gate": "Failures", "message": "12 %\u{1b}"});
+        assert_eq!(line(&rollout), "c3d1 was taken back, Failures: 12 % ");
+    }
+}

@@ -1,0 +1,320 @@
+//! A commit on its way: wave after wave, until everybody has it or nobody.
+//!
+//! Never decides: the state machine does; here it is done, the disk before the proxies.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use mesh_bundle::Digest;
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::kept::Kept;
+use super::{Desk, Good, Rollout, Stage};
+use crate::event::{self, News};
+use crate::reconcile::Trouble;
+use crate::registry::Now;
+use crate::snapshot::{GOOD, NEXT};
+use crate::waves::{Action, Breach, Machine, Phase, Plan};
+
+/// Time passes without anybody saying so.
+const TICK: Duration = Duration::from_secs(1);
+/// A thousand acknowledgements are looked at a few times, not a thousand.
+const BREATH: Duration = Duration::from_millis(50);
+/// The reconciler is woken when a rollout ends; this is for whoever reads the schedule.
+const LOOK_AGAIN: Duration = Duration::from_mins(5);
+
+/// A commit that some have.
+#[derive(Debug)]
+pub(super) struct Rolling {
+    pub(super) next: Good,
+    pub(super) machine: Machine,
+}
+
+/// What is told of a rollout.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct View {
+    pub(crate) revision: String,
+    digest: Digest,
+    /// The wave that was reached.
+    wave: Option<String>,
+    /// `None`: it was taken back.
+    phase: Option<Phase>,
+    pub(crate) paused: bool,
+    /// Of the proxies that were there when the wave began.
+    acknowledged: usize,
+    expected: usize,
+    waves: Vec<Share>,
+    /// Why it was taken back.
+    pub(crate) returned: Option<Breach>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Share {
+    name: String,
+    /// Whose configuration changes with it.
+    proxies: usize,
+}
+
+impl Rollout {
+    /// A commit begins its way.
+    pub(super) fn begin(&self, desk: &mut Desk, next: Good, plan: Plan) -> Trouble {
+        let revision = next.revision.clone();
+        let Some(gates) = next.rollout.clone() else {
+            return Trouble::stalled("Undeliverable", "a commit without waves").about(&revision);
+        };
+        let machine = Machine::new(gates, plan, Now::read().instant);
+        let rolling = Rolling { next, machine };
+        if let Err(trouble) = self.stage(desk, &rolling) {
+            return trouble;
+        }
+        let begins = News::info("Rollout", "mesh", "RolloutStarted", "a rollout begins");
+        event::record(&self.events, &begins.of(Some(&revision)));
+        desk.rolling = Some(rolling);
+        desk.returned = None;
+        self.show(desk);
+        self.begun.notify_one();
+        on_its_way(&revision)
+    }
+
+    /// On the disk, and then to whom it is for.
+    fn stage(&self, desk: &Desk, rolling: &Rolling) -> Result<(), Trouble> {
+        let Some(good) = &desk.good else {
+            return Ok(());
+        };
+        let next = &rolling.next;
+        let stage = Stage {
+            good,
+            next: Some((next, rolling.machine.moved())),
+        };
+        let authorities = self.usable(&stage, &next.revision)?;
+        if rolling.machine.wave().is_none()
+            && let Err(failure) = next.snapshot().write(&self.state, NEXT)
+        {
+            unkept(&failure);
+        }
+        self.keep_rollout(rolling);
+        let secrets = self.told_secrets(&stage);
+        let served = self.serve(&stage, (authorities, secrets));
+        served
+            .map(drop)
+            .map_err(|trouble| trouble.about(&next.revision))
+    }
+
+    pub(super) fn keep_rollout(&self, rolling: &Rolling) {
+        let mut kept = Kept::new(&rolling.next.revision, rolling.next.digest);
+        kept.wave = rolling.machine.wave().map(str::to_owned);
+        kept.paused = rolling.machine.paused;
+        if let Err(failure) = kept.write(&self.state) {
+            unkept(&failure);
+        }
+    }
+
+    /// What the reconciler is to know of a commit that it need not judge: it is on its way, or was taken back.
+    pub(crate) fn progress(&self, desk: &Desk, revision: &str) -> Option<Trouble> {
+        let rolling = desk.rolling.as_ref();
+        if rolling.is_some_and(|rolling| rolling.next.revision == revision) {
+            return Some(on_its_way(revision));
+        }
+        let returned = desk
+            .returned
+            .as_ref()
+            .filter(|it| it.revision == revision)?;
+        let breach = returned.returned.as_ref()?;
+        let Breach { gate, message } = breach;
+        let help = "commit a mend, or try it again with `meshd resume`";
+        let why = format!("{gate}: {message}; everybody has the commit before it again; {help}");
+        Some(Trouble::stalled("RolloutFailed", why).about(revision))
+    }
+
+    /// Drives rollouts until `stop`.
+    pub(crate) async fn drive(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut registry = self.registry.watch();
+        loop {
+            let rolling = self.view().is_some_and(|view| view.returned.is_none());
+            let news = async {
+                match rolling {
+                    true => {
+                        let _ = tokio::time::timeout(TICK, registry.changed()).await;
+                        tokio::time::sleep(BREATH).await;
+                    }
+                    false => self.begun.notified().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = news => {}
+            }
+            let mut desk = self.desk().await;
+            self.look(&mut desk);
+        }
+    }
+
+    fn look(&self, desk: &mut Desk) {
+        let now = Now::read().instant;
+        let Some(rolling) = &mut desk.rolling else {
+            return;
+        };
+        let seen = self.registry.observe(now);
+        match rolling.machine.look(now, &seen) {
+            Action::Wait => {}
+            Action::Serve => self.advance(desk),
+            Action::Finish => self.finish(desk),
+            Action::Return(breach) => self.take_back(desk, breach),
+        }
+        self.show(desk);
+    }
+
+    fn advance(&self, desk: &mut Desk) {
+        let Some(rolling) = desk.rolling.take() else {
+            return;
+        };
+        let (revision, wave) = (&rolling.next.revision, rolling.machine.wave());
+        let proxies = rolling.machine.moved().len();
+        let wave = wave.unwrap_or_default();
+        let told = format!("the wave `{wave}` is given it: {proxies} proxies in all");
+        let told = News::info("Rollout", "mesh", "RolloutProgressing", &told);
+        event::record(&self.events, &told.of(Some(revision)));
+        let staged = self.stage(desk, &rolling);
+        desk.rolling = Some(rolling);
+        if let Err(trouble) = staged {
+            let Trouble {
+                reason, message, ..
+            } = trouble;
+            let gate = reason.to_owned();
+            self.take_back(desk, Breach { gate, message });
+        }
+    }
+
+    /// Everybody has it.
+    fn finish(&self, desk: &mut Desk) {
+        let Some(rolling) = desk.rolling.take() else {
+            return;
+        };
+        let next = rolling.next;
+        let done = News::info("Rollout", "mesh", "RolledOut", "every wave has it");
+        event::record(&self.events, &done.of(Some(&next.revision)));
+        // First what is good, then that nothing is on its way: between the two both say the same.
+        let written = next.snapshot().write(&self.state, GOOD);
+        if let Err(failure) = written.and_then(|()| Kept::remove(&self.state)) {
+            unkept(&failure);
+        }
+        desk.good = Some(next);
+        self.serve_again(desk);
+        self.ended.notify_one();
+    }
+
+    /// Nobody is to have it.
+    pub(super) fn take_back(&self, desk: &mut Desk, breach: Breach) {
+        let Some(rolling) = desk.rolling.take() else {
+            return;
+        };
+        let revision = &rolling.next.revision;
+        let Breach { gate, message } = &breach;
+        let why = format!("everybody has the commit before it again, {gate}: {message}");
+        let why = News::error("Rollout", "mesh", "RolloutFailed", &why);
+        event::record(&self.events, &why.of(Some(revision)));
+        let mut kept = Kept::new(revision, rolling.next.digest);
+        kept.wave = rolling.machine.wave().map(str::to_owned);
+        kept.returned = Some(breach);
+        let written = kept.write(&self.state);
+        if let Err(failure) = written.and_then(|()| self.state.remove(NEXT)) {
+            unkept(&failure);
+        }
+        desk.returned = Some(kept);
+        self.serve_again(desk);
+        self.ended.notify_one();
+    }
+
+    /// What is on the desk, to all.
+    fn serve_again(&self, desk: &Desk) {
+        let Some(stage) = desk.stage() else {
+            return;
+        };
+        let served = self.load(&stage).map_err(|failure| failure.to_string());
+        let secrets = self.told_secrets(&stage);
+        let served = served.and_then(|authorities| {
+            let served = self.serve(&stage, (authorities, secrets));
+            served.map_err(|trouble| trouble.message)
+        });
+        if let Err(error) = served {
+            let revision = &stage.good.revision;
+            tracing::error!(
+                revision,
+                error,
+                "a commit that was served cannot be any more"
+            );
+        }
+    }
+
+    /// Waits until a rollout has ended, or is to be tried again.
+    pub(crate) async fn ended(&self) {
+        self.ended.notified().await;
+    }
+
+    /// What is told of a rollout that is under way or was taken back.
+    pub(crate) fn view(&self) -> Option<View> {
+        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        view.clone()
+    }
+
+    /// What everybody was given last, whatever git says.
+    pub(crate) fn served(&self) -> Option<(String, Digest)> {
+        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
+        served.clone()
+    }
+
+    pub(super) fn show(&self, desk: &Desk) {
+        let served = desk.good.as_ref();
+        let served = served.map(|good| (good.revision.clone(), good.digest));
+        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = served;
+        let view = match (&desk.rolling, &desk.returned) {
+            (Some(rolling), _) => Some(self.seen(rolling)),
+            (None, Some(kept)) => Some(View {
+                revision: kept.revision.clone(),
+                digest: kept.digest,
+                wave: kept.wave.clone(),
+                phase: None,
+                paused: false,
+                acknowledged: 0,
+                expected: 0,
+                waves: Vec::new(),
+                returned: kept.returned.clone(),
+            }),
+            (None, None) => None,
+        };
+        let mut place = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        *place = view;
+    }
+
+    fn seen(&self, rolling: &Rolling) -> View {
+        let machine = &rolling.machine;
+        let seen = self.registry.observe(Now::read().instant);
+        let (acknowledged, expected) = machine.acknowledged(&seen);
+        let waves = machine.plan().waves.iter().map(|wave| Share {
+            name: wave.name.clone(),
+            proxies: wave.joins.len(),
+        });
+        View {
+            revision: rolling.next.revision.clone(),
+            digest: rolling.next.digest,
+            wave: machine.wave().map(str::to_owned),
+            phase: Some(machine.phase()),
+            paused: machine.paused,
+            acknowledged,
+            expected,
+            waves: waves.collect(),
+            returned: None,
+        }
+    }
+}
+
+fn on_its_way(revision: &str) -> Trouble {
+    let message = "it is given to the proxies in waves; `meshd status` shows how far it is";
+    Trouble::waiting(LOOK_AGAIN, "RollingOut", message).about(revision)
+}
+
+pub(super) fn unkept(failure: &crate::state::StateFailure) {
+    tracing::error!(error = %failure, "a rollout cannot be kept: a restart would begin it anew");
+}

@@ -1,0 +1,300 @@
+use std::time::Duration;
+
+use super::traffic::Counts;
+use super::*;
+
+fn kri(name: &str) -> Kri {
+    format!("kri_dp_shop_default__{name}_").parse().unwrap()
+}
+
+fn set(names: &str) -> BTreeSet<Kri> {
+    names.split_whitespace().map(kri).collect()
+}
+
+fn plan(waves: &[(&str, &str)]) -> Plan {
+    let waves = waves.iter().map(|(name, joins)| Wave {
+        name: (*name).to_owned(),
+        joins: set(joins),
+    });
+    Plan {
+        waves: waves.collect(),
+    }
+}
+
+fn gates() -> Gates {
+    Gates {
+        before: Duration::from_secs(10),
+        bake: Duration::from_secs(60),
+        deadline: Duration::from_secs(120),
+        ..Gates::default()
+    }
+}
+
+/// Six Dataplanes: `c…` in the canary, `f…` in the fleet.
+fn whole() -> Plan {
+    plan(&[("canary", "c1 c2"), ("fleet", "f1 f2 f3 f4")])
+}
+
+/// What happens at a second: who is there, who holds it, who refuses it, and what follows from that.
+type Step<'a> = (u64, &'a str, &'a str, &'a str, &'a str);
+
+fn shown(action: &Action, machine: &Machine) -> String {
+    match action {
+        Action::Wait => "wait".to_owned(),
+        Action::Serve => format!("serve {}", machine.wave().unwrap()),
+        Action::Finish => "finish".to_owned(),
+        Action::Return(breach) => format!("return {}: {}", breach.gate, breach.message),
+    }
+}
+
+fn play(mut machine: Machine, start: Instant, steps: &[Step<'_>]) -> Machine {
+    for (second, present, holding, refusing, expected) in steps {
+        let seen = Observation {
+            present: set(present),
+            holding: set(holding),
+            refusing: set(refusing)
+                .into_iter()
+                .map(|kri| (kri, "no".to_owned()))
+                .collect(),
+        };
+        let action = machine.look(start + Duration::from_secs(*second), &seen);
+        assert_eq!(shown(&action, &machine), *expected, "at {second} s");
+    }
+    machine
+}
+
+#[test]
+fn waves_go_on_and_gates_hold() {
+    let all = "c1 c2 f1 f2 f3 f4";
+    let cases: [(&str, Gates, Plan, Vec<Step<'_>>); 7] = [
+        (
+            "everybody acknowledges",
+            gates(),
+            whole(),
+            vec![
+                (0, all, "", "", "wait"),
+                (9, all, "", "", "wait"),
+                (10, all, "", "", "serve canary"),
+                (11, all, "c1 f1 f2 f3 f4", "", "wait"),
+                (12, all, all, "", "wait"),
+                (71, all, all, "", "wait"),
+                (72, all, all, "", "serve fleet"),
+                (73, all, all, "", "wait"),
+                (133, all, all, "", "finish"),
+            ],
+        ),
+        (
+            "one refuses",
+            gates(),
+            whole(),
+            vec![
+                (10, all, "", "", "serve canary"),
+                (
+                    11,
+                    all,
+                    "c1",
+                    "c2",
+                    "return Rejected: wave `canary`: 1 proxies refused it, at most 0 may: c2: no",
+                ),
+            ],
+        ),
+        (
+            "one may refuse, and one of two suffices",
+            Gates {
+                max_rejects: 1,
+                acknowledged_percent: 50,
+                ..gates()
+            },
+            whole(),
+            vec![
+                (10, all, "", "", "serve canary"),
+                (11, all, "c1", "c2", "wait"),
+                (71, all, "c1", "c2", "serve fleet"),
+            ],
+        ),
+        (
+            "a refusal of what one had before says nothing",
+            gates(),
+            whole(),
+            vec![
+                (10, all, "", "", "serve canary"),
+                (11, all, "c1 c2", "f1", "wait"),
+            ],
+        ),
+        (
+            "one does not answer",
+            gates(),
+            whole(),
+            vec![
+                (10, all, "", "", "serve canary"),
+                (129, all, "c1", "", "wait"),
+                (
+                    130,
+                    all,
+                    "c1",
+                    "",
+                    "return NotAcknowledged: wave `canary`: 1 of 2 proxies hold it after 2m0s, 100 % must: c2",
+                ),
+            ],
+        ),
+        (
+            "nobody of the canary is there, and one that comes later has time",
+            gates(),
+            whole(),
+            vec![
+                (10, "f1", "", "", "serve canary"),
+                (10, "f1", "", "", "serve fleet"),
+                (11, "f1", "f1", "", "wait"),
+                (71, "f1", "f1", "", "finish"),
+            ],
+        ),
+        (
+            "one has it and is gone",
+            gates(),
+            whole(),
+            vec![
+                (10, all, "", "", "serve canary"),
+                (12, all, "c1 c2", "", "wait"),
+                (80, "c1", "c1", "", "wait"),
+                (191, "c1", "c1", "", "wait"),
+                (
+                    192,
+                    "c1",
+                    "c1",
+                    "",
+                    "return NotAcknowledged: wave `canary`: 1 of 2 proxies hold it after 3m0s, 100 % must: c2",
+                ),
+            ],
+        ),
+    ];
+    for (name, gates, plan, steps) in cases {
+        let start = Instant::now();
+        let played = std::panic::AssertUnwindSafe(|| {
+            play(Machine::new(gates, plan, start), start, &steps);
+        });
+        assert!(std::panic::catch_unwind(played).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn a_wave_that_nobody_is_in_is_passed_through_and_a_pause_holds() {
+    let start = Instant::now();
+    let none = plan(&[("canary", ""), ("early", ""), ("fleet", "f1")]);
+    let quick = Gates {
+        before: Duration::ZERO,
+        bake: Duration::ZERO,
+        ..gates()
+    };
+    let steps = [
+        (0, "f1", "", "", "serve fleet"),
+        (1, "f1", "f1", "", "finish"),
+    ];
+    play(Machine::new(quick.clone(), none, start), start, &steps);
+
+    let mut machine = Machine::new(quick, whole(), start);
+    machine.paused = true;
+    let mut machine = play(machine, start, &[(5, "c1", "", "", "wait")]);
+    machine.paused = false;
+    let mut machine = play(machine, start, &[(6, "c1", "", "", "serve canary")]);
+    machine.paused = true;
+    let refused = "return Rejected: wave `canary`: 1 proxies refused it, at most 0 may: c1: no";
+    play(
+        machine,
+        start,
+        &[(7, "c1", "c1", "", "wait"), (8, "c1", "", "c1", refused)],
+    );
+}
+
+#[test]
+fn a_restart_begins_the_wave_again_with_those_who_are_there() {
+    let start = Instant::now();
+    let machine = Machine::new(gates(), whole(), start);
+    let mut machine = machine.resumed(Some("canary"), false);
+    assert_eq!(machine.moved(), &set("c1 c2"));
+    machine.expect(&set("c1 f1"));
+    let steps = [
+        (0, "c1 f1", "", "", "wait"),
+        (1, "c1 f1", "c1", "", "wait"),
+        (61, "c1 f1", "c1", "", "serve fleet"),
+    ];
+    play(machine, start, &steps);
+    // The wave is not declared any more.
+    let machine = Machine::new(gates(), whole(), start).resumed(Some("early"), true);
+    assert!(machine.moved().is_empty() && machine.paused && machine.wave().is_none());
+}
+
+/// `c1` has it; requests of each before and since.
+#[test]
+fn traffic_is_compared_with_before_and_with_the_rest() {
+    let counts = |requests, failed, denied, ms| Counts {
+        requests,
+        failed,
+        denied,
+        latency: Duration::from_millis(ms),
+    };
+    let quiet = Counts::default();
+    let good = counts(100, 1, 0, 500);
+    let cases: [(&str, [Counts; 4], Option<&str>); 10] = [
+        ("nothing is reported", [quiet; 4], None),
+        ("as before", [good, good, good, good], None),
+        (
+            "failures",
+            [good, counts(100, 3, 0, 500), good, good],
+            Some("Failures"),
+        ),
+        ("too few", [good, counts(49, 49, 0, 500), good, good], None),
+        (
+            "denials",
+            [good, counts(100, 1, 2, 500), good, good],
+            Some("Denials"),
+        ),
+        (
+            "slower",
+            [good, counts(100, 1, 0, 1_001), good, good],
+            Some("Latency"),
+        ),
+        (
+            "slower by less than it may",
+            [good, counts(100, 1, 0, 999), good, good],
+            None,
+        ),
+        (
+            "quiet before, but the rest fails as well",
+            [
+                quiet,
+                counts(100, 50, 0, 500),
+                counts(100, 50, 0, 500),
+                counts(100, 50, 0, 500),
+            ],
+            None,
+        ),
+        (
+            "nothing to compare with",
+            [quiet, counts(100, 2, 0, 90_000), quiet, quiet],
+            Some("Failures"),
+        ),
+        (
+            "the others suffer",
+            [good, good, good, counts(100, 10, 0, 500)],
+            Some("Failures"),
+        ),
+    ];
+    for (name, [mine_before, mine, others_before, others], expected) in cases {
+        let mut traffic = Traffic::default();
+        traffic.report(&kri("c1"), mine_before);
+        traffic.report(&kri("f1"), others_before);
+        traffic.begin();
+        traffic.report(&kri("c1"), mine);
+        traffic.report(&kri("f1"), others);
+        let judged = traffic.judge(&gates(), &set("c1"));
+        let gate = judged.as_ref().map(|(gate, _)| *gate);
+        assert_eq!(gate, expected, "{name}: {judged:?}");
+        if name == "failures" {
+            let (_, message) = judged.unwrap();
+            assert_eq!(
+                message,
+                "3.0 % of 100 requests of those who have it failed (before: 1.0 %), at most 1 of a hundred more may: c1"
+            );
+        }
+    }
+}
