@@ -3,7 +3,6 @@
 //! Never does anything itself, and never reads a clock: the desk serves, keeps and tells.
 
 mod plan;
-mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,7 +14,6 @@ use tokio::time::Instant;
 pub(crate) use plan::Plan;
 #[cfg(test)]
 use plan::Wave;
-use traffic::Traffic;
 
 /// Names in a message; more would be read by nobody.
 const NAMED: usize = 5;
@@ -57,8 +55,8 @@ pub(crate) struct Breach {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Phase {
-    /// Traffic is watched as it was.
-    Before,
+    /// Nobody has it yet.
+    Waiting,
     /// A wave has been given the commit.
     Acknowledging,
     /// It has it, and is watched.
@@ -78,7 +76,6 @@ pub(crate) struct Machine {
     expected: BTreeSet<Kri>,
     moved: BTreeSet<Kri>,
     pub(crate) paused: bool,
-    pub(crate) traffic: Traffic,
 }
 
 impl Machine {
@@ -88,12 +85,11 @@ impl Machine {
             gates,
             plan,
             wave: None,
-            phase: Phase::Before,
+            phase: Phase::Waiting,
             since: now,
             expected: BTreeSet::new(),
             moved: BTreeSet::new(),
             paused: false,
-            traffic: Traffic::default(),
         }
     }
 
@@ -153,8 +149,7 @@ impl Machine {
             return Action::Return(breach);
         }
         match self.phase {
-            Phase::Before if past < self.gates.before => Action::Wait,
-            Phase::Before => self.next(now, seen),
+            Phase::Waiting => self.next(now, seen),
             Phase::Acknowledging if self.has_acknowledged(seen) => {
                 self.phase = Phase::Baking;
                 self.since = now;
@@ -200,7 +195,6 @@ impl Machine {
         self.wave = Some(index);
         self.phase = Phase::Acknowledging;
         self.since = now;
-        self.traffic.begin();
     }
 
     fn has_acknowledged(&self, seen: &Observation) -> bool {
@@ -225,8 +219,7 @@ impl Machine {
                 &format!("{count} proxies refused it, at most {most} may: {names}: {first}"),
             ));
         }
-        let (gate, message) = self.traffic.judge(&self.gates, &self.moved)?;
-        Some(self.broken(gate, &message))
+        None
     }
 
     fn unacknowledged(&self, seen: &Observation, past: Duration) -> Breach {

@@ -8,14 +8,14 @@ use serde_json::Value;
 /// It changes every server: api-1, api-2 and db-1.
 const SERVERS: &str = "type: MeshTimeout\nmesh: default\nname: servers\nspec:\n  targetRef:\n    kind: Mesh\n  rules:\n    - default:\n        connectionTimeout: 7s\n";
 
-fn waves(before: &str, bake: &str) -> String {
+fn waves(bake: &str) -> String {
     format!(
-        "[rollout]\nbefore = \"{before}\"\nbake = \"{bake}\"\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = {{ version = \"v2\" }}\n"
+        "[rollout]\nbake = \"{bake}\"\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = {{ version = \"v2\" }}\n"
     )
 }
 
-async fn open(before: &str, bake: &str) -> Mesh {
-    let text = waves(before, bake);
+async fn open(bake: &str) -> Mesh {
+    let text = waves(bake);
     let options = Options::from_example("shop").with(|repo| repo.write("meshc.toml", &text));
     options.start().await
 }
@@ -32,7 +32,7 @@ async fn rollout(mesh: &Mesh) -> Value {
 
 #[tokio::test]
 async fn a_kill_in_the_middle_of_a_rollout_changes_nothing_and_an_abort_takes_it_back() {
-    let mesh = open("0s", "1h").await;
+    let mesh = open("1h").await;
     let first = mesh.head().await;
     mesh.repo().write("servers.yaml", SERVERS);
     let second = mesh.repo().commit("Wait longer");

@@ -17,8 +17,6 @@ pub struct Rollout {
     pub file: String,
     /// In their order, without the fleet.
     pub waves: Vec<Wave>,
-    /// For how long traffic is watched before the first wave.
-    pub before: Duration,
     /// For how long a wave is watched after it has acknowledged.
     pub bake: Duration,
     /// By when a wave must have acknowledged.
@@ -27,14 +25,6 @@ pub struct Rollout {
     pub acknowledged_percent: u32,
     /// More of them may not refuse it.
     pub max_rejects: u32,
-    /// Fewer requests say nothing.
-    pub min_requests: u32,
-    /// By so many of a hundred requests more may fail.
-    pub max_failed_points: u32,
-    /// By so many of a hundred requests more may be denied.
-    pub max_denied_points: u32,
-    /// By so much of itself the mean latency may grow.
-    pub max_latency_percent: u32,
 }
 
 /// A cohort that is given a commit before the others.
@@ -55,15 +45,10 @@ impl Default for Rollout {
         Self {
             file: String::new(),
             waves: Vec::new(),
-            before: Duration::from_secs(30),
             bake: Duration::from_mins(1),
             deadline: Duration::from_mins(2),
             acknowledged_percent: 100,
             max_rejects: 0,
-            min_requests: 50,
-            max_failed_points: 1,
-            max_denied_points: 1,
-            max_latency_percent: 100,
         }
     }
 }
@@ -91,7 +76,6 @@ impl Rollout {
     pub(super) fn lines(&self) -> impl Iterator<Item = (String, String)> {
         let time = |time: Duration| mesh_bundle::Duration::from(time).to_string();
         let single = [
-            ("before", time(self.before)),
             ("bake", time(self.bake)),
             ("deadline", time(self.deadline)),
             (
@@ -99,10 +83,6 @@ impl Rollout {
                 self.acknowledged_percent.to_string(),
             ),
             ("max-rejects", self.max_rejects.to_string()),
-            ("min-requests", self.min_requests.to_string()),
-            ("max-failed-points", self.max_failed_points.to_string()),
-            ("max-denied-points", self.max_denied_points.to_string()),
-            ("max-latency-percent", self.max_latency_percent.to_string()),
         ];
         let single = single.map(|(name, value)| (format!("rollout.{name}"), value));
         let waves = self.waves.iter().map(|wave| {

@@ -155,15 +155,10 @@ fn rollout() -> Value {
         "additionalProperties": false,
         "properties": {
             "waves": { "type": "array", "maxItems": 20, "items": wave, "description": "Cohorts that are given a commit before the others, one after the other. All others are the last wave, `fleet`." },
-            "before": time(assumed.before, "For how long traffic is watched before the first wave, to have something to compare with."),
             "bake": time(assumed.bake, "For how long a wave is watched after it has acknowledged."),
             "deadline": time(assumed.deadline, "By when a wave must have acknowledged."),
             "acknowledged-percent": number(100, assumed.acknowledged_percent, "This share of the connected proxies of a wave must have acknowledged."),
             "max-rejects": number(u32::MAX, assumed.max_rejects, "More proxies may not refuse it."),
-            "min-requests": number(u32::MAX, assumed.min_requests, "Fewer requests say nothing about failures, denials and latency."),
-            "max-failed-points": number(100, assumed.max_failed_points, "By so many of a hundred requests more may be answered with 500 to 599."),
-            "max-denied-points": number(100, assumed.max_denied_points, "By so many of a hundred requests more may be denied."),
-            "max-latency-percent": number(10_000, assumed.max_latency_percent, "By so many percent the mean latency may grow."),
         },
     })
 }

@@ -256,16 +256,17 @@ fn a_rollout_is_read_and_what_is_wrong_with_it_is_told() {
     };
     assert!((0..1_000).all(|number| all.holds(&kri(number), &labels)));
 
-    let text = "[rollout]\nbake = \"soon\"\nmax-reject = 1\nacknowledged-percent = 101\n[[rollout.waves]]\nname = \"fleet\"\nshare-percent = 5\n[[rollout.waves]]\nname = \"two\"\n[[rollout.waves]]\nname = \"a b\"\nshare-percent = 5\n";
+    let text = "[rollout]\nbake = \"soon\"\nmax-reject = 1\nacknowledged-percent = 101\nmax-failed-points = 1\n[[rollout.waves]]\nname = \"fleet\"\nshare-percent = 5\n[[rollout.waves]]\nname = \"two\"\n[[rollout.waves]]\nname = \"a b\"\nshare-percent = 5\n";
     let expected = "\
 meshc.toml:2:8: `bake` is a time of at most 24h
   help: write it as `30s`, `5m` or `1h`
 meshc.toml:3:1: there is no part of a rollout `max-reject`
   help: did you mean `max-rejects`?
 meshc.toml:4:24: `acknowledged-percent` is a whole number from 0 to 100
-meshc.toml:5:1: `fleet` is the last wave, which is always there
-meshc.toml:8:1: the wave `two` has either `labels` or `share-percent`
+meshc.toml:5:1: there is no part of a rollout `max-failed-points`
+meshc.toml:6:1: `fleet` is the last wave, which is always there
+meshc.toml:9:1: the wave `two` has either `labels` or `share-percent`
   help: such as `labels = { stage = \"canary\" }`, or `share-percent = 5`
-meshc.toml:10:1: a wave has a `name` of letters, digits, `-` and `_`";
+meshc.toml:11:1: a wave has a `name` of letters, digits, `-` and `_`";
     assert_eq!(flaws(text), expected);
 }

@@ -1,6 +1,5 @@
 use std::time::Duration;
 
-use super::traffic::Counts;
 use super::*;
 
 fn kri(name: &str) -> Kri {
@@ -23,7 +22,6 @@ fn plan(waves: &[(&str, &str)]) -> Plan {
 
 fn gates() -> Gates {
     Gates {
-        before: Duration::from_secs(10),
         bake: Duration::from_secs(60),
         deadline: Duration::from_secs(120),
         ..Gates::default()
@@ -72,8 +70,6 @@ fn waves_go_on_and_gates_hold() {
             gates(),
             whole(),
             vec![
-                (0, all, "", "", "wait"),
-                (9, all, "", "", "wait"),
                 (10, all, "", "", "serve canary"),
                 (11, all, "c1 f1 f2 f3 f4", "", "wait"),
                 (12, all, all, "", "wait"),
@@ -181,7 +177,6 @@ fn a_wave_that_nobody_is_in_is_passed_through_and_a_pause_holds() {
     let start = Instant::now();
     let none = plan(&[("canary", ""), ("early", ""), ("fleet", "f1")]);
     let quick = Gates {
-        before: Duration::ZERO,
         bake: Duration::ZERO,
         ..gates()
     };
@@ -221,80 +216,4 @@ fn a_restart_begins_the_wave_again_with_those_who_are_there() {
     // The wave is not declared any more.
     let machine = Machine::new(gates(), whole(), start).resumed(Some("early"), true);
     assert!(machine.moved().is_empty() && machine.paused && machine.wave().is_none());
-}
-
-/// `c1` has it; requests of each before and since.
-#[test]
-fn traffic_is_compared_with_before_and_with_the_rest() {
-    let counts = |requests, failed, denied, ms| Counts {
-        requests,
-        failed,
-        denied,
-        latency: Duration::from_millis(ms),
-    };
-    let quiet = Counts::default();
-    let good = counts(100, 1, 0, 500);
-    let cases: [(&str, [Counts; 4], Option<&str>); 10] = [
-        ("nothing is reported", [quiet; 4], None),
-        ("as before", [good, good, good, good], None),
-        (
-            "failures",
-            [good, counts(100, 3, 0, 500), good, good],
-            Some("Failures"),
-        ),
-        ("too few", [good, counts(49, 49, 0, 500), good, good], None),
-        (
-            "denials",
-            [good, counts(100, 1, 2, 500), good, good],
-            Some("Denials"),
-        ),
-        (
-            "slower",
-            [good, counts(100, 1, 0, 1_001), good, good],
-            Some("Latency"),
-        ),
-        (
-            "slower by less than it may",
-            [good, counts(100, 1, 0, 999), good, good],
-            None,
-        ),
-        (
-            "quiet before, but the rest fails as well",
-            [
-                quiet,
-                counts(100, 50, 0, 500),
-                counts(100, 50, 0, 500),
-                counts(100, 50, 0, 500),
-            ],
-            None,
-        ),
-        (
-            "nothing to compare with",
-            [quiet, counts(100, 2, 0, 90_000), quiet, quiet],
-            Some("Failures"),
-        ),
-        (
-            "the others suffer",
-            [good, good, good, counts(100, 10, 0, 500)],
-            Some("Failures"),
-        ),
-    ];
-    for (name, [mine_before, mine, others_before, others], expected) in cases {
-        let mut traffic = Traffic::default();
-        traffic.report(&kri("c1"), mine_before);
-        traffic.report(&kri("f1"), others_before);
-        traffic.begin();
-        traffic.report(&kri("c1"), mine);
-        traffic.report(&kri("f1"), others);
-        let judged = traffic.judge(&gates(), &set("c1"));
-        let gate = judged.as_ref().map(|(gate, _)| *gate);
-        assert_eq!(gate, expected, "{name}: {judged:?}");
-        if name == "failures" {
-            let (_, message) = judged.unwrap();
-            assert_eq!(
-                message,
-                "3.0 % of 100 requests of those who have it failed (before: 1.0 %), at most 1 of a hundred more may: c1"
-            );
-        }
-    }
 }

@@ -12,17 +12,12 @@ use super::{Entry, Reader, kind};
 use crate::config::rollout::{FLEET, Rollout, Wave};
 
 /// Its keys.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 5] = [
     "waves",
-    "before",
     "bake",
     "deadline",
     "acknowledged-percent",
     "max-rejects",
-    "min-requests",
-    "max-failed-points",
-    "max-denied-points",
-    "max-latency-percent",
 ];
 /// Those of one wave.
 const WAVE: [&str; 3] = ["name", "labels", "share-percent"];
@@ -30,8 +25,6 @@ const WAVE: [&str; 3] = ["name", "labels", "share-percent"];
 const MOST_WAVES: usize = 20;
 /// A commit that takes longer is held up, not rolled out.
 const LONGEST: Duration = Duration::from_hours(24);
-/// Growth of latency, in percent.
-const MOST_GROWTH: u32 = 10_000;
 
 impl Reader<'_> {
     pub(super) fn rollout(&mut self, value: &Spanned<DeValue<'_>>) {
@@ -48,17 +41,10 @@ impl Reader<'_> {
             let name = name.get_ref().as_ref();
             match name {
                 "waves" => rollout.waves = self.waves(value),
-                "before" => self.time(entry, &mut rollout.before),
                 "bake" => self.time(entry, &mut rollout.bake),
                 "deadline" => self.time(entry, &mut rollout.deadline),
                 "acknowledged-percent" => self.count(entry, 100, &mut rollout.acknowledged_percent),
                 "max-rejects" => self.count(entry, u32::MAX, &mut rollout.max_rejects),
-                "min-requests" => self.count(entry, u32::MAX, &mut rollout.min_requests),
-                "max-failed-points" => self.count(entry, 100, &mut rollout.max_failed_points),
-                "max-denied-points" => self.count(entry, 100, &mut rollout.max_denied_points),
-                "max-latency-percent" => {
-                    self.count(entry, MOST_GROWTH, &mut rollout.max_latency_percent);
-                }
                 _ => self.unknown("part of a rollout", entry, KEYS.into_iter()),
             }
         }

@@ -22,7 +22,7 @@ struct Mesh {
 impl Mesh {
     async fn open() -> Self {
         let mut room = Room::new();
-        room.write("meshc.toml", "[rollout]\nbefore = \"0s\"\nbake = \"0s\"\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = { app = \"web\" }\n");
+        room.write("meshc.toml", "[rollout]\nbake = \"0s\"\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = { app = \"web\" }\n");
         let first = room.commit("first");
         room.start().await.unwrap();
         room.settled(&first).await;
