@@ -321,8 +321,8 @@ impl Inner {
             unhealthy: self
                 .live
                 .iter()
-                .filter(|(_, live)| ready(live) && !live.unhealthy().is_empty())
-                .map(|(kri, live)| (kri.clone(), live.unhealthy().clone()))
+                .filter(|(_, live)| ready(live) && !live.unhealthy.is_empty())
+                .map(|(kri, live)| (kri.clone(), live.unhealthy.clone()))
                 .collect(),
             certificates: self
                 .live

@@ -41,7 +41,7 @@ pub(crate) struct Live {
     ready: bool,
     draining: bool,
     /// See [`Said::unhealthy`]; as it was said last, whatever became of the session.
-    unhealthy: BTreeSet<String>,
+    pub(super) unhealthy: BTreeSet<String>,
     /// Until when it counts as ready without saying so.
     grace: Option<Instant>,
     /// What it said that it holds.
@@ -66,10 +66,6 @@ impl Live {
     /// The inbounds whose workload did not answer when meshd ended: its proxy alone can say that they do.
     pub(super) fn restore_unhealthy(&mut self, unhealthy: BTreeSet<String>) {
         self.unhealthy = unhealthy;
-    }
-
-    pub(super) fn unhealthy(&self) -> &BTreeSet<String> {
-        &self.unhealthy
     }
 
     pub(super) fn connect(&mut self, session: u64, held: Option<Digest>, now: Instant) {
