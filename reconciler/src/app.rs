@@ -153,8 +153,8 @@ impl Meshd {
         let status = Arc::new(Status::new());
         let outside = Outside::open(&config.settings, &state, &events).await?;
         let name = outside.source.source.name.to_string();
-        let metrics = Metrics::new(name, control.not_after(), Arc::clone(&events));
-        let metrics = Arc::new(metrics);
+        let ends = control.not_after();
+        let metrics = Arc::new(Metrics::new(name, ends, Arc::clone(&events)));
         let mut reconciler = Reconciler::new(Ctx {
             config: outside.source,
             bell: outside.bell,
@@ -198,11 +198,10 @@ impl Meshd {
         tasks.spawn(told("delivery", server));
         let hooks = outside.helpers.begin(&mut tasks, &stop)?;
         tasks.spawn(reconciler.run(wait, stopped()));
-        let (delivery, admin) = addresses;
-        tracing::info!(%delivery, %admin, "listening");
+        tracing::info!(delivery = %addresses.0, admin = %addresses.1, "listening");
         Ok(Self {
-            delivery,
-            admin,
+            delivery: addresses.0,
+            admin: addresses.1,
             stop,
             tasks,
             registry,
