@@ -22,7 +22,7 @@ const LEFT_OUT: [(&str, &str, usize); 10] = [
     ("docs/guide/ci.md", "watch", 1),
     ("docs/guide/identity.md", "servers", 3),
     ("docs/guide/mesh-proxy.md", "servers", 2),
-    ("docs/guide/meshd.md", "servers", 3),
+    ("docs/guide/meshd.md", "servers", 4),
     ("docs/guide/operate.md", "servers", 6),
     ("docs/guide/rollout.md", "servers", 1),
     ("docs/guide/several-meshds.md", "servers", 1),

@@ -12,17 +12,20 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Json, Router};
 use mesh_bundle::Duration as Text;
+use serde_json::json;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use crate::event::Events;
+use crate::hooks::Doorbell;
 use crate::registry::Registry;
 use crate::rollout::Rollout;
 use crate::status::{Condition, Status};
@@ -46,6 +49,8 @@ pub(crate) struct Admin {
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
     rollout: Arc<Rollout>,
+    events: Arc<Events>,
+    bell: Arc<Doorbell>,
     waiters: Semaphore,
 }
 
@@ -77,12 +82,15 @@ impl Admin {
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
         rollout: Arc<Rollout>,
+        (events, bell): (Arc<Events>, Arc<Doorbell>),
     ) -> Arc<Self> {
         Arc::new(Self {
             status,
             registry,
             metrics,
             rollout,
+            events,
+            bell,
             waiters: Semaphore::new(WAITERS),
         })
     }
@@ -164,7 +172,20 @@ fn open() -> Router<Arc<Admin>> {
 fn commands() -> Router<Arc<Admin>> {
     Router::new()
         .route("/v1/status", get(status_page))
+        .route("/v1/events", get(events_page))
+        .route("/v1/reconcile", post(reconcile))
         .merge(rollout::routes())
+}
+
+/// The newest first.
+async fn events_page(State(admin): State<Arc<Admin>>) -> Response {
+    Json(admin.events.list()).into_response()
+}
+
+async fn reconcile(State(admin): State<Arc<Admin>>) -> Response {
+    admin.bell.ring();
+    let served = admin.status.report().revision;
+    (StatusCode::ACCEPTED, Json(json!({ "revision": served }))).into_response()
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

@@ -157,7 +157,7 @@ impl Meshd {
         let metrics = Arc::new(Metrics::new(name, ends, Arc::clone(&events)));
         let mut reconciler = Reconciler::new(Ctx {
             config: outside.source,
-            bell: outside.bell,
+            bell: Arc::clone(&outside.bell),
             rollout: Arc::clone(&rollout),
             status: Arc::clone(&status),
             tokens: Arc::clone(&tokens),
@@ -186,10 +186,10 @@ impl Meshd {
         tasks.spawn(Arc::clone(&rollout).drive(stopped()));
         tasks.spawn(work(Arc::clone(&registry), Arc::clone(&state), stopped()));
         identity::watch(&mut tasks, &gate, (&state, &events), signers, &stop);
-        tasks.spawn(events.keep(Arc::clone(&state), stopped()));
+        tasks.spawn(Arc::clone(&events).keep(Arc::clone(&state), stopped()));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
         let (shown, served) = (Arc::clone(&status), Arc::clone(&registry));
-        let answers = Admin::new(shown, served, metrics, Arc::clone(&rollout));
+        let answers = Admin::new(shown, served, metrics, rollout, (events, outside.bell));
         let local = Arc::clone(&answers).control(control_socket, stopped());
         tasks.spawn(told("control", local));
         let remote = answers.serve(admin, admin_token, stopped());

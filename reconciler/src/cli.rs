@@ -4,6 +4,7 @@
 
 mod ask;
 mod ca;
+mod events;
 mod revoke;
 mod rollout;
 mod run;
@@ -19,6 +20,7 @@ use clap::{Parser, Subcommand};
 use crate::app::Failure;
 
 pub use ca::Ca;
+pub use events::{Events, Reconcile};
 pub use revoke::Revoke;
 pub use rollout::Steer;
 pub use run::Run;
@@ -41,6 +43,10 @@ pub enum Command {
     Run(Run),
     /// Show what is served and who holds it, or wait until a commit is everywhere
     Status(Status),
+    /// Show what an operator should hear of, the newest first
+    Events(Events),
+    /// Look at the repository now instead of at the next poll
+    Reconcile(Reconcile),
     /// Hold a rollout at the wave that it has reached
     Pause(Steer),
     /// Let a rollout go on, or try again what was taken back
@@ -68,6 +74,8 @@ impl Cli {
         match self.command {
             Command::Run(run) => run.run(),
             Command::Status(status) => status.show(),
+            Command::Events(events) => events.show(),
+            Command::Reconcile(reconcile) => reconcile.ask(),
             Command::Pause(steer) => steer.pause(),
             Command::Resume(steer) => steer.resume(),
             Command::Abort(steer) => steer.abort(),

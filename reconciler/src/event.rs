@@ -1,7 +1,6 @@
-//! What an operator must know: a bounded list of events, in memory and on disk, logged, counted, and told to whoever asked.
+//! What an operator must know: a bounded list of events, in memory and on disk, logged, counted, and shown to whoever asks.
 //!
-//! Never the same thing twice within some minutes: it is counted up instead. Never waits for anybody: who is told is told by
-//! a task of its own.
+//! Never the same thing twice within some minutes: it is counted up instead.
 
 mod moment;
 
@@ -12,9 +11,8 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::watch;
 
 use crate::registry::Now;
 use crate::state::StateDir;
@@ -30,17 +28,13 @@ const KEPT: usize = 512;
 const MESSAGE_LIMIT: usize = 1_000;
 /// The same again within this time is no news.
 const SAME_WITHIN: u64 = 5 * 60;
-/// Events that a task may be behind before it loses some.
-const BEHIND: usize = 256;
 /// Between two writes: a thousand proxies that fail at once are one write.
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
 /// How much it matters.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub(crate) enum Severity {
     /// Good to know.
     Info,
     /// Somebody should look.
@@ -175,7 +169,6 @@ struct Counted {
 pub(crate) struct Events {
     ring: Mutex<VecDeque<Event>>,
     counted: Family<Counted, Counter>,
-    news: broadcast::Sender<Event>,
     changed: watch::Sender<u64>,
 }
 
@@ -206,7 +199,6 @@ impl Events {
         Self {
             ring: Mutex::new(ring),
             counted: Family::default(),
-            news: broadcast::Sender::new(BEHIND),
             changed: watch::Sender::new(0),
         }
     }
@@ -215,7 +207,7 @@ impl Events {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records, logs, counts and tells. Returns whether it was news.
+    /// Records, logs and counts. Returns whether it was news.
     pub(crate) fn record(&self, news: &News, now: u64) -> bool {
         let counted = Counted {
             kind: news.kind,
@@ -223,7 +215,7 @@ impl Events {
             reason: news.reason,
         };
         self.counted.get_or_create(&counted).inc();
-        let event = {
+        let first = {
             let mut ring = self.lock();
             let known = ring.iter().position(|old| is_same(old, news, now));
             let mut event = match known.and_then(|at| ring.remove(at)) {
@@ -237,29 +229,20 @@ impl Events {
             if ring.len() >= KEPT {
                 ring.pop_back();
             }
-            ring.push_front(event.clone());
-            event
+            let first = event.count == 1;
+            ring.push_front(event);
+            first
         };
         self.changed.send_modify(|count| *count += 1);
-        let first = event.count == 1;
         if first {
             news.log();
-            // Nobody listens: fine.
-            let _ = self.news.send(event);
         }
         first
     }
 
     /// The newest first.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the page that shows them"))]
     pub(crate) fn list(&self) -> Vec<Event> {
         self.lock().iter().cloned().collect()
-    }
-
-    /// What is news from now on.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for those who are told"))]
-    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.news.subscribe()
     }
 
     /// For the page of metrics.

@@ -7,12 +7,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use ureq::Agent;
 use ureq::http::{Request, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use zeroize::Zeroizing;
+
+use crate::pem;
 
 /// For all of a request.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -35,17 +35,7 @@ impl Client {
     /// `authorities`: certificate authorities in a PEM file, instead of those of the system.
     pub(crate) fn new(authorities: Option<&Path>) -> Result<Self, String> {
         let roots = match authorities {
-            Some(path) => {
-                let unreadable = |error| {
-                    format!(
-                        "`{}` is not a PEM file of certificates: {error}",
-                        path.display()
-                    )
-                };
-                let given = CertificateDer::pem_file_iter(path).map_err(unreadable)?;
-                let given: Result<Vec<_>, _> = given.collect();
-                given.map_err(unreadable)?
-            }
+            Some(path) => pem::certificates(path)?,
             None => rustls_native_certs::load_native_certs().certs,
         };
         let roots = roots

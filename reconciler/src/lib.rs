@@ -19,6 +19,7 @@ mod hooks;
 mod https;
 pub mod log;
 mod oidc;
+mod pem;
 mod publish;
 mod random;
 mod reconcile;

@@ -5,9 +5,7 @@
 mod ca;
 mod etcd;
 mod identity;
-mod notify;
 mod proof;
-mod report;
 mod signer;
 mod source;
 mod value;
@@ -22,9 +20,7 @@ use serde::Deserialize;
 pub use ca::Ca;
 pub use etcd::Etcd;
 pub use identity::{Allow, Identity, TokenIssuer};
-pub use notify::Notify;
-pub use proof::{Auth, Ssh, Verify, VerifyMode};
-pub use report::{Forge, Report};
+pub use proof::{Auth, Verify, VerifyMode};
 pub use signer::{AppRole, Signer, VaultSigner};
 pub use source::{Reference, Source};
 pub use value::{Endpoint, Label};
@@ -43,8 +39,6 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Where webhooks of forges are taken.
     pub webhook: Option<Webhook>,
-    /// Who is told of events.
-    pub notify: Vec<Notify>,
     /// Who else may vouch for proxies that join.
     pub identity: Identity,
     /// How the keys of authorities are kept.
@@ -60,15 +54,11 @@ pub struct Settings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "meshd.toml: settings of meshd")]
 struct Written {
-    /// Repositories that documents come from. With several of them what is served is what all of them hold together, and a
-    /// broken commit in one does not keep the others back.
+    /// The repository that documents come from. One, so far.
     #[serde(default)]
     source: Vec<Source>,
     /// Where the webhooks of forges are taken.
     webhook: Option<Webhook>,
-    /// Who is told of events.
-    #[serde(default)]
-    notify: Vec<Notify>,
     /// Who else may vouch for proxies that join.
     #[serde(default)]
     identity: Identity,
@@ -89,7 +79,6 @@ impl TryFrom<Written> for Settings {
         let Written {
             source: sources,
             webhook,
-            notify,
             identity,
             ca,
             signer: signers,
@@ -121,16 +110,9 @@ impl TryFrom<Written> for Settings {
                 ));
             }
         }
-        let known = |name: &&Label| !names.contains(*name);
-        if let Some(name) = notify.iter().flat_map(|to| &to.sources).find(known) {
-            return Err(format!(
-                "`notify` names the source `{name}`, which there is not"
-            ));
-        }
         Ok(Self {
             sources,
             webhook,
-            notify,
             identity,
             ca,
             signers,
@@ -182,9 +164,6 @@ impl Settings {
         }
         if let Some(etcd) = &mut settings.etcd {
             etcd.begin_at(directory);
-        }
-        for notify in &mut settings.notify {
-            notify.begin_at(directory);
         }
         Ok(settings)
     }

@@ -14,6 +14,7 @@ use mesh_bundle::{Digest, Kri};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::ca::CONTROL;
 use crate::etcd::{Change, Etcd, EtcdFailure, Lease};
 use crate::random;
 use crate::registry::{News, Registry, Told};
@@ -37,8 +38,6 @@ const LIVE: &str = "live/";
 const TLS_READY: &str = "tls-ready/";
 /// Before the name of the meshd and that of an authority: the digest of its key. Gone with the lease.
 const AUTHORITY: &str = "authority/";
-/// The authority that proxies and meshd know each other by.
-const CONTROL: &str = "control";
 
 /// This meshd among others.
 #[derive(Debug)]
@@ -147,7 +146,7 @@ impl Share {
     ) -> Result<Infallible, EtcdFailure> {
         let mut changes = etcd.watch(revision).await?;
         let mut keep = tokio::time::interval(KEEP);
-        let mut published = self.published();
+        let mut published = self.registry.published();
         loop {
             tokio::select! {
                 changes = changes.next() => {
@@ -166,8 +165,10 @@ impl Share {
                         etcd.write(&self.said(news), Some(lease.id)).await?;
                     }
                     // Words about proxies that were not published yet are understood now.
-                    let now = self.published();
-                    if std::mem::replace(&mut published, now) != now {
+                    let now = self.registry.published();
+                    let same = now.as_ref().zip(published.as_ref()).is_some_and(|(now, known)| Arc::ptr_eq(now, known));
+                    published = now;
+                    if !same {
                         self.hear_all(heard);
                         self.agree(etcd, lease, heard, &mut authorities).await?;
                     }
@@ -229,12 +230,6 @@ impl Share {
                 None => tracing::info!("everything is shared with other meshds"),
             }
         }
-    }
-
-    /// Tells one publication from another.
-    fn published(&self) -> Option<usize> {
-        let published = self.registry.published()?;
-        Some(Arc::as_ptr(&published).addr())
     }
 
     fn hear_all(&self, heard: &Heard) {

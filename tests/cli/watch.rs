@@ -5,7 +5,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::run::{Repo, limited};
@@ -77,6 +77,18 @@ impl Watching {
             .arg(kill)
             .status();
         assert!(sent.expect("a shell").success());
+        // Its output ends with it.
+        loop {
+            match self.lines.recv_timeout(DEADLINE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!(
+                        "it goes on after SIGINT; were these tests started where that is ignored (`&`, nohup)?"
+                    )
+                }
+            }
+        }
         let ended = self.child.wait().expect("an end");
         // A shell says 130 for it.
         assert_eq!(ended.signal(), Some(2), "{ended:?}");

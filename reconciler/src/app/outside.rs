@@ -13,7 +13,7 @@ use super::{Failure, address, listen, told};
 use crate::event::Events;
 use crate::git::SourceConfig;
 use crate::hooks::{Doorbell, Hooks};
-use crate::settings::{Settings, Source};
+use crate::settings::Settings;
 use crate::state::StateDir;
 
 /// Ready to be used.
@@ -56,9 +56,6 @@ impl Outside {
             let why = "several sources in one meshd are not supported yet: run one for each";
             return Err(Failure::System(why.to_owned()));
         };
-        if let Some(what) = unsupported(settings, source) {
-            return Err(Failure::System(format!("`{what}` is not supported yet")));
-        }
         let bell = Arc::new(Doorbell::default());
         let mut helpers = Helpers::default();
         if let Some(webhook) = &settings.webhook {
@@ -74,17 +71,4 @@ impl Outside {
             helpers,
         })
     }
-}
-
-/// What can be said, and is not heeded yet.
-fn unsupported(settings: &Settings, source: &Source) -> Option<&'static str> {
-    let said = [
-        ("notify", !settings.notify.is_empty()),
-        ("source.meshes", source.meshes.is_some()),
-        ("source.ssh", source.ssh.is_some()),
-        ("source.report", source.report.is_some()),
-    ];
-    said.into_iter()
-        .find(|(_, said)| *said)
-        .map(|(what, _)| what)
 }

@@ -10,10 +10,7 @@ mod stolen;
 mod waves;
 mod webhook;
 
-use std::collections::BTreeSet;
-
 use mesh_bundle::{Key, Kri, Resource};
-use mesh_delivery::message::FromProxy;
 use room::{MESH, Room, SERVICE, api, web};
 
 use super::*;
@@ -51,13 +48,7 @@ async fn a_mesh_from_git_to_endpoints() {
     assert_eq!(certificate.issuer, issuer);
     api.ready().await;
     web.endpoints(|names, tls| names == ["api-1"] && tls).await;
-    let (ready, draining) = (true, true);
-    api.send(FromProxy::Status {
-        ready,
-        draining,
-        unhealthy: BTreeSet::new(),
-    })
-    .await;
+    api.drains().await;
     web.endpoints(|names, tls| names.is_empty() && tls).await;
 
     // Renewing the certificate of the session itself; an issuer that is not its own.

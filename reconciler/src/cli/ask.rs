@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::Value;
 
 use crate::app::Failure;
@@ -13,6 +13,13 @@ use crate::control::{Answer, Client};
 
 /// An answer that is not waited for comes at once; a bundle may have to be compiled for it.
 pub(super) const PROMPT: Duration = Duration::from_secs(150);
+
+/// How an answer is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Human,
+    Json,
+}
 
 /// Which meshd.
 #[derive(Debug, Args)]
@@ -44,7 +51,7 @@ impl Ask {
         runtime.block_on(asked).map_err(Failure::System)
     }
 
-    /// A question that is answered at once: anything but 200 is a failure, in meshd's words.
+    /// A question that is answered at once: anything but 200 and 202 is a failure, in meshd's words.
     pub(super) fn prompt(
         &self,
         what: (&str, &str),
@@ -52,7 +59,7 @@ impl Ask {
     ) -> Result<Value, Failure> {
         let answer = self.request(what, body, PROMPT)?;
         match answer.status {
-            200 => answer.json().map_err(Failure::System),
+            200 | 202 => answer.json().map_err(Failure::System),
             _ => Err(Failure::System(answer.text().trim().to_owned())),
         }
     }
@@ -63,6 +70,26 @@ pub(super) fn plain(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
+}
+
+/// The elements of a list; none where it is not there.
+pub(super) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
+    let list = value.get(field).and_then(Value::as_array);
+    list.map_or(&[], Vec::as_slice)
+}
+
+/// A text; empty where it is not there.
+pub(super) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or("")
+}
+
+/// As git shortens what it shows: enough for eyes.
+pub(super) fn short(digest: &str) -> String {
+    let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
+    match digest {
+        "" => "-".to_owned(),
+        _ => digest.chars().take(12).collect(),
+    }
 }
 
 /// Columns of text, each as wide as its widest entry.

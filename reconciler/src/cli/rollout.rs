@@ -80,7 +80,7 @@ mod tests {
             line(&rollout),
             "c3d1 is on its way: wave canary, 2 of 3 hold it, baking, paused"
         );
-        rollout["returned"] = json!({"gate": "Failures", "message": "12 %\u{1b}"});
-        assert_eq!(line(&rollout), "c3d1 was taken back, Failures: 12 % ");
+        rollout["returned"] = json!({"gate": "Rejected", "message": "2 proxies\u{1b}"});
+        assert_eq!(line(&rollout), "c3d1 was taken back, Rejected: 2 proxies ");
     }
 }

@@ -5,10 +5,10 @@
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde_json::Value;
 
-use super::ask::{Ask, plain, table};
+use super::ask::{Ask, Format, list, plain, short, table, text};
 use super::{at_least_a_second, print, rollout};
 use crate::app::Failure;
 
@@ -37,13 +37,6 @@ pub struct Status {
     /// A table for people, or everything for programs
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
-}
-
-/// How it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Human,
-    Json,
 }
 
 impl Status {
@@ -226,26 +219,8 @@ fn proxies(status: &Value) -> String {
     }
 }
 
-/// As git shortens what it shows: enough for eyes.
-fn short(digest: &str) -> String {
-    let digest = digest.strip_prefix("sha256:").unwrap_or(digest);
-    match digest {
-        "" => "-".to_owned(),
-        _ => digest.chars().take(12).collect(),
-    }
-}
-
 fn conditions(status: &Value) -> impl Iterator<Item = &Value> {
     list(status, "conditions").iter()
-}
-
-fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    let list = value.get(field).and_then(Value::as_array);
-    list.map_or(&[], Vec::as_slice)
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or("")
 }
 
 /// Whoever closed it does not want to know.

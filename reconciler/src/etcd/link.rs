@@ -2,6 +2,7 @@
 //!
 //! Never outlives its owner: the task that drives it ends when the link is dropped.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,7 +14,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::{PrivateKeyDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -25,6 +26,7 @@ use super::EtcdFailure;
 use super::wire::kv_client::KvClient;
 use super::wire::lease_client::LeaseClient;
 use super::wire::watch_client::WatchClient;
+use crate::pem;
 use crate::settings::Etcd;
 
 /// For one server to be connected.
@@ -149,14 +151,12 @@ fn tls(config: &Etcd) -> Result<Arc<ClientConfig>, EtcdFailure> {
     let wrong = |what: &str, error: &dyn std::fmt::Display| {
         EtcdFailure::Configuration(format!("{what}: {error}"))
     };
+    let certificates = |path: &Path| pem::certificates(path).map_err(EtcdFailure::Configuration);
     let mut roots = RootCertStore::empty();
     match &config.ca {
         Some(path) => {
-            let shown = path.display().to_string();
-            let found =
-                CertificateDer::pem_file_iter(path).map_err(|error| wrong(&shown, &error))?;
-            for certificate in found {
-                let certificate = certificate.map_err(|error| wrong(&shown, &error))?;
+            for certificate in certificates(path)? {
+                let shown = path.display().to_string();
                 roots
                     .add(certificate)
                     .map_err(|error| wrong(&shown, &error))?;
@@ -178,10 +178,7 @@ fn tls(config: &Etcd) -> Result<Arc<ClientConfig>, EtcdFailure> {
     let mut tls = match config.cert.as_ref().zip(config.key.as_ref()) {
         None => builder.with_no_client_auth(),
         Some((certificate, key)) => {
-            let shown = certificate.display().to_string();
-            let chain = CertificateDer::pem_file_iter(certificate)
-                .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-                .map_err(|error| wrong(&shown, &error))?;
+            let chain = certificates(certificate)?;
             let shown = key.display().to_string();
             let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(&shown, &error))?;
             builder

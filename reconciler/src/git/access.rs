@@ -11,12 +11,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Proxy};
 use zeroize::Zeroizing;
 
 use super::Failure;
+use crate::pem;
 use crate::secret;
 use crate::settings::Source;
 
@@ -108,17 +108,7 @@ fn agent(source: &Source) -> Result<Agent, Failure> {
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
-    let unreadable = |why: &dyn std::fmt::Display| {
-        let path = path.display();
-        Failure::Stalled(format!("`{path}` is not a PEM file of certificates: {why}"))
-    };
-    let given = CertificateDer::pem_file_iter(path).map_err(|error| unreadable(&error))?;
-    let read: Result<Vec<_>, _> = given.collect();
-    let read = read.map_err(|error| unreadable(&error))?;
-    match read.is_empty() {
-        true => Err(unreadable(&"there is none in it")),
-        false => Ok(read),
-    }
+    pem::certificates(path).map_err(Failure::Stalled)
 }
 
 fn client(source: &Source) -> Result<Option<ClientCert>, Failure> {

@@ -112,8 +112,8 @@ mod tests {
         other.write(&state, NEXT).unwrap();
         assert_eq!(Kept::read(&state), None, "they are of another commit");
         kept.returned = Some(Breach {
-            gate: "Failures".to_owned(),
-            message: "12 %".to_owned(),
+            gate: "Rejected".to_owned(),
+            message: "2 proxies".to_owned(),
         });
         kept.write(&state).unwrap();
         assert_eq!(Kept::read(&state), Some((kept, None)));

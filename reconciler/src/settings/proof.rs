@@ -23,19 +23,6 @@ pub struct Auth {
     pub key: Option<PathBuf>,
 }
 
-/// How meshd and the server prove at `ssh://` who they are. Host keys are never learned by themselves.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Ssh {
-    /// File of the private key, without a passphrase.
-    pub key: PathBuf,
-    /// File of the keys that the server may have, as `ssh-keyscan` writes it.
-    pub known_hosts: PathBuf,
-    /// The algorithms of host keys that are accepted, the best first; without it those of OpenSSH.
-    #[serde(default)]
-    pub host_key_algorithms: Vec<String>,
-}
-
 /// Which signatures a commit must have.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

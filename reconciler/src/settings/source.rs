@@ -9,8 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::anchor;
-use super::proof::{Auth, Ssh, Verify, VerifyMode};
-use super::report::Report;
+use super::proof::{Auth, Verify, VerifyMode};
 use super::value::Label;
 use super::webhook::Hook;
 
@@ -23,7 +22,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_mins(30);
 pub struct Source {
     /// What it is called in conditions, events, metrics and webhooks.
     pub name: Label,
-    /// A path, or a `file://`, `https://` or `ssh://` URL.
+    /// A path, or a `file://` or `https://` URL.
     pub repository: String,
     /// The directory inside the repository that holds the documents.
     pub path: Option<String>,
@@ -37,8 +36,6 @@ pub struct Source {
     pub shallow: bool,
     /// A commit that does not build on the last good one may take its place.
     pub allow_rewind: bool,
-    /// The meshes that its documents may be about; `None`: any.
-    pub meshes: Option<Vec<String>>,
     /// A commit that removes a larger share of what is served needs a trailer.
     pub max_removed_percent: u8,
     /// PEM file of certificate authorities for `https://`.
@@ -47,14 +44,10 @@ pub struct Source {
     pub proxy: Option<String>,
     /// How meshd proves at `https://` who it is.
     pub auth: Auth,
-    /// How meshd proves at `ssh://` who it is, and how the server does.
-    pub ssh: Option<Ssh>,
     /// Which signatures a commit must have.
     pub verify: Option<Verify>,
     /// What may wake meshd.
     pub webhook: Option<Hook>,
-    /// Where the outcome of a commit is written.
-    pub report: Option<Report>,
 }
 
 /// Which commit is wanted.
@@ -86,7 +79,7 @@ pub enum Reference {
 struct Written {
     /// What it is called in conditions, events, metrics and webhooks.
     name: Label,
-    /// A path, or a `file://`, `https://` or `ssh://` URL.
+    /// A path, or a `file://` or `https://` URL.
     repository: String,
     /// The directory inside the repository that holds the documents.
     path: Option<String>,
@@ -116,8 +109,6 @@ struct Written {
     /// Whether a commit that does not build on the last good one may take its place: a branch that was forced back.
     #[serde(default)]
     allow_rewind: bool,
-    /// The meshes that its documents may be about; without it, any.
-    meshes: Option<Vec<String>>,
     /// A commit that removes a larger share of what is served needs the trailer `Mesh-Allow-Prune: true`.
     #[serde(default = "half")]
     #[schemars(range(max = 100))]
@@ -130,14 +121,10 @@ struct Written {
     /// How meshd proves at `https://` who it is.
     #[serde(default)]
     auth: Auth,
-    /// How meshd proves at `ssh://` who it is, and how the server does.
-    ssh: Option<Ssh>,
     /// Which signatures a commit must have.
     verify: Option<Verify>,
     /// What may wake meshd.
     webhook: Option<Hook>,
-    /// Where the outcome of a commit is written.
-    report: Option<Report>,
 }
 
 fn a_minute() -> mesh_bundle::Duration {
@@ -213,15 +200,12 @@ impl TryFrom<Written> for Source {
             timeout,
             shallow: written.shallow,
             allow_rewind: written.allow_rewind,
-            meshes: written.meshes,
             max_removed_percent: written.max_removed_percent,
             ca: written.ca,
             proxy: written.proxy,
             auth: written.auth,
-            ssh: written.ssh,
             verify: written.verify,
             webhook: written.webhook,
-            report: written.report,
         })
     }
 }
@@ -287,15 +271,12 @@ impl Source {
             timeout: a_minute().as_std(),
             shallow: false,
             allow_rewind: false,
-            meshes: None,
             max_removed_percent: half(),
             ca: None,
             proxy: None,
             auth: Auth::default(),
-            ssh: None,
             verify: None,
             webhook: None,
-            report: None,
         }
     }
 
@@ -308,7 +289,7 @@ impl Source {
             self.repository = path.to_string_lossy().into_owned();
         }
         let auth = &mut self.auth;
-        let mut paths = vec![
+        let paths = [
             self.ca.as_mut(),
             auth.password_file.as_mut(),
             auth.bearer_file.as_mut(),
@@ -319,12 +300,6 @@ impl Source {
                 .as_mut()
                 .map(|verify| &mut verify.allowed_signers),
         ];
-        if let Some(ssh) = &mut self.ssh {
-            paths.extend([Some(&mut ssh.key), Some(&mut ssh.known_hosts)]);
-        }
-        if let Some(report) = &mut self.report {
-            paths.extend([Some(&mut report.token_file), report.ca.as_mut()]);
-        }
         for path in paths.into_iter().flatten() {
             anchor(path, directory);
         }

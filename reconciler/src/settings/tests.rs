@@ -10,13 +10,11 @@ tag-prefix = "mesh/"
 poll = "30s"
 allow-rewind = true
 shallow = true
-meshes = ["default"]
 max-removed-percent = 20
 ca = "ca.pem"
 proxy = "http://proxy.example:3128"
 auth = { username = "bot", password-file = "/run/secrets/git" }
 webhook = { kind = "forgejo", secret-file = "hook" }
-report = { kind = "gitea", project = "team/mesh", api = "http://127.0.0.1:3000/", token-file = "token" }
 
 [source.verify]
 mode = "tag"
@@ -28,12 +26,6 @@ repository = "repositories/pay"
 
 [webhook]
 listen = "127.0.0.1:5682"
-
-[[notify]]
-url = "https://alerts.example/mesh"
-secret-file = "alerts"
-severity = "error"
-sources = ["team-pay"]
 "#;
 
 #[test]
@@ -59,20 +51,21 @@ fn everything_is_read_and_paths_begin_where_the_file_is() {
         (hook.kind, &hook.secret_file),
         (Scheme::Github, &directory.path().join("hook"))
     );
-    let report = platform.report.as_ref().unwrap();
-    assert_eq!(
-        report.api.as_ref().unwrap().as_str(),
-        "http://127.0.0.1:3000"
-    );
     assert_eq!(pay.reference, Reference::Branch("main".to_owned()));
     let repository = directory.path().join("repositories/pay");
     assert_eq!(Path::new(&pay.repository), repository);
-    assert_eq!(settings.notify[0].severity, crate::event::Severity::Error);
 }
 
 /// A source with this beside its name and repository.
 fn source(more: &str) -> String {
     format!("[[source]]\nname = \"a\"\nrepository = \"/r\"\n{more}\n")
+}
+
+/// A signer with this address.
+fn signer(address: &str) -> String {
+    format!(
+        "[[signer]]\nmesh = \"m\"\nidentity = \"i\"\n[signer.vault]\naddress = \"{address}\"\nmount = \"pki\"\nrole = \"r\"\n"
+    )
 }
 
 #[test]
@@ -81,6 +74,7 @@ fn what_cannot_be_is_refused_with_its_place() {
         ("port = 1".to_owned(), 1, "unknown field `port`"),
         ("x".to_owned(), 1, ""),
         (source("brnch = \"main\""), 4, "unknown field `brnch`"),
+        (source("ssh = { key = \"k\" }"), 4, "unknown field `ssh`"),
         (source("branch = \"main\"\ntag = \"v1\""), 1, "at most one"),
         (source("commit = \"abc\""), 1, "40 hex digits"),
         (source("semver = \"one\""), 1, "is no range"),
@@ -109,37 +103,15 @@ fn what_cannot_be_is_refused_with_its_place() {
             4,
             "unknown variant",
         ),
-        (
-            source("report = { kind = \"gitea\", project = \"mesh\", token-file = \"t\" }"),
-            4,
-            "is no project",
-        ),
         (source("") + &source(""), 0, "two sources named `a`"),
         (
             "[[source]]\nname = \"A\"\nrepository = \"/r\"".to_owned(),
             2,
             "is no name",
         ),
-        (
-            "[[notify]]\nurl = \"http://alerts.example\"".to_owned(),
-            2,
-            "in the clear",
-        ),
-        (
-            "[[notify]]\nurl = \"ftp://127.0.0.1\"".to_owned(),
-            2,
-            "`https://`",
-        ),
-        (
-            "[[notify]]\nurl = \"https://a:b@c\"".to_owned(),
-            2,
-            "user or password",
-        ),
-        (
-            "[[notify]]\nurl = \"https://a\"\nsources = [\"b\"]".to_owned(),
-            0,
-            "which there is not",
-        ),
+        (signer("http://alerts.example"), 5, "in the clear"),
+        (signer("ftp://127.0.0.1"), 5, "`https://`"),
+        (signer("https://a:b@c"), 5, "user or password"),
     ] {
         let (place, message) = Settings::parse(&text).unwrap_err();
         assert!(message.contains(said), "{text}\n{message}");

@@ -177,16 +177,19 @@ impl Room {
 
     /// Through the control socket.
     pub(super) async fn get(&self, path: &str) -> (u16, String) {
-        let socket = self.state.path().join("control.sock");
-        let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
-        Self::ask(stream, ("GET", path), "").await
+        Self::at(self.state.path(), ("GET", path)).await
     }
 
     /// The same, to tell it something.
     pub(super) async fn post(&self, path: &str) -> (u16, String) {
-        let socket = self.state.path().join("control.sock");
+        Self::at(self.state.path(), ("POST", path)).await
+    }
+
+    /// The same, of the meshd with this state directory.
+    pub(super) async fn at(state: &Path, what: (&str, &str)) -> (u16, String) {
+        let socket = state.join("control.sock");
         let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
-        Self::ask(stream, ("POST", path), "content-length: 0\r\n").await
+        Self::ask(stream, what, "content-length: 0\r\n").await
     }
 
     /// Over the admin port, with a header of its own.
@@ -374,9 +377,16 @@ impl Connected {
     }
 
     pub(super) async fn ready(&self) {
-        let (ready, draining) = (true, false);
+        self.status(false).await;
+    }
+
+    pub(super) async fn drains(&self) {
+        self.status(true).await;
+    }
+
+    async fn status(&self, draining: bool) {
         self.send(FromProxy::Status {
-            ready,
+            ready: true,
             draining,
             unhealthy: BTreeSet::new(),
         })

@@ -59,14 +59,7 @@ async fn a_proxy_is_known_to_all_and_moves_without_being_missed() {
     one.stop().await;
     let api = other.reconnect(&enrolled, Some(held)).await.unwrap();
     api.ready().await;
-    let (ready, draining) = (true, true);
-    let unhealthy = BTreeSet::new();
-    api.send(FromProxy::Status {
-        ready,
-        draining,
-        unhealthy,
-    })
-    .await;
+    api.drains().await;
     // The next word about it is that it drains.
     web.endpoints(|_, _| true).await;
     let next = other.get("/v1/status").await.1;
@@ -110,14 +103,7 @@ async fn without_etcd_what_was_said_last_counts() {
     shares(&other, true).await;
     shares(&one, true).await;
     // What changed meanwhile is told when it is back.
-    let (ready, draining) = (true, true);
-    let unhealthy = BTreeSet::new();
-    api.send(FromProxy::Status {
-        ready,
-        draining,
-        unhealthy,
-    })
-    .await;
+    api.drains().await;
     web.endpoints(|names, _| names.is_empty()).await;
 }
 

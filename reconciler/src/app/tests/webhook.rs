@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::hmac;
 
 use super::super::{Config, Meshd};
+use super::room::Room;
 use crate::git::GitServer;
 use crate::random;
 use crate::settings::{Hook, Scheme, Settings, Webhook};
@@ -63,13 +64,36 @@ async fn who_proves_it_brings_the_next_commit() {
     assert!(knock(hooks, "another").await.starts_with("HTTP/1.1 401"));
     assert_eq!(meshd.revision(), first);
     assert!(knock(hooks, "word").await.starts_with("HTTP/1.1 202"));
-    let followed = async {
-        while meshd.revision() == first {
-            changed.changed().await.unwrap();
-        }
+    let mut last = first.clone();
+    let mut follow = async |what: &str| {
+        let followed = async {
+            while meshd.revision() == last {
+                changed.changed().await.unwrap();
+            }
+        };
+        let followed = tokio::time::timeout(Duration::from_secs(20), followed);
+        followed.await.expect(what);
+        last = meshd.revision();
     };
-    tokio::time::timeout(Duration::from_secs(20), followed)
-        .await
-        .unwrap();
+    follow("a webhook").await;
+    // An operator may ask as well; and what happened is told.
+    server.commit("type: Mesh\nname: one\n# Still more.\n");
+    let state = directory.path().join("state");
+    let (status, _) = Room::at(&state, ("POST", "/v1/reconcile")).await;
+    assert_eq!(status, 202);
+    follow("an operator").await;
+    let (_, events) = Room::at(&state, ("GET", "/v1/events")).await;
+    let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+    let reasons: Vec<_> = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| &event["reason"])
+        .collect();
+    assert_eq!(
+        reasons,
+        ["Published", "Published", "WebhookRefused", "Published"],
+        "{events}"
+    );
     meshd.end().await;
 }
