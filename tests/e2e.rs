@@ -4,6 +4,7 @@
 mod e2e {
     mod access_log;
     mod bad_commit;
+    mod bundles;
     mod canary;
     mod captured;
     mod circuit_breaker;

@@ -24,7 +24,7 @@ const LEFT_OUT: [(&str, &str, usize); 10] = [
     ("docs/guide/mesh-proxy.md", "servers", 2),
     ("docs/guide/meshd.md", "servers", 4),
     ("docs/guide/operate.md", "servers", 6),
-    ("docs/guide/rollout.md", "servers", 1),
+    ("docs/guide/rollout.md", "servers", 2),
     ("docs/guide/several-meshds.md", "servers", 1),
 ];
 

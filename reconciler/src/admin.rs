@@ -3,6 +3,7 @@
 //! Never answers anything under `/v1` over the network without the token, and tells names and digests, no secret.
 
 mod bounded;
+mod history;
 mod metrics;
 mod rollout;
 mod token;
@@ -25,6 +26,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::event::Events;
+use crate::history::Archive;
 use crate::hooks::Doorbell;
 use crate::registry::Registry;
 use crate::rollout::Rollout;
@@ -49,6 +51,7 @@ pub(crate) struct Admin {
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
     rollout: Arc<Rollout>,
+    archive: Archive,
     events: Arc<Events>,
     bell: Arc<Doorbell>,
     waiters: Semaphore,
@@ -81,7 +84,7 @@ impl Admin {
         status: Arc<Status>,
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
-        rollout: Arc<Rollout>,
+        (rollout, archive): (Arc<Rollout>, Archive),
         (events, bell): (Arc<Events>, Arc<Doorbell>),
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -89,6 +92,7 @@ impl Admin {
             registry,
             metrics,
             rollout,
+            archive,
             events,
             bell,
             waiters: Semaphore::new(WAITERS),
@@ -174,6 +178,7 @@ fn commands() -> Router<Arc<Admin>> {
         .route("/v1/status", get(status_page))
         .route("/v1/events", get(events_page))
         .route("/v1/reconcile", post(reconcile))
+        .merge(history::routes())
         .merge(rollout::routes())
 }
 

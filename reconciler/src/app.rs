@@ -23,6 +23,7 @@ use crate::ca::{self, CaFailure};
 use crate::control;
 use crate::distrust::Distrust;
 use crate::event::Events;
+use crate::history::Archive;
 use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
@@ -153,10 +154,9 @@ impl Meshd {
         let status = Arc::new(Status::new());
         let outside = Outside::open(&config.settings, &state, &events).await?;
         let name = outside.source.source.name.to_string();
-        let ends = control.not_after();
-        let metrics = Arc::new(Metrics::new(name, ends, Arc::clone(&events)));
+        let metrics = Arc::new(Metrics::new(name, control.not_after(), Arc::clone(&events)));
         let mut reconciler = Reconciler::new(Ctx {
-            config: outside.source,
+            config: outside.source.clone(),
             bell: Arc::clone(&outside.bell),
             rollout: Arc::clone(&rollout),
             status: Arc::clone(&status),
@@ -189,7 +189,8 @@ impl Meshd {
         tasks.spawn(Arc::clone(&events).keep(Arc::clone(&state), stopped()));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
         let (shown, served) = (Arc::clone(&status), Arc::clone(&registry));
-        let answers = Admin::new(shown, served, metrics, rollout, (events, outside.bell));
+        let bundles = (rollout, Archive::new(outside.source, &config.said));
+        let answers = Admin::new(shown, served, metrics, bundles, (events, outside.bell));
         let local = Arc::clone(&answers).control(control_socket, stopped());
         tasks.spawn(told("control", local));
         let remote = answers.serve(admin, admin_token, stopped());

@@ -5,6 +5,7 @@
 mod ask;
 mod ca;
 mod events;
+mod history;
 mod revoke;
 mod rollout;
 mod run;
@@ -21,6 +22,7 @@ use crate::app::Failure;
 
 pub use ca::Ca;
 pub use events::{Events, Reconcile};
+pub use history::{Diff, History};
 pub use revoke::Revoke;
 pub use rollout::Steer;
 pub use run::Run;
@@ -45,6 +47,10 @@ pub enum Command {
     Status(Status),
     /// Show what an operator should hear of, the newest first
     Events(Events),
+    /// Show every bundle that was published, the newest first, and what became of it
+    History(History),
+    /// Show what two bundles differ in: who reaches what, and which settings
+    Diff(Diff),
     /// Look at the repository now instead of at the next poll
     Reconcile(Reconcile),
     /// Hold a rollout at the wave that it has reached
@@ -75,6 +81,8 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Status(status) => status.show(),
             Command::Events(events) => events.show(),
+            Command::History(history) => history.show(),
+            Command::Diff(diff) => diff.show(),
             Command::Reconcile(reconcile) => reconcile.ask(),
             Command::Pause(steer) => steer.pause(),
             Command::Resume(steer) => steer.resume(),
@@ -96,6 +104,11 @@ fn print(text: &str) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whoever closed it does not want to know.
+fn print_error(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 fn at_least_a_second(text: &str) -> Result<Duration, String> {

@@ -17,8 +17,7 @@ use tokio::sync::watch;
 use crate::registry::Now;
 use crate::state::StateDir;
 
-use moment::rfc3339;
-pub(crate) use moment::unix;
+pub(crate) use moment::{rfc3339, unix};
 
 const FILE: &str = "events.json";
 const FORMAT: u32 = 1;

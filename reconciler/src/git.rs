@@ -199,8 +199,16 @@ impl Source {
     /// # Errors
     /// The configured path is not in the commit, or the repository is damaged.
     pub fn world(&self, commit: &Commit) -> Result<GitWorld, Failure> {
+        self.world_of(&commit.id)
+    }
+
+    /// The same, of any commit that was fetched once: nothing is asked of a network. Blocks.
+    ///
+    /// # Errors
+    /// See [`Source::world`].
+    pub fn world_of(&self, commit: &str) -> Result<GitWorld, Failure> {
         let repository = self.repository()?;
-        let id = Oid::from_str(&commit.id).map_err(|e| transient("reading the commit", &e))?;
+        let id = Oid::from_str(commit).map_err(|e| transient("reading the commit", &e))?;
         let inside = self.config.source.path.as_deref().unwrap_or_default();
         GitWorld::open(repository, id, inside).map_err(|why| match why {
             Unreadable::Refused(why) => Failure::Stalled(why),

@@ -15,6 +15,7 @@ mod etcd;
 mod event;
 mod expiry;
 pub mod git;
+mod history;
 mod hooks;
 mod https;
 pub mod log;

@@ -33,9 +33,6 @@ pub(crate) use vouch::UNVERIFIED;
 /// A fetch ends before its timeout, on its own; only a disk can be slower. For how long a pass then waits still.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A trailer of the commit's message, with the value `true`: no waves, for a mend that cannot wait.
-const AT_ONCE: &str = "Mesh-Rollout-At-Once";
-
 /// What a pass works with.
 #[derive(Debug)]
 pub(crate) struct Ctx {
@@ -196,7 +193,9 @@ impl Reconciler {
 
     async fn judge(&self, source: Source, commit: &Commit) -> Result<Outcome, Trouble> {
         let rollout = Arc::clone(&self.ctx.rollout);
-        let last = self.ctx.status.report().revision;
+        // What is served may be what an operator went back to.
+        let last = rollout.history().followed();
+        let last = last.or_else(|| self.ctx.status.report().revision);
         let verified = vouch::vouch(&self.ctx.config.source, &source, commit, last).await?;
         let mut desk = rollout.desk().await;
         if let Some(trouble) = rollout.progress(&desk, &commit.id) {
@@ -205,8 +204,7 @@ impl Reconciler {
         let candidate = compile(&rollout, &desk, source, commit).await?;
         let most = self.ctx.config.source.max_removed_percent;
         verify(commit, &candidate, &desk, most)?;
-        let at_once = commit.says(AT_ONCE);
-        let mut outcome = publish(&rollout, &mut desk, candidate, at_once)?;
+        let mut outcome = publish(&rollout, &mut desk, candidate, commit)?;
         outcome.verified = verified;
         drop(desk);
         self.prune(outcome)
@@ -295,11 +293,11 @@ fn publish(
     rollout: &Rollout,
     desk: &mut Desk,
     candidate: Candidate,
-    at_once: bool,
+    commit: &Commit,
 ) -> Result<Outcome, Trouble> {
     let (revision, digest) = (candidate.revision.clone(), candidate.digest);
     let warnings = candidate.warnings.clone();
-    let done = rollout.publish(desk, candidate, at_once)?;
+    let done = rollout.publish(desk, candidate, commit)?;
     Ok(Outcome {
         revision,
         digest,

@@ -4,6 +4,7 @@
 
 mod distrusted;
 mod documents;
+mod good;
 mod joining;
 mod kept;
 mod mixture;
@@ -14,29 +15,30 @@ mod stage;
 mod staged;
 mod steer;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use mesh_bundle::{Bundle, Digest, Kri};
-use mesh_compiler::config::{Said, rollout as gates};
-use mesh_compiler::model::Settings;
-use mesh_compiler::{Compiler, Secrets, World};
+use mesh_bundle::Digest;
+use mesh_compiler::config::Said;
+use mesh_compiler::{Compiler, World};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::ca::{Authorities, CaFailure, Values};
 use crate::candidate::{Candidate, Documents, Files, Name};
 use crate::distrust::Distrust;
 use crate::event::Events;
+use crate::git::Commit;
+use crate::history::History;
 use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
 use crate::signer::Signers;
-use crate::snapshot::{GOOD, Snapshot};
+use crate::snapshot::GOOD;
 use crate::state::StateDir;
 use crate::waves::Plan;
 
+use good::Good;
 use kept::Kept;
 use outgrown::Outgrown;
 use refresh::unread;
@@ -46,6 +48,9 @@ pub(crate) use staged::View;
 
 /// Compiling the largest repository that is admitted takes seconds.
 const COMPILE_DEADLINE: Duration = Duration::from_mins(2);
+
+/// A trailer of the commit's message, with the value `true`: no waves, for a mend that cannot wait.
+const AT_ONCE: &str = "Mesh-Rollout-At-Once";
 
 /// Shared by the reconciler, which brings commits, and the gate, which brings Dataplanes.
 #[derive(Debug)]
@@ -63,6 +68,7 @@ pub(crate) struct Rollout {
     /// One at a time compiles and publishes.
     desk: Mutex<Desk>,
     events: Arc<Events>,
+    history: Arc<History>,
     /// What is told of a rollout.
     view: std::sync::Mutex<Option<View>>,
     /// What everybody was given last.
@@ -87,60 +93,11 @@ pub(crate) struct Desk {
     documents: Documents,
 }
 
-/// A commit that compiles.
-#[derive(Clone)]
-struct Good {
-    revision: String,
-    digest: Digest,
-    rollout: Option<gates::Rollout>,
-    labels: BTreeMap<Kri, BTreeMap<String, String>>,
-    bundle: Arc<Bundle>,
-    secrets: Secrets,
-    settings: Settings,
-    revoked_tokens: Arc<BTreeSet<String>>,
-    files: Files,
-    inventory: BTreeSet<Name>,
-}
-
-/// Nothing of what documents hold.
-impl fmt::Debug for Good {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Good")
-            .field("revision", &self.revision)
-            .finish_non_exhaustive()
-    }
-}
-
 /// What was published, and what is not as it should be beside that.
 #[derive(Debug)]
 pub(crate) struct Done {
     pub(crate) proxies: usize,
     pub(crate) degraded: Vec<(&'static str, String)>,
-}
-
-impl Good {
-    fn new(candidate: Candidate) -> Self {
-        Self {
-            revision: candidate.revision,
-            digest: candidate.digest,
-            rollout: candidate.rollout,
-            labels: candidate.labels,
-            bundle: Arc::new(candidate.bundle),
-            secrets: candidate.secrets,
-            files: candidate.files,
-            settings: candidate.settings,
-            revoked_tokens: candidate.revoked_tokens,
-            inventory: candidate.inventory,
-        }
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            revision: self.revision.clone(),
-            digest: self.digest,
-            files: self.files.clone(),
-        }
-    }
 }
 
 impl Desk {
@@ -171,11 +128,13 @@ impl Rollout {
             documents,
             ..Desk::default()
         };
+        let history = Arc::new(History::open(&state));
         Self {
             state,
             registry,
             said: said.into(),
             events,
+            history,
             compiler: Arc::default(),
             distrust: std::sync::Mutex::new(distrust),
             outgrown: std::sync::Mutex::default(),
@@ -198,6 +157,11 @@ impl Rollout {
         &self.state
     }
 
+    /// What was published so far.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
     pub(crate) async fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().await
     }
@@ -215,7 +179,7 @@ impl Rollout {
         self.compiled(world, revision, documents, before).await
     }
 
-    /// Publishes a commit, in waves where it says so and is not to be `at_once`.
+    /// Publishes a commit, in waves where it says so and does not say that it cannot wait.
     ///
     /// # Errors
     /// It cannot be published, or it has only begun to be.
@@ -223,17 +187,21 @@ impl Rollout {
         &self,
         desk: &mut Desk,
         candidate: Candidate,
-        at_once: bool,
+        commit: &Commit,
     ) -> Result<Done, Trouble> {
         let left_out = left_out(&candidate);
         let next = Good::new(candidate);
+        let at_once = commit.says(AT_ONCE);
         if let (Some(good), Some(gates), false) = (&desk.good, &next.rollout, at_once) {
             let plan = Plan::new(gates, (&good.bundle, &next.bundle), &next.labels);
             if !plan.is_empty() {
-                return Err(self.begin(desk, next, plan));
+                return Err(self.begin(desk, next, (plan, commit.into())));
             }
         }
-        self.publish_whole(desk, next, left_out)
+        let (revision, digest) = (next.revision.clone(), next.digest);
+        let done = self.publish_whole(desk, next, left_out)?;
+        self.history.live((&revision, digest), commit.into());
+        Ok(done)
     }
 
     /// To all at once: its authorities first, then the disk, then the proxies.

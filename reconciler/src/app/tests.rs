@@ -1,5 +1,6 @@
 mod authorities;
 mod disk;
+mod history;
 mod hostile;
 mod joining;
 mod room;

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::ask::{Ask, Format, list, plain, short, table, text};
-use super::{at_least_a_second, print, rollout};
+use super::{at_least_a_second, print, print_error, rollout};
 use crate::app::Failure;
 
 /// One question waits no longer than this; a longer wait is several questions.
@@ -221,12 +221,6 @@ fn proxies(status: &Value) -> String {
 
 fn conditions(status: &Value) -> impl Iterator<Item = &Value> {
     list(status, "conditions").iter()
-}
-
-/// Whoever closed it does not want to know.
-fn print_error(text: &str) {
-    use std::io::Write;
-    let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

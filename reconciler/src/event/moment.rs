@@ -5,7 +5,7 @@
 const DAY: u64 = 86_400;
 
 /// `2026-11-28T01:02:03Z` of seconds since 1970.
-pub(super) fn rfc3339(unix: u64) -> String {
+pub(crate) fn rfc3339(unix: u64) -> String {
     let (year, month, day) = civil(unix / DAY);
     let (hour, minute, second) = (unix / 3_600 % 24, unix / 60 % 60, unix % 60);
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")

@@ -2,6 +2,8 @@
 //!
 //! Never decides anything: traffic is sent by readiness, not by what a proxy holds.
 
+use std::collections::BTreeMap;
+
 use mesh_bundle::{Digest, Kri};
 use tokio::time::Instant;
 
@@ -117,6 +119,28 @@ impl Registry {
             }
         }
         seen
+    }
+
+    /// How many connected proxies hold what each commit gives them, and how many something else.
+    pub(crate) fn running(&self) -> (BTreeMap<String, usize>, usize) {
+        let inner = self.lock();
+        let (mut running, mut others) = (BTreeMap::new(), 0);
+        let Some(published) = &inner.published else {
+            return (running, others);
+        };
+        for (kri, live) in inner.live.iter().filter(|(_, live)| live.is_connected()) {
+            match published.proxies.get(kri) {
+                Some(proxy) if live.held == Some(proxy.wanted.root()) => {
+                    let revision = proxy.wanted.revision();
+                    match running.get_mut(revision) {
+                        Some(count) => *count += 1,
+                        None => drop(running.insert(revision.to_owned(), 1)),
+                    }
+                }
+                _ => others += 1,
+            }
+        }
+        (running, others)
     }
 
     /// Every proxy that is published, as it stands.

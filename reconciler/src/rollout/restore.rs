@@ -54,6 +54,8 @@ impl Rollout {
             tracing::warn!(error = %trouble.message, "the last good commit cannot be delivered any more");
             return Ok(None);
         }
+        // Where the history was lost, or a kill came before it was written.
+        self.history.restored(&revision, digest);
         desk.good = Some(good);
         desk.rolling = rolling;
         if let Some(rolling) = &mut desk.rolling {

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::kept::Kept;
 use super::{Desk, Good, Rollout, Stage};
 use crate::event::{self, News};
+use crate::history::About;
 use crate::reconcile::Trouble;
 use crate::registry::Now;
 use crate::snapshot::{GOOD, NEXT};
@@ -58,8 +59,13 @@ struct Share {
 
 impl Rollout {
     /// A commit begins its way.
-    pub(super) fn begin(&self, desk: &mut Desk, next: Good, plan: Plan) -> Trouble {
-        let revision = next.revision.clone();
+    pub(super) fn begin(
+        &self,
+        desk: &mut Desk,
+        next: Good,
+        (plan, about): (Plan, About),
+    ) -> Trouble {
+        let (revision, digest) = (next.revision.clone(), next.digest);
         let Some(gates) = next.rollout.clone() else {
             return Trouble::stalled("Undeliverable", "a commit without waves").about(&revision);
         };
@@ -70,6 +76,7 @@ impl Rollout {
         }
         let begins = News::info("Rollout", "mesh", "RolloutStarted", "a rollout begins");
         event::record(&self.events, &begins.of(Some(&revision)));
+        self.history.begins((&revision, digest), about);
         desk.rolling = Some(rolling);
         desk.returned = None;
         self.show(desk);
@@ -200,8 +207,10 @@ impl Rollout {
         if let Err(failure) = written.and_then(|()| Kept::remove(&self.state)) {
             unkept(&failure);
         }
+        let (revision, digest) = (next.revision.clone(), next.digest);
         desk.good = Some(next);
         self.serve_again(desk);
+        self.history.arrived(&revision, digest);
         self.ended.notify_one();
     }
 
@@ -217,6 +226,7 @@ impl Rollout {
         event::record(&self.events, &why.of(Some(revision)));
         let mut kept = Kept::new(revision, rolling.next.digest);
         kept.wave = rolling.machine.wave().map(str::to_owned);
+        let why = format!("{gate}: {message}");
         kept.returned = Some(breach);
         let written = kept.write(&self.state);
         if let Err(failure) = written.and_then(|()| self.state.remove(NEXT)) {
@@ -224,6 +234,7 @@ impl Rollout {
         }
         desk.returned = Some(kept);
         self.serve_again(desk);
+        self.history.returned(&rolling.next.revision, &why);
         self.ended.notify_one();
     }
 

@@ -1,0 +1,64 @@
+//! A commit that compiles, as it lies on the desk.
+//!
+//! Never shows what documents hold.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use mesh_bundle::{Bundle, Digest, Kri};
+use mesh_compiler::Secrets;
+use mesh_compiler::config::rollout as gates;
+use mesh_compiler::model::Settings;
+
+use crate::candidate::{Candidate, Files, Name};
+use crate::snapshot::Snapshot;
+
+/// A commit that compiles.
+#[derive(Clone)]
+pub(super) struct Good {
+    pub(super) revision: String,
+    pub(super) digest: Digest,
+    pub(super) rollout: Option<gates::Rollout>,
+    pub(super) labels: BTreeMap<Kri, BTreeMap<String, String>>,
+    pub(super) bundle: Arc<Bundle>,
+    pub(super) secrets: Secrets,
+    pub(super) settings: Settings,
+    pub(super) revoked_tokens: Arc<BTreeSet<String>>,
+    pub(super) files: Files,
+    pub(super) inventory: BTreeSet<Name>,
+}
+
+/// Nothing of what documents hold.
+impl fmt::Debug for Good {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Good")
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Good {
+    pub(super) fn new(candidate: Candidate) -> Self {
+        Self {
+            revision: candidate.revision,
+            digest: candidate.digest,
+            rollout: candidate.rollout,
+            labels: candidate.labels,
+            bundle: Arc::new(candidate.bundle),
+            secrets: candidate.secrets,
+            files: candidate.files,
+            settings: candidate.settings,
+            revoked_tokens: candidate.revoked_tokens,
+            inventory: candidate.inventory,
+        }
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            revision: self.revision.clone(),
+            digest: self.digest,
+            files: self.files.clone(),
+        }
+    }
+}
