@@ -39,6 +39,7 @@ mod e2e {
     mod secrets;
     mod timeouts;
     mod tls_mode;
+    mod told;
     mod vm;
     mod waves;
 }

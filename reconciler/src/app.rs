@@ -148,8 +148,7 @@ impl Meshd {
         let Identity(tokens, issuers, signers) = Identity::open(&config.settings, &state).await?;
         let events = Arc::new(Events::open(&state));
         let (keeps, lives) = (Arc::clone(&state), Arc::clone(&registry));
-        let tells = Arc::clone(&events);
-        let rollout = Rollout::new(keeps, lives, distrust, &config.said, tells);
+        let rollout = Rollout::new(keeps, lives, distrust, &config.said, Arc::clone(&events));
         let rollout = Arc::new(rollout.signed_by(signers.clone()));
         let status = Arc::new(Status::new());
         let outside = Outside::open(&config.settings, &state, &events).await?;
@@ -163,6 +162,7 @@ impl Meshd {
             tokens: Arc::clone(&tokens),
             metrics: Arc::clone(&metrics),
             events: Arc::clone(&events),
+            statements: outside.statements,
         });
         let wait = begin(&rollout, &status, &mut reconciler).await?;
         // 4. Everybody to work.

@@ -12,7 +12,7 @@ use mesh_bundle::Kri;
 use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::config::rollout;
 use mesh_compiler::config::{Effective, Said, settle};
-use mesh_compiler::diag::{Format, render, summary};
+use mesh_compiler::diag::{Diagnostics, Format, Severity, render, summary};
 use mesh_compiler::model::{Given, Settings};
 use mesh_compiler::source::{Identity, Node, Sources};
 use mesh_compiler::world::Overlay;
@@ -66,6 +66,22 @@ impl fmt::Debug for Candidate {
     }
 }
 
+/// Why a commit is no candidate.
+#[derive(Debug)]
+pub(crate) struct Flawed {
+    /// As `meshc check` prints it.
+    pub(crate) text: String,
+    /// The first of its errors, with its place, in one line.
+    pub(crate) first: String,
+}
+
+impl From<String> for Flawed {
+    fn from(text: String) -> Self {
+        let first = text.lines().next().unwrap_or_default().to_owned();
+        Self { text, first }
+    }
+}
+
 /// What a document is called.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name {
@@ -87,7 +103,7 @@ impl Candidate {
         revision: String,
         said: &[Said],
         before: &Files,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Flawed> {
         let recorder = Recorder::new(world);
         let effective = effective(&recorder, said)?;
         let settings = &settings(&effective);
@@ -95,7 +111,7 @@ impl Candidate {
         let revoked = revoked.map(|told| told.value.clone()).collect();
         let compiled = compiler.compile(&recorder, settings);
         if compiled.diagnostics.has_errors() {
-            return Err(text(&compiled));
+            return Err(flawed(&compiled));
         }
         let files = recorder.files(&compiled.sources, before)?;
         Ok(Self {
@@ -210,6 +226,25 @@ fn text(compiled: &Compiled) -> String {
     } = compiled;
     let findings = render(Format::Human { color: false }, diagnostics, sources);
     findings + &summary(diagnostics, sources) + "\n"
+}
+
+fn flawed(compiled: &Compiled) -> Flawed {
+    let Compiled {
+        diagnostics,
+        sources,
+        ..
+    } = compiled;
+    let mut list = diagnostics.list.iter();
+    let first = list.find(|finding| finding.severity == Severity::Error);
+    let first = Diagnostics {
+        list: first.into_iter().cloned().collect(),
+        ..Diagnostics::default()
+    };
+    let first = render(Format::Concise, &first, sources);
+    Flawed {
+        text: text(compiled),
+        first: first.trim_end().to_owned(),
+    }
 }
 
 /// The names of everything that stands in a repository, documents of other tools left out.

@@ -11,8 +11,9 @@ use std::time::Duration;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::registry::Now;
 use crate::state::StateDir;
@@ -23,6 +24,8 @@ const FILE: &str = "events.json";
 const FORMAT: u32 = 1;
 /// Events that are kept.
 const KEPT: usize = 512;
+/// Events that wait for somebody slow who is told of them.
+const UNTOLD: usize = 256;
 /// Characters of a message.
 const MESSAGE_LIMIT: usize = 1_000;
 /// The same again within this time is no news.
@@ -31,9 +34,11 @@ const SAME_WITHIN: u64 = 5 * 60;
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 
 /// How much it matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Severity {
+pub enum Severity {
     /// Good to know.
     Info,
     /// Somebody should look.
@@ -169,6 +174,8 @@ pub(crate) struct Events {
     ring: Mutex<VecDeque<Event>>,
     counted: Family<Counted, Counter>,
     changed: watch::Sender<u64>,
+    /// To whoever is told of each.
+    told: broadcast::Sender<Event>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -199,7 +206,13 @@ impl Events {
             ring: Mutex::new(ring),
             counted: Family::default(),
             changed: watch::Sender::new(0),
+            told: broadcast::Sender::new(UNTOLD),
         }
+    }
+
+    /// Every event from now on that is news. Who is too slow loses the oldest, and is told how many.
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.told.subscribe()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Event>> {
@@ -229,6 +242,10 @@ impl Events {
                 ring.pop_back();
             }
             let first = event.count == 1;
+            if first {
+                // Nobody may be listening.
+                let _ = self.told.send(event.clone());
+            }
             ring.push_front(event);
             first
         };

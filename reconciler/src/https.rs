@@ -1,4 +1,4 @@
-//! Requests to servers that an operator has named: sources of keys, signers.
+//! Requests to servers that an operator has named: sources of keys, signers, forges.
 //!
 //! Never follows a redirect, never speaks in the clear but to this machine, and never takes more or waits longer than it is
 //! told to.
@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::Agent;
-use ureq::http::{Request, header};
+use ureq::http::{Request, Response, header};
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Body};
 use zeroize::Zeroizing;
 
 use crate::pem;
@@ -18,6 +18,8 @@ use crate::pem;
 const DEADLINE: Duration = Duration::from_secs(10);
 /// Of an answer. Larger ones are refused.
 const MOST_BYTES: u64 = 1 << 20;
+/// A server that wants to be left alone for longer is asked all the same.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// Asks one server.
 #[derive(Debug, Clone)]
@@ -29,6 +31,8 @@ pub(crate) struct Client {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Zeroizing<Vec<u8>>,
+    /// How long the server wants to be left alone.
+    pub(crate) pause: Option<Duration>,
 }
 
 impl Client {
@@ -92,6 +96,7 @@ impl Client {
         let request = request.body(body).map_err(|error| error.to_string())?;
         let mut response = self.agent.run(request).map_err(|error| error.to_string())?;
         let status = response.status().as_u16();
+        let pause = pause(&response);
         let body = response
             .body_mut()
             .with_config()
@@ -101,6 +106,15 @@ impl Client {
         Ok(Answer {
             status,
             body: Zeroizing::new(body),
+            pause,
         })
     }
+}
+
+/// `Retry-After` in seconds. A date is not understood: meshd then comes back when it would have.
+pub(crate) fn pause(response: &Response<Body>) -> Option<Duration> {
+    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let pause = Duration::from_secs(text.parse().unwrap_or(u64::MAX));
+    digits.then_some(pause.min(LONGEST_PAUSE))
 }

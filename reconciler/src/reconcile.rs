@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Metrics;
 use crate::candidate::Candidate;
+use crate::commit_status::{Statement, Statements};
 use crate::event::{self, Events, News};
 use crate::git::{Commit, Failure, Source, SourceConfig};
 use crate::hooks::Doorbell;
@@ -44,6 +45,8 @@ pub(crate) struct Ctx {
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Arc<Events>,
+    /// Where a forge is told of each commit.
+    pub(crate) statements: Option<Arc<Statements>>,
 }
 
 /// What a pass ended with, when git says what is served.
@@ -132,6 +135,10 @@ impl Reconciler {
             let commit = self.judged.as_ref().map(|(commit, _)| commit);
             tell(&outcome, commit, before.as_deref());
             self.record(&outcome);
+            if let (Some(statements), Some(said)) = (&self.ctx.statements, Statement::of(&outcome))
+            {
+                statements.say(said);
+            }
         }
         (self.schedule.after(&outcome), outcome)
     }

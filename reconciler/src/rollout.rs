@@ -328,9 +328,9 @@ impl Rollout {
             // What is remembered is only ever replaced as a whole.
             let mut compiler = compiler.lock().unwrap_or_else(PoisonError::into_inner);
             let candidate = Candidate::compile(&mut compiler, &world, revision, &said, &before);
-            let mut candidate = candidate.map_err(|text| {
-                let message = "the commit has errors, what was published before is served";
-                Trouble::stalled("CompileFailed", message).with_diagnostics(text)
+            let mut candidate = candidate.map_err(|flawed| {
+                let message = format!("{}; what was published before is served", flawed.first);
+                Trouble::stalled("CompileFailed", message).with_diagnostics(flawed.text)
             })?;
             for group in &documents {
                 candidate.admit(&mut compiler, group);

@@ -5,7 +5,9 @@
 mod ca;
 mod etcd;
 mod identity;
+mod notify;
 mod proof;
+mod report;
 mod signer;
 mod source;
 mod value;
@@ -17,10 +19,13 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use crate::event::Severity;
 pub use ca::Ca;
 pub use etcd::Etcd;
 pub use identity::{Allow, Identity, TokenIssuer};
+pub use notify::Notify;
 pub use proof::{Auth, Verify, VerifyMode};
+pub use report::{Forge, Report};
 pub use signer::{AppRole, Signer, VaultSigner};
 pub use source::{Reference, Source};
 pub use value::{Endpoint, Label};
@@ -30,6 +35,8 @@ pub use webhook::{Hook, Scheme, Webhook};
 const MOST_BYTES: u64 = 256 * 1024;
 /// Sources of one meshd.
 const MOST_SOURCES: usize = 64;
+/// Who is told of events.
+const MOST_TOLD: usize = 16;
 
 /// Everything that stands in the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -47,6 +54,8 @@ pub struct Settings {
     pub signers: Vec<Signer>,
     /// Where this meshd finds others of the same mesh.
     pub etcd: Option<Etcd>,
+    /// Who is told of events.
+    pub notify: Vec<Notify>,
 }
 
 /// Settings of meshd.
@@ -70,6 +79,9 @@ struct Written {
     signer: Vec<Signer>,
     /// Where several meshds share what they know of their proxies.
     etcd: Option<Etcd>,
+    /// Who is told of events.
+    #[serde(default)]
+    notify: Vec<Notify>,
 }
 
 impl TryFrom<Written> for Settings {
@@ -83,7 +95,11 @@ impl TryFrom<Written> for Settings {
             ca,
             signer: signers,
             etcd,
+            notify,
         } = written;
+        if notify.len() > MOST_TOLD {
+            return Err(format!("there are more than {MOST_TOLD} `[[notify]]`"));
+        }
         if let Some(etcd) = &etcd {
             etcd.judge()?;
         }
@@ -117,6 +133,7 @@ impl TryFrom<Written> for Settings {
             ca,
             signers,
             etcd,
+            notify,
         })
     }
 }
@@ -164,6 +181,9 @@ impl Settings {
         }
         if let Some(etcd) = &mut settings.etcd {
             etcd.begin_at(directory);
+        }
+        for notify in &mut settings.notify {
+            notify.begin_at(directory);
         }
         Ok(settings)
     }

@@ -27,6 +27,8 @@ use crate::patience::within;
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Delivered {
+    /// How: `POST`.
+    pub method: String,
     /// Where it was sent.
     pub path: String,
     /// Its headers.
@@ -206,6 +208,7 @@ async fn answer(
     let kind = parts.headers.get("content-type");
     let is_grpc = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
     let delivered = Delivered {
+        method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
         headers: parts.headers,
         body,

@@ -22,6 +22,8 @@ use crate::process::Process;
 #[derive(Debug)]
 pub struct Meshd {
     repository: String,
+    /// A file that says what else would stand on the command line.
+    settings: Option<PathBuf>,
     more: Vec<String>,
     state: PathBuf,
     delivery: SocketAddr,
@@ -102,6 +104,7 @@ impl Meshd {
     pub fn new(repository: &str, state: &Path, delivery: SocketAddr, admin: SocketAddr) -> Self {
         Self {
             repository: repository.to_owned(),
+            settings: None,
             more: Vec::new(),
             state: state.to_path_buf(),
             delivery,
@@ -115,6 +118,11 @@ impl Meshd {
         self.more.extend(more.iter().map(|word| (*word).to_owned()));
     }
 
+    /// Lets a file of settings name the repository.
+    pub fn configured(&mut self, settings: &Path) {
+        self.settings = Some(settings.to_owned());
+    }
+
     /// Starts it and waits until it listens.
     pub async fn start(&self) {
         let process = self.launch();
@@ -125,7 +133,10 @@ impl Meshd {
     pub fn launch(&self) -> Arc<Process> {
         let mut command = Command::new(binary("meshd"));
         command.arg("run");
-        command.args(["--repo", &self.repository, "--ref", "main"]);
+        match &self.settings {
+            Some(path) => command.arg("--config").arg(path),
+            None => command.args(["--repo", &self.repository, "--ref", "main"]),
+        };
         command.arg("--state-dir").arg(&self.state);
         command.args(["--listen", &self.delivery.to_string()]);
         command.args(["--admin", &self.admin.to_string()]);

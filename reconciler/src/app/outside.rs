@@ -3,16 +3,19 @@
 //! Never takes a setting that is not heeded.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Failure, address, listen, told};
+use super::{Failure, address, listen, told, until};
+use crate::commit_status::{self, Statements};
 use crate::event::Events;
 use crate::git::SourceConfig;
 use crate::hooks::{Doorbell, Hooks};
+use crate::notification;
 use crate::settings::Settings;
 use crate::state::StateDir;
 
@@ -20,6 +23,8 @@ use crate::state::StateDir;
 pub(super) struct Outside {
     pub(super) source: SourceConfig,
     pub(super) bell: Arc<Doorbell>,
+    /// Where the outcome of commits is handed in, if anybody is told.
+    pub(super) statements: Option<Arc<Statements>>,
     pub(super) helpers: Helpers,
 }
 
@@ -27,6 +32,8 @@ pub(super) struct Outside {
 #[derive(Default)]
 pub(super) struct Helpers {
     hooks: Option<(Arc<Hooks>, TcpListener)>,
+    /// Who tells others.
+    tellers: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Helpers {
@@ -36,6 +43,9 @@ impl Helpers {
         tasks: &mut JoinSet<()>,
         stop: &watch::Sender<bool>,
     ) -> Result<Option<SocketAddr>, Failure> {
+        for teller in self.tellers {
+            tasks.spawn(until(teller, stop.subscribe()));
+        }
         let Some((hooks, listener)) = self.hooks else {
             return Ok(None);
         };
@@ -63,11 +73,23 @@ impl Outside {
             let known = Hooks::new([(source, Arc::clone(&bell))], Arc::clone(events));
             helpers.hooks = Some((known, listener));
         }
+        for to in &settings.notify {
+            let teller = notification::tell(Arc::clone(events), to.clone());
+            helpers.tellers.push(Box::pin(teller));
+        }
+        let statements = source.report.clone().map(|wanted| {
+            let statements = Arc::new(Statements::default());
+            let (name, told) = (source.name.clone(), Arc::clone(&statements));
+            let teller = commit_status::write(name, wanted, told, Arc::clone(events));
+            helpers.tellers.push(Box::pin(teller));
+            statements
+        });
         let source = source.clone();
         let cache = state.path("git").join(source.name.as_str());
         Ok(Self {
             source: SourceConfig { source, cache },
             bell,
+            statements,
             helpers,
         })
     }

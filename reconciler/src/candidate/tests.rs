@@ -39,6 +39,7 @@ fn candidate(files: &[(&str, &str)]) -> Result<Candidate, String> {
         &[],
         &Files::default(),
     )
+    .map_err(|flawed| flawed.text)
 }
 
 fn proxies(candidate: &Candidate) -> Vec<&str> {

@@ -12,14 +12,13 @@ use ureq::{Body, RequestBuilder};
 
 use super::access::Access;
 use super::{PACK_LIMIT, deadline};
+use crate::https::pause;
 
 /// What a client says in one negotiation; larger is a defect.
 const REQUEST_LIMIT: usize = 64 << 20;
 const REDIRECT_LIMIT: usize = 3;
 /// Bytes of the list of references: a million of them fit.
 const REFERENCES_LIMIT: usize = 128 << 20;
-/// A server that wants to be left alone for longer is asked all the same.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 const ADVERTISEMENT: &str = "/info/refs?service=git-upload-pack";
 
 /// Makes the transport known to libgit2 on first use.
@@ -212,14 +211,6 @@ fn body(
         .limit(limit as u64)
         .reader();
     Ok(Box::new(reader))
-}
-
-/// `Retry-After` in seconds. A date is not understood: meshd then comes back when it would have.
-fn pause(response: &Response<Body>) -> Option<Duration> {
-    let text = response.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let pause = Duration::from_secs(text.parse().unwrap_or(u64::MAX));
-    digits.then_some(pause.min(LONGEST_PAUSE))
 }
 
 /// The base that a redirect of the advertisement points to: same host only.

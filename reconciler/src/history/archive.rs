@@ -125,8 +125,11 @@ fn again(
     let world = world.map_err(|failure| gone(revision, &failure.to_string()))?;
     let before = Files::default();
     let compiled = Candidate::compile(compiler, &world, revision.clone(), said, &before);
-    let candidate = compiled.map_err(|text| {
-        format!("`{revision}` does not compile with this meshd any more:\n{text}")
+    let candidate = compiled.map_err(|flawed| {
+        format!(
+            "`{revision}` does not compile with this meshd any more:\n{}",
+            flawed.text
+        )
     })?;
     let remark = differs(entry, candidate.digest);
     Ok((candidate.bundle, remark))

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::anchor;
 use super::proof::{Auth, Verify, VerifyMode};
+use super::report::Report;
 use super::value::Label;
 use super::webhook::Hook;
 
@@ -48,6 +49,8 @@ pub struct Source {
     pub verify: Option<Verify>,
     /// What may wake meshd.
     pub webhook: Option<Hook>,
+    /// Where the outcome of each commit is written.
+    pub report: Option<Report>,
 }
 
 /// Which commit is wanted.
@@ -125,6 +128,8 @@ struct Written {
     verify: Option<Verify>,
     /// What may wake meshd.
     webhook: Option<Hook>,
+    /// The forge that is told the outcome of each commit, as a commit status.
+    report: Option<Report>,
 }
 
 fn a_minute() -> mesh_bundle::Duration {
@@ -191,6 +196,9 @@ impl TryFrom<Written> for Source {
             return Err("`verify.mode = \"tag\"` needs `tag`, `semver` or `ref`".to_owned());
         }
         written.auth.check()?;
+        if let Some(report) = &written.report {
+            report.check()?;
+        }
         Ok(Self {
             name: written.name,
             repository: written.repository,
@@ -206,6 +214,7 @@ impl TryFrom<Written> for Source {
             auth: written.auth,
             verify: written.verify,
             webhook: written.webhook,
+            report: written.report,
         })
     }
 }
@@ -277,6 +286,7 @@ impl Source {
             auth: Auth::default(),
             verify: None,
             webhook: None,
+            report: None,
         }
     }
 
@@ -302,6 +312,9 @@ impl Source {
         ];
         for path in paths.into_iter().flatten() {
             anchor(path, directory);
+        }
+        if let Some(report) = &mut self.report {
+            report.begin_at(directory);
         }
     }
 }

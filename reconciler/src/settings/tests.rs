@@ -16,6 +16,13 @@ proxy = "http://proxy.example:3128"
 auth = { username = "bot", password-file = "/run/secrets/git" }
 webhook = { kind = "forgejo", secret-file = "hook" }
 
+[source.report]
+kind = "forgejo"
+project = "team/mesh"
+api = "https://git.example/api/v1/"
+token-file = "forge"
+target-url = "https://meshd.example"
+
 [source.verify]
 mode = "tag"
 allowed-signers = "signers"
@@ -26,6 +33,11 @@ repository = "repositories/pay"
 
 [webhook]
 listen = "127.0.0.1:5682"
+
+[[notify]]
+url = "http://127.0.0.1:9000/hook/"
+secret-file = "secret"
+severity = "error"
 "#;
 
 #[test]
@@ -51,6 +63,15 @@ fn everything_is_read_and_paths_begin_where_the_file_is() {
         (hook.kind, &hook.secret_file),
         (Scheme::Github, &directory.path().join("hook"))
     );
+    let report = platform.report.as_ref().unwrap();
+    assert_eq!(report.api(), "https://git.example/api/v1");
+    assert_eq!(report.token_file, directory.path().join("forge"));
+    let [notify] = settings.notify.as_slice() else {
+        panic!("{settings:?}");
+    };
+    assert_eq!(notify.url.host(), "127.0.0.1:9000");
+    assert_eq!(notify.secret_file, Some(directory.path().join("secret")));
+    assert_eq!(notify.severity, Severity::Error);
     assert_eq!(pay.reference, Reference::Branch("main".to_owned()));
     let repository = directory.path().join("repositories/pay");
     assert_eq!(Path::new(&pay.repository), repository);
@@ -59,6 +80,12 @@ fn everything_is_read_and_paths_begin_where_the_file_is() {
 /// A source with this beside its name and repository.
 fn source(more: &str) -> String {
     format!("[[source]]\nname = \"a\"\nrepository = \"/r\"\n{more}\n")
+}
+
+/// A source that tells a forge.
+fn report(kind: &str, project: &str, more: &str) -> String {
+    let report = format!("kind = \"{kind}\"\nproject = \"{project}\"\ntoken-file = \"t\"\n{more}");
+    source("") + "[source.report]\n" + &report
 }
 
 /// A signer with this address.
@@ -108,6 +135,25 @@ fn what_cannot_be_is_refused_with_its_place() {
             "[[source]]\nname = \"A\"\nrepository = \"/r\"".to_owned(),
             2,
             "is no name",
+        ),
+        (report("github", "mesh", ""), 7, "is no project"),
+        (report("github", "team/../mesh", ""), 7, "is no project"),
+        (report("svn", "team/mesh", ""), 6, "unknown variant"),
+        (report("gitea", "team/mesh", ""), 1, "no common address"),
+        (
+            report("gitea", "team/mesh", "api = \"http://forge.example\"\n"),
+            9,
+            "in the clear",
+        ),
+        (
+            "[[notify]]\nurl = \"http://alerts.example\"".to_owned(),
+            2,
+            "in the clear",
+        ),
+        (
+            "[[notify]]\nurl = \"https://a\"\nseverity = \"warn\"".to_owned(),
+            3,
+            "unknown variant",
         ),
         (signer("http://alerts.example"), 5, "in the clear"),
         (signer("ftp://127.0.0.1"), 5, "`https://`"),

@@ -59,6 +59,14 @@ impl Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Its host: what may be shown of an address that may hold a secret in its path.
+    pub(crate) fn host(&self) -> &str {
+        let rest = self.0.split_once("://").map_or("", |(_, rest)| rest);
+        rest.split(['/', '?', '#']).next().unwrap_or_default()
+    }
+}
+
 impl TryFrom<String> for Endpoint {
     type Error = String;
 

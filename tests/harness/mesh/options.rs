@@ -28,6 +28,7 @@ pub struct Options {
     only: Option<Vec<String>>,
     url: Option<String>,
     arguments: Vec<String>,
+    settings: Option<String>,
 }
 
 impl Options {
@@ -45,6 +46,7 @@ impl Options {
             only: None,
             url: None,
             arguments: Vec::new(),
+            settings: None,
         }
     }
 
@@ -74,6 +76,13 @@ impl Options {
     #[must_use]
     pub fn meshd(mut self, arguments: &[&str]) -> Self {
         self.arguments = arguments.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    /// Lets meshd read its repository, and everything else, from a `meshd.toml` with this text.
+    #[must_use]
+    pub fn configured(mut self, text: impl FnOnce(&Repo) -> String) -> Self {
+        self.settings = Some(text(&self.repo));
         self
     }
 
@@ -130,6 +139,11 @@ impl Options {
         );
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         meshd.arguments(&arguments);
+        if let Some(text) = &self.settings {
+            let file = state.path().join("meshd.toml");
+            std::fs::write(&file, text).expect("a file of settings");
+            meshd.configured(&file);
+        }
         let mesh = Mesh {
             repo: Arc::new(self.repo),
             begun: OnceCell::new(),

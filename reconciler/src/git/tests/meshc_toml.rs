@@ -79,7 +79,8 @@ fn settings_that_cannot_be_keep_a_commit_from_being_published() {
         let mut compiler = Compiler::default();
         let before = Files::default();
         let candidate = Candidate::compile(&mut compiler, &world, "x".to_owned(), &[], &before);
-        candidate.map(|good| good.files)
+        let files = candidate.map(|good| good.files);
+        files.map_err(|flawed| flawed.text)
     };
     origin.commit("meshc.toml", "# ours\nzon = \"east\"\n");
     let why = compile().unwrap_err();
