@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::publish::Published;
 
-use feed::{Feed, is_same};
+use feed::Feed;
 pub(crate) use kept::Kept;
 use keys::Keys;
 use live::Live;
@@ -377,11 +377,21 @@ impl Inner {
             if !concerned {
                 continue;
             }
-            let Some(wanted) = self.compose(&published, kri) else {
+            let held = feed.borrow().clone();
+            // Most commits change neither the configuration of a proxy nor who serves what it calls.
+            let same =
+                held.filter(|held| proxy.is_in(held) && proxy.clusters.is_disjoint(&changed));
+            let wanted = match same {
+                Some(held) => Some(proxy.wanted.with_endpoints_of(&held)),
+                None => self.compose(&published, kri),
+            };
+            let Some(wanted) = wanted else {
                 continue;
             };
             feed.send_if_modified(|held| {
-                let same = held.as_deref().is_some_and(|held| is_same(held, &wanted));
+                let same = held
+                    .as_deref()
+                    .is_some_and(|held| held.tells_the_same(&wanted));
                 // Also where nothing but the name of the commit is new: the next session begins with it.
                 *held = Some(Arc::new(wanted));
                 !same

@@ -14,7 +14,7 @@ use crate::message::{ClusterEndpoints, Secrets};
 /// The newest world of one proxy. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    revision: String,
+    revision: Arc<str>,
     root: Digest,
     manifest: Arc<Manifest>,
     resources: Arc<BTreeMap<Digest, Bytes>>,
@@ -61,7 +61,7 @@ impl Wanted {
     /// # Errors
     /// See [`Unpublishable`].
     pub fn new(
-        revision: impl Into<String>,
+        revision: impl Into<Arc<str>>,
         manifest: Arc<Manifest>,
         resources: Arc<BTreeMap<Digest, Bytes>>,
         endpoints: BTreeMap<Kri, Arc<ClusterEndpoints>>,
@@ -100,6 +100,36 @@ impl Wanted {
     pub fn with_endpoints(&self, endpoints: BTreeMap<Kri, Arc<ClusterEndpoints>>) -> Self {
         Self {
             endpoints: Arc::new(endpoints),
+            ..self.clone()
+        }
+    }
+
+    /// The same configuration with the endpoints that `other` has.
+    #[must_use]
+    pub fn with_endpoints_of(&self, other: &Self) -> Self {
+        Self {
+            endpoints: Arc::clone(&other.endpoints),
+            ..self.clone()
+        }
+    }
+
+    /// Would a proxy that holds the one be sent nothing for the other? What only looks different counts as different.
+    #[must_use]
+    pub fn tells_the_same(&self, other: &Self) -> bool {
+        let (mine, theirs) = (&self.endpoints, &other.endpoints);
+        let same = |((a, x), (b, y)): ((&Kri, &_), (&Kri, &_))| a == b && Arc::ptr_eq(x, y);
+        self.root == other.root
+            && self.secrets == other.secrets
+            && (Arc::ptr_eq(mine, theirs)
+                || mine.len() == theirs.len() && mine.iter().zip(&**theirs).all(same))
+    }
+
+    /// The same configuration in another commit, whose `resources` hold all of it too.
+    #[must_use]
+    pub fn under(&self, revision: Arc<str>, resources: Arc<BTreeMap<Digest, Bytes>>) -> Self {
+        Self {
+            revision,
+            resources,
             ..self.clone()
         }
     }

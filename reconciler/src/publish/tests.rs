@@ -1,3 +1,5 @@
+use mesh_bundle::{Key, Resource};
+
 use super::sample::{Options, api, bundle, dataplane, identity, project, publish};
 use super::*;
 use crate::ca;
@@ -94,4 +96,68 @@ fn bytes_that_stay_the_same_are_the_same_bytes() {
         }
     }
     assert_eq!(shared, one.resources.len() - 1);
+}
+
+/// The next bundle, as the compiler makes it: what is equal is the very same.
+fn next(before: &Bundle, options: Options) -> Bundle {
+    let mut next = bundle(options);
+    for (kri, proxy) in &mut next.proxies {
+        let same = before.proxies.get(kri).filter(|old| *old == proxy);
+        if let Some(same) = same {
+            *proxy = Arc::clone(same);
+        }
+    }
+    next
+}
+
+/// Everything that anybody asks of it, as text.
+fn told(published: &Published) -> String {
+    let mut text = format!("{:#?} {:#?}", published.servers, published.names);
+    for (kri, proxy) in &published.proxies {
+        let (wanted, secrets) = (&proxy.wanted, proxy.wanted.secrets());
+        text += &format!("{kri} {} {} {secrets:?}", wanted.revision(), wanted.root());
+        text += &format!("{:#?} {:#?}", wanted.manifest(), **proxy);
+        for digest in wanted.manifest().entries.values() {
+            text += &format!("{:?}", published.resources[digest]);
+        }
+    }
+    text
+}
+
+#[test]
+fn what_is_taken_from_the_commit_before_is_what_would_be_made_anew() {
+    let (_directory, state) = state();
+    let worlds = [
+        (0, true, false),
+        (1, true, false),
+        (1, true, true),
+        (1, false, true),
+        (0, true, false),
+    ];
+    let mut compiled: Option<Bundle> = None;
+    let mut before: Option<Published> = None;
+    let mut shared = 0;
+    for (round, (port, identity, sick)) in worlds.into_iter().enumerate() {
+        let options = Options {
+            identity,
+            sick,
+            port,
+        };
+        let now = match &compiled {
+            Some(before) => next(before, options),
+            None => bundle(options),
+        };
+        let revision = format!("round {round}");
+        let kept = project(&now, &state, &revision, before.as_ref());
+        let anew = project(&now, &state, &revision, None);
+        assert_eq!(told(&kept), told(&anew), "{revision}");
+        for (kri, proxy) in &kept.proxies {
+            let known = before.as_ref().and_then(|before| before.proxies.get(kri));
+            let same = known.is_some_and(|known| proxy.is_in(&known.wanted));
+            shared += usize::from(same);
+        }
+        (before, compiled) = (Some(kept), Some(now));
+    }
+    // Round 1 changes web-1, round 2 api-2, the others everybody.
+    assert_eq!(shared, 2 + 2);
 }

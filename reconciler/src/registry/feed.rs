@@ -22,15 +22,3 @@ impl Inner {
         Some(proxy.wanted.with_endpoints(endpoints.collect()))
     }
 }
-
-/// Would the proxy be sent nothing?
-pub(super) fn is_same(one: &Wanted, other: &Wanted) -> bool {
-    one.root() == other.root()
-        && one.secrets() == other.secrets()
-        && one.endpoints().len() == other.endpoints().len()
-        && one
-            .endpoints()
-            .iter()
-            .zip(other.endpoints())
-            .all(|((a, x), (b, y))| a == b && Arc::ptr_eq(x, y))
-}

@@ -3,6 +3,7 @@
 //! Never takes back that a service is ready for mTLS: clients that spoke mTLS must not fall back to plaintext.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use mesh_bundle::Kri;
 use mesh_delivery::message::ClusterEndpoints;
@@ -32,12 +33,12 @@ impl Now {
 
 /// What clients of a service port are told.
 pub(super) fn endpoints(
-    servers: &[Server],
+    servers: &[Arc<Server>],
     live: &BTreeMap<Kri, Live>,
     tls_ready: bool,
     now: Now,
 ) -> ClusterEndpoints {
-    let ready = |server: &Server| {
+    let ready = |server: &&Arc<Server>| {
         let live = live.get(&server.proxy);
         live.is_some_and(|live| {
             live.is_ready(now.instant) && live.is_answering(server.endpoint.id.section())
@@ -55,8 +56,8 @@ pub(super) fn endpoints(
 }
 
 /// Does every proxy that serves it have an identity that its clients trust?
-pub(super) fn may_be_tls_ready(published: &Published, servers: &[Server]) -> bool {
-    let trusted = |server: &Server| {
+pub(super) fn may_be_tls_ready(published: &Published, servers: &[Arc<Server>]) -> bool {
+    let trusted = |server: &Arc<Server>| {
         published
             .proxies
             .get(&server.proxy)
@@ -69,7 +70,7 @@ pub(super) fn may_be_tls_ready(published: &Published, servers: &[Server]) -> boo
 /// (language 3.3)?
 pub(super) fn is_tls_ready(
     published: &Published,
-    servers: &[Server],
+    servers: &[Arc<Server>],
     live: &BTreeMap<Kri, Live>,
     now: Now,
 ) -> bool {
