@@ -4,8 +4,9 @@
 
 mod files;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use mesh_bundle::Kri;
@@ -48,7 +49,7 @@ pub(crate) struct Candidate {
     /// What it was compiled from.
     pub(crate) files: Files,
     /// What stands in the files.
-    pub(crate) inventory: BTreeSet<Name>,
+    pub(crate) inventory: HashSet<Name>,
     /// Warnings, as `meshc check` prints them.
     pub(crate) warnings: Option<String>,
     /// Registered Dataplanes that are part of it.
@@ -82,13 +83,43 @@ impl From<String> for Flawed {
     }
 }
 
-/// What a document is called.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// What a document is called, in whatever zone. A copy costs nothing.
+#[derive(Debug, Clone)]
 pub(crate) struct Name {
-    pub(crate) kind: String,
-    pub(crate) mesh: String,
-    pub(crate) namespace: String,
-    pub(crate) name: String,
+    pub(crate) kind: &'static str,
+    kri: Kri,
+}
+
+impl Name {
+    pub(crate) fn mesh(&self) -> &str {
+        self.kri.mesh()
+    }
+
+    pub(crate) fn namespace(&self) -> &str {
+        self.kri.namespace()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.kri.name()
+    }
+
+    fn parts(&self) -> (&str, &str, &str, &str) {
+        (self.kind, self.mesh(), self.namespace(), self.name())
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Name {}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
+    }
 }
 
 impl Candidate {
@@ -248,15 +279,13 @@ fn flawed(compiled: &Compiled) -> Flawed {
 }
 
 /// The names of everything that stands in a repository, documents of other tools left out.
-fn inventory(sources: &Sources) -> BTreeSet<Name> {
+fn inventory(sources: &Sources) -> HashSet<Name> {
     let documents = sources.files().flat_map(|(_, file)| &file.documents);
     documents
         .filter_map(|document| match &document.identity {
             Identity::Resource { kind, kri } => Some(Name {
-                kind: (*kind).to_owned(),
-                mesh: kri.mesh().to_owned(),
-                namespace: kri.namespace().to_owned(),
-                name: kri.name().to_owned(),
+                kind,
+                kri: kri.clone(),
             }),
             Identity::Unknown | Identity::Foreign | Identity::Converted => None,
         })

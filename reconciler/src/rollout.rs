@@ -34,7 +34,7 @@ use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
 use crate::signer::Signers;
-use crate::snapshot::GOOD;
+use crate::snapshot::{GOOD, Journal};
 use crate::state::StateDir;
 use crate::waves::Plan;
 
@@ -83,9 +83,11 @@ pub(crate) struct Rollout {
 type Remembered = std::sync::Mutex<Compiler>;
 
 /// What lies on the desk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Desk {
     good: Option<Good>,
+    /// The same on the disk.
+    journal: Journal,
     /// A commit on its way.
     rolling: Option<Rolling>,
     /// The commit that was taken back last.
@@ -110,7 +112,7 @@ impl Desk {
     }
 
     /// The names of what is served.
-    pub(crate) fn inventory(&self) -> Option<&BTreeSet<Name>> {
+    pub(crate) fn inventory(&self) -> Option<&HashSet<Name>> {
         self.good.as_ref().map(|good| &good.inventory)
     }
 }
@@ -125,8 +127,11 @@ impl Rollout {
     ) -> Self {
         let documents = documents::read(&state);
         let desk = Desk {
+            good: None,
+            journal: Journal::empty(GOOD),
+            rolling: None,
+            returned: None,
             documents,
-            ..Desk::default()
         };
         let history = Arc::new(History::open(&state));
         Self {
@@ -217,7 +222,7 @@ impl Rollout {
         // A rollout that this ends must not come back with the next start.
         let kept = Kept::remove(&self.state);
         // A full disk must not keep a correction from the proxies; a restart without git would go one commit back.
-        let written = kept.and_then(|()| next.snapshot().write(&self.state, GOOD));
+        let written = kept.and_then(|()| desk.journal.write(&self.state, next.snapshot()));
         if let Err(failure) = written {
             degraded.insert(0, ("StorageOperationFailed", failure.to_string()));
         }

@@ -4,7 +4,7 @@
 //! one step. Never shares the directory with a second meshd.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -212,6 +212,25 @@ impl StateDir {
             let _ = fs::remove_file(&temporary);
             StateFailure::io("writing", &path, error)
         })
+    }
+
+    /// Adds to a file after its first `length` bytes; what stood behind them is gone. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// It is not there or shorter than that, or cannot be written; then anything may stand behind those bytes.
+    pub(crate) fn append(&self, name: &str, length: u64, bytes: &[u8]) -> Result<(), StateFailure> {
+        let path = self.path(name);
+        let append = || {
+            let mut file = OpenOptions::new().write(true).open(&path)?;
+            if file.metadata()?.len() < length {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+            }
+            file.set_len(length)?;
+            file.seek(io::SeekFrom::Start(length))?;
+            file.write_all(bytes)?;
+            file.sync_all()
+        };
+        append().map_err(|error| StateFailure::io("writing", &path, error))
     }
 
     /// Removes a file; one that is not there is fine.

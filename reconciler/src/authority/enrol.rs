@@ -42,7 +42,7 @@ impl Gate {
         let proxy = match request.dataplane_document {
             Some(document) => {
                 let name = self.rollout.register(document, &grant, asked).await?;
-                only(&*self.published()?, &name.mesh, &name.name)?
+                only(&*self.published()?, name.mesh(), name.name())?
             }
             None => choose(&published, &grant, asked)?,
         };

@@ -18,7 +18,7 @@ use crate::state::StateDir;
 /// The authority that proxies and meshd know each other by.
 pub const CONTROL: &str = "control";
 /// Files and directories of a state directory that has served before.
-const EARLIER_LIFE: [&str; 4] = ["published.json", "proxies.json", "dataplanes", "tokens"];
+const EARLIER_LIFE: [&str; 4] = ["published.log", "proxies.json", "dataplanes", "tokens"];
 
 /// The authorities of one published bundle.
 #[derive(Debug, Clone, Default)]

@@ -135,7 +135,7 @@ fn a_lost_key_stops_meshd_and_is_never_made_again() {
         assert!(failure.contains("is missing"), "{failure}");
         // Even the list is gone: other files show that this is not a new directory.
         state.remove("authorities.json").unwrap();
-        state.write("published.json", b"{}").unwrap();
+        state.write("published.log", b"{}").unwrap();
         let failure = open_control(&state, NOW).unwrap_err().to_string();
         assert!(failure.contains("ran here before"), "{failure}");
         assert_eq!(state.list("ca").unwrap(), [""; 0]);

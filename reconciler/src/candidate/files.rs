@@ -25,10 +25,37 @@ struct File {
 }
 
 impl Files {
-    /// What each holds, in the order of their paths.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let files = self.0.iter();
-        files.map(|(path, file)| (path.as_str(), &*file.bytes))
+    /// What is different from `before`: new bytes, or none where a file is gone.
+    pub(crate) fn since<'a>(
+        &'a self,
+        before: &'a Self,
+    ) -> impl Iterator<Item = (&'a str, Option<&'a [u8]>)> {
+        let gone = before.0.keys().filter(|path| !self.0.contains_key(*path));
+        let gone = gone.map(|path| (path.as_str(), None));
+        let news = self.0.iter().filter(|(path, file)| {
+            let known = before.0.get(*path);
+            known.is_none_or(|known| {
+                !Arc::ptr_eq(&known.bytes, &file.bytes) && known.bytes != file.bytes
+            })
+        });
+        let news = news.map(|(path, file)| (path.as_str(), Some(&*file.bytes)));
+        news.chain(gone)
+    }
+
+    /// With these files, and without those that have no bytes.
+    pub(crate) fn with(mut self, changes: Vec<(String, Option<Vec<u8>>)>) -> Self {
+        let files = Arc::make_mut(&mut self.0);
+        for (path, bytes) in changes {
+            let file = bytes.map(|bytes| File {
+                version: None,
+                bytes: bytes.into(),
+            });
+            match file {
+                Some(file) => drop(files.insert(path, file)),
+                None => drop(files.remove(&path)),
+            }
+        }
+        self
     }
 
     fn same(&self, path: &str, version: Option<Digest>) -> Option<File> {

@@ -2,16 +2,17 @@
 //!
 //! Never argues with a commit that says it means it.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::hash::Hash;
 
 /// A trailer of the commit's message, with the value `true`.
 pub(crate) const TRAILER: &str = "Mesh-Allow-Prune";
 
 /// Why what is served should not be replaced by this; `None`: nothing speaks against it. `most` is the share, in percent, that
 /// a commit may remove without saying so.
-pub(super) fn objection<T: Ord>(
-    served: &BTreeSet<T>,
-    offered: &BTreeSet<T>,
+pub(super) fn objection<T: Eq + Hash>(
+    served: &HashSet<T>,
+    offered: &HashSet<T>,
     most: u8,
 ) -> Option<String> {
     let removed = served.difference(offered).count();
@@ -33,7 +34,7 @@ mod tests {
 
     #[test]
     fn more_than_a_share_is_too_much() {
-        let set = |names: &str| names.chars().collect::<BTreeSet<_>>();
+        let set = |names: &str| names.chars().collect::<HashSet<_>>();
         for (served, offered, most, objects) in [
             ("", "", 50, false),
             ("", "abc", 50, false),

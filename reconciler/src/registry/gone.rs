@@ -12,11 +12,29 @@ use crate::distrust::Name;
 impl Registry {
     /// Dataplanes that were given certificates and that this bundle does not have: when the last of them ends.
     pub(crate) fn gone(&self, bundle: &Bundle, now: u64) -> BTreeMap<Name, u64> {
+        let inner = self.lock();
+        let missing = inner.live.iter().filter(|(kri, live)| {
+            let end = live.certificates.values().max();
+            end.is_some_and(|end| *end > now) && !bundle.proxies.contains_key(kri)
+        });
+        let mut gone = BTreeMap::new();
+        for (kri, live) in missing {
+            let name = (kri.mesh().to_owned(), kri.name().to_owned());
+            let known: &mut u64 = gone.entry(name).or_default();
+            *known = live
+                .certificates
+                .values()
+                .fold(*known, |most, end| most.max(*end));
+        }
+        drop(inner);
+        if gone.is_empty() {
+            return gone;
+        }
+        // Another of the same name keeps it.
         let names = bundle.proxies.keys();
         let there: BTreeSet<(&str, &str)> = names.map(|kri| (kri.mesh(), kri.name())).collect();
-        let mut held = self.lock().held();
-        held.retain(|(mesh, name), end| *end > now && !there.contains(&(mesh, name)));
-        held
+        gone.retain(|(mesh, name), _| !there.contains(&(mesh, name)));
+        gone
     }
 
     /// Until when one of these proxies holds a certificate, as far as is known.
@@ -59,20 +77,5 @@ impl Registry {
         }
         drop(inner);
         self.touch();
-    }
-}
-
-impl Inner {
-    fn held(&self) -> BTreeMap<Name, u64> {
-        let mut held = BTreeMap::new();
-        for (kri, live) in &self.live {
-            let Some(end) = live.certificates.values().max() else {
-                continue;
-            };
-            let name = (kri.mesh().to_owned(), kri.name().to_owned());
-            let known: &mut u64 = held.entry(name).or_default();
-            *known = (*known).max(*end);
-        }
-        held
     }
 }

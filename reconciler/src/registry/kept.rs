@@ -12,7 +12,7 @@ use crate::state::{StateDir, StateFailure};
 
 const FILE: &str = "proxies.json";
 /// Shows that meshd has served before.
-const SERVED: &str = "published.json";
+const SERVED: &str = "published.log";
 
 /// A small file, written when it changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

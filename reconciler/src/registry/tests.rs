@@ -195,7 +195,7 @@ fn damage_to_the_file_is_survived() {
 fn clients_do_not_fall_back_to_plaintext_when_the_file_is_lost() {
     for (options, expected) in [(SECURE, true), (Options::default(), false)] {
         let mut room = Room::new(options);
-        room.state.write("published.json", b"{}").unwrap();
+        room.state.write("published.log", b"{}").unwrap();
         room.restart(options);
         assert!(!room.told().1, "the file is there");
         room.state.remove("proxies.json").unwrap();

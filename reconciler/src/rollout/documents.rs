@@ -44,22 +44,23 @@ pub(super) fn write(
 
 /// Does the document say what the token permits and the proxy asked for?
 pub(super) fn check(name: &Name, token: &Grant, asked: Option<&str>) -> Result<(), Denied> {
-    if !is_plain(&name.mesh) || !is_plain(&name.name) || !name.namespace.is_empty() {
+    if !is_plain(name.mesh()) || !is_plain(name.name()) || !name.namespace().is_empty() {
         let why = "the document must have a `mesh` and a `name`, in the universal format";
         return Err(Denied::Invalid(why.to_owned()));
     }
-    if name.mesh != token.mesh {
+    if name.mesh() != token.mesh {
         return Err(Denied::Forbidden(format!(
             "the token is for the mesh `{}`, the document is of the mesh `{}`",
-            token.mesh, name.mesh
+            token.mesh,
+            name.mesh()
         )));
     }
     let expected = token.scope.dataplane.as_deref();
     for expected in [expected, asked].into_iter().flatten() {
-        if name.name != expected {
+        if name.name() != expected {
             return Err(Denied::Forbidden(format!(
                 "the proxy may be `{expected}`, the document is of `{}`",
-                name.name
+                name.name()
             )));
         }
     }

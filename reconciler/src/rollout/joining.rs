@@ -42,7 +42,7 @@ impl Rollout {
             candidate::identify(&document, &good.settings).map_err(Denied::Invalid)?;
         documents::check(&name, grant, asked)?;
         let newcomer = Newcomer {
-            key: (name.mesh.clone(), name.name.clone()),
+            key: (name.mesh().to_owned(), name.name().to_owned()),
             document: tree,
             grant,
         };

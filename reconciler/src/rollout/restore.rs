@@ -10,7 +10,7 @@ use super::{Desk, Good, Rollout, Stage};
 use crate::ca::CaFailure;
 use crate::reconcile::Trouble;
 use crate::registry::Now;
-use crate::snapshot::{GOOD, Snapshot};
+use crate::snapshot::{GOOD, Journal, Snapshot};
 use crate::waves::{Machine, Plan};
 
 impl Rollout {
@@ -19,15 +19,18 @@ impl Rollout {
     /// # Errors
     /// A key was lost.
     pub(crate) async fn restore(&self) -> Result<Option<(String, Digest)>, CaFailure> {
-        let snapshot = match Snapshot::read(&self.state, GOOD) {
-            Ok(Some(snapshot)) => snapshot,
-            Ok(None) => return Ok(None),
+        let journal = match Journal::open(&self.state, GOOD) {
+            Ok(journal) => journal,
             Err(error) => {
                 tracing::warn!(%error, "the last good commit cannot be restored");
                 return Ok(None);
             }
         };
+        let Some(snapshot) = journal.last().cloned() else {
+            return Ok(None);
+        };
         let mut desk = self.desk().await;
+        desk.journal = journal;
         let kept = snapshot.digest;
         let good = match self.compiled_again(&desk, snapshot).await {
             Ok(good) => good,

@@ -15,7 +15,7 @@ use crate::event::{self, News};
 use crate::history::About;
 use crate::reconcile::Trouble;
 use crate::registry::Now;
-use crate::snapshot::{GOOD, NEXT};
+use crate::snapshot::NEXT;
 use crate::waves::{Action, Breach, Machine, Phase, Plan};
 
 /// Time passes without anybody saying so.
@@ -203,7 +203,7 @@ impl Rollout {
         let done = News::info("Rollout", "mesh", "RolledOut", "every wave has it");
         event::record(&self.events, &done.of(Some(&next.revision)));
         // First what is good, then that nothing is on its way: between the two both say the same.
-        let written = next.snapshot().write(&self.state, GOOD);
+        let written = desk.journal.write(&self.state, next.snapshot());
         if let Err(failure) = written.and_then(|()| Kept::remove(&self.state)) {
             unkept(&failure);
         }
