@@ -35,7 +35,7 @@ pub struct Compiled {
     /// What stands in documents and must not stand in a bundle.
     pub secrets: Secrets,
     /// Of each Dataplane, computed ones included: by these a rollout chooses its cohorts.
-    pub labels: BTreeMap<Kri, BTreeMap<String, String>>,
+    pub labels: Labels,
     /// What effective values overrode: for `meshc inspect`.
     pub provenance: Provenance,
 }
@@ -112,13 +112,32 @@ pub fn analyse(world: &dyn World, settings: &Settings) -> Analysis {
     Analysis::new(judgement, &memory, settings)
 }
 
-impl Judgement {
-    pub(crate) fn compiled(self) -> Compiled {
-        let dataplanes = self.resources.iter().map(|resource| &resource.meta);
+/// The labels of Dataplanes. A copy costs nothing, and most repositories never ask.
+#[derive(Clone, Default)]
+pub struct Labels(Arc<Vec<Arc<Resource>>>);
+
+/// Nothing of what documents hold.
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Labels").finish_non_exhaustive()
+    }
+}
+
+impl Labels {
+    /// Of each Dataplane.
+    #[must_use]
+    pub fn by_dataplane(&self) -> BTreeMap<Kri, BTreeMap<String, String>> {
+        let dataplanes = self.0.iter().map(|resource| &resource.meta);
         let dataplanes = dataplanes.filter(|meta| meta.kri.kind() == "dp");
         let labels = dataplanes.map(|meta| (meta.kri.clone(), meta.labels.clone()));
+        labels.collect()
+    }
+}
+
+impl Judgement {
+    pub(crate) fn compiled(self) -> Compiled {
         Compiled {
-            labels: labels.collect(),
+            labels: Labels(self.resources),
             bundle: self.lowered.content.seal(),
             diagnostics: self.checked.diagnostics,
             sources: self.checked.sources,

@@ -54,7 +54,7 @@ pub mod world;
 mod yaml;
 
 pub use analysis::Analysis;
-pub use compile::{Checked, Compiled, Secrets, analyse, check, compile};
+pub use compile::{Checked, Compiled, Labels, Secrets, analyse, check, compile};
 pub use diag::{Code, Diagnostic, Diagnostics, Location, Pointer, Severity};
 pub use incremental::Compiler;
 pub use provenance::Provenance;

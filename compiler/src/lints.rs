@@ -220,11 +220,11 @@ impl<'a> Compared<'a> {
 }
 
 /// A few names for a message, and how many more there are.
-fn several(names: &[String]) -> String {
+fn several<T>(all: &[T], name: impl Fn(&T) -> String) -> String {
     /// More than a person reads in one line.
     const MOST: usize = 3;
-    let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
-    match names.len().saturating_sub(MOST) {
+    let shown: Vec<String> = all.iter().take(MOST).map(name).collect();
+    match all.len().saturating_sub(MOST) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }

@@ -17,7 +17,7 @@ use mesh_compiler::diag::{Diagnostics, Format, Severity, render, summary};
 use mesh_compiler::model::{Given, Settings};
 use mesh_compiler::source::{Identity, Node, Sources};
 use mesh_compiler::world::Overlay;
-use mesh_compiler::{Compiled, Compiler, MemoryWorld, Secrets, World, compile};
+use mesh_compiler::{Compiled, Compiler, Labels, MemoryWorld, Secrets, World, compile};
 use serde_json::Value;
 
 pub(crate) use files::Files;
@@ -45,7 +45,7 @@ pub(crate) struct Candidate {
     /// In which waves it is to be given to the proxies; `None`: to all at once.
     pub(crate) rollout: Option<rollout::Rollout>,
     /// Of each Dataplane.
-    pub(crate) labels: BTreeMap<Kri, BTreeMap<String, String>>,
+    pub(crate) labels: Labels,
     /// What it was compiled from.
     pub(crate) files: Files,
     /// What stands in the files.

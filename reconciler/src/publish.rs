@@ -27,6 +27,8 @@ pub(crate) struct Published {
     pub(crate) proxies: BTreeMap<Kri, PublishedProxy>,
     /// By mesh and name: what a control certificate and a token say.
     names: Arc<Names>,
+    /// Every service port that somebody serves or is sent to.
+    pub(crate) services: Arc<HashSet<Kri>>,
     /// Who serves each service port.
     pub(crate) servers: BTreeMap<Kri, Vec<Arc<Server>>>,
     /// What was given to the proxies beside their configuration.
@@ -117,7 +119,16 @@ impl Published {
             Some(before) => Arc::clone(&before.names),
             None => Arc::new(names(&proxies)),
         };
+        let meeting = named.filter(|before| {
+            let mut both = before.proxies.values().zip(proxies.values());
+            both.all(|(old, new)| old.meets_those_of(new))
+        });
+        let services = match meeting {
+            Some(before) => Arc::clone(&before.services),
+            None => Arc::new(services(&proxies)),
+        };
         Ok(Self {
+            services,
             authorities,
             names,
             proxies,
@@ -134,11 +145,18 @@ impl Published {
         self.names.get(&key).map_or(&[], Vec::as_slice)
     }
 
-    /// Every service port that somebody serves or is sent to.
-    pub(crate) fn services(&self) -> HashSet<&Kri> {
-        let sent = self.proxies.values().flat_map(|proxy| &proxy.clusters);
-        self.servers.keys().chain(sent).collect()
+    /// Are they the same Dataplanes?
+    pub(crate) fn has_those_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.names, &other.names)
     }
+}
+
+fn services(proxies: &BTreeMap<Kri, PublishedProxy>) -> HashSet<Kri> {
+    let services = proxies
+        .values()
+        .flat_map(|proxy| proxy.serves.iter().chain(&proxy.clusters));
+    let services: HashSet<&Kri> = services.collect();
+    services.into_iter().cloned().collect()
 }
 
 fn names(proxies: &BTreeMap<Kri, PublishedProxy>) -> Names {

@@ -11,6 +11,7 @@ mod live;
 mod service;
 mod shared;
 mod standing;
+mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -120,21 +121,20 @@ impl Registry {
     /// Serves this from now on. Dataplanes that it does not have lose their streams.
     pub(crate) fn publish(&self, published: Arc<Published>) {
         let mut inner = self.lock();
-        let Inner { live, feeds, .. } = &mut *inner;
-        live.retain(|kri, _| published.proxies.contains_key(kri));
-        feeds.retain(|kri, _| published.proxies.contains_key(kri));
-        let served = published.services();
+        let before = inner.published.take();
+        if before.is_none_or(|before| !published.has_those_of(&before)) {
+            inner.keep_only(&published);
+        }
         let Inner {
             services,
             tls_ready,
             ..
         } = &mut *inner;
-        services.retain(|service, _| served.contains(service));
-        tls_ready.retain(|service| served.contains(service));
+        services.retain(|service, _| published.services.contains(service));
+        tls_ready.retain(|service| published.services.contains(service));
         if std::mem::take(&mut inner.kept.lost) {
             inner.assume_tls(&published);
         }
-        inner.keys.retain(|kri| published.proxies.contains_key(kri));
         inner.published = Some(published);
         inner.answers = Answers::Unknown;
         inner.dirty.everything = true;
@@ -269,6 +269,14 @@ impl Registry {
 }
 
 impl Inner {
+    /// Forgets the Dataplanes that are not there any more.
+    fn keep_only(&mut self, published: &Published) {
+        let there = |kri: &Kri| published.proxies.contains_key(kri);
+        self.live.retain(|kri, _| there(kri));
+        self.feeds.retain(|kri, _| there(kri));
+        self.keys.retain(there);
+    }
+
     /// Which services had become ready for mTLS was lost. Nobody says it again, and clients that fell back to plaintext
     /// would be refused: whatever can be ready counts as ready.
     fn assume_tls(&mut self, published: &Published) {
@@ -276,126 +284,6 @@ impl Inner {
             if service::may_be_tls_ready(published, servers) {
                 self.tls_ready.insert(service.clone());
             }
-        }
-    }
-
-    fn deadline(&self, now: Instant) -> Option<Instant> {
-        self.live
-            .values()
-            .filter_map(|live| live.deadline(now))
-            .min()
-    }
-
-    fn settle(&mut self, now: Now) -> Option<Kept> {
-        let published = self.published.clone()?;
-        for (kri, live) in &mut self.live {
-            if live.expire(now.instant) {
-                let serves = published.proxies.get(kri).map(|proxy| &proxy.serves);
-                self.dirty
-                    .services
-                    .extend(serves.into_iter().flatten().cloned());
-            }
-        }
-        let dirty = std::mem::take(&mut self.dirty);
-        self.settled.everything |= dirty.everything;
-        self.settled.services.extend(dirty.services);
-        for (service, servers) in &published.servers {
-            let look = self.settled.everything || self.settled.services.contains(service);
-            if look
-                && !self.tls_ready.contains(service)
-                && service::is_tls_ready(&published, servers, &self.live, now)
-            {
-                tracing::info!(%service, "clients speak mTLS to it from now on");
-                self.tls_ready.insert(service.clone());
-                self.note_service(service);
-            }
-        }
-        let ready = |live: &Live| live.is_ready(now.instant);
-        let kept = Kept {
-            ready: self
-                .live
-                .iter()
-                .filter(|(_, live)| ready(live))
-                .map(|(kri, _)| kri.clone())
-                .collect(),
-            unhealthy: self
-                .live
-                .iter()
-                .filter(|(_, live)| ready(live) && !live.unhealthy.is_empty())
-                .map(|(kri, live)| (kri.clone(), live.unhealthy.clone()))
-                .collect(),
-            certificates: self
-                .live
-                .iter()
-                .filter(|(_, live)| !live.certificates.is_empty())
-                .map(|(kri, live)| (kri.clone(), live.certificates.clone()))
-                .collect(),
-            tls_ready: self.tls_ready.clone(),
-            lost: false,
-        };
-        if self.written && kept == self.kept {
-            return None;
-        }
-        self.written = true;
-        self.kept = kept.clone();
-        Some(kept)
-    }
-
-    fn tell(&mut self, now: Now) {
-        let Some(published) = self.published.clone() else {
-            return;
-        };
-        if self.dirty.everything {
-            // Another world was published since: its endpoints are settled first.
-            return;
-        }
-        let settled = std::mem::take(&mut self.settled);
-        let services: Vec<Kri> = match settled.everything {
-            true => published.services().into_iter().cloned().collect(),
-            false => settled.services.into_iter().collect(),
-        };
-        let mut changed = BTreeSet::new();
-        for service in services {
-            let servers = published
-                .servers
-                .get(&service)
-                .map_or(&[][..], Vec::as_slice);
-            let tls_ready = self.tls_ready.contains(&service);
-            let new = service::endpoints(servers, &self.live, tls_ready, now);
-            if self.services.get(&service).is_none_or(|old| **old != new) {
-                self.services.insert(service.clone(), Arc::new(new));
-                changed.insert(service);
-            }
-        }
-        // A feed that nobody listens to is made again when its proxy comes back.
-        self.feeds.retain(|_, feed| feed.receiver_count() > 0);
-        for (kri, feed) in &self.feeds {
-            let Some(proxy) = published.proxies.get(kri) else {
-                continue;
-            };
-            let concerned = settled.everything || !proxy.clusters.is_disjoint(&changed);
-            if !concerned {
-                continue;
-            }
-            let held = feed.borrow().clone();
-            // Most commits change neither the configuration of a proxy nor who serves what it calls.
-            let same =
-                held.filter(|held| proxy.is_in(held) && proxy.clusters.is_disjoint(&changed));
-            let wanted = match same {
-                Some(held) => Some(proxy.wanted.with_endpoints_of(&held)),
-                None => self.compose(&published, kri),
-            };
-            let Some(wanted) = wanted else {
-                continue;
-            };
-            feed.send_if_modified(|held| {
-                let same = held
-                    .as_deref()
-                    .is_some_and(|held| held.tells_the_same(&wanted));
-                // Also where nothing but the name of the commit is new: the next session begins with it.
-                *held = Some(Arc::new(wanted));
-                !same
-            });
         }
     }
 }

@@ -15,7 +15,7 @@ mod stage;
 mod staged;
 mod steer;
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -198,7 +198,11 @@ impl Rollout {
         let next = Good::new(candidate);
         let at_once = commit.says(AT_ONCE);
         if let (Some(good), Some(gates), false) = (&desk.good, &next.rollout, at_once) {
-            let plan = Plan::new(gates, (&good.bundle, &next.bundle), &next.labels);
+            let plan = Plan::new(
+                gates,
+                (&good.bundle, &next.bundle),
+                &next.labels.by_dataplane(),
+            );
             if !plan.is_empty() {
                 return Err(self.begin(desk, next, (plan, commit.into())));
             }

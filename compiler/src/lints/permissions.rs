@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use mesh_bundle::resource::TlsMode;
-use mesh_bundle::{Key, Resource};
+use mesh_bundle::{Key, Kri, Resource};
 
-use crate::diag::{Code, Diagnostic, Diagnostics, Location};
+use crate::diag::{Code, Diagnostic, Diagnostics};
 use crate::identity::{Identity, winner};
 use crate::policy::applies::{Selection, Subject};
 use crate::policy::target::TargetKind;
@@ -122,9 +122,9 @@ pub(crate) fn closed<'a>(
 }
 
 pub(super) fn denies_all(compared: Compared<'_>, diagnostics: &mut Diagnostics) {
-    type Closed<'a> = (&'a Identity, Vec<(String, Location, String)>);
+    type Closed<'a> = (&'a Identity, Vec<(Instance<'a>, usize)>);
     let mesh = compared.mesh;
-    let mut closed: BTreeMap<String, Closed<'_>> = BTreeMap::new();
+    let mut closed: BTreeMap<&Kri, Closed<'_>> = BTreeMap::new();
     for given in compared
         .given
         .iter()
@@ -136,19 +136,10 @@ pub(super) fn denies_all(compared: Compared<'_>, diagnostics: &mut Diagnostics) 
         let Some(identity) = winner(&mesh.identities, instance.meta) else {
             continue;
         };
-        for (index, inbound) in instance.inbounds() {
-            if given.closed.contains(&index) {
-                let section = inbound.section();
-                let name = format!("inbound `{section}` of `{}`", instance.meta.kri.name());
-                let key = identity.meta.kri.to_string();
-                let (_, list) = closed.entry(key).or_insert((identity, Vec::new()));
-                list.push((
-                    name,
-                    instance.inbound_at(index),
-                    instance.meta.kri.name().to_owned(),
-                ));
-            }
-        }
+        let (_, list) = closed
+            .entry(&identity.meta.kri)
+            .or_insert((identity, Vec::new()));
+        list.extend(given.closed.iter().map(|index| (instance, *index)));
     }
     for (identity, closed) in closed.into_values() {
         let wanted = identity
@@ -156,18 +147,25 @@ pub(super) fn denies_all(compared: Compared<'_>, diagnostics: &mut Diagnostics) 
             .labels
             .get(WANTED)
             .is_some_and(|value| value == "true");
-        let Some((_, first, dataplane)) = closed.first().filter(|_| !wanted) else {
+        let Some((first, index)) = closed.first().filter(|_| !wanted) else {
             continue;
         };
-        let names: Vec<String> = closed.iter().map(|(name, ..)| name.clone()).collect();
+        let (first, dataplane) = (first.inbound_at(*index), first.meta.kri.name());
+        let name = |(instance, index): &(Instance<'_>, usize)| {
+            let mut inbounds = instance.inbounds();
+            let inbound = inbounds.find(|(found, _)| found == index);
+            let section = inbound.map(|(_, inbound)| inbound.section());
+            let (section, dataplane) = (section.unwrap_or_default(), instance.meta.kri.name());
+            format!("inbound `{section}` of `{dataplane}`")
+        };
         let message = format!(
             "nobody may call {}: `{}` gives an identity, so all is denied that no MeshTrafficPermission allows",
-            several(&names),
+            several(&closed, name),
             identity.meta.kri.name()
         );
         let at = identity.meta.at.clone();
         let mut diagnostic = Diagnostic::new(Code::DENIES_ALL, at, message);
-        diagnostic.related(first.clone(), "the first of these inbounds");
+        diagnostic.related(first, "the first of these inbounds");
         diagnostic.help(format!(
             "allow those who may: a MeshTrafficPermission with `targetRef: {{kind: Dataplane, labels: {{kuma.io/display-name: {dataplane}}}}}` and \
              `allow: [{{spiffeID: {{type: Prefix, value: spiffe://{}}}}}]` for everybody of this trust domain; if it is meant so, label the MeshIdentity `{WANTED}: \"true\"`",

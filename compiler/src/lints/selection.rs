@@ -114,7 +114,7 @@ fn service(mesh: &MeshView, service: &Service, diagnostics: &mut Diagnostics) {
                 .map(|section| format!("`{section}`"))
                 .collect();
             let has: Vec<String> = has.into_iter().collect();
-            diagnostic.help(format!("they have {}", super::several(&has)));
+            diagnostic.help(format!("they have {}", super::several(&has, Clone::clone)));
             diagnostics.push(diagnostic);
         }
     }

@@ -98,6 +98,13 @@ impl PublishedProxy {
             && self.wanted.secrets() == wanted.secrets()
     }
 
+    /// Does it serve and call what the other does?
+    pub(super) fn meets_those_of(&self, other: &Self) -> bool {
+        let (mine, theirs) = (&self.facts, &other.facts);
+        Arc::ptr_eq(mine, theirs)
+            || mine.serves == theirs.serves && mine.clusters == theirs.clusters
+    }
+
     /// The same in another commit.
     pub(super) fn under(&self, revision: &Arc<str>, resources: &Resources) -> Self {
         let (revision, resources) = (Arc::clone(revision), Arc::clone(resources));

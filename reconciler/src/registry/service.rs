@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mesh_bundle::Kri;
-use mesh_delivery::message::ClusterEndpoints;
+use mesh_delivery::message::{ClusterEndpoints, Endpoint};
 use tokio::time::Instant;
 
 use super::live::Live;
@@ -31,28 +31,40 @@ impl Now {
     }
 }
 
-/// What clients of a service port are told.
+/// What clients of a service port are told; `None`: what they know already.
 pub(super) fn endpoints(
-    servers: &[Arc<Server>],
+    (servers, tls_ready): (&[Arc<Server>], bool),
     live: &BTreeMap<Kri, Live>,
-    tls_ready: bool,
+    known: Option<&ClusterEndpoints>,
     now: Now,
-) -> ClusterEndpoints {
+) -> Option<ClusterEndpoints> {
     let ready = |server: &&Arc<Server>| {
         let live = live.get(&server.proxy);
-        live.is_some_and(|live| {
-            live.is_ready(now.instant) && live.is_answering(server.endpoint.id.section())
-        })
+        server.healthy
+            && live.is_some_and(|live| {
+                live.is_ready(now.instant) && live.is_answering(server.endpoint.id.section())
+            })
     };
-    let endpoints = servers
+    let ready: BTreeMap<&Kri, &Endpoint> = servers
         .iter()
-        .filter(|server| server.healthy && ready(server))
-        .map(|server| (server.endpoint.id.clone(), server.endpoint.clone()))
+        .filter(ready)
+        .map(|server| (&server.endpoint.id, &server.endpoint))
         .collect();
-    ClusterEndpoints {
-        endpoints,
-        tls_ready,
+    let same = known.is_some_and(|known| {
+        known.tls_ready == tls_ready
+            && known
+                .endpoints
+                .iter()
+                .eq(ready.iter().map(|(id, it)| (*id, *it)))
+    });
+    if same {
+        return None;
     }
+    let ready = ready.into_iter();
+    Some(ClusterEndpoints {
+        endpoints: ready.map(|(id, it)| (id.clone(), it.clone())).collect(),
+        tls_ready,
+    })
 }
 
 /// Does every proxy that serves it have an identity that its clients trust?

@@ -2,14 +2,14 @@
 //!
 //! Never shows what documents hold.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
-use mesh_bundle::{Bundle, Digest, Kri};
-use mesh_compiler::Secrets;
+use mesh_bundle::{Bundle, Digest};
 use mesh_compiler::config::rollout as gates;
 use mesh_compiler::model::Settings;
+use mesh_compiler::{Labels, Secrets};
 
 use crate::candidate::{Candidate, Files, Name};
 use crate::snapshot::Snapshot;
@@ -20,13 +20,13 @@ pub(super) struct Good {
     pub(super) revision: String,
     pub(super) digest: Digest,
     pub(super) rollout: Option<gates::Rollout>,
-    pub(super) labels: BTreeMap<Kri, BTreeMap<String, String>>,
+    pub(super) labels: Labels,
     pub(super) bundle: Arc<Bundle>,
     pub(super) secrets: Secrets,
     pub(super) settings: Settings,
     pub(super) revoked_tokens: Arc<BTreeSet<String>>,
     pub(super) files: Files,
-    pub(super) inventory: BTreeSet<Name>,
+    pub(super) inventory: HashSet<Name>,
 }
 
 /// Nothing of what documents hold.

@@ -87,7 +87,11 @@ impl Rollout {
     fn replace(&self, desk: &mut Desk, good: Good, next: Option<Good>) -> Result<(), String> {
         if let (Some(rolling), Some(next)) = (&mut desk.rolling, next) {
             if let Some(gates) = &next.rollout {
-                let plan = Plan::new(gates, (&good.bundle, &next.bundle), &next.labels);
+                let plan = Plan::new(
+                    gates,
+                    (&good.bundle, &next.bundle),
+                    &next.labels.by_dataplane(),
+                );
                 rolling.machine.replan(plan);
             }
             rolling.next = next;

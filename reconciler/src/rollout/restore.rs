@@ -89,7 +89,11 @@ impl Rollout {
             }
         };
         let gates = next.rollout.clone()?;
-        let plan = Plan::new(&gates, (&good.bundle, &next.bundle), &next.labels);
+        let plan = Plan::new(
+            &gates,
+            (&good.bundle, &next.bundle),
+            &next.labels.by_dataplane(),
+        );
         let machine = Machine::new(gates, plan, Now::read().instant);
         let machine = machine.resumed(kept.wave.as_deref(), kept.paused);
         let (revision, wave) = (&next.revision, machine.wave());
