@@ -23,8 +23,8 @@ const LEFT_OUT: [(&str, &str, usize); 10] = [
     ("docs/guide/identity.md", "servers", 3),
     ("docs/guide/mesh-proxy.md", "servers", 2),
     ("docs/guide/meshd.md", "servers", 4),
-    ("docs/guide/operate.md", "servers", 6),
-    ("docs/guide/rollout.md", "servers", 2),
+    ("docs/guide/operate.md", "servers", 7),
+    ("docs/guide/rollout.md", "servers", 3),
     ("docs/guide/several-meshds.md", "servers", 1),
 ];
 

@@ -6,6 +6,7 @@ mod bounded;
 mod history;
 mod metrics;
 mod rollout;
+mod suspension;
 mod token;
 mod view;
 
@@ -26,7 +27,6 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::event::Events;
-use crate::history::Archive;
 use crate::hooks::Doorbell;
 use crate::registry::Registry;
 use crate::rollout::Rollout;
@@ -51,7 +51,6 @@ pub(crate) struct Admin {
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
     rollout: Arc<Rollout>,
-    archive: Archive,
     events: Arc<Events>,
     bell: Arc<Doorbell>,
     waiters: Semaphore,
@@ -84,7 +83,7 @@ impl Admin {
         status: Arc<Status>,
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
-        (rollout, archive): (Arc<Rollout>, Archive),
+        rollout: Arc<Rollout>,
         (events, bell): (Arc<Events>, Arc<Doorbell>),
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -92,7 +91,6 @@ impl Admin {
             registry,
             metrics,
             rollout,
-            archive,
             events,
             bell,
             waiters: Semaphore::new(WAITERS),
@@ -128,7 +126,8 @@ impl Admin {
     fn json(&self) -> Response {
         let proxies = self.registry.proxies(Instant::now());
         let rollout = self.rollout.view();
-        let body = view::status(&self.status.report(), &proxies, rollout.as_ref());
+        let told = (rollout.as_ref(), self.rollout.suspension());
+        let body = view::status(&self.status.report(), &proxies, told);
         ([(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 
@@ -136,7 +135,11 @@ impl Admin {
     fn is_settled(&self, revision: &str) -> bool {
         let report = self.status.report();
         let is = |one: &Option<String>| one.as_deref().is_some_and(|id| id.starts_with(revision));
-        if !is(&report.seen) {
+        let suspended = report.conditions.iter().any(|it| it.kind == "Suspended");
+        if suspended && !is(&report.revision) {
+            return true;
+        }
+        if !suspended && !is(&report.seen) {
             return false;
         }
         let on_its_way = |condition: &Condition| condition.reason == "RollingOut";
@@ -180,6 +183,7 @@ fn commands() -> Router<Arc<Admin>> {
         .route("/v1/reconcile", post(reconcile))
         .merge(history::routes())
         .merge(rollout::routes())
+        .merge(suspension::routes())
 }
 
 /// The newest first.

@@ -23,7 +23,6 @@ use crate::ca::{self, CaFailure};
 use crate::control;
 use crate::distrust::Distrust;
 use crate::event::Events;
-use crate::history::Archive;
 use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
@@ -147,15 +146,16 @@ impl Meshd {
         // 3. Something to serve: the last good commit, or git's.
         let Identity(tokens, issuers, signers) = Identity::open(&config.settings, &state).await?;
         let events = Arc::new(Events::open(&state));
+        let outside = Outside::open(&config.settings, &state, &events).await?;
         let (keeps, lives) = (Arc::clone(&state), Arc::clone(&registry));
-        let rollout = Rollout::new(keeps, lives, distrust, &config.said, Arc::clone(&events));
+        let (tells, read) = (Arc::clone(&events), (&*config.said, &outside.source));
+        let rollout = Rollout::new(keeps, lives, distrust, read, tells);
         let rollout = Arc::new(rollout.signed_by(signers.clone()));
         let status = Arc::new(Status::new());
-        let outside = Outside::open(&config.settings, &state, &events).await?;
         let name = outside.source.source.name.to_string();
         let metrics = Arc::new(Metrics::new(name, control.not_after(), Arc::clone(&events)));
         let mut reconciler = Reconciler::new(Ctx {
-            config: outside.source.clone(),
+            config: outside.source,
             bell: Arc::clone(&outside.bell),
             rollout: Arc::clone(&rollout),
             status: Arc::clone(&status),
@@ -189,8 +189,7 @@ impl Meshd {
         tasks.spawn(Arc::clone(&events).keep(Arc::clone(&state), stopped()));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
         let (shown, served) = (Arc::clone(&status), Arc::clone(&registry));
-        let bundles = (rollout, Archive::new(outside.source, &config.said));
-        let answers = Admin::new(shown, served, metrics, bundles, (events, outside.bell));
+        let answers = Admin::new(shown, served, metrics, rollout, (events, outside.bell));
         let local = Arc::clone(&answers).control(control_socket, stopped());
         tasks.spawn(told("control", local));
         let remote = answers.serve(admin, admin_token, stopped());
@@ -270,6 +269,10 @@ async fn begin(
     status: &Status,
     reconciler: &mut Reconciler,
 ) -> Result<Duration, Failure> {
+    if let Some(suspended) = rollout.suspended() {
+        tracing::warn!(reason = suspended.reason, message = %suspended.message, "git is not followed");
+        status.suspend(Some(suspended));
+    }
     if let Some((revision, digest)) = rollout.restore().await? {
         tracing::info!(%revision, %digest, "restored");
         status.restored(&revision, digest);
@@ -278,6 +281,8 @@ async fn begin(
     let (wait, outcome) = reconciler.reconcile().await;
     match outcome {
         Ok(Outcome { .. }) => Ok(wait),
+        // An operator can say that git is to be followed while meshd runs.
+        Err(trouble) if trouble.kind == Kind::Suspended => Ok(wait),
         // A commit can be mended while meshd runs; a repository that is not there is most likely a mistake on the
         // command line.
         Err(Trouble {

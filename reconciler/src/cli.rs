@@ -10,6 +10,7 @@ mod revoke;
 mod rollout;
 mod run;
 mod status;
+mod suspension;
 mod token;
 
 use std::io::{self, Write};
@@ -24,9 +25,10 @@ pub use ca::Ca;
 pub use events::{Events, Reconcile};
 pub use history::{Diff, History};
 pub use revoke::Revoke;
-pub use rollout::Steer;
+pub use rollout::Rollout;
 pub use run::Run;
 pub use status::Status;
+pub use suspension::{Resume, Rollback, Suspend};
 pub use token::{Token, TokenKey, Tokens};
 
 /// Follows a git repository, compiles it, and delivers it to the proxies of the mesh.
@@ -53,12 +55,15 @@ pub enum Command {
     Diff(Diff),
     /// Look at the repository now instead of at the next poll
     Reconcile(Reconcile),
-    /// Hold a rollout at the wave that it has reached
-    Pause(Steer),
-    /// Let a rollout go on, or try again what was taken back
-    Resume(Steer),
-    /// Take a rollout back from everybody
-    Abort(Steer),
+    /// Follow git no more, until `resume`
+    Suspend(Suspend),
+    /// Follow git again
+    Resume(Resume),
+    /// Give everybody an earlier bundle, and follow git no more until `resume`
+    Rollback(Rollback),
+    /// Hold a commit that is on its way in waves, let it go on, or take it back
+    #[command(subcommand)]
+    Rollout(Rollout),
     /// Make a join token for a new proxy
     Token(Token),
     /// List the join tokens that are not used up or expired
@@ -84,9 +89,10 @@ impl Cli {
             Command::History(history) => history.show(),
             Command::Diff(diff) => diff.show(),
             Command::Reconcile(reconcile) => reconcile.ask(),
-            Command::Pause(steer) => steer.pause(),
-            Command::Resume(steer) => steer.resume(),
-            Command::Abort(steer) => steer.abort(),
+            Command::Suspend(suspend) => suspend.tell(),
+            Command::Resume(resume) => resume.tell(),
+            Command::Rollback(rollback) => rollback.tell(),
+            Command::Rollout(rollout) => rollout.steer(),
             Command::Token(token) => token.create(),
             Command::Tokens(tokens) => tokens.list(),
             Command::Ca(ca) => ca.show(),

@@ -48,7 +48,9 @@ impl Statement {
             Err(trouble) => {
                 let state = match trouble.kind {
                     Kind::Stalled => State::Failure,
-                    Kind::Waiting(_) | Kind::Busy(_) | Kind::Transient => State::Pending,
+                    Kind::Waiting(_) | Kind::Busy(_) | Kind::Suspended | Kind::Transient => {
+                        State::Pending
+                    }
                 };
                 let what = format!("{}: {}", trouble.reason, trouble.message);
                 (trouble.revision.clone()?, state, what)

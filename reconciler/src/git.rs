@@ -90,6 +90,20 @@ impl Source {
     /// # Errors
     /// A repository that is not there, or a URL of a kind that is not supported.
     pub fn open(config: SourceConfig) -> Result<Self, Failure> {
+        let source = Self::kept(config)?;
+        if let Place::Remote = source.place {
+            https::register();
+            // What is wrong with the settings is told at once.
+            Access::read(&source.config.source)?;
+        }
+        Ok(source)
+    }
+
+    /// To read what was fetched before: nothing that is needed to fetch has to be there.
+    ///
+    /// # Errors
+    /// See [`Source::open`].
+    pub fn kept(config: SourceConfig) -> Result<Self, Failure> {
         allow_any_owner();
         let text = config.source.repository.clone();
         let place = match text.split_once("://") {
@@ -102,9 +116,6 @@ impl Source {
                     let why = "the URL must have a host, and no user or password: they would be shown in the list of processes";
                     return Err(Failure::Stalled(why.to_owned()));
                 }
-                https::register();
-                // What is wrong with the settings is told at once.
-                Access::read(&config.source)?;
                 Place::Remote
             }
             Some((scheme, _)) => return Err(unsupported(&text, scheme)),

@@ -15,7 +15,7 @@ use crate::git::Commit;
 use crate::registry::Now;
 use crate::state::StateDir;
 
-pub(crate) use archive::{Archive, Compared, Shape};
+pub(crate) use archive::{Archive, Compared, Shape, differs, gone};
 
 const FILE: &str = "history.json";
 const FORMAT: u32 = 1;
@@ -54,7 +54,7 @@ pub(crate) struct Entry {
     pub(crate) published: String,
     pub(crate) state: State,
     /// Everybody was given it.
-    arrived: bool,
+    pub(crate) arrived: bool,
     /// When something else took its place, or it was taken back.
     pub(crate) ended: Option<String>,
     /// Why it was taken back.
@@ -86,6 +86,16 @@ impl From<&Commit> for About {
 }
 
 impl Entry {
+    /// The same commit again, because an operator goes back to it.
+    pub(crate) fn again(&self) -> About {
+        About {
+            author: self.author.clone(),
+            subject: self.subject.clone(),
+            committed: self.committed.clone(),
+            rollback: true,
+        }
+    }
+
     /// Nobody was given it before.
     fn new((revision, digest): (&str, Digest), about: About, now: u64) -> Self {
         let mut entry = Self {

@@ -39,6 +39,7 @@ mod signer;
 mod snapshot;
 pub mod state;
 mod status;
+mod suspension;
 pub mod tls;
 pub mod token;
 pub mod watch;

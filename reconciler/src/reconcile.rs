@@ -124,6 +124,7 @@ impl Reconciler {
     /// One pass, recorded: the single exit.
     pub(crate) async fn reconcile(&mut self) -> (Duration, Result<Outcome, Trouble>) {
         let before = self.ctx.status.report().revision;
+        self.ctx.status.suspend(self.ctx.rollout.suspended());
         let outcome = self.pass().await;
         // A rollout may have ended since, also where git cannot be asked.
         if let Some((revision, digest)) = self.ctx.rollout.served() {
@@ -167,6 +168,13 @@ impl Reconciler {
     }
 
     async fn pass(&mut self) -> Result<Outcome, Trouble> {
+        if let Some(suspended) = self.ctx.rollout.suspended() {
+            // What was judged before is to be judged again when git is followed again.
+            self.judged = None;
+            let pinned = self.ctx.rollout.pin_again().await;
+            let outcome = pinned.and(Err(suspended));
+            return self.refresh(outcome).await;
+        }
         let source = self.open().await?;
         let commit = match self.fetch(&source).await {
             Ok(commit) => commit,

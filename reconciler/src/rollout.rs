@@ -14,6 +14,7 @@ mod restore;
 mod stage;
 mod staged;
 mod steer;
+mod suspended;
 
 use std::collections::HashSet;
 use std::sync::{Arc, PoisonError};
@@ -28,14 +29,15 @@ use crate::ca::{Authorities, CaFailure, Values};
 use crate::candidate::{Candidate, Documents, Files, Name};
 use crate::distrust::Distrust;
 use crate::event::Events;
-use crate::git::Commit;
-use crate::history::History;
+use crate::git::{Commit, SourceConfig};
+use crate::history::{Archive, History};
 use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
 use crate::signer::Signers;
 use crate::snapshot::{GOOD, Journal};
 use crate::state::StateDir;
+use crate::suspension::Suspension;
 use crate::waves::Plan;
 
 use good::Good;
@@ -69,6 +71,8 @@ pub(crate) struct Rollout {
     desk: Mutex<Desk>,
     events: Arc<Events>,
     history: Arc<History>,
+    archive: Archive,
+    suspension: std::sync::Mutex<Option<Suspension>>,
     /// What is told of a rollout.
     view: std::sync::Mutex<Option<View>>,
     /// What everybody was given last.
@@ -122,7 +126,7 @@ impl Rollout {
         state: Arc<StateDir>,
         registry: Arc<Registry>,
         distrust: Distrust,
-        said: &[Said],
+        (said, source): (&[Said], &SourceConfig),
         events: Arc<Events>,
     ) -> Self {
         let documents = documents::read(&state);
@@ -134,12 +138,15 @@ impl Rollout {
             documents,
         };
         let history = Arc::new(History::open(&state));
+        let suspension = std::sync::Mutex::new(Suspension::read(&state));
         Self {
             state,
             registry,
             said: said.into(),
             events,
             history,
+            archive: Archive::new(source.clone(), said),
+            suspension,
             compiler: Arc::default(),
             distrust: std::sync::Mutex::new(distrust),
             outgrown: std::sync::Mutex::default(),
@@ -165,6 +172,11 @@ impl Rollout {
     /// What was published so far.
     pub(crate) fn history(&self) -> &History {
         &self.history
+    }
+
+    /// Commits that were published, compiled again.
+    pub(crate) fn archive(&self) -> &Archive {
+        &self.archive
     }
 
     pub(crate) async fn desk(&self) -> MutexGuard<'_, Desk> {

@@ -48,6 +48,8 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct Status {
     report: Mutex<Report>,
+    /// Why git is not followed, while it is not.
+    suspended: Mutex<Option<Trouble>>,
     /// Why not everything is shared with other meshds, while it is not.
     unshared: Mutex<Option<String>>,
     changed: watch::Sender<u64>,
@@ -62,6 +64,7 @@ impl Status {
         };
         Self {
             report: Mutex::new(report),
+            suspended: Mutex::default(),
             unshared: Mutex::default(),
             changed: watch::Sender::new(0),
         }
@@ -73,12 +76,44 @@ impl Status {
 
     pub(crate) fn report(&self) -> Report {
         let mut report = self.lock().clone();
+        let suspended = self
+            .suspended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(trouble) = suspended.as_ref() {
+            report
+                .conditions
+                .retain(|condition| condition.kind == "Degraded");
+            report.conditions.splice(0..0, conditions(trouble));
+        }
+        drop(suspended);
         let unshared = self.unshared.lock().unwrap_or_else(PoisonError::into_inner);
         let degraded = unshared
             .as_deref()
             .map(|why| Condition::new("Degraded", true, "NotShared", why));
         report.conditions.extend(degraded);
         report
+    }
+
+    /// Records whether git is followed; what was seen of it before says nothing about what comes when it is followed again.
+    pub(crate) fn suspend(&self, trouble: Option<Trouble>) {
+        let mut suspended = self
+            .suspended
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *suspended == trouble {
+            return;
+        }
+        if trouble.is_none() {
+            let mut report = self.lock();
+            report.seen = None;
+            report.diagnostics = None;
+            let message = "git is looked at again";
+            report.conditions = vec![Condition::new("Ready", false, "Resuming", message)];
+        }
+        *suspended = trouble;
+        drop(suspended);
+        self.changed.send_modify(|count| *count += 1);
     }
 
     /// Records whether everything is shared with other meshds. Returns whether that is new.
@@ -141,6 +176,8 @@ impl Status {
                     report.conditions.push(degraded);
                 }
             }
+            // It is told beside the report, from the moment it is said.
+            Err(trouble) if trouble.kind == Kind::Suspended => {}
             Err(trouble) => {
                 if trouble.revision.is_some() {
                     report.seen.clone_from(&trouble.revision);
@@ -165,6 +202,7 @@ fn conditions(trouble: &Trouble) -> Vec<Condition> {
     let mut conditions = vec![Condition::new("Ready", false, reason, message)];
     conditions.push(match trouble.kind {
         Kind::Stalled => Condition::new("Stalled", true, reason, message),
+        Kind::Suspended => Condition::new("Suspended", true, reason, message),
         Kind::Waiting(_) | Kind::Busy(_) | Kind::Transient => {
             let retrying = "ProgressingWithRetry";
             Condition::new("Reconciling", true, retrying, message)

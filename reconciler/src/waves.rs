@@ -76,6 +76,8 @@ pub(crate) struct Machine {
     expected: BTreeSet<Kri>,
     moved: BTreeSet<Kri>,
     pub(crate) paused: bool,
+    /// Nothing is to change while git is not followed.
+    pub(crate) held: bool,
 }
 
 impl Machine {
@@ -90,6 +92,7 @@ impl Machine {
             expected: BTreeSet::new(),
             moved: BTreeSet::new(),
             paused: false,
+            held: false,
         }
     }
 
@@ -174,7 +177,7 @@ impl Machine {
     }
 
     fn next(&mut self, now: Instant, seen: &Observation) -> Action {
-        if self.paused {
+        if self.paused || self.held {
             return Action::Wait;
         }
         let mut index = self.wave.map_or(0, |wave| wave + 1);

@@ -1,4 +1,4 @@
-//! What was published is known, with what changed.
+//! What was published is known, with what changed, and is gone back to.
 
 use std::process::Command;
 
@@ -65,4 +65,53 @@ async fn a_change_is_told_by_meshd_as_meshc_tells_it() {
     assert_eq!(unknown.status.code(), Some(2), "{unknown:?}");
     let why = String::from_utf8_lossy(&unknown.stderr);
     assert!(why.contains("`meshd history` shows all of them"), "{why}");
+}
+
+#[tokio::test]
+async fn an_operator_goes_back_and_neither_commits_nor_kills_undo_it() {
+    let mesh = Mesh::from_example("shop").await;
+    let first = mesh.head().await;
+    let call = async || mesh.client("web-1", "api").get("/").await.status;
+    assert_eq!(call().await, 200);
+    mesh.change(|repo| repo.replace("api/permission.yaml", "workload/web", "workload/nobody"))
+        .await;
+    assert_eq!(call().await, 403);
+    let back = [
+        "rollback",
+        &first,
+        "--reason",
+        "web is refused",
+        "--by",
+        "ada",
+    ];
+    let begin = std::time::Instant::now();
+    let page = said(&mesh, &back).await;
+    assert!(page.starts_with("ROLLED BACK: "), "{page}");
+    for name in ["api-1", "api-2"] {
+        let holds = |config: &serde_json::Value| config["revision"] == *first;
+        mesh.proxy(name).configured(&first, holds).await;
+    }
+    let took = begin.elapsed();
+    assert!(took < std::time::Duration::from_secs(15), "{took:?}");
+    assert_eq!(call().await, 200);
+    mesh.repo().write("more.yaml", "# nothing\n");
+    let later = mesh.repo().commit("Go on");
+    mesh.meshd().kill().await;
+    mesh.meshd().start().await;
+    let waited = mesh.meshd().commanded(&["status", "--wait", &later]).await;
+    assert_eq!(waited.status.code(), Some(1), "{waited:?}");
+    let page = String::from_utf8_lossy(&waited.stdout);
+    assert!(
+        page.contains("ada, ") && page.contains(": web is refused)"),
+        "{page}"
+    );
+    for name in ["api-1", "web-1"] {
+        let connected = |config: &serde_json::Value| config["connected"] == true;
+        mesh.proxy(name).configured("a session", connected).await;
+    }
+    assert_eq!(call().await, 200, "a kill undoes a rollback");
+    assert_eq!(said(&mesh, &["resume"]).await, "git is followed again\n");
+    let waited = mesh.meshd().commanded(&["status", "--wait", &later]).await;
+    assert_eq!(waited.status.code(), Some(0), "{waited:?}");
+    assert_eq!(call().await, 403);
 }

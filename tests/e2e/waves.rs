@@ -57,7 +57,7 @@ async fn a_kill_in_the_middle_of_a_rollout_changes_nothing_and_an_abort_takes_it
     }
     assert_eq!(mesh.client("web-1", "api").get("/").await.status, 200);
     let begin = Instant::now();
-    mesh.meshd().command(&["abort"]).await;
+    mesh.meshd().command(&["rollout", "abort"]).await;
     holds(&mesh, "api-2", &first).await;
     assert!(
         begin.elapsed() < Duration::from_secs(15),

@@ -67,7 +67,12 @@ async fn compare(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> 
     };
     let side = |entry: &Entry| json!({ "revision": entry.revision, "digest": entry.digest });
     let sides = json!({ "before": side(&before), "after": side(&after) });
-    match admin.archive.compare(before, after, wish.shape).await {
+    match admin
+        .rollout
+        .archive()
+        .compare(before, after, wish.shape)
+        .await
+    {
         Ok(compared) => Json(Answer { sides, compared }).into_response(),
         Err(why) => (StatusCode::CONFLICT, why + "\n").into_response(),
     }

@@ -17,7 +17,7 @@ use crate::event::Events;
 use crate::publish::Published;
 use crate::reconcile::{Outcome, Trouble};
 use crate::registry::{Seen, Standing};
-use crate::status::Report;
+use crate::status::{Condition, Report};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Passed {
@@ -45,6 +45,11 @@ struct Bundle {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Authority {
     authority: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Suspended {
+    reason: &'static str,
 }
 
 /// What is counted as it happens; everything else is read when somebody asks.
@@ -104,6 +109,7 @@ impl Metrics {
         }
         metered.register("meshd_proxies", "Dataplanes by how they stand", states);
         self.register_source(&mut metered, report);
+        register_suspended(&mut metered, report);
         self.register_ends(&mut metered, published);
         let mut text = String::new();
         if encode(&mut text, &metered).is_err() {
@@ -157,4 +163,16 @@ impl Metrics {
         let help = "Time until a certificate authority ends";
         metered.register_with_unit("meshd_cert_expiry", help, Unit::Seconds, ends);
     }
+}
+
+/// 1 for as long as git is not followed.
+fn register_suspended(metered: &mut Metered, report: &Report) {
+    let family = Family::<Suspended, Gauge>::default();
+    for reason in ["Suspended", "RolledBack"] {
+        let holds = |it: &Condition| it.kind == "Suspended" && it.reason == reason;
+        let holds = report.conditions.iter().any(holds);
+        let gauge = family.get_or_create_owned(&Suspended { reason });
+        gauge.set(i64::from(holds));
+    }
+    metered.register("meshd_suspended", "Whether git is not followed", family);
 }

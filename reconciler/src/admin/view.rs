@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::registry::{Seen, Standing};
 use crate::rollout::View;
 use crate::status::{Condition, Report};
+use crate::suspension::Suspension;
 
 #[derive(Serialize)]
 struct Page<'a> {
@@ -16,8 +17,36 @@ struct Page<'a> {
     seen: Option<&'a str>,
     conditions: &'a [Condition],
     diagnostics: Option<&'a str>,
+    suspended: Option<Suspended<'a>>,
     rollout: Option<&'a View>,
     proxies: Vec<Proxy<'a>>,
+}
+
+/// git is not followed.
+#[derive(Serialize)]
+pub(super) struct Suspended<'a> {
+    since: &'a str,
+    by: &'a str,
+    reason: &'a str,
+    /// Of the bundle that everybody is held at.
+    revision: Option<&'a str>,
+    digest: Option<Digest>,
+    /// What that bundle has and does not bring back.
+    withheld: Vec<String>,
+}
+
+impl<'a> From<&'a Suspension> for Suspended<'a> {
+    fn from(suspension: &'a Suspension) -> Self {
+        let pin = suspension.pin.as_ref();
+        Self {
+            since: &suspension.since,
+            by: &suspension.order.by,
+            reason: &suspension.order.reason,
+            revision: pin.map(|pin| pin.revision.as_str()),
+            digest: pin.map(|pin| pin.digest),
+            withheld: pin.map(|pin| pin.withheld.told()).unwrap_or_default(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -47,7 +76,11 @@ impl Standing {
     }
 }
 
-pub(super) fn status(report: &Report, proxies: &[Seen], rollout: Option<&View>) -> String {
+pub(super) fn status(
+    report: &Report,
+    proxies: &[Seen],
+    (rollout, suspension): (Option<&View>, Option<Suspension>),
+) -> String {
     let served = report.revision.as_deref();
     let proxies = proxies.iter().map(|seen| Proxy {
         name: seen.name.name(),
@@ -67,6 +100,7 @@ pub(super) fn status(report: &Report, proxies: &[Seen], rollout: Option<&View>) 
         seen: report.seen.as_deref(),
         conditions: &report.conditions,
         diagnostics: report.diagnostics.as_deref(),
+        suspended: suspension.as_ref().map(Suspended::from),
         rollout,
         proxies: proxies.collect(),
     };

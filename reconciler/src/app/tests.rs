@@ -3,6 +3,7 @@ mod disk;
 mod history;
 mod hostile;
 mod joining;
+mod rollback;
 mod room;
 mod secrets;
 mod several;

@@ -1,15 +1,26 @@
-//! `meshd pause`, `resume` and `abort`: what an operator tells a rollout.
+//! `meshd rollout pause`, `resume` and `abort`: what an operator tells a rollout.
 //!
 //! Never says which commit: that is git's.
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::ask::{Ask, plain};
 use super::print;
 use crate::app::Failure;
+
+/// What it is told.
+#[derive(Debug, Subcommand)]
+pub enum Rollout {
+    /// Hold it at the wave that it has reached
+    Pause(Steer),
+    /// Let it go on, or try again what was taken back
+    Resume(Steer),
+    /// Take it back from everybody
+    Abort(Steer),
+}
 
 /// Arguments of the three of them.
 #[derive(Debug, Args)]
@@ -18,22 +29,15 @@ pub struct Steer {
     ask: Ask,
 }
 
-impl Steer {
-    pub(super) fn pause(&self) -> Result<ExitCode, Failure> {
-        self.tell("pause")
-    }
-
-    pub(super) fn resume(&self) -> Result<ExitCode, Failure> {
-        self.tell("resume")
-    }
-
-    pub(super) fn abort(&self) -> Result<ExitCode, Failure> {
-        self.tell("abort")
-    }
-
-    fn tell(&self, what: &str) -> Result<ExitCode, Failure> {
+impl Rollout {
+    pub(super) fn steer(&self) -> Result<ExitCode, Failure> {
+        let (what, Steer { ask }) = match self {
+            Self::Pause(steer) => ("pause", steer),
+            Self::Resume(steer) => ("resume", steer),
+            Self::Abort(steer) => ("abort", steer),
+        };
         let path = format!("/v1/rollout/{what}");
-        let rollout = self.ask.prompt(("POST", &path), None)?;
+        let rollout = ask.prompt(("POST", &path), None)?;
         print(&format!("{}\n", line(&rollout)))?;
         Ok(ExitCode::SUCCESS)
     }

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::ask::{Ask, Format, list, plain, short, table, text};
-use super::{at_least_a_second, print, print_error, rollout};
+use super::{at_least_a_second, print, print_error, rollout, suspension};
 use crate::app::Failure;
 
 /// One question waits no longer than this; a longer wait is several questions.
@@ -169,7 +169,9 @@ fn human(status: &Value) -> String {
     if let Some(rollout) = status.get("rollout").filter(|rollout| !rollout.is_null()) {
         rows.push(vec!["rollout".to_owned(), rollout::line(rollout)]);
     }
-    let mut page = table(&rows);
+    let suspended = status.get("suspended").filter(|it| !it.is_null());
+    let mut page = suspended.map_or_else(String::new, |it| suspension::banner(it) + "\n");
+    page.push_str(&table(&rows));
     if let Some(diagnostics) = status.get("diagnostics").and_then(Value::as_str) {
         page.push('\n');
         page.push_str(diagnostics);

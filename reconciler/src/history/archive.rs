@@ -71,6 +71,11 @@ impl Archive {
         }
     }
 
+    /// Where the commits are.
+    pub(crate) fn config(&self) -> &SourceConfig {
+        &self.config
+    }
+
     /// What is different between two publications.
     ///
     /// # Errors
@@ -85,7 +90,7 @@ impl Archive {
         let _turn = self.turn.try_acquire().map_err(|_| busy)?;
         let (config, said) = (self.config.clone(), Arc::clone(&self.said));
         let task = tokio::task::spawn_blocking(move || {
-            let source = Source::open(config).map_err(|failure| failure.to_string())?;
+            let source = Source::kept(config).map_err(|failure| failure.to_string())?;
             // Files that are equal on both sides are read once.
             let mut compiler = Compiler::default();
             let mut compiled = |entry: &Entry| again(&source, &mut compiler, &said, entry);

@@ -49,7 +49,7 @@ impl Schedule {
             // What is stalled is polled too: a branch may come back without anybody knocking.
             Ok(_)
             | Err(Trouble {
-                kind: Kind::Stalled,
+                kind: Kind::Stalled | Kind::Suspended,
                 ..
             }) => {
                 self.failures = 0;

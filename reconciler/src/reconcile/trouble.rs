@@ -32,6 +32,8 @@ pub(crate) enum Kind {
     Waiting(Duration),
     /// The server said when to come back. Not looked at before.
     Busy(Duration),
+    /// An operator says so. Looked at again when one does.
+    Suspended,
     /// Time. Looked at again, ever more rarely.
     Transient,
 }
@@ -47,6 +49,10 @@ impl Trouble {
         message: impl Into<String>,
     ) -> Self {
         Self::new(Kind::Waiting(after), reason, message)
+    }
+
+    pub(crate) fn suspended(reason: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Kind::Suspended, reason, message)
     }
 
     pub(crate) fn transient(reason: &'static str, message: impl Into<String>) -> Self {

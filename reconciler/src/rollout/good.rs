@@ -13,6 +13,7 @@ use mesh_compiler::{Labels, Secrets};
 
 use crate::candidate::{Candidate, Files, Name};
 use crate::snapshot::Snapshot;
+use crate::suspension::Withheld;
 
 /// A commit that compiles.
 #[derive(Clone)]
@@ -52,6 +53,17 @@ impl Good {
             revoked_tokens: candidate.revoked_tokens,
             inventory: candidate.inventory,
         }
+    }
+
+    /// Without what a rollback must not bring back.
+    ///
+    /// # Errors
+    /// See [`mesh_bundle::Resource::encode`].
+    pub(super) fn withhold(&mut self, withheld: &Withheld) -> Result<(), serde_json::Error> {
+        withheld.from(Arc::make_mut(&mut self.bundle))?;
+        let tokens = Arc::make_mut(&mut self.revoked_tokens);
+        tokens.extend(withheld.revoked_tokens.iter().cloned());
+        Ok(())
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {

@@ -59,7 +59,8 @@ impl Rollout {
             tracing::error!(%why, "a Dataplane cannot be registered");
             Denied::Unavailable("meshd cannot register Dataplanes at this moment".to_owned())
         };
-        let good = Good::new(candidate);
+        let left = |trouble: Trouble| unavailable(trouble.message);
+        let good = self.good(candidate).map_err(left)?;
         // It joins the commit that is on its way too, in its wave, as far as it may there.
         let next = match &desk.rolling {
             None => None,

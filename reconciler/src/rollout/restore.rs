@@ -106,6 +106,6 @@ impl Rollout {
         let before = files.clone();
         let documents = vec![desk.documents.clone()];
         let compiled = self.compiled(move || Ok(files), snapshot.revision, documents, before);
-        compiled.await.map(Good::new)
+        compiled.await.and_then(|candidate| self.good(candidate))
     }
 }

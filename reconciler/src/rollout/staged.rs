@@ -119,6 +119,10 @@ impl Rollout {
 
     /// What the reconciler is to know of a commit that it need not judge: it is on its way, or was taken back.
     pub(crate) fn progress(&self, desk: &Desk, revision: &str) -> Option<Trouble> {
+        // Said since git was asked.
+        if let Some(suspended) = self.suspended() {
+            return Some(suspended);
+        }
         let rolling = desk.rolling.as_ref();
         if rolling.is_some_and(|rolling| rolling.next.revision == revision) {
             return Some(on_its_way(revision));
@@ -129,7 +133,7 @@ impl Rollout {
             .filter(|it| it.revision == revision)?;
         let breach = returned.returned.as_ref()?;
         let Breach { gate, message } = breach;
-        let help = "commit a mend, or try it again with `meshd resume`";
+        let help = "commit a mend, or try it again with `meshd rollout resume`";
         let why = format!("{gate}: {message}; everybody has the commit before it again; {help}");
         Some(Trouble::stalled("RolloutFailed", why).about(revision))
     }
@@ -163,6 +167,7 @@ impl Rollout {
         let Some(rolling) = &mut desk.rolling else {
             return;
         };
+        rolling.machine.held = self.suspended().is_some();
         let seen = self.registry.observe(now);
         match rolling.machine.look(now, &seen) {
             Action::Wait => {}

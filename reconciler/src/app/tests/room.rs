@@ -2,16 +2,13 @@
 //!
 //! Never waits for time to pass: every wait is for an answer.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_bundle::{Digest, Kri};
 use mesh_delivery::client::{ClientError, Session, enroll};
-use mesh_delivery::message::{Certificate, Enrollment, FromProxy, Received};
-use mesh_delivery::subscriber::Event;
+use mesh_delivery::message::{Enrollment, Received};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -24,6 +21,10 @@ use crate::registry::Now;
 use crate::settings::{Reference, Settings, Source};
 use crate::tls::{SERVER_NAME, provider};
 use crate::token::{self, Order, Scope};
+
+mod connected;
+
+pub(super) use connected::Connected;
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -185,6 +186,25 @@ impl Room {
         Self::at(self.state.path(), ("POST", path)).await
     }
 
+    /// The same, with what it is told.
+    pub(super) async fn tell(&self, path: &str, body: &serde_json::Value) -> (u16, String) {
+        Self::told(self.state.path(), path, body).await
+    }
+
+    pub(super) async fn told(state: &Path, path: &str, body: &serde_json::Value) -> (u16, String) {
+        let socket = state.join("control.sock");
+        let stream = tokio::net::UnixStream::connect(socket).await.unwrap();
+        let body = body.to_string();
+        let length = body.len();
+        let json = "content-type: application/json";
+        let rest = format!("{json}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}");
+        Self::exchange(
+            stream,
+            format!("POST {path} HTTP/1.1\r\nhost: meshd\r\n{rest}"),
+        )
+        .await
+    }
+
     /// The same, of the meshd with this state directory.
     pub(super) async fn at(state: &Path, what: (&str, &str)) -> (u16, String) {
         let socket = state.join("control.sock");
@@ -200,12 +220,19 @@ impl Room {
     }
 
     async fn ask(
-        mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
+        stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
         (method, path): (&str, &str),
         header: &str,
     ) -> (u16, String) {
         let request =
             format!("{method} {path} HTTP/1.1\r\nhost: meshd\r\n{header}connection: close\r\n\r\n");
+        Self::exchange(stream, request).await
+    }
+
+    async fn exchange(
+        mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin,
+        request: String,
+    ) -> (u16, String) {
         let answer = async {
             stream.write_all(request.as_bytes()).await.unwrap();
             let mut answer = String::new();
@@ -300,101 +327,11 @@ impl Room {
             .unwrap();
         let address = self.meshd().delivery().to_string();
         let session = Session::open(&address, Arc::new(tls), SERVER_NAME, "test", held).await?;
-        Ok(Connected { session })
+        Ok(Connected::new(session))
     }
 }
 
 pub(super) struct Proxy {
     key: Vec<u8>,
     pub(super) chain: Vec<CertificateDer<'static>>,
-}
-
-pub(super) struct Connected {
-    session: Session,
-}
-
-impl Connected {
-    pub(super) async fn next(&mut self) -> Result<Event, ClientError> {
-        let next = tokio::time::timeout(PATIENCE, self.session.next());
-        next.await.expect("meshd says something")
-    }
-
-    /// The next configuration, acknowledged.
-    pub(super) async fn configuration(&mut self) -> Received {
-        let received = self.offer().await;
-        self.acknowledge(received.root).await;
-        received
-    }
-
-    /// The root of the next configuration, which is waited with.
-    pub(super) async fn offered(&mut self) -> Digest {
-        self.offer().await.root
-    }
-
-    pub(super) async fn acknowledge(&mut self, root: Digest) {
-        self.send(FromProxy::Ack { root }).await;
-    }
-
-    async fn offer(&mut self) -> Received {
-        loop {
-            if let Event::Configuration(received) = self.next().await.unwrap() {
-                return received;
-            }
-        }
-    }
-
-    /// Waits until the endpoints of a service satisfy a condition.
-    pub(super) async fn endpoints(&mut self, condition: impl Fn(&[String], bool) -> bool) {
-        loop {
-            if let Event::Endpoints { endpoints, .. } = self.next().await.unwrap() {
-                let names: Vec<_> = endpoints
-                    .endpoints
-                    .keys()
-                    .map(|k| k.name().to_owned())
-                    .collect();
-                if condition(&names, endpoints.tls_ready) {
-                    return;
-                }
-            }
-        }
-    }
-
-    pub(super) async fn certificate(&mut self, issuer: Option<Kri>) -> Result<Certificate, String> {
-        let csr = ca::probe().unwrap().1;
-        self.send(FromProxy::CertificateRequest { issuer, csr })
-            .await;
-        loop {
-            match self.next().await.unwrap() {
-                Event::Certificate(certificate) => return Ok(certificate),
-                Event::CertificateRefused { reason, .. } => return Err(reason),
-                Event::Configuration(_) | Event::Endpoints { .. } | Event::Secrets(_) => {}
-            }
-        }
-    }
-
-    pub(super) async fn send(&self, message: FromProxy) {
-        self.session.sender().send(message).await.unwrap();
-    }
-
-    pub(super) async fn ready(&self) {
-        self.status(false).await;
-    }
-
-    pub(super) async fn drains(&self) {
-        self.status(true).await;
-    }
-
-    async fn status(&self, draining: bool) {
-        self.send(FromProxy::Status {
-            ready: true,
-            draining,
-            unhealthy: BTreeSet::new(),
-        })
-        .await;
-    }
-
-    /// The session is ended by meshd.
-    pub(super) async fn ended(&mut self) {
-        while self.next().await.is_ok() {}
-    }
 }

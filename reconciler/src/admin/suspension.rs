@@ -1,0 +1,90 @@
+//! Whether git is followed, as an operator says.
+//!
+//! Never without who and why.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Json, Router};
+use serde::Deserialize;
+
+use super::Admin;
+use super::view::Suspended;
+use crate::suspension::{Order, Suspension};
+
+/// Where to go back to.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Back {
+    to: String,
+    by: String,
+    reason: String,
+    /// Also where this version of meshd compiles the commit to something else.
+    #[serde(default)]
+    recompiled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct By {
+    by: String,
+}
+
+pub(super) fn routes() -> Router<Arc<Admin>> {
+    Router::new()
+        .route("/v1/suspend", post(suspend))
+        .route("/v1/resume", post(resume))
+        .route("/v1/rollback", post(rollback))
+}
+
+async fn suspend(State(admin): State<Arc<Admin>>, Json(order): Json<Order>) -> Response {
+    let order = match order.checked() {
+        Ok(order) => order,
+        Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
+    };
+    let done = admin.rollout.suspend(order).await;
+    admin.status.suspend(admin.rollout.suspended());
+    answer(done)
+}
+
+async fn resume(State(admin): State<Arc<Admin>>, Json(By { by }): Json<By>) -> Response {
+    let done = admin.rollout.follow(&by).await;
+    admin.status.suspend(admin.rollout.suspended());
+    answer(done)
+}
+
+async fn rollback(State(admin): State<Arc<Admin>>, Json(back): Json<Back>) -> Response {
+    let Back {
+        to,
+        by,
+        reason,
+        recompiled,
+    } = back;
+    let order = match (Order { by, reason }).checked() {
+        Ok(order) => order,
+        Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
+    };
+    let entry = match admin.rollout.history().find(&to) {
+        Ok(entry) => entry,
+        Err(why) => return (StatusCode::NOT_FOUND, why + "\n").into_response(),
+    };
+    let wanted = (entry, recompiled);
+    let done = admin.rollout.rollback(wanted, order).await;
+    // A pass may be waiting for git.
+    if let Some((revision, digest)) = admin.rollout.served() {
+        admin.status.serves(&revision, digest);
+    }
+    admin.status.suspend(admin.rollout.suspended());
+    answer(done)
+}
+
+/// What is in force now, or was until now.
+fn answer(outcome: Result<Suspension, String>) -> Response {
+    match outcome {
+        Ok(suspension) => Json(Suspended::from(&suspension)).into_response(),
+        Err(why) => (StatusCode::CONFLICT, why + "\n").into_response(),
+    }
+}
