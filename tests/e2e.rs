@@ -17,6 +17,7 @@ mod e2e {
     mod exhaustion;
     mod external_tls;
     mod faults;
+    mod gates;
     mod health_check;
     mod history;
     mod identity;

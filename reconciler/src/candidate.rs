@@ -3,6 +3,7 @@
 //! Never lets a registered Dataplane keep a commit from being published: what does not fit the commit is left out.
 
 mod files;
+pub(crate) mod gates;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 pub(crate) use files::Files;
 use files::Recorder;
+use gates::{Asked, Base, Judge};
 
 /// In a path of the compiled world, and in nobody's repository.
 const REGISTERED: &str = "(registered)";
@@ -50,6 +52,8 @@ pub(crate) struct Candidate {
     pub(crate) files: Files,
     /// What stands in the files.
     pub(crate) inventory: HashSet<Name>,
+    /// Gates that it would break, had nobody said that it is meant; each in a sentence.
+    pub(crate) allowed: Vec<String>,
     /// Warnings, as `meshc check` prints them.
     pub(crate) warnings: Option<String>,
     /// Registered Dataplanes that are part of it.
@@ -70,6 +74,8 @@ impl fmt::Debug for Candidate {
 /// Why a commit is no candidate.
 #[derive(Debug)]
 pub(crate) struct Flawed {
+    /// `CompileFailed`, or that of a gate.
+    pub(crate) reason: &'static str,
     /// As `meshc check` prints it.
     pub(crate) text: String,
     /// The first of its errors, with its place, in one line.
@@ -79,7 +85,11 @@ pub(crate) struct Flawed {
 impl From<String> for Flawed {
     fn from(text: String) -> Self {
         let first = text.lines().next().unwrap_or_default().to_owned();
-        Self { text, first }
+        Self {
+            reason: "CompileFailed",
+            text,
+            first,
+        }
     }
 }
 
@@ -135,18 +145,41 @@ impl Candidate {
         said: &[Said],
         before: &Files,
     ) -> Result<Self, Flawed> {
+        Self::judged(compiler, world, revision, said, (before, None))
+    }
+
+    /// The same; where there is something before it, by the gates.
+    ///
+    /// # Errors
+    /// Beside those: gates that are broken, or cannot be read.
+    pub(crate) fn judged(
+        compiler: &mut Compiler,
+        world: &dyn World,
+        revision: String,
+        said: &[Said],
+        (before, asked): (&Files, Option<(&Asked, &Base)>),
+    ) -> Result<Self, Flawed> {
         let recorder = Recorder::new(world);
         let effective = effective(&recorder, said)?;
         let settings = &settings(&effective);
         let revoked = effective.revoked_tokens.iter();
         let revoked = revoked.map(|told| told.value.clone()).collect();
+        let judge = match asked {
+            Some(asked) => Judge::begin(asked, (&effective, &recorder), compiler)?,
+            None => None,
+        };
         let compiled = compiler.compile(&recorder, settings);
         if compiled.diagnostics.has_errors() {
             return Err(flawed(&compiled));
         }
         let files = recorder.files(&compiled.sources, before)?;
+        let allowed = match judge {
+            Some(judge) => judge.judge(&files, (settings, &compiled), compiler)?,
+            None => Vec::new(),
+        };
         Ok(Self {
             revision,
+            allowed,
             files,
             digest: compiled.bundle.digest,
             inventory: inventory(&compiled.sources),
@@ -273,6 +306,7 @@ fn flawed(compiled: &Compiled) -> Flawed {
     };
     let first = render(Format::Concise, &first, sources);
     Flawed {
+        reason: "CompileFailed",
         text: text(compiled),
         first: first.trim_end().to_owned(),
     }

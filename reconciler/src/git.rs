@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use git2::{Oid, Repository};
-use mesh_compiler::world::{GitWorld, Unreadable};
+use mesh_compiler::world::{self, GitWorld, History, Unreadable};
 
 pub use commit::Commit;
 pub use signed::Verdict;
@@ -244,6 +244,20 @@ impl Source {
             Place::Local(path) => open(path),
             Place::Remote => cache::open(&self.config.cache),
         }
+    }
+
+    /// The directory that holds the documents, from the top of the repository.
+    pub(crate) fn directory(&self) -> &str {
+        let inside = self.config.source.path.as_deref().unwrap_or_default();
+        inside.trim_matches('/')
+    }
+
+    /// The commits since `last`, with what they say of themselves; where that cannot be told, the newest alone: fewer of them
+    /// allow less. Blocks.
+    pub(crate) fn between(&self, last: &str, commit: &Commit) -> Vec<world::Commit> {
+        let read = || History::open(self.repository().ok()?.path()).ok();
+        let found = read().and_then(|history| history.between(last, &commit.id).ok());
+        found.unwrap_or_else(|| vec![commit.described()])
     }
 
     /// What speaks against a commit taking the place of `last`, in words; `None`: it builds on it. Blocks.

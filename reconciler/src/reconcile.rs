@@ -8,6 +8,7 @@ mod schedule;
 mod trouble;
 mod vouch;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::admin::Metrics;
 use crate::candidate::Candidate;
+use crate::candidate::gates::{self, Asked};
 use crate::commit_status::{Statement, Statements};
 use crate::event::{self, Events, News};
 use crate::git::{Commit, Failure, Source, SourceConfig};
@@ -216,13 +218,24 @@ impl Reconciler {
         if let Some(trouble) = rollout.progress(&desk, &commit.id) {
             return Err(trouble);
         }
-        let candidate = compile(&rollout, &desk, source, commit).await?;
+        let own = self.ctx.config.source.gates.clone();
+        let candidate = compile(&rollout, &desk, source, (commit, own)).await?;
+        self.told_allowed(&candidate);
         let most = self.ctx.config.source.max_removed_percent;
         verify(commit, &candidate, &desk, most)?;
         let mut outcome = publish(&rollout, &mut desk, candidate, commit)?;
         outcome.verified = verified;
         drop(desk);
         self.prune(outcome)
+    }
+
+    /// Who reads the events sees that a gate was passed because somebody said so.
+    fn told_allowed(&self, candidate: &Candidate) {
+        let name = self.ctx.config.source.name.as_str();
+        for said in &candidate.allowed {
+            let news = News::info("Source", name, "GateAllowed", said);
+            event::record(&self.ctx.events, &news.of(Some(&candidate.revision)));
+        }
     }
 
     /// The repository, which may not have been there at first.
@@ -275,8 +288,13 @@ async fn compile(
     rollout: &Rollout,
     desk: &Desk,
     source: Source,
-    commit: &Commit,
+    (commit, own): (&Commit, Option<PathBuf>),
 ) -> Result<Candidate, Trouble> {
+    let asked = Asked {
+        source: source.clone(),
+        commit: commit.clone(),
+        own,
+    };
     let wanted = commit.clone();
     let world = move || {
         // A commit that was just fetched and cannot be read: what was fetched is damaged.
@@ -289,7 +307,7 @@ async fn compile(
             Trouble::from(failure).about(&wanted.id)
         })
     };
-    rollout.compile(desk, commit.id.clone(), world).await
+    rollout.compile(desk, asked, world).await
 }
 
 fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk, most: u8) -> Result<(), Trouble> {
@@ -330,12 +348,13 @@ fn is_final(outcome: &Result<Outcome, Trouble>) -> bool {
             .degraded
             .iter()
             .all(|(reason, _)| *reason != "StorageOperationFailed"),
-        // Who may sign is written in a file of the operator, which may have changed; and an operator may want a
+        // Who may sign and which gates hold is written in files of the operator, which may have changed; and an operator may want a
         // rollout to be tried again.
         Err(trouble) => {
             trouble.kind == Kind::Stalled
                 && trouble.reason != "RolloutFailed"
                 && !UNVERIFIED.contains(&trouble.reason)
+                && !gates::REASONS.contains(&trouble.reason)
         }
     }
 }

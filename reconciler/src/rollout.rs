@@ -26,6 +26,7 @@ use mesh_compiler::{Compiler, World};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::ca::{Authorities, CaFailure, Values};
+use crate::candidate::gates::{Asked, Base};
 use crate::candidate::{Candidate, Documents, Files, Name};
 use crate::distrust::Distrust;
 use crate::event::Events;
@@ -183,17 +184,24 @@ impl Rollout {
         self.desk.lock().await
     }
 
-    /// Compiles a commit, with the Dataplanes that joined by themselves.
+    /// Compiles a commit, with the Dataplanes that joined by themselves, where no gate speaks against it.
     pub(crate) async fn compile<W: World>(
         &self,
         desk: &Desk,
-        revision: String,
+        asked: Asked,
         world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
     ) -> Result<Candidate, Trouble> {
         let documents = vec![desk.documents.clone()];
-        let before = desk.good.as_ref().map(|good| good.files.clone());
-        let before = before.unwrap_or_default();
-        self.compiled(world, revision, documents, before).await
+        let base = desk.good.as_ref().map(|good| Base {
+            revision: good.revision.clone(),
+            files: good.files.clone(),
+            settings: good.settings.clone(),
+        });
+        let before = base.as_ref().map(|base| base.files.clone());
+        let (before, revision) = (before.unwrap_or_default(), asked.commit.id.clone());
+        let asked = base.map(|base| (asked, base));
+        self.compiled(world, revision, documents, (before, asked))
+            .await
     }
 
     /// Publishes a commit, in waves where it says so and does not say that it cannot wait.
@@ -340,7 +348,7 @@ impl Rollout {
         world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
         revision: String,
         documents: Vec<Documents>,
-        before: Files,
+        (before, asked): (Files, Option<(Asked, Base)>),
     ) -> Result<Candidate, Trouble> {
         let (compiler, said) = (Arc::clone(&self.compiler), Arc::clone(&self.said));
         let about = revision.clone();
@@ -348,10 +356,12 @@ impl Rollout {
             let world = world()?;
             // What is remembered is only ever replaced as a whole.
             let mut compiler = compiler.lock().unwrap_or_else(PoisonError::into_inner);
-            let candidate = Candidate::compile(&mut compiler, &world, revision, &said, &before);
+            let asked = asked.as_ref().map(|(asked, base)| (asked, base));
+            let asked = (&before, asked);
+            let candidate = Candidate::judged(&mut compiler, &world, revision, &said, asked);
             let mut candidate = candidate.map_err(|flawed| {
                 let message = format!("{}; what was published before is served", flawed.first);
-                Trouble::stalled("CompileFailed", message).with_diagnostics(flawed.text)
+                Trouble::stalled(flawed.reason, message).with_diagnostics(flawed.text)
             })?;
             for group in &documents {
                 candidate.admit(&mut compiler, group);

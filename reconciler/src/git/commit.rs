@@ -2,6 +2,8 @@
 //!
 //! Never shows what somebody wrote into a commit without making one short line of it.
 
+use mesh_compiler::world;
+
 use super::LINE_LIMIT;
 
 /// One commit.
@@ -30,6 +32,17 @@ impl Commit {
             subject: line(commit.summary_bytes().unwrap_or_default()),
             trailers: trailers(commit.message_bytes()),
             tag: None,
+        }
+    }
+
+    /// As the compiler describes it.
+    pub(super) fn described(&self) -> world::Commit {
+        world::Commit {
+            id: self.id.clone(),
+            author: self.author.clone(),
+            time: self.time,
+            subject: self.subject.clone(),
+            trailers: self.trailers.clone(),
         }
     }
 

@@ -119,7 +119,12 @@ impl Rollout {
         others.remove(key);
         let groups = vec![others, Documents::from([(key.clone(), document)])];
         let (files, before) = (good.files.clone(), good.files.clone());
-        let compiled = self.compiled(move || Ok(files), good.revision.clone(), groups, before);
+        let compiled = self.compiled(
+            move || Ok(files),
+            good.revision.clone(),
+            groups,
+            (before, None),
+        );
         let unavailable = |trouble: Trouble| Denied::Unavailable(trouble.message);
         compiled.await.map_err(unavailable)
     }

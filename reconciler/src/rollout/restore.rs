@@ -105,7 +105,12 @@ impl Rollout {
         let files = snapshot.files;
         let before = files.clone();
         let documents = vec![desk.documents.clone()];
-        let compiled = self.compiled(move || Ok(files), snapshot.revision, documents, before);
+        let compiled = self.compiled(
+            move || Ok(files),
+            snapshot.revision,
+            documents,
+            (before, None),
+        );
         compiled.await.and_then(|candidate| self.good(candidate))
     }
 }

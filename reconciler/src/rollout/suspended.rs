@@ -159,8 +159,12 @@ impl Rollout {
                 Trouble::stalled("GitNotReadable", gone(&commit, &failure.to_string()))
             })
         };
-        let compiled = self.compile(desk, revision.to_owned(), world).await;
-        compiled.map_err(|trouble| match trouble.diagnostics {
+        // An operator has asked for it, and it was judged when it was new: no gate is asked.
+        let before = desk.good.as_ref().map(|good| good.files.clone());
+        let before = (before.unwrap_or_default(), None);
+        let documents = vec![desk.documents.clone()];
+        let compiled = self.compiled(world, revision.to_owned(), documents, before);
+        compiled.await.map_err(|trouble| match trouble.diagnostics {
             Some(text) => format!("`{revision}` does not compile any more:\n{text}"),
             None => trouble.message,
         })

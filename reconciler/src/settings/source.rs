@@ -39,6 +39,8 @@ pub struct Source {
     pub allow_rewind: bool,
     /// A commit that removes a larger share of what is served needs a trailer.
     pub max_removed_percent: u8,
+    /// Gates of the operator, beside those of the repository.
+    pub gates: Option<PathBuf>,
     /// PEM file of certificate authorities for `https://`.
     pub ca: Option<PathBuf>,
     /// The proxy on the way to it.
@@ -116,6 +118,8 @@ struct Written {
     #[serde(default = "half")]
     #[schemars(range(max = 100))]
     max_removed_percent: u8,
+    /// File with a table `[gates]` as in `meshc.toml`: gates that no commit can take away, beside those of the repository.
+    gates: Option<PathBuf>,
     /// PEM file of certificate authorities for `https://`, beside those of the system.
     ca: Option<PathBuf>,
     /// A proxy on the way to an `https://` repository, such as `http://proxy.example:3128`. Without it `HTTPS_PROXY` and
@@ -209,6 +213,7 @@ impl TryFrom<Written> for Source {
             shallow: written.shallow,
             allow_rewind: written.allow_rewind,
             max_removed_percent: written.max_removed_percent,
+            gates: written.gates,
             ca: written.ca,
             proxy: written.proxy,
             auth: written.auth,
@@ -281,6 +286,7 @@ impl Source {
             shallow: false,
             allow_rewind: false,
             max_removed_percent: half(),
+            gates: None,
             ca: None,
             proxy: None,
             auth: Auth::default(),
@@ -301,6 +307,7 @@ impl Source {
         let auth = &mut self.auth;
         let paths = [
             self.ca.as_mut(),
+            self.gates.as_mut(),
             auth.password_file.as_mut(),
             auth.bearer_file.as_mut(),
             auth.certificate.as_mut(),
