@@ -259,13 +259,13 @@ async fn a_suspended_meshd_follows_nothing_and_what_cannot_be_gone_back_to_chang
 async fn a_kill_between_the_word_and_the_deed_is_made_good() {
     let mut story = Story::open().await;
     let revisions = story.revisions.clone();
-    let served = std::fs::read(story.room.state.path().join("published.json")).unwrap();
+    let served = std::fs::read(story.room.state.path().join("published.log")).unwrap();
     let back = json!({ "to": revisions[1], "by": "ada", "reason": "back" });
     assert_eq!(story.tell("rollback", back).await.0, 200);
     story.served(&revisions[1]).await;
     story.room.stop().await;
     // As it is when the word was kept, and the bundle was not.
-    std::fs::write(story.room.state.path().join("published.json"), served).unwrap();
+    std::fs::write(story.room.state.path().join("published.log"), served).unwrap();
     story.room.start().await.unwrap();
     story.served(&revisions[1]).await;
     assert_eq!(names(&story.status().await), ["api-1", "web-1"]);
