@@ -11,6 +11,7 @@ mod https;
 mod leftovers;
 mod reference;
 mod signed;
+mod ssh;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use signed::Verdict;
 use crate::settings;
 use access::Access;
 use reference::{Names, Target, choose};
+pub(crate) use ssh::Address;
 
 /// The largest pack that is received, in bytes.
 const PACK_LIMIT: usize = 2 << 30;
@@ -54,8 +56,8 @@ pub struct Source {
 enum Place {
     /// Read where it is, a `file://` too: nothing is copied.
     Local(PathBuf),
-    /// Fetched into the cache.
-    Remote,
+    /// Fetched into the cache, from this URL.
+    Remote(String),
 }
 
 /// Why there is no commit to read.
@@ -91,8 +93,9 @@ impl Source {
     /// A repository that is not there, or a URL of a kind that is not supported.
     pub fn open(config: SourceConfig) -> Result<Self, Failure> {
         let source = Self::kept(config)?;
-        if let Place::Remote = source.place {
+        if let Place::Remote(_) = source.place {
             https::register();
+            ssh::register();
             // What is wrong with the settings is told at once.
             Access::read(&source.config.source)?;
         }
@@ -106,8 +109,13 @@ impl Source {
     pub fn kept(config: SourceConfig) -> Result<Self, Failure> {
         allow_any_owner();
         let text = config.source.repository.clone();
+        if let Some(address) = Address::parse(&text) {
+            address.map_err(Failure::Stalled)?;
+            // Only the scheme matters: what is asked, and how, is handed to the transport as it was judged.
+            let place = Place::Remote("ssh://".to_owned() + config.source.name.as_str());
+            return Ok(Self { config, place });
+        }
         let place = match text.split_once("://") {
-            None if looks_like_ssh(&text) => return Err(unsupported(&text, "ssh")),
             None => Place::Local(local(Path::new(&text))?),
             Some(("file", path)) => Place::Local(local(Path::new(path))?),
             Some(("https", rest)) => {
@@ -116,7 +124,7 @@ impl Source {
                     let why = "the URL must have a host, and no user or password: they would be shown in the list of processes";
                     return Err(Failure::Stalled(why.to_owned()));
                 }
-                Place::Remote
+                Place::Remote(text.clone())
             }
             Some((scheme, _)) => return Err(unsupported(&text, scheme)),
         };
@@ -141,10 +149,10 @@ impl Source {
                 let target = choose(&source.reference, &Here(&repository), &source.repository)?;
                 self.newest(&repository, &target)
             }
-            Place::Remote => {
+            Place::Remote(url) => {
                 let limit = self.config.source.timeout;
                 let access = Access::read(&self.config.source)?;
-                let fetch = || access.during(|| cache::fetch(&self.config));
+                let fetch = || access.during(|| cache::fetch(&self.config, url));
                 let (fetched, ended) = deadline::within(limit, fetch);
                 match (fetched, ended.again) {
                     (Err(Failure::Transient(message)), Some(after)) => {
@@ -178,7 +186,7 @@ impl Source {
             Target::Name(name) => {
                 let reference = match self.place {
                     Place::Local(_) => repository.find_reference(name),
-                    Place::Remote => repository.find_reference(cache::FETCHED),
+                    Place::Remote(_) => repository.find_reference(cache::FETCHED),
                 };
                 let reference = reference.and_then(|reference| reference.resolve());
                 let reference = reference.map_err(|e| transient("reading the reference", &e))?;
@@ -242,7 +250,7 @@ impl Source {
     fn repository(&self) -> Result<Repository, Failure> {
         match &self.place {
             Place::Local(path) => open(path),
-            Place::Remote => cache::open(&self.config.cache),
+            Place::Remote(_) => cache::open(&self.config.cache),
         }
     }
 
@@ -285,7 +293,7 @@ impl Source {
     pub fn discard_cache(&self) -> std::io::Result<()> {
         match self.place {
             Place::Local(_) => Ok(()),
-            Place::Remote => cache::discard(&self.config.cache),
+            Place::Remote(_) => cache::discard(&self.config.cache),
         }
     }
 }
@@ -335,15 +343,9 @@ fn open(path: &Path) -> Result<Repository, Failure> {
         .map_err(|error| transient(&format!("opening `{}`", path.display()), &error))
 }
 
-/// `host:path`, as git itself reads it.
-fn looks_like_ssh(text: &str) -> bool {
-    text.split_once(':')
-        .is_some_and(|(host, _)| !host.is_empty() && !host.contains('/'))
-}
-
 fn unsupported(text: &str, scheme: &str) -> Failure {
     Failure::Stalled(format!(
-        "`{text}`: `{scheme}` is not supported; use a path, `file://` or `https://`"
+        "`{text}`: `{scheme}` is not supported; use a path, `file://`, `https://` or `ssh://`"
     ))
 }
 

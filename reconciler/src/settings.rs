@@ -24,7 +24,7 @@ pub use ca::Ca;
 pub use etcd::Etcd;
 pub use identity::{Allow, Identity, TokenIssuer};
 pub use notify::Notify;
-pub use proof::{Auth, Verify, VerifyMode};
+pub use proof::{Auth, Ssh, Verify, VerifyMode};
 pub use report::{Forge, Report};
 pub use signer::{AppRole, Signer, VaultSigner};
 pub use source::{Reference, Source};

@@ -30,6 +30,7 @@ mod probe;
 mod process;
 mod proxy;
 mod repo;
+mod sshd;
 mod workload;
 
 #[cfg(test)]
@@ -54,4 +55,5 @@ pub use probe::{Knock, Probe};
 pub use process::Process;
 pub use proxy::Proxy;
 pub use repo::Repo;
+pub use sshd::Sshd;
 pub use workload::Workload;

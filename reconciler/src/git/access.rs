@@ -16,6 +16,7 @@ use ureq::{Agent, Proxy};
 use zeroize::Zeroizing;
 
 use super::Failure;
+use super::ssh::{Address, Login};
 use crate::pem;
 use crate::secret;
 use crate::settings::Source;
@@ -28,7 +29,14 @@ thread_local! {
 
 /// How to reach one server.
 #[derive(Clone)]
-pub(super) struct Access {
+pub(super) enum Access {
+    Https(Client),
+    Ssh(Arc<Login>),
+}
+
+/// By HTTPS.
+#[derive(Clone)]
+pub(super) struct Client {
     pub(super) agent: Agent,
     /// Value of the header `Authorization`.
     pub(super) authorization: Option<Arc<Zeroizing<String>>>,
@@ -37,10 +45,14 @@ pub(super) struct Access {
 impl Access {
     /// Reads everything that it needs.
     pub(super) fn read(source: &Source) -> Result<Self, Failure> {
-        Ok(Self {
+        if let Some(address) = Address::parse(&source.repository) {
+            let login = Login::read(source, address.map_err(Failure::Stalled)?)?;
+            return Ok(Self::Ssh(Arc::new(login)));
+        }
+        Ok(Self::Https(Client {
             agent: agent(source)?,
             authorization: authorization(source)?.map(Arc::new),
-        })
+        }))
     }
 
     /// Lets the transport of this thread find it.

@@ -45,12 +45,12 @@ pub(super) fn discard(path: &Path) -> std::io::Result<()> {
 }
 
 /// Fetches what is wanted, into a cache that is whole.
-pub(super) fn fetch(config: &SourceConfig) -> Result<(Repository, Target), Failure> {
+pub(super) fn fetch(config: &SourceConfig, from: &str) -> Result<(Repository, Target), Failure> {
     let path = &config.cache;
     leftovers::remove(path);
     let cache = open(path)?;
     if is_whole(&cache) {
-        let fetched = fetch_into(config, &cache);
+        let fetched = fetch_into((config, from), &cache);
         if is_whole(&cache) {
             return fetched.map(|target| (cache, target));
         }
@@ -59,7 +59,7 @@ pub(super) fn fetch(config: &SourceConfig) -> Result<(Repository, Target), Failu
     drop(cache);
     discard(path).map_err(|error| Failure::Transient(error.to_string()))?;
     let cache = open(path)?;
-    fetch_into(config, &cache).map(|target| (cache, target))
+    fetch_into((config, from), &cache).map(|target| (cache, target))
 }
 
 /// Is what was fetched last there, if anything was?
@@ -87,11 +87,14 @@ impl Names for Listed {
     }
 }
 
-fn fetch_into(config: &SourceConfig, cache: &Repository) -> Result<Target, Failure> {
+fn fetch_into(
+    (config, from): (&SourceConfig, &str),
+    cache: &Repository,
+) -> Result<Target, Failure> {
     let source = &config.source;
     let url = &source.repository;
     let failed = |error: &git2::Error| transient(&format!("fetching from `{url}`"), error);
-    let mut remote = cache.remote_anonymous(url).map_err(|e| failed(&e))?;
+    let mut remote = cache.remote_anonymous(from).map_err(|e| failed(&e))?;
     let names = {
         let connection = remote
             .connect_auth(Direction::Fetch, None, None)

@@ -10,7 +10,7 @@ use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Trans
 use ureq::http::{Response, header};
 use ureq::{Body, RequestBuilder};
 
-use super::access::Access;
+use super::access::{Access, Client};
 use super::{PACK_LIMIT, deadline};
 use crate::https::pause;
 
@@ -35,8 +35,9 @@ pub(super) fn register() {
         let result = unsafe {
             git2::transport::register("https", |remote| {
                 let url = remote.url().unwrap_or_default().to_owned();
-                let access = Access::current();
-                let access = access.ok_or_else(|| failure("nothing is being fetched"))?;
+                let Some(Access::Https(access)) = Access::current() else {
+                    return Err(failure("nothing is being fetched"));
+                };
                 let base = Arc::new(Mutex::new(url));
                 Transport::smart(remote, true, Https { access, base })
             })
@@ -48,7 +49,7 @@ pub(super) fn register() {
 }
 
 struct Https {
-    access: Access,
+    access: Client,
     /// Where the repository is, after redirects.
     base: Arc<Mutex<String>>,
 }
@@ -82,7 +83,7 @@ impl SmartSubtransport for Https {
 
 /// A stream to libgit2, requests and responses to the server: writing after reading begins the next request.
 struct Exchange {
-    access: Access,
+    access: Client,
     base: Arc<Mutex<String>>,
     advertise: bool,
     request: Vec<u8>,

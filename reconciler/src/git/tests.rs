@@ -177,8 +177,10 @@ fn what_cannot_be_read_is_said_at_once() {
     let origin = Origin::new();
     for (repository, expected) in [
         ("/nonexistent/repository", "not a git repository"),
-        ("ssh://git@host/x", "`ssh` is not supported"),
-        ("git@host:x/y", "`ssh` is not supported"),
+        ("ssh://git@host/x", "needs `ssh = { key"),
+        ("git@host:x/y", "needs `ssh = { key"),
+        ("ssh://-oProxyCommand=x/y", "no name of a host"),
+        ("ext::sh -c x", "no path of a repository"),
         ("http://host/x", "`http` is not supported"),
         ("https://user:word@host/x", "no user or password"),
     ] {

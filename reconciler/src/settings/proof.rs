@@ -23,6 +23,34 @@ pub struct Auth {
     pub key: Option<PathBuf>,
 }
 
+/// How meshd and the server prove at `ssh://` who they are. Host keys are never learned by themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Ssh {
+    /// File of the private key, without a passphrase.
+    pub key: PathBuf,
+    /// File of the keys that the server may have, as `ssh-keyscan` writes it.
+    pub known_hosts: PathBuf,
+}
+
+impl Ssh {
+    /// What OpenSSH would read as more than the path.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let odd = |c: char| c.is_control() || "\"\\%$".contains(c);
+        let paths = [&self.key, &self.known_hosts].map(|path| path.to_string_lossy());
+        match paths
+            .into_iter()
+            .find(|path| path.contains(odd) || path.starts_with('~'))
+        {
+            None => Ok(()),
+            Some(path) => {
+                let rule = "such a path has no `\"`, `\\`, `%` or `$`, and begins with no `~`";
+                Err(format!("`ssh`: `{path}`: {rule}"))
+            }
+        }
+    }
+}
+
 /// Which signatures a commit must have.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]

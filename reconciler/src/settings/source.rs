@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::anchor;
-use super::proof::{Auth, Verify, VerifyMode};
+use super::proof::{Auth, Ssh, Verify, VerifyMode};
 use super::report::Report;
 use super::value::Label;
 use super::webhook::Hook;
+use crate::git::Address;
 
 const LEAST_POLL: Duration = Duration::from_secs(1);
 const LONGEST_TIMEOUT: Duration = Duration::from_mins(30);
@@ -23,7 +24,7 @@ const LONGEST_TIMEOUT: Duration = Duration::from_mins(30);
 pub struct Source {
     /// What it is called in conditions, events, metrics and webhooks.
     pub name: Label,
-    /// A path, or a `file://` or `https://` URL.
+    /// A path, a `file://`, `https://` or `ssh://` URL, or `git@host:path`.
     pub repository: String,
     /// The directory inside the repository that holds the documents.
     pub path: Option<String>,
@@ -47,6 +48,8 @@ pub struct Source {
     pub proxy: Option<String>,
     /// How meshd proves at `https://` who it is.
     pub auth: Auth,
+    /// How meshd proves at `ssh://` who it is, and how the server does.
+    pub ssh: Option<Ssh>,
     /// Which signatures a commit must have.
     pub verify: Option<Verify>,
     /// What may wake meshd.
@@ -84,7 +87,7 @@ pub enum Reference {
 struct Written {
     /// What it is called in conditions, events, metrics and webhooks.
     name: Label,
-    /// A path, or a `file://` or `https://` URL.
+    /// A path, a `file://`, `https://` or `ssh://` URL, or `git@host:path`.
     repository: String,
     /// The directory inside the repository that holds the documents.
     path: Option<String>,
@@ -128,6 +131,8 @@ struct Written {
     /// How meshd proves at `https://` who it is.
     #[serde(default)]
     auth: Auth,
+    /// How meshd proves at `ssh://` who it is, and how the server does.
+    ssh: Option<Ssh>,
     /// Which signatures a commit must have.
     verify: Option<Verify>,
     /// What may wake meshd.
@@ -200,6 +205,7 @@ impl TryFrom<Written> for Source {
             return Err("`verify.mode = \"tag\"` needs `tag`, `semver` or `ref`".to_owned());
         }
         written.auth.check()?;
+        judge_ssh(&written.repository, written.ssh.as_ref())?;
         if let Some(report) = &written.report {
             report.check()?;
         }
@@ -217,10 +223,26 @@ impl TryFrom<Written> for Source {
             ca: written.ca,
             proxy: written.proxy,
             auth: written.auth,
+            ssh: written.ssh,
             verify: written.verify,
             webhook: written.webhook,
             report: written.report,
         })
+    }
+}
+
+/// Where a repository is reached by SSH, both must be said how; what it is like is judged where it is opened.
+fn judge_ssh(repository: &str, ssh: Option<&Ssh>) -> Result<(), String> {
+    match (Address::parse(repository), ssh) {
+        (Some(Err(why)), _) => Err(why),
+        (Some(Ok(_)), None) => Err(format!(
+            "`{repository}` needs `ssh = {{ key = \"FILE\", known-hosts = \"FILE\" }}`"
+        )),
+        (None, Some(_)) => Err(format!(
+            "`{repository}` is not reached by SSH, and has `ssh`"
+        )),
+        (Some(Ok(_)), Some(ssh)) => ssh.check(),
+        (None, None) => Ok(()),
     }
 }
 
@@ -290,6 +312,7 @@ impl Source {
             ca: None,
             proxy: None,
             auth: Auth::default(),
+            ssh: None,
             verify: None,
             webhook: None,
             report: None,
@@ -297,7 +320,7 @@ impl Source {
     }
 
     pub(super) fn begin_at(&mut self, directory: &Path) {
-        // What another tool would take for SSH is refused where it is opened, as it was written.
+        // What is reached by SSH has a colon before its first slash, and so have URLs.
         let first = self.repository.split('/').next().unwrap_or_default();
         if !first.contains(':') {
             let mut path = PathBuf::from(&self.repository);
@@ -319,6 +342,10 @@ impl Source {
         ];
         for path in paths.into_iter().flatten() {
             anchor(path, directory);
+        }
+        if let Some(ssh) = &mut self.ssh {
+            anchor(&mut ssh.key, directory);
+            anchor(&mut ssh.known_hosts, directory);
         }
         if let Some(report) = &mut self.report {
             report.begin_at(directory);

@@ -88,6 +88,11 @@ fn report(kind: &str, project: &str, more: &str) -> String {
     source("") + "[source.report]\n" + &report
 }
 
+/// A source that SSH reaches.
+fn by_ssh(repository: &str, more: &str) -> String {
+    source(more).replace("\"/r\"", &format!("\"{repository}\""))
+}
+
 /// A signer with this address.
 fn signer(address: &str) -> String {
     format!(
@@ -95,13 +100,68 @@ fn signer(address: &str) -> String {
     )
 }
 
+/// Each text is refused at this line, with these words.
+fn refused(cases: &[(String, usize, &str)]) {
+    for (text, line, said) in cases {
+        let (place, message) = Settings::parse(text).unwrap_err();
+        assert!(message.contains(said), "{text}\n{message}");
+        let found = place.map_or(0, |(line, _)| line);
+        assert_eq!(found, *line, "{text}\n{message}");
+    }
+}
+
+#[test]
+fn ways_to_others_that_cannot_be_are_refused_with_their_place() {
+    refused(&[
+        (
+            source("ssh = { key = \"k\" }"),
+            4,
+            "missing field `known-hosts`",
+        ),
+        (
+            source("ssh = { key = \"k\", known-hosts = \"h\" }"),
+            1,
+            "is not reached by SSH",
+        ),
+        (by_ssh("git@host:x", ""), 1, "needs `ssh"),
+        (
+            by_ssh("ssh://-oProxyCommand=x/y", ""),
+            1,
+            "no name of a host",
+        ),
+        (
+            by_ssh("git@h:x", "ssh = { key = \"a%h\", known-hosts = \"h\" }"),
+            1,
+            "such a path has no",
+        ),
+        (report("github", "mesh", ""), 7, "is no project"),
+        (report("github", "team/../mesh", ""), 7, "is no project"),
+        (report("svn", "team/mesh", ""), 6, "unknown variant"),
+        (report("gitea", "team/mesh", ""), 1, "no common address"),
+        (
+            report("gitea", "team/mesh", "api = \"http://forge.example\"\n"),
+            9,
+            "in the clear",
+        ),
+        (
+            "[[notify]]\nurl = \"http://alerts.example\"".to_owned(),
+            2,
+            "in the clear",
+        ),
+        (
+            "[[notify]]\nurl = \"https://a\"\nseverity = \"warn\"".to_owned(),
+            3,
+            "unknown variant",
+        ),
+    ]);
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_its_place() {
-    for (text, line, said) in [
+    refused(&[
         ("port = 1".to_owned(), 1, "unknown field `port`"),
         ("x".to_owned(), 1, ""),
         (source("brnch = \"main\""), 4, "unknown field `brnch`"),
-        (source("ssh = { key = \"k\" }"), 4, "unknown field `ssh`"),
         (source("branch = \"main\"\ntag = \"v1\""), 1, "at most one"),
         (source("commit = \"abc\""), 1, "40 hex digits"),
         (source("semver = \"one\""), 1, "is no range"),
@@ -136,34 +196,10 @@ fn what_cannot_be_is_refused_with_its_place() {
             2,
             "is no name",
         ),
-        (report("github", "mesh", ""), 7, "is no project"),
-        (report("github", "team/../mesh", ""), 7, "is no project"),
-        (report("svn", "team/mesh", ""), 6, "unknown variant"),
-        (report("gitea", "team/mesh", ""), 1, "no common address"),
-        (
-            report("gitea", "team/mesh", "api = \"http://forge.example\"\n"),
-            9,
-            "in the clear",
-        ),
-        (
-            "[[notify]]\nurl = \"http://alerts.example\"".to_owned(),
-            2,
-            "in the clear",
-        ),
-        (
-            "[[notify]]\nurl = \"https://a\"\nseverity = \"warn\"".to_owned(),
-            3,
-            "unknown variant",
-        ),
         (signer("http://alerts.example"), 5, "in the clear"),
         (signer("ftp://127.0.0.1"), 5, "`https://`"),
         (signer("https://a:b@c"), 5, "user or password"),
-    ] {
-        let (place, message) = Settings::parse(&text).unwrap_err();
-        assert!(message.contains(said), "{text}\n{message}");
-        let found = place.map_or(0, |(line, _)| line);
-        assert_eq!(found, line, "{text}\n{message}");
-    }
+    ]);
 }
 
 #[test]
