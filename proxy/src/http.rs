@@ -20,8 +20,10 @@ mod recorded;
 mod scan;
 mod selection;
 mod serve;
+mod streams;
 mod timers;
 mod tries;
+mod two;
 mod upgrade;
 
 pub(crate) use answer::grpc_status;
@@ -29,3 +31,4 @@ pub(crate) use body::{Body, RequestBody};
 pub(crate) use received::Received;
 pub(crate) use recorded::Recording;
 pub(crate) use serve::serve;
+pub(crate) use two::{Pulse, Pump};

@@ -29,7 +29,6 @@ use prometheus_client::metrics::family::Family;
 pub(crate) use connect::Connected;
 use connect::connect;
 pub(crate) use load::{Load, Place, Room};
-pub(crate) use multiplex::Pulse;
 pub(crate) use outlier::{Fate, Judge, Trying};
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use send::{Answer, Outgoing, send};

@@ -9,7 +9,6 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 
 use super::exchange::Ending;
@@ -73,7 +72,7 @@ pub(crate) enum RequestBody {
     Empty,
     /// The client's.
     Stream {
-        inner: Incoming,
+        inner: Received,
         activity: Arc<Activity>,
         copy: Option<mpsc::Sender<Option<Frame<Bytes>>>>,
     },
@@ -243,7 +242,7 @@ impl RequestBody {
     }
 
     pub(super) fn stream(
-        inner: Incoming,
+        inner: Received,
         activity: &Arc<Activity>,
         copy: Option<mpsc::Sender<Option<Frame<Bytes>>>>,
     ) -> Self {
@@ -290,7 +289,7 @@ impl HttpBody for RequestBody {
                     None => activity.request_ended(),
                 }
                 mirror(copy, frame.as_ref());
-                Poll::Ready(frame.map(|frame| frame.map_err(Broken::One)))
+                Poll::Ready(frame)
             }
             Self::Recorded(reading) => reading.poll_frame(cx),
             Self::Copy(frames) => match ready!(frames.poll_recv(cx)) {
@@ -328,7 +327,7 @@ fn length(frame: &Frame<Bytes>) -> usize {
 /// Gives a frame to the copy, which must never slow the original down.
 fn mirror(
     copy: &mut Option<mpsc::Sender<Option<Frame<Bytes>>>>,
-    frame: Option<&Result<Frame<Bytes>, hyper::Error>>,
+    frame: Option<&Result<Frame<Bytes>, Broken>>,
 ) {
     let Some(sender) = copy else { return };
     let copied = match frame {

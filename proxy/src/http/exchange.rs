@@ -8,7 +8,6 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use mesh_bundle::decide::CompiledRetry;
 use mesh_bundle::resource::ConnectionLimits;
@@ -146,7 +145,7 @@ impl<'c> Begun<'c> {
         connection: &'c Arc<Connection>,
         table: Arc<Table>,
         busy: Busy,
-        request: &mut Request<Incoming>,
+        request: &mut Request<Received>,
     ) -> Self {
         Self {
             connection,

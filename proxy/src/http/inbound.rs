@@ -6,7 +6,6 @@ use std::iter::once;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use mesh_bundle::Origin;
 use mesh_bundle::decide::{faults, limits, normalise, request_limit};
@@ -17,7 +16,7 @@ use super::exchange::{Begun, Plan, target};
 use super::head::{self, CLIENT_CERT};
 use super::serve::{Busy, Connection};
 use super::timers::Timers;
-use super::{Body, RequestBody, answer};
+use super::{Body, Received, RequestBody, answer};
 use crate::access_log::{RequestView, of_inbound};
 use crate::dice::roll;
 use crate::metrics::{Direction, RequestStats};
@@ -30,7 +29,7 @@ use crate::upstream::{Outgoing, Via};
 pub(super) async fn answer(
     connection: Arc<Connection>,
     busy: Busy,
-    mut request: Request<Incoming>,
+    mut request: Request<Received>,
 ) -> Response<Body> {
     let table = connection.session.shared.table();
     let mut begun = Begun::new(&connection, Arc::clone(&table), busy, &mut request);
@@ -139,7 +138,7 @@ fn admit<'t>(
     table: &'t Table,
     inbound: &InboundTable,
     begun: &Begun<'_>,
-    request: Request<Incoming>,
+    request: Request<Received>,
 ) -> Result<(Outgoing, RequestBody), (Refusal, Option<&'t Origin>)> {
     match session.standing(table) {
         Standing::Good { shadow_denied } => {

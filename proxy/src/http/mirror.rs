@@ -6,13 +6,12 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http_body::{Body as _, Frame};
-use hyper::body::Incoming;
 use mesh_bundle::resource::Timeouts;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::RequestBody;
 use super::body::MIRRORED_FRAMES;
+use super::{Received, RequestBody};
 use crate::session::Session;
 use crate::table::ClusterTable;
 use crate::upstream::{Answer, Outgoing, Via, send};
@@ -32,7 +31,7 @@ pub(super) fn start(
     session: &Arc<Session>,
     original: &Outgoing,
     clusters: &[&Arc<ClusterTable>],
-    body: &Incoming,
+    body: &Received,
     timeouts: &Timeouts,
 ) -> Option<Copying> {
     if original.upgrade.is_some() {

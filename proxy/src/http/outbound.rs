@@ -8,7 +8,6 @@ use std::sync::Arc;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, header};
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use mesh_bundle::Origin;
 use mesh_bundle::decide::{
@@ -20,7 +19,7 @@ use super::exchange::{Begun, Plan, target};
 use super::head::{self, Head, joined};
 use super::serve::{Busy, Connection};
 use super::timers::Timers;
-use super::{Body, RequestBody, answer, mirror};
+use super::{Body, Received, RequestBody, answer, mirror};
 use crate::access_log::{RequestView, of_outbound};
 use crate::dice::roll;
 use crate::metrics::{Direction, RequestStats};
@@ -33,7 +32,7 @@ use crate::upstream::{Load, Outgoing, Via};
 pub(super) async fn answer(
     connection: Arc<Connection>,
     busy: Busy,
-    mut request: Request<Incoming>,
+    mut request: Request<Received>,
 ) -> Response<Body> {
     let session = &connection.session;
     let table = session.shared.table();
@@ -210,7 +209,7 @@ fn pass<'t>(
     begun: &Begun<'_>,
     routed: &Routed<'t>,
     parts: Parts,
-    body: Incoming,
+    body: Received,
     session: &Arc<Session>,
 ) -> Result<Passed<'t>, (Refusal, Option<&'t Origin>)> {
     let route = &routed.compiled.route;

@@ -4,10 +4,8 @@
 //! cannot tell it that time is over. What polls the library looks at the limits instead.
 
 use std::cell::RefCell;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
-
-use hyper::rt::Executor;
 
 use super::timers::Watchdog;
 use crate::refusal::Refusal;
@@ -92,22 +90,4 @@ pub(super) fn over() {
             watch.watchdog = None;
         }
     });
-}
-
-/// Runs the streams of a connection of HTTP/2, each with its limits.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Streams;
-
-impl<F> Executor<F> for Streams
-where
-    F: Future + Send + 'static,
-    F::Output: Send,
-{
-    fn execute(&self, stream: F) {
-        tokio::spawn(async move {
-            let mut stream = pin!(Some(stream));
-            let mut watch = Watch::default();
-            std::future::poll_fn(|cx| watch.poll(stream.as_mut(), cx)).await;
-        });
-    }
 }

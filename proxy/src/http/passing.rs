@@ -5,7 +5,6 @@
 use std::iter::once;
 use std::sync::Arc;
 
-use hyper::body::Incoming;
 use hyper::{Request, Response};
 use mesh_bundle::decide::Departure;
 use mesh_bundle::resource::{ConnectionLimits, Timeouts};
@@ -15,14 +14,14 @@ use super::exchange::{Begun, Plan};
 use super::head;
 use super::serve::{Busy, Connection};
 use super::timers::Timers;
-use super::{Body, RequestBody};
+use super::{Body, Received, RequestBody};
 use crate::refusal::Refusal;
 use crate::upstream::{Outgoing, Via};
 
 pub(super) async fn answer(
     connection: Arc<Connection>,
     busy: Busy,
-    mut request: Request<Incoming>,
+    mut request: Request<Received>,
 ) -> Response<Body> {
     let session = &connection.session;
     let table = session.shared.table();

@@ -1,4 +1,4 @@
-//! The body of an answer as it comes from an upstream, in either version of HTTP.
+//! The body of a message as it comes, in either version of HTTP.
 //!
 //! Never ends a body cleanly that its sender has not ended.
 
@@ -8,14 +8,14 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
-use http::{HeaderMap, Response, header};
+use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::body::Broken;
-use crate::upstream::Pulse;
+use super::two::Pulse;
 
-/// What comes from an upstream.
+/// What comes from a client or from an upstream.
 #[derive(Debug)]
 pub(crate) enum Received {
     One(Incoming),
@@ -33,19 +33,18 @@ pub(crate) struct Streamed {
 }
 
 impl Received {
-    pub(crate) fn streamed(response: Response<RecvStream>, pulse: &Arc<Pulse>) -> Response<Self> {
-        let (parts, stream) = response.into_parts();
-        let left = match length(&parts.headers) {
+    /// What follows a head with these headers.
+    pub(crate) fn streamed(stream: RecvStream, headers: &HeaderMap, pulse: &Arc<Pulse>) -> Self {
+        let left = match length(headers) {
             None if stream.is_end_stream() => Some(0),
             left => left,
         };
-        let body = Self::Two(Streamed {
+        Self::Two(Streamed {
             stream,
             left,
             no_more_data: false,
             pulse: Arc::clone(pulse),
-        });
-        Response::from_parts(parts, body)
+        })
     }
 }
 
@@ -105,7 +104,7 @@ impl Streamed {
         if !self.no_more_data {
             if let Some(data) = ready!(self.stream.poll_data(cx)) {
                 return Poll::Ready(Some(data.map(|data| {
-                    // It is on its way to the client, whose own window holds more back.
+                    // It is on its way to the other side, whose own window holds more back.
                     let _ = self.stream.flow_control().release_capacity(data.len());
                     let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
                     self.left = self.left.map(|left| left.saturating_sub(length));

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -22,8 +22,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::alarms::Alarms;
 use super::calm::Calm;
 use super::heads::Heads;
-use super::overdue::{Streams, Watch};
-use super::{Body, inbound, outbound, passing};
+use super::overdue::Watch;
+use super::streams::Streams;
+use super::{Body, Received, inbound, outbound, passing};
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::session::{Session, Standing, revoked};
@@ -36,13 +37,8 @@ use crate::woken::Woken;
 const HEAD_BYTES: usize = 64 * 1024;
 /// From the first byte of a head to its last, where the configuration asks for no less.
 const HEAD_WAIT: Duration = Duration::from_secs(15);
-const MOST_STREAMS: u32 = 100;
-/// What may be under way to this proxy on one stream.
-const PEER_WINDOW: u32 = 128 * 1024;
-const WINDOW: u32 = 64 * 1024;
-/// A peer that is gone without a word is noticed after the sum of these.
-const PING_EVERY: Duration = Duration::from_secs(30);
-const PING_WAIT: Duration = Duration::from_secs(20);
+/// Of one connection at once.
+pub(super) const MOST_STREAMS: u32 = 100;
 
 /// What is known of a connection while it serves.
 #[derive(Debug)]
@@ -136,29 +132,31 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
         begun: Notify::new(),
         alarms: Alarms::default(),
     });
-    let requests = {
-        let connection = Arc::clone(&connection);
-        service_fn(move |request| {
-            let busy = connection.begin();
-            answer(Arc::clone(&connection), busy, request)
-        })
-    };
     match version {
         HttpVersion::One => {
+            let requests = {
+                let connection = Arc::clone(&connection);
+                service_fn(move |request: Request<Incoming>| {
+                    Answering(answer(&connection, request.map(Received::One)))
+                })
+            };
             let io = Heads::new(stream, Arc::clone(&connection), head_wait);
             let served = one().serve_connection(TokioIo::new(io), requests);
-            drive(served.with_upgrades(), &connection, timeouts).await;
+            drive(Requests(served.with_upgrades()), &connection, timeouts).await;
         }
         HttpVersion::Two => {
-            let served = two(session).serve_connection(TokioIo::new(Calm::new(stream)), requests);
+            let served = Streams::new(Calm::new(stream), &connection);
             drive(served, &connection, timeouts).await;
         }
     }
 }
 
-/// A request that is under way. It has a place of its own: tasks are moved several times, and a connection that rests
-/// needs no room for one.
-struct Answering(Pin<Box<dyn Future<Output = Response<Body>> + Send>>);
+/// What becomes of a request. It has a place of its own: tasks are moved several times, and a connection that rests needs
+/// no room for one.
+pub(super) type Answer = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
+
+/// The same for a library that asks whether it can fail.
+struct Answering(Answer);
 
 impl Future for Answering {
     type Output = Result<Response<Body>, Infallible>;
@@ -168,14 +166,17 @@ impl Future for Answering {
     }
 }
 
-fn answer(connection: Arc<Connection>, busy: Busy, request: Request<Incoming>) -> Answering {
+/// Begins a request.
+pub(super) fn answer(connection: &Arc<Connection>, request: Request<Received>) -> Answer {
+    let busy = connection.begin();
+    let connection = Arc::clone(connection);
     // Each is made where it stays.
     let session = &connection.session;
-    Answering(match (&session.passing, session.direction) {
+    match (&session.passing, session.direction) {
         (Some(_), _) => Box::pin(passing::answer(connection, busy, request)),
         (None, Direction::Inbound) => Box::pin(inbound::answer(connection, busy, request)),
         (None, Direction::Outbound) => Box::pin(outbound::answer(connection, busy, request)),
-    })
+    }
 }
 
 fn one() -> http1::Builder {
@@ -190,56 +191,62 @@ fn one() -> http1::Builder {
     builder
 }
 
-/// The window of a connection has room for all of its streams, so that none which stalls stops the others; only a stranger
-/// must do with one.
-fn two(session: &Session) -> http2::Builder<Streams> {
-    let (stream, connection) = match (session.direction, &session.peer) {
-        (Direction::Inbound, Some(_)) => (PEER_WINDOW, PEER_WINDOW * MOST_STREAMS),
-        (Direction::Inbound, None) => (WINDOW, WINDOW),
-        (Direction::Outbound, _) => (WINDOW, WINDOW * MOST_STREAMS),
-    };
-    let mut builder = http2::Builder::new(Streams);
-    builder
-        .timer(TokioTimer::new())
-        .auto_date_header(false)
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(64 * 1024)
-        .max_send_buf_size(64 * 1024)
-        .initial_stream_window_size(stream)
-        .initial_connection_window_size(connection)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(PING_WAIT);
-    builder
-}
-
 /// A connection that can be told to take no more requests.
-trait Graceful: Future<Output = hyper::Result<()>> {
+pub(super) trait Graceful: Future<Output = Result<(), Ended>> {
     /// Whether that costs a request which is on its way: HTTP/1 has no word for it but the end of an answer.
     const ONLY_WITH_AN_ANSWER: bool;
 
     fn drain(self: Pin<&mut Self>);
 }
 
-impl<S> Graceful for http1::UpgradeableConnection<TokioIo<Heads>, S>
-where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
-{
-    const ONLY_WITH_AN_ANSWER: bool = true;
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Ended {
+    #[error(transparent)]
+    One(hyper::Error),
+    #[error(transparent)]
+    Two(h2::Error),
+}
 
-    fn drain(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+impl Ended {
+    /// What came could not be understood, so no request was there to refuse.
+    fn is_unreadable(&self) -> bool {
+        match self {
+            Self::One(why) => why.is_parse(),
+            Self::Two(why) => {
+                let mut reason = why.reason().into_iter();
+                why.is_library() && reason.any(|reason| reason != h2::Reason::NO_ERROR)
+            }
+        }
     }
 }
 
-impl<S> Graceful for http2::Connection<TokioIo<Calm>, S, Streams>
+/// A connection of HTTP/1.
+struct Requests<S>(http1::UpgradeableConnection<TokioIo<Heads>, S>)
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    const ONLY_WITH_AN_ANSWER: bool = false;
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>;
 
-    fn drain(self: Pin<&mut Self>) {
-        self.graceful_shutdown();
+impl<S> Future for Requests<S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Unpin,
+    S::Future: Unpin,
+{
+    type Output = Result<(), Ended>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(Ended::One)
+    }
+}
+
+impl<S> Graceful for Requests<S>
+where
+    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Unpin,
+    S::Future: Unpin,
+{
+    const ONLY_WITH_AN_ANSWER: bool = true;
+
+    fn drain(mut self: Pin<&mut Self>) {
+        Pin::new(&mut self.0).graceful_shutdown();
     }
 }
 
@@ -291,7 +298,7 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
             ended = poll_fn(|cx| watch.poll(served.as_mut(), cx)) => {
                 if let Some(Err(why)) = ended {
                     tracing::debug!(%why, "connection ended");
-                    if is_unreadable(&why) {
+                    if why.is_unreadable() {
                         let session = &connection.session;
                         session.refused(Refusal::BadRequest, None, &session.shared.table());
                     }
@@ -301,18 +308,6 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
             goes_on = Woken::new(&bell, side) => if !goes_on { return },
         }
     }
-}
-
-/// What came could not be understood, so no request was there to refuse.
-fn is_unreadable(why: &hyper::Error) -> bool {
-    let of_two = std::error::Error::source(why).and_then(|source| source.downcast_ref());
-    let of_two = of_two.is_some_and(|why: &h2::Error| {
-        why.is_library()
-            && why
-                .reason()
-                .is_some_and(|reason| reason != h2::Reason::NO_ERROR)
-    });
-    why.is_parse() || of_two
 }
 
 async fn at(wake: Option<Instant>) {

@@ -2,13 +2,13 @@
 //!
 //! Never one workload for two cases: what a connection of one has left over must not help the other.
 
-use http::StatusCode;
+use http::{Request, StatusCode};
 use mesh_bundle::resource::Protocol;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
-use super::site::{Site, address};
-use super::wire::{fetch, until_closed};
+use super::site::{Site, address, deny_all};
+use super::wire::{client, client_two, fetch, full, read, until_closed};
 
 /// Answers each request of each connection with these bytes, and `closes` or waits after them.
 async fn workload(bytes: &'static str, closes: bool) -> std::net::SocketAddr {
@@ -198,4 +198,23 @@ async fn an_answer_that_breaks_off_never_ends_cleanly() {
     let ended = workload("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok", true).await;
     let site = Site::start(Protocol::Http, ended).await;
     assert_eq!(fetch(site.entry, "/").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_head_is_refused_with_a_head() {
+    let mut site = Site::start(Protocol::Http, workload("", true).await).await;
+    site.api
+        .policy(|policy| policy.permissions = Some(deny_all()))
+        .await;
+    let request = || {
+        let request = Request::head("http://api/").header("host", "api");
+        request.body(full("")).unwrap()
+    };
+    let one = client(site.entry).await.send_request(request()).await;
+    let two = client_two(site.entry).await.send_request(request()).await;
+    for response in [one, two] {
+        let (status, headers, body) = read(response.unwrap()).await;
+        assert_eq!((status, body.as_str()), (StatusCode::FORBIDDEN, ""));
+        assert!(headers.contains_key("content-length"));
+    }
 }

@@ -14,11 +14,11 @@ use mesh_bundle::resource::Protocol;
 use tokio::time::{Instant, timeout};
 
 use super::load::Count;
-use super::multiplex::{self, Pulse};
+use super::multiplex;
 use super::outlier::Health;
 use super::{Connected, Kind, Place, PoolKey, Timing, connect, dial};
 use crate::health_check::Findings;
-use crate::http::RequestBody;
+use crate::http::{Pulse, RequestBody};
 use crate::refusal::Refusal;
 use crate::table::{Bind, Instance as Target};
 use crate::tls::{ALPN_TCP, ClientSide, TlsPeer};

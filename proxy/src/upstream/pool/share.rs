@@ -10,10 +10,10 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{Pool, locked};
-use crate::http::RequestBody;
+use crate::http::{Pulse, RequestBody};
 use crate::tls::TlsPeer;
 use crate::upstream::Place;
-use crate::upstream::multiplex::{self, Exchange, Pulse, Sender};
+use crate::upstream::multiplex::{self, Exchange, Sender};
 
 /// A connection that many requests share.
 #[derive(Debug)]
