@@ -11,7 +11,7 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use crate::stream::{PREFACE, Stream};
+use crate::stream::{Batched, PREFACE, Stream};
 
 /// RFC 9113 4.1.
 const HEAD: usize = 9;
@@ -38,7 +38,7 @@ const TOO_MANY: usize = 256;
 /// A stream, and how calm its peer is.
 #[derive(Debug)]
 pub(super) struct Calm {
-    stream: Stream,
+    stream: Batched,
     scan: Scan,
     /// What the library reads instead of more from the peer.
     farewell: Option<Bytes>,
@@ -59,7 +59,7 @@ struct Scan {
 impl Calm {
     pub(super) fn new(stream: Stream) -> Self {
         Self {
-            stream,
+            stream: Batched::new(stream),
             scan: Scan {
                 skip: PREFACE.len(),
                 head: [0; HEAD],

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 /// Several records of TLS, of which one holds 16 KiB at most.
 const READ_BYTES: usize = 64 * 1024;
 /// As much is gathered.
-const WRITE_BYTES: usize = 64 * 1024;
+const WRITE_BYTES: usize = 128 * 1024;
 /// As much at once is written from where it is: copying it would cost more than one system call saves.
 const MUCH: usize = 32 * 1024;
 

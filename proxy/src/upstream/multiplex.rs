@@ -15,7 +15,7 @@ use tokio::task::AbortHandle;
 use super::pool::Counted;
 use crate::http::{Pulse, Pump, Received, RequestBody};
 use crate::refusal::Refusal;
-use crate::stream::Stream;
+use crate::stream::{Batched, Stream};
 
 /// On one connection: what mesh proxies accept, and enough for one.
 pub(super) const MOST_STREAMS: usize = 100;
@@ -42,7 +42,7 @@ pub(super) async fn open(
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(HEAD_BYTES)
         .max_send_buffer_size(SEND_BYTES)
-        .handshake(stream)
+        .handshake(Batched::new(stream))
         .await
         .map_err(|_| Refusal::Connect)?;
     let pings = connection.ping_pong();
