@@ -38,6 +38,7 @@ mod e2e {
     mod rotation;
     mod routes;
     mod secrets;
+    mod signed;
     mod ssh;
     mod timeouts;
     mod tls_mode;

@@ -382,6 +382,6 @@ fn allow_any_owner() {
 }
 
 #[cfg(test)]
-pub(crate) use https::tests::Server as GitServer;
+pub(crate) use https::tests::server::{Fault, Manner, Server as GitServer};
 #[cfg(test)]
 mod tests;

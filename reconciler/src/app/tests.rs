@@ -1,5 +1,6 @@
 mod authorities;
 mod disk;
+mod git_faults;
 mod history;
 mod hostile;
 mod joining;

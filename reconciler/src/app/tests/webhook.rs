@@ -82,8 +82,18 @@ async fn who_proves_it_brings_the_next_commit() {
     let (status, _) = Room::at(&state, ("POST", "/v1/reconcile")).await;
     assert_eq!(status, 202);
     follow("an operator").await;
-    let (_, events) = Room::at(&state, ("GET", "/v1/events")).await;
-    let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+    // A commit is served before it is told.
+    let all = async {
+        loop {
+            let (_, events) = Room::at(&state, ("GET", "/v1/events")).await;
+            let events: serde_json::Value = serde_json::from_str(&events).unwrap();
+            if events.as_array().unwrap().len() >= 4 {
+                return events;
+            }
+        }
+    };
+    let events = tokio::time::timeout(Duration::from_secs(20), all).await;
+    let events = events.expect("four events");
     let reasons: Vec<_> = events
         .as_array()
         .unwrap()

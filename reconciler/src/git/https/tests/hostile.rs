@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustls::{ServerConnection, StreamOwned};
 
-use super::tls;
+use super::server::tls;
 use crate::git::{Failure, Source, SourceConfig};
 use crate::settings::{self, Reference};
 
@@ -240,7 +240,7 @@ fn a_fetch_ends_in_time_whatever_the_server_does() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
     let (inside, own) = (port(&inner), port(&listener));
-    let tls = tls(directory.path());
+    let tls = tls(directory.path(), None);
     thread::spawn(move || {
         while let Ok((socket, _)) = listener.accept() {
             let connection = ServerConnection::new(Arc::clone(&tls)).unwrap();
