@@ -215,9 +215,11 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 async fn metrics_page(State(admin): State<Arc<Admin>>) -> Response {
     let proxies = admin.registry.proxies(Instant::now());
     let published = admin.registry.published();
-    let text = admin
-        .metrics
-        .text(&admin.status.report(), &proxies, published.as_deref());
+    let report = admin.status.report();
+    let served = report.revision.as_deref().zip(report.digest);
+    let since = served.and_then(|served| admin.rollout.history().since(served));
+    let metrics = &admin.metrics;
+    let text = metrics.text((&report, since), &proxies, published.as_deref());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

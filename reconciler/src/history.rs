@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mesh_bundle::Digest;
 use serde::{Deserialize, Serialize};
 
-use crate::event::rfc3339;
+use crate::event::{rfc3339, unix};
 use crate::git::Commit;
 use crate::registry::Now;
 use crate::state::StateDir;
@@ -163,6 +163,13 @@ impl History {
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Entry>> {
         self.list.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When it was published last, in seconds since 1970.
+    pub(crate) fn since(&self, (revision, digest): (&str, Digest)) -> Option<u64> {
+        let list = self.lock();
+        let found = list.iter().find(|entry| entry.is(revision, digest))?;
+        unix(&found.published)
     }
 
     /// The newest first.

@@ -5,12 +5,13 @@
 
 mod guard;
 mod schedule;
+mod tell;
 mod trouble;
 mod vouch;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh_bundle::Digest;
 use tokio::sync::watch;
@@ -30,6 +31,7 @@ use crate::token::Tokens;
 use crate::watch::Watch;
 
 use schedule::Schedule;
+use tell::tell;
 pub(crate) use trouble::{Kind, Trouble};
 pub(crate) use vouch::UNVERIFIED;
 
@@ -127,13 +129,14 @@ impl Reconciler {
     pub(crate) async fn reconcile(&mut self) -> (Duration, Result<Outcome, Trouble>) {
         let before = self.ctx.status.report().revision;
         self.ctx.status.suspend(self.ctx.rollout.suspended());
+        let begun = Instant::now();
         let outcome = self.pass().await;
+        self.ctx.metrics.reconciled(&outcome, begun.elapsed());
         // A rollout may have ended since, also where git cannot be asked.
         if let Some((revision, digest)) = self.ctx.rollout.served() {
             self.ctx.status.serves(&revision, digest);
         }
         let news = self.ctx.status.record(&outcome);
-        self.ctx.metrics.reconciled(&outcome);
         if news {
             let commit = self.judged.as_ref().map(|(commit, _)| commit);
             tell(&outcome, commit, before.as_deref());
@@ -178,7 +181,10 @@ impl Reconciler {
             return self.refresh(outcome).await;
         }
         let source = self.open().await?;
-        let commit = match self.fetch(&source).await {
+        let begun = Instant::now();
+        let fetched = self.fetch(&source).await;
+        self.ctx.metrics.fetched(&fetched, begun.elapsed());
+        let commit = match fetched {
             Ok(commit) => commit,
             // What the operator keeps is not kept in git.
             Err(trouble) => return self.refresh(Err(trouble)).await,
@@ -364,37 +370,4 @@ fn broken(error: &tokio::task::JoinError) -> Trouble {
         "GitOperationFailed",
         format!("reading git broke down: {error}"),
     )
-}
-
-/// What an audit wants to know: which commit, whose, and what was served before.
-fn tell(outcome: &Result<Outcome, Trouble>, commit: Option<&Commit>, before: Option<&str>) {
-    match outcome {
-        Ok(outcome) => {
-            let Outcome {
-                revision, digest, ..
-            } = outcome;
-            let proxies = outcome.proxies;
-            let diagnostics = outcome.warnings.as_deref();
-            let author = commit.map(|commit| commit.author.as_str());
-            let subject = commit.map(|commit| commit.subject.as_str());
-            tracing::info!(%revision, %digest, proxies, author, subject, before, diagnostics, "published");
-            for (reason, why) in &outcome.degraded {
-                tracing::warn!(reason, error = why, "degraded");
-            }
-        }
-        Err(trouble) => {
-            let Trouble {
-                reason, message, ..
-            } = trouble;
-            let revision = trouble.revision.as_deref();
-            let diagnostics = trouble.diagnostics.as_deref();
-            tracing::warn!(
-                revision,
-                reason,
-                error = message,
-                diagnostics,
-                "not published"
-            );
-        }
-    }
 }

@@ -5,12 +5,14 @@
 use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry as Metered, Unit};
 
 use crate::event::Events;
@@ -21,6 +23,13 @@ use crate::status::{Condition, Report};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Passed {
+    result: &'static str,
+}
+
+/// Something that git was asked, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Asked {
+    op: &'static str,
     result: &'static str,
 }
 
@@ -57,6 +66,8 @@ struct Suspended {
 pub(crate) struct Metrics {
     source: String,
     reconciled: Family<Passed, Counter>,
+    passes: Histogram,
+    fetches: Family<Asked, Histogram>,
     /// When the control authority ends, in seconds since 1970.
     control_ends: u64,
     events: Arc<Events>,
@@ -67,30 +78,59 @@ impl Metrics {
         Self {
             source,
             reconciled: Family::default(),
+            passes: durations(),
+            fetches: Family::new_with_constructor(durations),
             control_ends,
             events,
         }
     }
 
     /// Counts a pass: `Published`, or the reason of the trouble, all of which are written in the source.
-    pub(crate) fn reconciled(&self, outcome: &Result<Outcome, Trouble>) {
+    pub(crate) fn reconciled(&self, outcome: &Result<Outcome, Trouble>, took: Duration) {
         let result = match outcome {
             Ok(_) => "Published",
             Err(trouble) => trouble.reason,
         };
         self.reconciled.get_or_create(&Passed { result }).inc();
+        self.passes.observe(took.as_secs_f64());
+    }
+
+    /// Counts a look at the repository: `Succeeded`, or the reason of the trouble.
+    pub(crate) fn fetched<T>(&self, fetched: &Result<T, Trouble>, took: Duration) {
+        let result = fetched
+            .as_ref()
+            .map_or_else(|it| it.reason, |_| "Succeeded");
+        let asked = Asked {
+            op: "fetch",
+            result,
+        };
+        let fetches = self.fetches.get_or_create(&asked);
+        fetches.observe(took.as_secs_f64());
     }
 
     /// The page.
     pub(super) fn text(
         &self,
-        report: &Report,
+        (report, since): (&Report, Option<u64>),
         proxies: &[Seen],
         published: Option<&Published>,
     ) -> String {
         let mut metered = Metered::default();
         let reconciled = self.reconciled.clone();
         metered.register("meshd_reconcile", "Passes by result", reconciled);
+        let passes = self.passes.clone();
+        let help = "How long a pass takes";
+        metered.register_with_unit("meshd_reconcile_duration", help, Unit::Seconds, passes);
+        let fetches = self.fetches.clone();
+        let help = "How long git takes to answer";
+        metered.register_with_unit("meshd_git_request_duration", help, Unit::Seconds, fetches);
+        if let Some(since) = since {
+            let age = Gauge::<i64>::default();
+            let seconds = crate::registry::Now::read().unix.saturating_sub(since);
+            age.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+            let help = "Time since what is served was published";
+            metered.register_with_unit("meshd_bundle_age", help, Unit::Seconds, age);
+        }
         self.events.register(&mut metered);
         let states = Family::<InState, Gauge>::default();
         for standing in [
@@ -156,13 +196,18 @@ impl Metrics {
         let usable = usable.map(|(kri, authority)| (kri.to_string(), authority.not_after()));
         let control = (crate::ca::CONTROL.to_owned(), self.control_ends);
         for (authority, end) in usable.chain([control]) {
-            let left = std::time::Duration::from_secs(end.saturating_sub(now));
+            let left = Duration::from_secs(end.saturating_sub(now));
             let gauge = ends.get_or_create_owned(&Authority { authority });
             gauge.set(left.as_secs_f64());
         }
         let help = "Time until a certificate authority ends";
         metered.register_with_unit("meshd_cert_expiry", help, Unit::Seconds, ends);
     }
+}
+
+/// From some milliseconds to the longest that a pass may take.
+fn durations() -> Histogram {
+    Histogram::new(exponential_buckets(0.005, 2.0, 16))
 }
 
 /// 1 for as long as git is not followed.

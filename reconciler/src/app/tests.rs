@@ -116,8 +116,14 @@ async fn a_bad_commit_changes_nothing_but_what_is_said() {
     assert_eq!(reasons[1]["reason"], "CompileFailed");
     assert_eq!(room.get("/readyz").await.0, 200);
     let (_, metrics) = room.get("/metrics").await;
-    let counted = "meshd_reconcile_total{result=\"CompileFailed\"} ";
-    assert!(metrics.contains(counted), "{metrics}");
+    for counted in [
+        "meshd_reconcile_total{result=\"CompileFailed\"} ",
+        "meshd_reconcile_duration_seconds_count 2\n",
+        "meshd_git_request_duration_seconds_count{op=\"fetch\",result=\"Succeeded\"} 2\n",
+        "meshd_bundle_age_seconds ",
+    ] {
+        assert!(metrics.contains(counted), "{counted}:\n{metrics}");
+    }
 
     room.write("service.yaml", SERVICE);
     let mended = room.commit("mended");

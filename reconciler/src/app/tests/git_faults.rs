@@ -129,6 +129,15 @@ async fn a_server_that_fails_takes_nothing_away_and_is_followed_when_it_is_well(
         story.server.behave(Manner::default());
         story.recovers().await;
     }
+    let state = story.directory.path().join("state");
+    let (_, metrics) = Room::at(&state, ("GET", "/metrics")).await;
+    let failed =
+        "meshd_git_request_duration_seconds_count{op=\"fetch\",result=\"GitOperationFailed\"} ";
+    let count = metrics.lines().find_map(|line| line.strip_prefix(failed));
+    let count: u32 = count
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_default();
+    assert!(count >= 4, "{metrics}");
     story.meshd.end().await;
 }
 
