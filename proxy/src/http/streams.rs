@@ -191,7 +191,7 @@ impl Stream {
             .respond
             .send_response(Response::from_parts(parts, ()), ended)
         {
-            Ok(stream) => (!ended).then(|| Pump::new(body, stream)),
+            Ok(stream) => (!ended).then(|| Pump::answer(body, stream)),
             Err(why) => {
                 tracing::debug!(%why, "no answer was sent");
                 self.respond.send_reset(Reason::INTERNAL_ERROR);

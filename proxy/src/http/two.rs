@@ -65,14 +65,25 @@ pub(crate) struct Pump<B> {
     stream: SendStream<Bytes>,
     /// What there is no window for yet.
     waiting: Option<Bytes>,
+    /// Whether the last frame waits for a window too. The limits of an answer are looked after until its last byte may go;
+    /// those of a request are looked after by whoever waits for its answer.
+    to_the_end: bool,
 }
 
 impl<B: Body<Data = Bytes, Error = Broken> + Unpin> Pump<B> {
-    pub(crate) fn new(body: B, stream: SendStream<Bytes>) -> Self {
+    pub(crate) fn request(body: B, stream: SendStream<Bytes>) -> Self {
         Self {
             body,
             stream,
             waiting: None,
+            to_the_end: false,
+        }
+    }
+
+    pub(crate) fn answer(body: B, stream: SendStream<Bytes>) -> Self {
+        Self {
+            to_the_end: true,
+            ..Self::request(body, stream)
         }
     }
 
@@ -103,11 +114,10 @@ impl<B: Body<Data = Bytes, Error = Broken> + Unpin> Pump<B> {
                 Poll::Ready(Some(Ok(frame))) => frame,
             };
             match frame.into_data() {
-                Ok(data) if data.is_empty() => {
-                    if self.body.is_end_stream() {
-                        return Poll::Ready(self.stream.send_data(data, true));
-                    }
+                Ok(data) if (data.is_empty() || !self.to_the_end) && self.body.is_end_stream() => {
+                    return Poll::Ready(self.stream.send_data(data, true));
                 }
+                Ok(data) if data.is_empty() => {}
                 Ok(data) => {
                     // Only when there is something to send: a window that is held for nothing stops other streams.
                     self.stream.reserve_capacity(1);

@@ -84,7 +84,7 @@ pub(super) fn begin(
     let (response, stream) = sender.send_request(head, ended)?;
     let pump = match ended {
         true => None,
-        false => Some(Pump::new(body, stream)),
+        false => Some(Pump::request(body, stream)),
     };
     let pulse = Arc::clone(pulse);
     Ok(Exchange {
