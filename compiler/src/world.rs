@@ -15,7 +15,7 @@ use crate::config;
 
 pub(crate) use dir::MOST_BYTES;
 pub use dir::{DirWorld, FilesWorld};
-pub use git::{ByObject, Commit, GitWorld, History, Past, Unreadable};
+pub use git::{ByObject, Commit, GitWorld, History, Past, Sizes, Unreadable};
 pub use overlay::{Content, Overlay};
 
 /// A repository at one moment. Paths are relative to its root, with `/`, and valid UTF-8.

@@ -15,10 +15,11 @@ mod ssh;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use git2::{Oid, Repository};
-use mesh_compiler::world::{self, GitWorld, History, Unreadable};
+use mesh_compiler::world::{self, GitWorld, History, Sizes, Unreadable};
 
 pub use commit::Commit;
 pub use signed::Verdict;
@@ -50,6 +51,8 @@ pub struct SourceConfig {
 pub struct Source {
     config: SourceConfig,
     place: Place,
+    /// Of the files of the last commit.
+    sizes: Arc<Sizes>,
 }
 
 #[derive(Debug, Clone)]
@@ -113,7 +116,7 @@ impl Source {
             address.map_err(Failure::Stalled)?;
             // Only the scheme matters: what is asked, and how, is handed to the transport as it was judged.
             let place = Place::Remote("ssh://".to_owned() + config.source.name.as_str());
-            return Ok(Self { config, place });
+            return Ok(Self::new(config, place));
         }
         let place = match text.split_once("://") {
             None => Place::Local(local(Path::new(&text))?),
@@ -128,7 +131,15 @@ impl Source {
             }
             Some((scheme, _)) => return Err(unsupported(&text, scheme)),
         };
-        Ok(Self { config, place })
+        Ok(Self::new(config, place))
+    }
+
+    fn new(config: SourceConfig, place: Place) -> Self {
+        Self {
+            config,
+            place,
+            sizes: Arc::default(),
+        }
     }
 
     /// As the operator wrote it.
@@ -229,7 +240,7 @@ impl Source {
         let repository = self.repository()?;
         let id = Oid::from_str(commit).map_err(|e| transient("reading the commit", &e))?;
         let inside = self.config.source.path.as_deref().unwrap_or_default();
-        GitWorld::open(repository, id, inside).map_err(|why| match why {
+        GitWorld::open_after(&self.sizes, repository, id, inside).map_err(|why| match why {
             Unreadable::Refused(why) => Failure::Stalled(why),
             Unreadable::Damaged(why) => Failure::Damaged(one_line(&why)),
         })

@@ -5,6 +5,7 @@
 mod commits;
 mod named;
 mod readers;
+mod sizes;
 mod tree;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ use git2::{DiffOptions, Oid, Repository};
 pub use commits::{Commit, Past};
 pub use named::ByObject;
 use readers::Readers;
+pub use sizes::Sizes;
 pub use tree::{GitWorld, Unreadable};
 
 /// Where changes go, by the names that it has in clones of people and of pipelines.

@@ -84,3 +84,30 @@ fn commits_say_who_and_why() {
     assert_eq!(commit.trailers, [("Why".to_owned(), "so".to_owned())]);
     assert!(history.past("main", 0).unwrap().is_cut);
 }
+
+#[test]
+fn what_is_known_of_a_file_is_not_asked_again() {
+    let (directory, repository) = repository(&[("a.yaml", "one\n"), ("b.yaml", "two\n")]);
+    let known = Sizes::default();
+    let open = |known: &Sizes| {
+        let repository = Repository::open(directory.path()).unwrap();
+        let head = repository.refname_to_id("refs/heads/main").unwrap();
+        GitWorld::open_after(known, repository, head, "")
+    };
+    let first = open(&known).unwrap();
+    assert_eq!(known.len(), 2);
+    let head = repository.find_reference("refs/heads/main").unwrap();
+    let id = head.peel_to_tree().unwrap();
+    let id = id.get_name("a.yaml").unwrap().id().to_string();
+    let (begin, rest) = id.split_at(2);
+    std::fs::remove_file(repository.path().join("objects").join(begin).join(rest)).unwrap();
+    // Whoever knows its size does not miss it before it is read.
+    let again = open(&known).unwrap();
+    assert_eq!(again.entries(), first.entries());
+    assert!(again.read("a.yaml").is_err());
+    assert_eq!(again.read("b.yaml").unwrap(), b"two\n");
+    assert!(matches!(
+        open(&Sizes::default()),
+        Err(Unreadable::Damaged(_))
+    ));
+}

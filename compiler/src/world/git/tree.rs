@@ -11,6 +11,7 @@ use std::sync::Arc;
 use git2::{ObjectType, Oid, Repository, Tree};
 
 use super::readers::Readers;
+use super::sizes::Sizes;
 use crate::config::{FILE, MOST_BYTES};
 use crate::world::{ConfigFile, Entry, World};
 use listing::{Listing, shown};
@@ -59,13 +60,35 @@ impl GitWorld {
     /// # Errors
     /// See [`Unreadable`].
     pub fn open(repository: Repository, commit: Oid, inside: &str) -> Result<Self, Unreadable> {
+        Self::open_after(&Sizes::default(), repository, commit, inside)
+    }
+
+    /// The same, after another commit of the repository: git is not asked again for what is `known` of its files.
+    ///
+    /// # Errors
+    /// See [`Unreadable`].
+    pub fn open_after(
+        known: &Sizes,
+        repository: Repository,
+        commit: Oid,
+        inside: &str,
+    ) -> Result<Self, Unreadable> {
         let readers = Arc::new(Readers::of(&repository));
-        let world = Self::list((&readers, &repository), commit, inside)?;
+        let world = Self::list_after(known, (&readers, &repository), commit, inside)?;
         readers.give(repository);
         Ok(world)
     }
 
     pub(super) fn list(
+        repository: (&Arc<Readers>, &Repository),
+        commit: Oid,
+        inside: &str,
+    ) -> Result<Self, Unreadable> {
+        Self::list_after(&Sizes::default(), repository, commit, inside)
+    }
+
+    fn list_after(
+        known: &Sizes,
         (readers, repository): (&Arc<Readers>, &Repository),
         commit: Oid,
         inside: &str,
@@ -91,7 +114,8 @@ impl GitWorld {
             .next()
             .transpose();
         let root = above.last().map_or(top, |(_, tree)| tree.id());
-        let listing = Listing::of(repository, root)?;
+        let listing = Listing::of(repository, root, known.take())?;
+        known.put(listing.sizes);
         Ok(Self {
             readers: Arc::clone(readers),
             id: commit.to_string(),

@@ -24,6 +24,10 @@ pub(super) struct Listing {
     pub(super) entries: Vec<Entry>,
     /// The objects of files, by path.
     pub(super) blobs: BTreeMap<String, Oid>,
+    /// Of each of these objects.
+    pub(super) sizes: BTreeMap<Oid, u64>,
+    /// Of objects that were seen before.
+    known: BTreeMap<Oid, u64>,
     /// Files and directories so far, and the bytes of their paths.
     seen: usize,
     bytes: usize,
@@ -31,10 +35,17 @@ pub(super) struct Listing {
 
 impl Listing {
     /// Without recursion, and with one directory in memory at a time.
-    pub(super) fn of(repository: &Repository, root: Oid) -> Result<Self, Unreadable> {
+    pub(super) fn of(
+        repository: &Repository,
+        root: Oid,
+        known: BTreeMap<Oid, u64>,
+    ) -> Result<Self, Unreadable> {
         let odb = repository.odb();
         let odb = odb.map_err(|error| damaged("the repository", &error))?;
-        let mut listing = Self::default();
+        let mut listing = Self {
+            known,
+            ..Self::default()
+        };
         let mut waiting = vec![(String::new(), root)];
         while let Some((directory, id)) = waiting.pop() {
             let tree = find(repository, &directory, id)?;
@@ -94,12 +105,18 @@ impl Listing {
             (Some(ObjectType::Blob), LINK) => EntryKind::Symlink,
             (Some(ObjectType::Blob), _) => {
                 let id = entry.id();
-                let header = odb.read_header(id);
-                let (size, _) = header
-                    .map_err(|error| damaged(&format!("`{}`, object {id}", shown(path)), &error))?;
+                let size = match self.known.get(&id) {
+                    Some(size) => *size,
+                    None => {
+                        let told =
+                            |error| damaged(&format!("`{}`, object {id}", shown(path)), &error);
+                        odb.read_header(id).map_err(told)?.0 as u64
+                    }
+                };
+                self.sizes.insert(id, size);
                 self.blobs.insert(path.to_owned(), id);
                 EntryKind::File {
-                    size: size as u64,
+                    size,
                     version: Some(named_by(id)),
                 }
             }
