@@ -44,6 +44,9 @@ fn a_repository_without_commits_says_so() {
             .exits(2)
             .complains("the repository has no commits yet");
     }
+    repo.meshc(&["diff"])
+        .exits(2)
+        .complains("help: commit first");
 }
 
 #[test]

@@ -188,7 +188,11 @@ impl Diff {
                 let old = match &self.against {
                     Some(revision) => at(revision)?,
                     None => history.main_base().map_err(|why| {
-                        anyhow!("{why}\n  help: say with --against what to compare with")
+                        let help = match history.has_no_commits() {
+                            true => "commit first; `meshc check` needs no commit",
+                            false => "say with --against what to compare with",
+                        };
+                        anyhow!("{why}\n  help: {help}")
                     })?,
                 };
                 (old, None)

@@ -90,6 +90,13 @@ impl History {
         self.repository.is_bare()
     }
 
+    /// Is there nothing yet to compare with?
+    #[must_use]
+    pub fn has_no_commits(&self) -> bool {
+        let mut references = self.repository.references().into_iter().flatten();
+        references.next().is_none()
+    }
+
     /// The directory where the branch at hand left `main`, the one of `origin` where there is none here.
     ///
     /// # Errors
@@ -176,8 +183,7 @@ impl History {
 
     /// Why a revision is not there.
     fn missing(&self, revision: &str) -> String {
-        let mut references = self.repository.references().into_iter().flatten();
-        if references.next().is_none() {
+        if self.has_no_commits() {
             return format!("there is no revision `{revision}`: the repository has no commits yet");
         }
         let remote = format!("origin/{revision}");
