@@ -12,6 +12,7 @@ pub mod cli;
 mod commit_status;
 mod control;
 mod distrust;
+mod drift;
 mod etcd;
 mod event;
 mod expiry;

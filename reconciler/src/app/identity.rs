@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::{Failure, until};
 use crate::authority::Gate;
 use crate::ca::Seal;
+use crate::drift::Drift;
 use crate::event::Events;
 use crate::expiry::Expiry;
 use crate::oidc::Issuers;
@@ -73,6 +74,9 @@ pub(super) fn watch(
     tasks.spawn(until(signers.keep_looking(), stop.subscribe()));
     let (registry, ends) = (Arc::clone(&gate.registry), gate.control.not_after());
     let told = Expiry::default().watch(registry, ends, Arc::clone(events));
+    tasks.spawn(until(told, stop.subscribe()));
+    let registry = Arc::clone(&gate.registry);
+    let told = Drift::default().watch(registry, Arc::clone(events));
     tasks.spawn(until(told, stop.subscribe()));
     let registry = Arc::clone(&gate.registry);
     let told = Rotation::default().watch(registry, Arc::clone(events));

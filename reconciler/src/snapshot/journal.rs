@@ -1,6 +1,7 @@
 //! The commits that were written to one file, one after the other; the last whole one counts.
 //!
-//! Never rewrites ten thousand files for one that changed, and never grows beyond twice of what a commit takes.
+//! Never rewrites ten thousand files for one that changed, and never grows beyond twice of what a commit takes, or a MiB
+//! more.
 
 use super::Snapshot;
 use super::record::{Change, Record};
