@@ -12,6 +12,7 @@ mod leftovers;
 mod reference;
 mod signed;
 mod ssh;
+mod transports;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -97,8 +98,7 @@ impl Source {
     pub fn open(config: SourceConfig) -> Result<Self, Failure> {
         let source = Self::kept(config)?;
         if let Place::Remote(_) = source.place {
-            https::register();
-            ssh::register();
+            transports::register();
             // What is wrong with the settings is told at once.
             Access::read(&source.config.source)?;
         }

@@ -18,6 +18,19 @@ use room::{MESH, Room, SERVICE, api, web};
 
 use super::*;
 
+/// A meshd on free ports.
+fn config(settings: Settings, state: PathBuf) -> Config {
+    let free = "127.0.0.1:0".parse().unwrap();
+    Config {
+        settings,
+        state,
+        listen: free,
+        admin: free,
+        admin_token: None,
+        said: Vec::new(),
+    }
+}
+
 fn dataplane(name: &str) -> Kri {
     format!("kri_dp_shop_default__{name}_").parse().unwrap()
 }

@@ -17,10 +17,7 @@ pub struct Suspend {
     #[command(flatten)]
     ask: Ask,
     #[command(flatten)]
-    who: Who,
-    /// Why, for whoever looks at it next
-    #[arg(long, value_name = "TEXT")]
-    reason: String,
+    order: Order,
 }
 
 /// Arguments of `meshd resume`.
@@ -41,13 +38,20 @@ pub struct Rollback {
     #[command(flatten)]
     ask: Ask,
     #[command(flatten)]
+    order: Order,
+    /// Also where this version of meshd compiles the commit to something else than was published
+    #[arg(long)]
+    recompiled: bool,
+}
+
+/// Who does it, and why.
+#[derive(Debug, Args)]
+struct Order {
+    #[command(flatten)]
     who: Who,
     /// Why, for whoever looks at it next
     #[arg(long, value_name = "TEXT")]
     reason: String,
-    /// Also where this version of meshd compiles the commit to something else than was published
-    #[arg(long)]
-    recompiled: bool,
 }
 
 /// Who does it.
@@ -73,7 +77,7 @@ impl Who {
 
 impl Suspend {
     pub(super) fn tell(&self) -> Result<ExitCode, Failure> {
-        let body = json!({ "by": self.who.name(), "reason": self.reason });
+        let body = json!({ "by": self.order.who.name(), "reason": self.order.reason });
         told(&self.ask.prompt(("POST", "/v1/suspend"), Some(&body))?)
     }
 }
@@ -89,9 +93,9 @@ impl Resume {
 
 impl Rollback {
     pub(super) fn tell(&self) -> Result<ExitCode, Failure> {
-        let body = json!({
-            "to": self.to, "by": self.who.name(), "reason": self.reason, "recompiled": self.recompiled,
-        });
+        let (by, reason) = (self.order.who.name(), &self.order.reason);
+        let body =
+            json!({ "to": self.to, "by": by, "reason": reason, "recompiled": self.recompiled });
         told(&self.ask.prompt(("POST", "/v1/rollback"), Some(&body))?)
     }
 }

@@ -3,9 +3,10 @@
 //! Never sends a request to another host than the one that the operator named, and never waits without a deadline.
 
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use git2::Remote;
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 use ureq::http::{Response, header};
 use ureq::{Body, RequestBuilder};
@@ -21,31 +22,14 @@ const REDIRECT_LIMIT: usize = 3;
 const REFERENCES_LIMIT: usize = 128 << 20;
 const ADVERTISEMENT: &str = "/info/refs?service=git-upload-pack";
 
-/// Makes the transport known to libgit2 on first use.
-#[expect(
-    unsafe_code,
-    reason = "libgit2's list of transports has no lock; see the safety comment"
-)]
-pub(super) fn register() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: the list must not change while another thread makes a transport. A remote is only made by a `Source`,
-        // whose `open` has run this to its end before, or is the local transport of a `Source` that was opened by the
-        // same thread of meshd's start-up.
-        let result = unsafe {
-            git2::transport::register("https", |remote| {
-                let url = remote.url().unwrap_or_default().to_owned();
-                let Some(Access::Https(access)) = Access::current() else {
-                    return Err(failure("nothing is being fetched"));
-                };
-                let base = Arc::new(Mutex::new(url));
-                Transport::smart(remote, true, Https { access, base })
-            })
-        };
-        if let Err(error) = result {
-            tracing::error!(%error, "https repositories cannot be read");
-        }
-    });
+/// The transport of a remote, for what is being fetched.
+pub(super) fn transport(remote: &Remote<'_>) -> Result<Transport, git2::Error> {
+    let url = remote.url().unwrap_or_default().to_owned();
+    let Some(Access::Https(access)) = Access::current() else {
+        return Err(failure("nothing is being fetched"));
+    };
+    let base = Arc::new(Mutex::new(url));
+    Transport::smart(remote, true, Https { access, base })
 }
 
 struct Https {

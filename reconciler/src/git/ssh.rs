@@ -9,10 +9,11 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use git2::Remote;
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream, Transport};
 
 pub(crate) use address::Address;
@@ -111,22 +112,9 @@ impl Login {
     }
 }
 
-/// Makes the transport known to libgit2 on first use.
-#[expect(
-    unsafe_code,
-    reason = "libgit2's list of transports has no lock; see the safety comment"
-)]
-pub(super) fn register() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // SAFETY: as for `https`: a remote is only made by a `Source`, whose `open` has run this to its end before.
-        let result = unsafe {
-            git2::transport::register("ssh", |remote| Transport::smart(remote, false, Ssh))
-        };
-        if let Err(error) = result {
-            tracing::error!(%error, "ssh repositories cannot be read");
-        }
-    });
+/// The transport of a remote, for what is being fetched.
+pub(super) fn transport(remote: &Remote<'_>) -> Result<Transport, git2::Error> {
+    Transport::smart(remote, false, Ssh)
 }
 
 struct Ssh;

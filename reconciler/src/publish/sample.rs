@@ -130,6 +130,23 @@ pub(crate) fn bundle(options: Options) -> Bundle {
     Bundle::seal(issuers, proxies, resources).unwrap()
 }
 
+/// The same where everybody trusts these, by trust domain.
+pub(crate) fn trusting(mut bundle: Bundle, anchors: &[(&str, &[&str])]) -> Bundle {
+    let mut trust = Trust::default();
+    for (domain, list) in anchors {
+        let list = list.iter().map(|it| (*it).to_owned()).collect();
+        trust.anchors.insert(domain.parse().unwrap(), list);
+    }
+    let resource = Resource::Trust(trust);
+    let digest = resource.encode().unwrap().0;
+    bundle.resources.insert(digest, Arc::new(resource));
+    for proxy in bundle.proxies.values_mut() {
+        let entries = &mut Arc::make_mut(proxy).manifest.entries;
+        entries.insert(Key::Trust, digest);
+    }
+    bundle
+}
+
 /// The mesh, projected with authorities from a state directory.
 pub(crate) fn publish(
     options: Options,

@@ -153,21 +153,7 @@ impl Mixture<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::publish::sample::{Options, bundle, dataplane};
-
-    fn with_trust(mut bundle: Bundle, domain: &str) -> Bundle {
-        let mut trust = Trust::default();
-        let anchors = vec![format!("anchor of {domain}")];
-        trust.anchors.insert(domain.parse().unwrap(), anchors);
-        let resource = Resource::Trust(trust);
-        let digest = resource.encode().unwrap().0;
-        bundle.resources.insert(digest, Arc::new(resource));
-        for proxy in bundle.proxies.values_mut() {
-            let entries = &mut Arc::make_mut(proxy).manifest.entries;
-            entries.insert(Key::Trust, digest);
-        }
-        bundle
-    }
+    use crate::publish::sample::{Options, bundle, dataplane, trusting};
 
     fn without(mut bundle: Bundle, name: &str) -> Bundle {
         bundle.proxies.remove(&dataplane(name));
@@ -193,8 +179,14 @@ mod tests {
             ..Options::default()
         });
         // api-1 goes, api-2 comes, web-1 is changed.
-        let old = with_trust(without(old, "api-2"), "old.test");
-        let new = with_trust(without(changed, "api-1"), "new.test");
+        let old = trusting(
+            without(old, "api-2"),
+            &[("old.test", &["anchor of old.test"])],
+        );
+        let new = trusting(
+            without(changed, "api-1"),
+            &[("new.test", &["anchor of new.test"])],
+        );
         let set = |names: &[&str]| names.iter().map(|name| dataplane(name)).collect();
         let moved: [(&[&str], [Option<&Bundle>; 3]); 4] = [
             (&[], [Some(&old), Some(&old), None]),

@@ -107,26 +107,8 @@ fn anchors(bundle: &Bundle) -> BTreeSet<Digest> {
 
 #[cfg(test)]
 mod tests {
-    use mesh_bundle::resource::Trust;
-
     use super::*;
-    use crate::publish::sample::{Options, bundle, dataplane};
-
-    fn trusting(mut bundle: Bundle, anchors: &[(&str, &[&str])]) -> Bundle {
-        let mut trust = Trust::default();
-        for (domain, list) in anchors {
-            let list = list.iter().map(|it| (*it).to_owned()).collect();
-            trust.anchors.insert(domain.parse().unwrap(), list);
-        }
-        let resource = Resource::Trust(trust);
-        let digest = resource.encode().unwrap().0;
-        bundle.resources.insert(digest, Arc::new(resource));
-        for proxy in bundle.proxies.values_mut() {
-            let entries = &mut Arc::make_mut(proxy).manifest.entries;
-            entries.insert(Key::Trust, digest);
-        }
-        bundle
-    }
+    use crate::publish::sample::{Options, bundle, dataplane, trusting};
 
     #[test]
     fn what_was_taken_away_since_stays_away_and_nothing_else() {

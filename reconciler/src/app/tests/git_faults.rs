@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::{Config, Meshd};
+use super::super::Meshd;
+use super::config;
 use super::room::Room;
 use crate::git::{Fault, GitServer, Manner};
 use crate::settings::Settings;
@@ -26,17 +27,13 @@ impl Story {
         let mut source = server.config("mesh.git").source;
         source.poll = Duration::from_secs(3_600);
         source.timeout = Duration::from_secs(2);
-        let meshd = Meshd::start(Config {
-            settings: Settings {
+        let meshd = Meshd::start(config(
+            Settings {
                 sources: vec![source],
                 ..Settings::default()
             },
-            state: directory.path().join("state"),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            admin: "127.0.0.1:0".parse().unwrap(),
-            admin_token: None,
-            said: Vec::new(),
-        });
+            directory.path().join("state"),
+        ));
         let meshd = meshd.await.unwrap();
         Some(Self {
             server,

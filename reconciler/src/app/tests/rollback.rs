@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::super::{Config, Meshd};
+use super::super::Meshd;
+use super::config;
 use super::room::{Connected, PATIENCE, PERMISSION, Proxy, Room, api};
 use crate::git::GitServer;
 use crate::settings::Settings;
@@ -287,17 +288,13 @@ async fn a_bundle_is_gone_back_to_while_git_is_away() {
     let directory = tempfile::tempdir().unwrap();
     let state = directory.path().join("state");
     let source = server.config("mesh.git").source;
-    let config = Config {
-        settings: Settings {
+    let config = config(
+        Settings {
             sources: vec![source],
             ..Settings::default()
         },
-        state: state.clone(),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        admin: "127.0.0.1:0".parse().unwrap(),
-        admin_token: None,
-        said: Vec::new(),
-    };
+        state.clone(),
+    );
     let meshd = Meshd::start(config.clone()).await.unwrap();
     let first = meshd.revision().unwrap();
     let mut changed = meshd.status.watch();

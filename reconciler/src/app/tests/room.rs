@@ -130,17 +130,13 @@ impl Room {
         let repository = self.repo.path().display().to_string();
         let mut source = Source::named(&repository, Reference::Named("main".to_owned()));
         source.allow_rewind = true;
-        Config {
-            settings: Settings {
+        super::config(
+            Settings {
                 sources: vec![source],
                 ..Settings::default()
             },
-            state: self.state.path().to_owned(),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            admin: "127.0.0.1:0".parse().unwrap(),
-            admin_token: None,
-            said: Vec::new(),
-        }
+            self.state.path().to_owned(),
+        )
     }
 
     pub(super) async fn start(&mut self) -> Result<(), Failure> {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
-use super::super::{Config, Meshd};
+use super::super::Meshd;
+use super::config;
 use super::room::Room;
 use crate::git::GitServer;
 use crate::random;
@@ -41,20 +42,16 @@ async fn who_proves_it_brings_the_next_commit() {
         kind: Scheme::Hmac,
         secret_file,
     });
-    let meshd = Meshd::start(Config {
-        settings: Settings {
+    let meshd = Meshd::start(config(
+        Settings {
             sources: vec![source],
             webhook: Some(Webhook {
                 listen: "127.0.0.1:0".parse().unwrap(),
             }),
             ..Settings::default()
         },
-        state: directory.path().join("state"),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        admin: "127.0.0.1:0".parse().unwrap(),
-        admin_token: None,
-        said: Vec::new(),
-    })
+        directory.path().join("state"),
+    ))
     .await
     .unwrap();
     let first = meshd.revision();
