@@ -74,3 +74,54 @@ fn generated_protocols_are_the_committed_ones() {
         );
     }
 }
+
+/// What came to the first version of the delivery protocol: members of what a peer reads as a whole, and what keeps them from
+/// peers that do not know them.
+const ADDED: [(&str, &str, &str); 2] = [
+    ("FromProxy", "traffic", "only after `measure`"),
+    ("ToProxy", "measure", "capability `traffic`"),
+];
+
+/// Name, number, type and whether it is repeated, of every field of every message.
+fn fields(
+    directory: &Path,
+    file: &str,
+) -> std::collections::BTreeMap<(String, String), (i32, i32, i32, String)> {
+    let set = protox::compile([file], [directory]).expect("a protocol that compiles");
+    let messages = set.file.into_iter().flat_map(|file| file.message_type);
+    let fields = messages.flat_map(|message| {
+        let name = message.name().to_owned();
+        message.field.into_iter().map(move |field| {
+            let wire = (
+                field.number(),
+                field.r#type.unwrap_or_default(),
+                field.label.unwrap_or_default(),
+            );
+            let (number, kind, label) = wire;
+            let of = field.type_name().to_owned();
+            (
+                (name.clone(), field.name().to_owned()),
+                (number, kind, label, of),
+            )
+        })
+    });
+    fields.collect()
+}
+
+#[test]
+fn the_first_proxies_and_meshds_understand_what_those_of_today_say_to_them() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let first = fields(&here.join("protocol"), "first.proto");
+    let today = fields(&here.join("../schemas/proto"), "delivery.proto");
+    for (field, wire) in &first {
+        assert_eq!(Some(wire), today.get(field), "{field:?} is another one");
+    }
+    let whole = today.keys().filter(|field| !first.contains_key(field));
+    let whole = whole.filter(|(message, _)| ["FromProxy", "ToProxy"].contains(&message.as_str()));
+    let whole: Vec<(&str, &str)> = whole.map(|(m, f)| (m.as_str(), f.as_str())).collect();
+    let known = ADDED.map(|(message, field, _)| (message, field));
+    assert_eq!(
+        whole, known,
+        "say what keeps it from those who do not know it"
+    );
+}

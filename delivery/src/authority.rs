@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::message::{Certificate, Denied, Enrolled, Enrollment, Hello, ProxyName};
 use crate::publisher::Wanted;
+use crate::traffic::Traffic;
 
 /// The part of meshd that a server answers for.
 pub trait Authority: Send + Sync + 'static {
@@ -93,6 +94,13 @@ pub enum Report {
         draining: bool,
         /// Section names of inbounds whose workload does not answer.
         unhealthy: BTreeSet<String>,
+    },
+    /// What went through the proxy, as it says: any numbers. Only where it was asked for.
+    Traffic {
+        /// The session.
+        session: u64,
+        /// The numbers.
+        traffic: Box<Traffic>,
     },
     /// The last report of a session.
     Disconnected {

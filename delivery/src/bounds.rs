@@ -44,3 +44,7 @@ pub(crate) const KRI: usize = 1024;
 pub(crate) const KEY: usize = KRI + 32;
 pub(crate) const POINTER: usize = 1024;
 pub(crate) const REASON: usize = 4 << 10;
+/// Names of capabilities: a proxy of some later day.
+pub(crate) const CAPABILITIES: usize = 64;
+/// Of each count in one report of traffic: no proxy serves so much between two of them.
+pub(crate) const COUNT: u64 = 100_000_000;

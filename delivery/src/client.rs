@@ -191,7 +191,7 @@ impl Sender {
         Ok(())
     }
 
-    fn subscriber(&self) -> std::sync::MutexGuard<'_, Subscriber> {
+    pub(crate) fn subscriber(&self) -> std::sync::MutexGuard<'_, Subscriber> {
         // Its methods leave it whole or take nothing.
         let locked = self.subscriber.lock();
         locked.unwrap_or_else(PoisonError::into_inner)

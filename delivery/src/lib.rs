@@ -20,12 +20,16 @@
 //!   | -- CertificateRequest(issuer, CSR) ----------------------> |  at any time
 //!   | <------- Certificate | CertificateRefused ---------------- |
 //!   | -- Status(ready, draining) ------------------------------> |
+//!   | <------- Measure(every) ----------------------------------- |  only to proxies that can
+//!   | -- Traffic(root, inbound, outbound) ------------------ * -> |  only where that was asked for
 //! ```
 //!
 //! * meshd has at most one change unacknowledged. What is wanted meanwhile is coalesced: only the newest world follows.
 //! * A Hello with the wanted root gets endpoints and no Update: a reconnect costs no configuration.
 //! * A change is a difference from what was acknowledged, or `complete` where meshd does not know that.
 //! * A root that was refused is not sent again until something else is wanted.
+//! * What not every proxy knows is said to those whose Hello lists the capability; what not every meshd knows is said where a
+//!   message of meshd has asked for it. So older ones of both go on as before.
 //! * Where either end breaks these rules the session ends, and the proxy keeps what it has.
 //!
 //! Both halves are state machines without I/O: [`publisher`] for meshd, [`subscriber`] for the proxy. [`server`] and
@@ -42,6 +46,7 @@ pub mod server;
 pub mod subscriber;
 #[cfg(test)]
 mod tests;
+pub mod traffic;
 mod wire;
 
 pub use authority::{Authority, Report};

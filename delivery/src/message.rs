@@ -4,11 +4,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_bundle::{Digest, Key, Kri};
 use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
+
+use crate::traffic::Traffic;
 
 /// A proxy that has a join token and wants a control certificate for it.
 #[derive(Clone, PartialEq, Eq)]
@@ -125,6 +128,8 @@ pub enum FromProxy {
         /// Section names of inbounds whose workload does not answer.
         unhealthy: BTreeSet<String>,
     },
+    /// What went through it; only where meshd has asked for it.
+    Traffic(Box<Traffic>),
 }
 
 /// How a session begins.
@@ -136,7 +141,12 @@ pub struct Hello {
     pub root: Option<Digest>,
     /// The revision that it came with; empty: none.
     pub revision: String,
+    /// What the proxy can do beyond the first version of the protocol, by name.
+    pub capabilities: BTreeSet<String>,
 }
+
+/// The capability of a proxy that measures its traffic when it is asked to.
+pub const TRAFFIC: &str = "traffic";
 
 /// Values of secrets, by the identifiers that the configuration has for them. Never shown, and wiped when dropped.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -165,6 +175,11 @@ pub enum ToProxy {
         issuer: Option<Kri>,
         /// In words.
         reason: String,
+    },
+    /// Tell what goes through you, this often; only to proxies with the capability [`TRAFFIC`].
+    Measure {
+        /// Zero: no more.
+        every: Duration,
     },
 }
 

@@ -12,11 +12,13 @@ mod endpoints;
 mod tests;
 mod wanted;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mesh_bundle::{Digest, Manifest};
 
-use crate::message::{Secrets, ToProxy};
+use crate::message::{Secrets, TRAFFIC, ToProxy};
 use change::Change;
 use endpoints::Told;
 
@@ -36,6 +38,16 @@ pub struct Publisher {
     endpoints: Told,
     /// Told last. A proxy that has been told nothing may hold those of an earlier session.
     secrets: Option<Arc<Secrets>>,
+    measures: Measures,
+}
+
+/// What the proxy was told of its traffic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measures {
+    /// Nothing, as it would not understand it.
+    Never,
+    /// To tell it so often; `None`: nothing yet.
+    Told(Option<Duration>),
 }
 
 /// What the proxy holds.
@@ -55,6 +67,11 @@ pub struct Unasked {
     pub root: Digest,
 }
 
+/// The proxy told what it was not asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the proxy tells its traffic, and nobody has asked")]
+pub struct Unmeasured;
+
 impl Publisher {
     /// A session whose Hello named `root`. `known` is what an earlier session of this proxy acknowledged last: where the
     /// two agree, the first change is a difference.
@@ -73,7 +90,17 @@ impl Publisher {
             refused: None,
             endpoints: Told::default(),
             secrets: None,
+            measures: Measures::Never,
         }
+    }
+
+    /// A session of a proxy that can do more than the first version of the protocol asks for.
+    #[must_use]
+    pub fn with(mut self, capabilities: &BTreeSet<String>) -> Self {
+        if capabilities.contains(TRAFFIC) {
+            self.measures = Measures::Told(None);
+        }
+        self
     }
 
     /// From now on this is wanted, whatever was before.
@@ -98,6 +125,9 @@ impl Publisher {
         let wanted = self.wanted.clone()?;
         if let Some(secrets) = self.new_secrets(&wanted) {
             return Some(ToProxy::Secrets(secrets));
+        }
+        if let Some(every) = self.new_measure(&wanted) {
+            return Some(ToProxy::Measure { every });
         }
         let told = self.told.as_ref();
         // Every cluster of this root is told. Were newer endpoints told first each time, the change might never be.
@@ -138,6 +168,18 @@ impl Publisher {
         Ok(change.revision)
     }
 
+    /// The proxy told its traffic.
+    ///
+    /// # Errors
+    /// It was never asked for it on this session.
+    pub fn measured(&self) -> Result<(), Unmeasured> {
+        match self.measures {
+            // What it told before it heard that it need not any more may still come.
+            Measures::Told(Some(_)) => Ok(()),
+            Measures::Told(None) | Measures::Never => Err(Unmeasured),
+        }
+    }
+
     /// A whole change is sent, and the proxy has not answered.
     #[must_use]
     pub fn awaits_answer(&self) -> bool {
@@ -173,6 +215,18 @@ impl Publisher {
         }
         self.secrets = Some(Arc::clone(secrets));
         Some((**secrets).clone())
+    }
+
+    fn new_measure(&mut self, wanted: &Wanted) -> Option<Duration> {
+        let Measures::Told(told) = self.measures else {
+            return None;
+        };
+        let every = wanted.measured();
+        if told.unwrap_or_default() == every {
+            return None;
+        }
+        self.measures = Measures::Told(Some(every));
+        Some(every)
     }
 
     fn held_root(&self) -> Option<Digest> {

@@ -7,14 +7,15 @@ mod assembly;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mesh_bundle::{Digest, Kri};
 
 use crate::bounds;
 use crate::message::{
-    Certificate, ClusterEndpoints, EndpointsChange, FromProxy, Hello, Received, Secrets, ToProxy,
-    Update,
+    Certificate, ClusterEndpoints, EndpointsChange, FromProxy, Hello, Received, Secrets, TRAFFIC,
+    ToProxy, Update,
 };
 use assembly::Assembly;
 
@@ -42,6 +43,11 @@ pub enum Event {
         issuer: Option<Kri>,
         /// In words.
         reason: String,
+    },
+    /// From now on, tell your traffic this often by [`FromProxy::Traffic`].
+    Measure {
+        /// Zero: no more.
+        every: Duration,
     },
 }
 
@@ -90,6 +96,9 @@ pub enum Misplaced {
     /// A session begins once.
     #[error("a session has one hello")]
     SecondHello,
+    /// An older meshd would not understand it.
+    #[error("meshd has not asked for traffic")]
+    Unasked,
 }
 
 /// One session, as the proxy sees it. Give it every [message](Subscriber::receive), and show it every
@@ -102,6 +111,8 @@ pub struct Subscriber {
     offered: Option<Received>,
     assembly: Option<Assembly>,
     endpoints: BTreeMap<Kri, ClusterEndpoints>,
+    /// meshd has asked for traffic, so it knows what that is.
+    measures: bool,
 }
 
 impl Subscriber {
@@ -122,6 +133,7 @@ impl Subscriber {
             version: version.to_owned(),
             root: held.map(|held| held.root),
             revision: held.map_or_else(String::new, |held| held.revision.clone()),
+            capabilities: BTreeSet::from([TRAFFIC.to_owned()]),
         }
     }
 
@@ -138,6 +150,10 @@ impl Subscriber {
             ToProxy::CertificateRefused { issuer, reason } => {
                 Event::CertificateRefused { issuer, reason }
             }
+            ToProxy::Measure { every } => {
+                self.measures = true;
+                Event::Measure { every }
+            }
         };
         Ok(Step::Tell(event))
     }
@@ -145,13 +161,16 @@ impl Subscriber {
     /// The proxy is about to send this.
     ///
     /// # Errors
-    /// It answers what was not offered, or says hello again.
+    /// It answers what was not offered, tells what it was not asked for, or says hello again.
     pub fn send(&mut self, message: &FromProxy) -> Result<(), Misplaced> {
         match message {
             FromProxy::Ack { root } => self.held = Some(self.answered(*root)?),
             FromProxy::Nack { root, .. } => drop(self.answered(*root)?),
             FromProxy::Hello(_) => return Err(Misplaced::SecondHello),
-            FromProxy::CertificateRequest { .. } | FromProxy::Status { .. } => {}
+            FromProxy::Traffic(_) if !self.measures => return Err(Misplaced::Unasked),
+            FromProxy::Traffic(_)
+            | FromProxy::CertificateRequest { .. }
+            | FromProxy::Status { .. } => {}
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 mod drivers;
 mod hostile;
 mod meshd;
+mod older;
 mod property;
 mod relay;
 pub(crate) mod told;

@@ -7,5 +7,6 @@ mod from_proxy;
 #[cfg(test)]
 mod tests;
 mod to_proxy;
+mod traffic;
 
 pub(crate) use check::{Malformed, words};

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod join;
+mod meter;
 pub(crate) mod plane;
 mod renew;
 mod request;
@@ -272,6 +273,12 @@ impl<P: Plane> Control<P> {
             secrets: Arc::clone(&self.secrets),
             svid: svid.map(|credential| Arc::new(credential.svid())),
         }
+    }
+
+    /// Of the configuration that is applied.
+    fn root(&self) -> Option<Digest> {
+        let serving = self.serving.as_ref()?;
+        Some(serving.configuration.received.root)
     }
 
     /// For how many seconds peers will accept this proxy.

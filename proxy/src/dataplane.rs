@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::Key;
+use mesh_delivery::traffic::Both;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -83,6 +84,11 @@ impl DataPlane {
     pub fn answering_names_on(mut self, port: Option<u16>) -> Self {
         self.dns_port = port;
         self
+    }
+
+    /// What went through it since it began.
+    pub(crate) fn counted(&self) -> Both {
+        self.shared.metrics.tally.sum()
     }
 
     /// Lets so many connections be open at once, over all listeners; more are closed as soon as they come. For one that has

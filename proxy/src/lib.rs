@@ -44,6 +44,7 @@ mod shared;
 mod state;
 mod stream;
 mod table;
+mod tally;
 mod tcp;
 mod telemetry;
 mod tls;

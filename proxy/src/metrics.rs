@@ -21,6 +21,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use crate::account::Lines;
 use crate::refusal::Refusal;
+use crate::tally::Tally;
 
 pub(crate) use telemetry::{BASIC, Lost, Signal, TelemetryMetrics};
 
@@ -107,6 +108,8 @@ pub struct Metrics {
     dropped_records: Family<SinkLabels, Counter>,
     pub(crate) open: Gauge,
     pub(crate) telemetry: TelemetryMetrics,
+    /// In sum, for meshd.
+    pub(crate) tally: Arc<Tally>,
     /// What may still be logged of refusals.
     pub(crate) lines: Lines,
     flows: Mutex<HashMap<Flow, Arc<RequestStats>>>,
@@ -116,6 +119,8 @@ pub struct Metrics {
 #[derive(Debug)]
 pub(crate) struct RequestStats {
     flow: Flow,
+    direction: Direction,
+    tally: Arc<Tally>,
     requests: Family<RequestLabels, Counter>,
     /// What almost every request ends as.
     ok: Counter,
@@ -201,6 +206,7 @@ impl Metrics {
             dropped_records,
             open,
             telemetry,
+            tally: Arc::default(),
             lines: Lines::default(),
             flows: Mutex::default(),
         }
@@ -248,6 +254,8 @@ impl Metrics {
             let ok = requests.get_or_create_owned(&flow.ended(200, NO_FLAG));
             Arc::new(RequestStats {
                 flow: flow.clone(),
+                direction,
+                tally: Arc::clone(&self.tally),
                 requests,
                 ok,
                 retries: self.retries.get_or_create_owned(flow),
@@ -272,6 +280,7 @@ impl Metrics {
             flag,
         };
         self.connections.get_or_create(&labels).inc();
+        self.tally.connection(direction, flag);
     }
 
     pub(crate) fn refused(&self, direction: Direction, refusal: Refusal) {
@@ -280,6 +289,7 @@ impl Metrics {
             refusal: refusal.row().label,
         };
         self.refusals.get_or_create(&labels).inc();
+        self.tally.refused(direction, refusal);
     }
 
     pub(crate) fn shadow_denied(&self) {
@@ -350,5 +360,6 @@ impl RequestStats {
                 .inc(),
         };
         self.seconds.observe(after.as_secs_f64());
+        self.tally.request(self.direction, code, after);
     }
 }

@@ -194,6 +194,9 @@ impl Authority for Gate {
                 };
                 self.registry.status(kri, session, said);
             }
+            Report::Traffic { session, traffic } => {
+                tracing::trace!(%proxy, session, ?traffic, "traffic");
+            }
             Report::Disconnected { session } => {
                 tracing::info!(%proxy, "disconnected");
                 self.registry.disconnected(kri, session);

@@ -32,7 +32,7 @@ pub struct EnrollResponse {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FromProxy {
-    #[prost(oneof = "from_proxy::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "from_proxy::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<from_proxy::Message>,
 }
 /// Nested message and enum types in `FromProxy`.
@@ -49,11 +49,14 @@ pub mod from_proxy {
         CertificateRequest(super::CertificateRequest),
         #[prost(message, tag = "5")]
         Status(super::Status),
+        /// Only after a Measure.
+        #[prost(message, tag = "6")]
+        Traffic(super::Traffic),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ToProxy {
-    #[prost(oneof = "to_proxy::Message", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "to_proxy::Message", tags = "1, 2, 3, 4, 5, 6")]
     pub message: ::core::option::Option<to_proxy::Message>,
 }
 /// Nested message and enum types in `ToProxy`.
@@ -70,6 +73,9 @@ pub mod to_proxy {
         CertificateRefused(super::CertificateRefused),
         #[prost(message, tag = "5")]
         Secrets(super::Secrets),
+        /// Only to a proxy with the capability `traffic`.
+        #[prost(message, tag = "6")]
+        Measure(super::Measure),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -83,6 +89,9 @@ pub struct Hello {
     /// The revision it came with.
     #[prost(string, tag = "3")]
     pub revision: ::prost::alloc::string::String,
+    /// What the proxy can do beyond what each could at first, by name. Names that meshd does not know mean nothing.
+    #[prost(string, repeated, tag = "4")]
+    pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// One frame of a change of configuration; frames of one change follow each other and agree in revision and root.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -221,6 +230,40 @@ pub struct Status {
     /// Sections of inbounds whose workload does not answer: no endpoints, whatever else holds.
     #[prost(string, repeated, tag = "3")]
     pub unhealthy: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Measure {
+    /// Milliseconds between two Traffic messages; 0: none any more.
+    #[prost(uint32, tag = "1")]
+    pub every: u32,
+}
+/// What went through the proxy since the last of these. Nothing is said where nothing did.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Traffic {
+    /// Of the configuration that held all the while.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub root: ::prost::bytes::Bytes,
+    #[prost(message, optional, tag = "2")]
+    pub inbound: ::core::option::Option<Flow>,
+    #[prost(message, optional, tag = "3")]
+    pub outbound: ::core::option::Option<Flow>,
+}
+/// The traffic of one direction, in sum.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Flow {
+    /// Connections that are no HTTP.
+    #[prost(uint64, tag = "1")]
+    pub connections: u64,
+    /// Requests that were answered with 5xx, and connections that failed.
+    #[prost(uint64, tag = "2")]
+    pub failures: u64,
+    /// Requests and connections that no permission allows.
+    #[prost(uint64, tag = "3")]
+    pub denials: u64,
+    /// HTTP requests by how long they took: below 256 us, 512 us, 768 us, 1024 us, and so on in steps of a half and a third. At most 32;
+    /// zeros at the end are left out.
+    #[prost(uint64, repeated, tag = "4")]
+    pub latency: ::prost::alloc::vec::Vec<u64>,
 }
 /// Generated client implementations.
 pub mod delivery_client {

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_bundle::{Digest, Key, Kri, Manifest};
@@ -20,6 +21,7 @@ pub struct Wanted {
     resources: Arc<BTreeMap<Digest, Bytes>>,
     endpoints: Arc<BTreeMap<Kri, Arc<ClusterEndpoints>>>,
     secrets: Arc<Secrets>,
+    measured: Duration,
 }
 
 /// Why a manifest cannot be delivered.
@@ -92,6 +94,7 @@ impl Wanted {
             resources,
             endpoints: Arc::new(endpoints),
             secrets: Arc::default(),
+            measured: Duration::ZERO,
         })
     }
 
@@ -120,6 +123,7 @@ impl Wanted {
         let same = |((a, x), (b, y)): ((&Kri, &_), (&Kri, &_))| a == b && Arc::ptr_eq(x, y);
         self.root == other.root
             && self.secrets == other.secrets
+            && self.measured == other.measured
             && (Arc::ptr_eq(mine, theirs)
                 || mine.len() == theirs.len() && mine.iter().zip(&**theirs).all(same))
     }
@@ -144,6 +148,18 @@ impl Wanted {
             return Err(Unpublishable::TooManySecrets);
         }
         Ok(Self { secrets, ..self })
+    }
+
+    /// The same, of a proxy that is to tell its traffic so often, if it can; zero: never.
+    #[must_use]
+    pub fn measured_every(self, measured: Duration) -> Self {
+        Self { measured, ..self }
+    }
+
+    /// How often the proxy is to tell its traffic; zero: never.
+    #[must_use]
+    pub fn measured(&self) -> Duration {
+        self.measured
     }
 
     /// Values that the configuration refers to.

@@ -15,6 +15,7 @@ use crate::bounds;
 use crate::generated as wire;
 use crate::generated::delivery_server::Delivery;
 use crate::message::{Denied, FromProxy, Hello};
+use crate::publisher::Publisher;
 use crate::wire::words;
 
 pub(super) struct Calls<A> {
@@ -81,13 +82,14 @@ impl<A: Authority> Delivery for Calls<A> {
             .map_err(|_| Status::deadline_exceeded("no hello in time"))??;
         let (number, known) = live.enter(&proxy, self.peer.ender.clone());
         self.peer.is_admitted();
+        let publisher = Publisher::new(hello.root, known).with(&hello.capabilities);
         let session = Session::new(
             self.shared.clone(),
             self.peer.clone(),
             (proxy.clone(), number),
             inbound,
             wanted,
-            (hello.root, known),
+            publisher,
         );
         authority.report(
             &proxy,

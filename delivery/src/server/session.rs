@@ -16,7 +16,7 @@ use tonic::{Status, Streaming};
 use super::Shared;
 use super::calls::{busy, denied, malformed};
 use super::connection::Peer;
-use super::live::{End, Known, ended};
+use super::live::{End, ended};
 use super::rate::Bucket;
 use crate::authority::{Authority, Report};
 use crate::generated as wire;
@@ -63,7 +63,7 @@ impl<A: Authority> Session<A> {
         (proxy, number): (ProxyName, u64),
         inbound: Streaming<wire::FromProxy>,
         mut wanted: watch::Receiver<Option<Arc<Wanted>>>,
-        (held, known): (Option<Digest>, Option<Known>),
+        publisher: Publisher,
     ) -> Self {
         wanted.mark_changed();
         Self {
@@ -74,7 +74,7 @@ impl<A: Authority> Session<A> {
             number,
             inbound,
             wanted,
-            publisher: Publisher::new(held, known),
+            publisher,
             reported: None,
             requests: VecDeque::new(),
             issuing: None,
@@ -203,6 +203,11 @@ impl<A: Authority> Session<A> {
                 ready,
                 draining,
             }),
+            FromProxy::Traffic(traffic) => {
+                let asked = self.publisher.measured();
+                asked.map_err(|error| Status::failed_precondition(error.to_string()))?;
+                self.report(Report::Traffic { session, traffic });
+            }
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ pub(crate) fn told(message: &ToProxy) -> String {
             words.extend(secrets.0.keys().cloned());
         }
         ToProxy::Certificate(_) => words.push("certificate".to_owned()),
+        ToProxy::Measure { every } => words.push(format!("measure {every:?}")),
         ToProxy::CertificateRefused { .. } => words.push("certificate refused".to_owned()),
     }
     words.join(" ")

@@ -52,6 +52,7 @@ impl From<FromProxy> for wire::FromProxy {
                     .root
                     .map_or_else(Bytes::new, |root| Bytes::copy_from_slice(root.as_bytes())),
                 revision: check::words(&hello.revision, bounds::REVISION),
+                capabilities: hello.capabilities.into_iter().collect(),
             }),
             FromProxy::Ack { root } => Message::Ack(wire::Ack {
                 root: Bytes::copy_from_slice(root.as_bytes()),
@@ -82,6 +83,7 @@ impl From<FromProxy> for wire::FromProxy {
                 draining,
                 unhealthy: unhealthy.into_iter().collect(),
             }),
+            FromProxy::Traffic(traffic) => Message::Traffic((*traffic).into()),
         };
         Self {
             message: Some(message),
@@ -104,6 +106,7 @@ impl TryFrom<wire::FromProxy> for FromProxy {
                     .then(|| check::digest("root", &hello.root))
                     .transpose()?,
                 revision: check::text("revision", hello.revision, bounds::REVISION)?,
+                capabilities: names("capabilities", hello.capabilities, bounds::CAPABILITIES)?,
             }),
             Message::Ack(ack) => Self::Ack {
                 root: check::digest("root", &ack.root)?,
@@ -125,17 +128,22 @@ impl TryFrom<wire::FromProxy> for FromProxy {
             Message::Status(status) => Self::Status {
                 ready: status.ready,
                 draining: status.draining,
-                unhealthy: sections(status.unhealthy)?,
+                unhealthy: names("unhealthy", status.unhealthy, bounds::INBOUNDS)?,
             },
+            Message::Traffic(traffic) => Self::Traffic(Box::new(traffic.try_into()?)),
         })
     }
 }
 
-fn sections(names: Vec<String>) -> Result<BTreeSet<String>, Malformed> {
-    check::bounded("unhealthy", names.len(), bounds::INBOUNDS)?;
+fn names(
+    field: &'static str,
+    names: Vec<String>,
+    most: usize,
+) -> Result<BTreeSet<String>, Malformed> {
+    check::bounded(field, names.len(), most)?;
     let names = names.into_iter();
     names
-        .map(|name| check::text("unhealthy", name, bounds::NAME))
+        .map(|name| check::text(field, name, bounds::NAME))
         .collect()
 }
 

@@ -9,6 +9,7 @@ use crate::bounds;
 use crate::generated as wire;
 use crate::message::{Enrolled, Enrollment, FromProxy, Hello, ToProxy};
 use crate::tests::world::instance;
+use crate::traffic::{Both, CLASSES, Flow, Traffic};
 
 fn from_proxy(message: wire::from_proxy::Message) -> Result<FromProxy, String> {
     let message = wire::FromProxy {
@@ -74,7 +75,7 @@ fn messages_of_proxies_are_checked() {
         Message::Hello(wire::Hello {
             version: version.to_owned(),
             root: Bytes::copy_from_slice(root),
-            revision: String::new(),
+            ..Default::default()
         })
     };
     assert!(from_proxy(hello("0.1.0", &[])).is_ok());
@@ -204,6 +205,7 @@ fn what_we_send_is_always_taken() {
         version: "v\n".repeat(1000),
         root: None,
         revision: "é".repeat(1000),
+        capabilities: BTreeSet::new(),
     });
     let FromProxy::Hello(taken) = FromProxy::try_from(wire::FromProxy::from(hello)).unwrap() else {
         panic!("another message")
@@ -212,6 +214,45 @@ fn what_we_send_is_always_taken() {
     assert_eq!(taken.revision, "é".repeat(128));
     assert_eq!(words("a\r\nb\u{7f}", 10), "a  b ");
     assert_eq!(words("aé", 2), "a");
+}
+
+fn both(counts: [u32; 3 + CLASSES]) -> Both {
+    let [connections, failures, denials, latency @ ..] = counts;
+    let inbound = Flow {
+        connections,
+        failures,
+        denials,
+        latency,
+    };
+    let outbound = Flow {
+        connections: failures,
+        ..Flow::default()
+    };
+    Both { inbound, outbound }
+}
+
+#[test]
+fn traffic_is_of_numbers_that_can_be() {
+    let traffic = |change: fn(&mut wire::Flow)| {
+        let mut flow = wire::Flow::default();
+        change(&mut flow);
+        from_proxy(wire::from_proxy::Message::Traffic(wire::Traffic {
+            root: Bytes::from_static(&[7; 32]),
+            inbound: None,
+            outbound: Some(flow),
+        }))
+    };
+    assert!(traffic(|_| {}).is_ok());
+    assert!(traffic(|flow| flow.failures = bounds::COUNT).is_ok());
+    let refused = |change| traffic(change).unwrap_err();
+    let connections = refused(|flow| flow.connections = bounds::COUNT + 1);
+    assert_eq!(connections, "`connections` is not a number of requests");
+    let denials = refused(|flow| flow.denials = u64::MAX);
+    assert_eq!(denials, "`denials` is not a number of requests");
+    let latency = refused(|flow| flow.latency = vec![1 << 32]);
+    assert_eq!(latency, "`latency` is not a number of requests");
+    let latency = refused(|flow| flow.latency = vec![0; 33]);
+    assert_eq!(latency, "`latency` has 33, at most 32 are taken");
 }
 
 proptest! {
@@ -233,16 +274,19 @@ proptest! {
     #[test]
     fn messages_of_proxies_survive_the_wire(
         text in "[ -~]{0,60}", root in any::<[u8; 32]>(), csr in prop::collection::vec(any::<u8>(), 1..50),
-        ready in any::<bool>(), which in 0..5,
+        ready in any::<bool>(), which in 0..6, counts in prop::array::uniform(0_u32..1_000_000),
     ) {
         let root = mesh_bundle::Digest::from_bytes(root);
         let message = match which {
-            0 => FromProxy::Hello(Hello { version: text, root: ready.then_some(root), revision: "c1".to_owned() }),
+            0 => FromProxy::Hello(Hello {
+                version: text.clone(), root: ready.then_some(root), revision: "c1".to_owned(), capabilities: [text].into(),
+            }),
             1 => FromProxy::Ack { root },
             2 => FromProxy::Nack {
                 root, key: ready.then_some(mesh_bundle::Key::Trust), pointer: "/a/0".to_owned(), reason: text,
             },
             3 => FromProxy::CertificateRequest { issuer: ready.then(|| instance("x")), csr },
+            4 => FromProxy::Traffic(Box::new(Traffic { root, both: both(counts) })),
             _ => FromProxy::Status { ready, draining: !ready, unhealthy: BTreeSet::from([text]) },
         };
         let bytes = wire::FromProxy::from(message.clone()).encode_to_vec();

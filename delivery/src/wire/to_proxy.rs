@@ -3,6 +3,7 @@
 //! Never keeps a slice of a receive buffer: a resource of 300 bytes would hold on to 16 KiB for as long as it lives.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustls_pki_types::CertificateDer;
@@ -90,6 +91,9 @@ impl From<ToProxy> for wire::ToProxy {
                     reason: check::words(&reason, bounds::REASON),
                 })
             }
+            ToProxy::Measure { every } => Message::Measure(wire::Measure {
+                every: u32::try_from(every.as_millis()).unwrap_or(u32::MAX),
+            }),
         };
         Self {
             message: Some(message),
@@ -118,6 +122,9 @@ impl TryFrom<wire::ToProxy> for ToProxy {
             Message::CertificateRefused(refused) => Self::CertificateRefused {
                 issuer: check::optional_kri("issuer", &refused.issuer)?,
                 reason: check::text("reason", refused.reason, bounds::REASON)?,
+            },
+            Message::Measure(measure) => Self::Measure {
+                every: Duration::from_millis(measure.every.into()),
             },
         })
     }

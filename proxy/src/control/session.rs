@@ -14,6 +14,7 @@ use mesh_delivery::subscriber::Event;
 use tokio::time::{Instant, sleep_until};
 
 use super::Control;
+use super::meter::Meter;
 use super::plane::Plane;
 use super::request::Request;
 use super::view::View;
@@ -74,6 +75,7 @@ pub(super) struct Running<'a, P> {
     reopen_at: Option<Instant>,
     /// They come first on a session; one that begins with something else has none.
     secrets_told: bool,
+    meter: Meter,
 }
 
 impl<'a, P: Plane> Running<'a, P> {
@@ -92,6 +94,7 @@ impl<'a, P: Plane> Running<'a, P> {
             kept_at: None,
             reopen_at: None,
             secrets_told: false,
+            meter: Meter::default(),
         }
     }
 
@@ -152,6 +155,11 @@ impl<'a, P: Plane> Running<'a, P> {
             }
             Event::Certificate(certificate) => self.take_certificate(certificate).await,
             Event::CertificateRefused { issuer, reason } => self.refused(issuer, &reason).await,
+            Event::Measure { every } => {
+                let counted = self.control.plane.counted();
+                self.meter.ask(every, Instant::now(), counted, dice());
+                Ok(())
+            }
         }
     }
 
@@ -166,6 +174,10 @@ impl<'a, P: Plane> Running<'a, P> {
             self.control.keep().await;
             self.kept_at = Some(now);
         }
+        let (root, plane) = (self.control.root(), &self.control.plane);
+        if let Some(traffic) = self.meter.due(now, root, || plane.counted()) {
+            self.say(FromProxy::Traffic(Box::new(traffic))).await?;
+        }
         self.check_overdue(now).await?;
         self.control.complain_when_expired();
         Ok(due(&mut self.reopen_at).then_some(Ended::Reopen))
@@ -174,11 +186,16 @@ impl<'a, P: Plane> Running<'a, P> {
     /// The earliest moment at which something is due.
     fn wake(&self) -> Instant {
         let now = Instant::now();
-        [self.apply_at, self.keep_at, self.reopen_at]
-            .into_iter()
-            .chain(self.certificate_moments(now))
-            .flatten()
-            .fold(now + IDLE, Instant::min)
+        [
+            self.apply_at,
+            self.keep_at,
+            self.reopen_at,
+            self.meter.next(),
+        ]
+        .into_iter()
+        .chain(self.certificate_moments(now))
+        .flatten()
+        .fold(now + IDLE, Instant::min)
     }
 
     async fn receive(&mut self, received: Received) -> Result<(), ClientError> {
@@ -230,9 +247,14 @@ impl<'a, P: Plane> Running<'a, P> {
             configuration.received.root,
             configuration.received.revision.clone(),
         );
+        let before = self.control.root();
         if let Err(reason) = self.control.adopt(configuration, svid).await {
             self.reopen_later();
             return self.nack(root, reason).await;
+        }
+        let plane = &self.control.plane;
+        if let Some(traffic) = self.meter.turn(before, || plane.counted()) {
+            self.say(FromProxy::Traffic(Box::new(traffic))).await?;
         }
         self.apply_at = None;
         self.keep_at = None;

@@ -1,3 +1,4 @@
+mod measured;
 pub(crate) mod meshd;
 mod outage;
 mod whole;
@@ -7,6 +8,7 @@ use crate::identity::tests::Ca;
 use crate::state::Directory;
 use mesh_bundle::{Digest, Key};
 use mesh_delivery::Report;
+use mesh_delivery::traffic::Both;
 use meshd::{FakeMeshd, WEB, cluster, configuration};
 use std::path::Path;
 use std::sync::Mutex;
@@ -17,6 +19,7 @@ use tokio::task::JoinHandle;
 struct FakePlane {
     worlds: mpsc::UnboundedSender<World>,
     refusal: Arc<Mutex<Option<Rejected>>>,
+    counted: Arc<Mutex<Both>>,
 }
 
 impl Plane for FakePlane {
@@ -26,6 +29,10 @@ impl Plane for FakePlane {
         }
         let _ = self.worlds.send(world.clone());
         Ok(())
+    }
+
+    fn counted(&self) -> Both {
+        self.counted.lock().unwrap().clone()
     }
 }
 
@@ -46,6 +53,7 @@ fn control(
     let plane = FakePlane {
         worlds,
         refusal: Arc::default(),
+        counted: Arc::default(),
     };
     let view = watch::Sender::new(View::default());
     Control::new(settings, store.clone(), plane, view, restored)
@@ -56,6 +64,7 @@ struct Running {
     task: JoinHandle<Hopeless>,
     worlds: mpsc::UnboundedReceiver<World>,
     refusal: Arc<Mutex<Option<Rejected>>>,
+    counted: Arc<Mutex<Both>>,
     view: watch::Sender<View>,
 }
 
@@ -75,9 +84,11 @@ impl Running {
         };
         let (sender, worlds) = mpsc::unbounded_channel();
         let refusal = Arc::new(Mutex::new(None));
+        let counted = Arc::<Mutex<Both>>::default();
         let plane = FakePlane {
             worlds: sender,
             refusal: Arc::clone(&refusal),
+            counted: Arc::clone(&counted),
         };
         let view = watch::Sender::new(View::default());
         let restored = store.load(None, None);
@@ -86,6 +97,7 @@ impl Running {
             task: tokio::spawn(control.run()),
             worlds,
             refusal,
+            counted,
             view,
         }
     }

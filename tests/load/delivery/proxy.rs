@@ -142,7 +142,7 @@ impl Proxy {
                     self.held = Some(received);
                 }
                 Event::Endpoints { .. } => self.tell(What::Endpoints),
-                Event::Secrets(_) => {}
+                Event::Secrets(_) | Event::Measure { .. } => {}
                 Event::Certificate(certificate) => {
                     self.refused = 0;
                     let issuer = certificate.issuer.map(|issuer| issuer.to_string());

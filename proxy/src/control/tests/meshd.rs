@@ -184,6 +184,19 @@ impl FakeMeshd {
         root
     }
 
+    /// The same, and how often it is to tell its traffic.
+    pub(crate) fn want_measured(
+        &self,
+        revision: &str,
+        resources: Vec<(Key, Resource)>,
+        every: std::time::Duration,
+    ) -> Digest {
+        let wanted = wanted(revision, resources).measured_every(every);
+        let root = wanted.root();
+        self.judge.wanted.send_replace(Some(Arc::new(wanted)));
+        root
+    }
+
     /// Other endpoints of the one cluster.
     pub(crate) fn want_endpoints(&self, ports: &[u16]) {
         self.judge.wanted.send_modify(|wanted| {

@@ -80,7 +80,10 @@ impl Connected {
             match self.next().await.unwrap() {
                 Event::Certificate(certificate) => return Ok(certificate),
                 Event::CertificateRefused { reason, .. } => return Err(reason),
-                Event::Configuration(_) | Event::Endpoints { .. } | Event::Secrets(_) => {}
+                Event::Configuration(_)
+                | Event::Endpoints { .. }
+                | Event::Secrets(_)
+                | Event::Measure { .. } => {}
             }
         }
     }
