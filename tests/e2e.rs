@@ -43,6 +43,7 @@ mod e2e {
     mod timeouts;
     mod tls_mode;
     mod told;
+    mod traffic;
     mod vm;
     mod waves;
 }

@@ -195,7 +195,7 @@ impl Authority for Gate {
                 self.registry.status(kri, session, said);
             }
             Report::Traffic { session, traffic } => {
-                tracing::trace!(%proxy, session, ?traffic, "traffic");
+                self.registry.measured(kri, session, &traffic);
             }
             Report::Disconnected { session } => {
                 tracing::info!(%proxy, "disconnected");

@@ -3,6 +3,7 @@
 //! Never changes what was compiled, but for one thing: the trust of each proxy is completed with the authorities that meshd
 //! keeps, because a commit cannot know them.
 
+mod measure;
 mod proxy;
 mod resources;
 mod secrets;
@@ -10,6 +11,7 @@ mod trust;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_bundle::{Bundle, Digest, Kri, Revoked};
@@ -36,6 +38,8 @@ pub(crate) struct Published {
     /// Identifiers of join tokens that the commit ends.
     pub(crate) revoked_tokens: Arc<BTreeSet<String>>,
     resources: Arc<BTreeMap<Digest, Bytes>>,
+    /// Proxies are asked for their traffic.
+    pub(crate) measures: bool,
 }
 
 /// A bundle that passed the compiler and yet cannot be delivered. A defect, or a limit of the protocol.
@@ -58,6 +62,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) revision: String,
     /// Who has another commit than the others, and which.
     pub(crate) moved: Option<(&'a BTreeSet<Kri>, &'a str)>,
+    /// Proxies are asked for their traffic.
+    pub(crate) measures: bool,
     pub(crate) authorities: Authorities,
     pub(crate) secrets: Held,
     /// Whom the proxies of each mesh are not to believe any more.
@@ -76,6 +82,7 @@ impl Published {
         let Beside {
             revision,
             moved,
+            measures,
             authorities,
             secrets,
             revoked,
@@ -108,6 +115,11 @@ impl Published {
                     PublishedProxy::new(bundle, (kri, proxy), given, (revision, &resources))?
                 }
             };
+            let has_moved = moved.as_ref().is_some_and(|(moved, _)| moved.contains(kri));
+            let published = published.measured(match measures {
+                true => measure::every(has_moved, bundle.proxies.len()),
+                false => Duration::ZERO,
+            });
             for (service, server) in &published.serving {
                 let list: &mut Vec<_> = servers.entry(service.clone()).or_default();
                 list.push(Arc::clone(server));
@@ -136,6 +148,7 @@ impl Published {
             secrets,
             revoked_tokens,
             resources,
+            measures,
         })
     }
 

@@ -11,6 +11,7 @@ mod live;
 mod service;
 mod shared;
 mod standing;
+mod traffic;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,7 @@ use shared::Untold;
 pub(crate) use shared::{News, Told};
 use standing::Answers;
 pub(crate) use standing::{Seen, Standing};
+use traffic::Measured;
 
 /// Shared by the sessions, the reconciler and the admin port.
 #[derive(Debug)]
@@ -66,6 +68,7 @@ struct Inner {
     answers: Answers,
     /// `None`: this meshd is alone.
     untold: Option<Untold>,
+    measured: Measured,
 }
 
 /// What has to be worked out anew.
@@ -135,6 +138,7 @@ impl Registry {
         if std::mem::take(&mut inner.kept.lost) {
             inner.assume_tls(&published);
         }
+        Self::asks(&mut inner.measured, published.measures, Instant::now());
         inner.published = Some(published);
         inner.answers = Answers::Unknown;
         inner.dirty.everything = true;
@@ -275,6 +279,7 @@ impl Inner {
         self.live.retain(|kri, _| there(kri));
         self.feeds.retain(|kri, _| there(kri));
         self.keys.retain(there);
+        self.measured.keep_only(there);
     }
 
     /// Which services had become ready for mTLS was lost. Nobody says it again, and clients that fell back to plaintext

@@ -327,6 +327,7 @@ impl Rollout {
             moved: stage
                 .next
                 .map(|(next, moved)| (moved, next.revision.as_str())),
+            measures: stage.measures(),
             authorities,
             secrets,
             revoked: self.distrusted(&mixed),

@@ -3,18 +3,22 @@
 //! Never does anything itself, and never reads a clock: the desk serves, keeps and tells.
 
 mod plan;
+pub(crate) mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh_bundle::Kri;
-use mesh_compiler::config::rollout::Rollout as Gates;
+use mesh_compiler::config::rollout::{Rollout as Gates, Traffic};
 use tokio::time::Instant;
 
 pub(crate) use plan::Plan;
 #[cfg(test)]
 use plan::Wave;
+use traffic::Figures;
 
+/// For so long proxies are asked for their traffic before any of them is given a commit: as long as they take to tell it twice.
+const MEASURED: Duration = Duration::from_secs(20);
 /// Names in a message; more would be read by nobody.
 const NAMED: usize = 5;
 
@@ -27,6 +31,10 @@ pub(crate) struct Observation {
     pub(crate) holding: BTreeSet<Kri>,
     /// They refused what is wanted of them, and why.
     pub(crate) refusing: BTreeMap<Kri, String>,
+    /// What the traffic of those who have the commit shows; `None`: nobody looks at it.
+    pub(crate) traffic: Option<Figures>,
+    /// For how long everybody has been asked for it.
+    pub(crate) asked: Duration,
 }
 
 /// What follows.
@@ -116,6 +124,11 @@ impl Machine {
         &self.moved
     }
 
+    /// What traffic may show, where it is looked at.
+    pub(crate) fn looks_at_traffic(&self) -> Option<&Traffic> {
+        self.gates.traffic.as_ref()
+    }
+
     /// Who is to have another configuration at all.
     pub(crate) fn plan(&self) -> &Plan {
         &self.plan
@@ -152,6 +165,8 @@ impl Machine {
             return Action::Return(breach);
         }
         match self.phase {
+            // Nobody was asked before, so there is nothing to compare with yet.
+            Phase::Waiting if self.gates.traffic.is_some() && seen.asked < MEASURED => Action::Wait,
             Phase::Waiting => self.next(now, seen),
             Phase::Acknowledging if self.has_acknowledged(seen) => {
                 self.phase = Phase::Baking;
@@ -222,7 +237,9 @@ impl Machine {
                 &format!("{count} proxies refused it, at most {most} may: {names}: {first}"),
             ));
         }
-        None
+        let (gates, figures) = (self.gates.traffic.as_ref()?, seen.traffic.as_ref()?);
+        let (gate, why) = figures.broken(gates)?;
+        Some(self.broken(gate, &why))
     }
 
     fn unacknowledged(&self, seen: &Observation, past: Duration) -> Breach {

@@ -5,6 +5,7 @@
 mod gates;
 mod rollout;
 mod tokens;
+mod traffic;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -25,6 +25,21 @@ pub struct Rollout {
     pub acknowledged_percent: u32,
     /// More of them may not refuse it.
     pub max_rejects: u32,
+    /// What traffic may show; `None`: it is not asked.
+    pub traffic: Option<Traffic>,
+}
+
+/// What the traffic of those who have a commit may show, against their own before they had it. What is not said is not looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Traffic {
+    /// Fewer say nothing.
+    pub min_requests: u32,
+    /// So many more of a million requests may fail.
+    pub failures: Option<u32>,
+    /// So many more of a million may be denied.
+    pub denials: Option<u32>,
+    /// So much longer may 99 of 100 requests take, of a hundred.
+    pub latency_percent: Option<u32>,
 }
 
 /// A cohort that is given a commit before the others.
@@ -49,6 +64,51 @@ impl Default for Rollout {
             deadline: Duration::from_mins(2),
             acknowledged_percent: 100,
             max_rejects: 0,
+            traffic: None,
+        }
+    }
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self {
+            min_requests: 100,
+            failures: None,
+            denials: None,
+            latency_percent: None,
+        }
+    }
+}
+
+impl Traffic {
+    /// Every line of it.
+    fn lines(&self) -> impl Iterator<Item = (String, String)> {
+        let share = |share: Option<u32>| share.map(percent);
+        let lines = [
+            ("min-requests", Some(self.min_requests.to_string())),
+            ("max-added-failures-percent", share(self.failures)),
+            ("max-added-denials-percent", share(self.denials)),
+            (
+                "max-added-latency-percent",
+                self.latency_percent.map(|percent| percent.to_string()),
+            ),
+        ];
+        let line = |(name, value): (&str, Option<String>)| {
+            Some((format!("rollout.traffic.{name}"), value?))
+        };
+        lines.into_iter().filter_map(line)
+    }
+}
+
+/// Millionths, as somebody writes percent.
+#[must_use]
+pub fn percent(millionths: u32) -> String {
+    let (whole, rest) = (millionths / 10_000, millionths % 10_000);
+    match rest {
+        0 => whole.to_string(),
+        rest => {
+            let digits = format!("{rest:04}");
+            format!("{whole}.{}", digits.trim_end_matches('0'))
         }
     }
 }
@@ -96,6 +156,7 @@ impl Rollout {
             };
             (format!("rollout.waves.{}", wave.name), cohort)
         });
-        single.into_iter().chain(waves)
+        let traffic = self.traffic.iter().flat_map(Traffic::lines);
+        single.into_iter().chain(traffic).chain(waves)
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::gates::TRAILER;
 use super::key::{KEYS, Values};
 use super::lint::Level;
-use super::rollout::Rollout;
+use super::rollout::{Rollout, Traffic};
 use crate::diag::{Severity, codes};
 
 /// Draft-07: what editors of TOML read.
@@ -149,12 +149,26 @@ fn rollout() -> Value {
         },
     });
     let assumed = Rollout::default();
+    let share =
+        |text: &str| json!({ "type": "number", "minimum": 0, "maximum": 100, "description": text });
+    let traffic = json!({
+        "type": "object",
+        "description": "What the traffic of those who have a commit may show, against their own before they had it. What is not said is not looked at.",
+        "additionalProperties": false,
+        "properties": {
+            "min-requests": number(u32::MAX, Traffic::default().min_requests, "Fewer requests say nothing."),
+            "max-added-failures-percent": share("So many more of a hundred requests may be answered with 5xx, and connections fail."),
+            "max-added-denials-percent": share("So many more of a hundred may be denied by a permission."),
+            "max-added-latency-percent": { "type": "integer", "minimum": 0, "maximum": 10_000, "description": "So much longer, of a hundred, may it be until 99 of 100 requests are answered." },
+        },
+    });
     json!({
         "type": "object",
         "description": "How meshd brings a commit to the proxies; without it, to all at once.",
         "additionalProperties": false,
         "properties": {
             "waves": { "type": "array", "maxItems": 20, "items": wave, "description": "Cohorts that are given a commit before the others, one after the other. All others are the last wave, `fleet`." },
+            "traffic": traffic,
             "bake": time(assumed.bake, "For how long a wave is watched after it has acknowledged."),
             "deadline": time(assumed.deadline, "By when a wave must have acknowledged."),
             "acknowledged-percent": number(100, assumed.acknowledged_percent, "This share of the connected proxies of a wave must have acknowledged."),

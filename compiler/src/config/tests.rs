@@ -225,9 +225,29 @@ fn join_tokens_that_a_commit_ends() {
 
 #[test]
 fn a_rollout_is_read_and_what_is_wrong_with_it_is_told() {
-    let text = "[rollout]\nbake = \"2m\"\nmax-rejects = 1\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = { stage = \"canary\" }\n\n[[rollout.waves]]\nname = \"some\"\nshare-percent = 20\n";
+    let text = "[rollout]\nbake = \"2m\"\nmax-rejects = 1\n\n[rollout.traffic]\nmin-requests = 50\nmax-added-failures-percent = 0.5\nmax-added-latency-percent = 100\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = { stage = \"canary\" }\n\n[[rollout.waves]]\nname = \"some\"\nshare-percent = 20\n";
     let effective = settle(&world(text), []).expect("settings");
+    let shown = effective.lines().map(|(name, value, _)| (name, value));
+    let shown: Vec<_> = shown
+        .filter(|(name, _)| name.starts_with("rollout.traffic"))
+        .collect();
+    let expected = [
+        ("rollout.traffic.min-requests", "50"),
+        ("rollout.traffic.max-added-failures-percent", "0.5"),
+        ("rollout.traffic.max-added-latency-percent", "100"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(shown, expected);
     let rollout = effective.rollout.expect("a rollout");
+    assert_eq!(
+        rollout.traffic.clone().expect("gates"),
+        rollout::Traffic {
+            min_requests: 50,
+            failures: Some(5_000),
+            denials: None,
+            latency_percent: Some(100),
+        }
+    );
     assert_eq!(rollout.bake.as_secs(), 120);
     assert_eq!(
         (rollout.max_rejects, rollout.acknowledged_percent),
@@ -256,7 +276,7 @@ fn a_rollout_is_read_and_what_is_wrong_with_it_is_told() {
     };
     assert!((0..1_000).all(|number| all.holds(&kri(number), &labels)));
 
-    let text = "[rollout]\nbake = \"soon\"\nmax-reject = 1\nacknowledged-percent = 101\nmax-failed-points = 1\n[[rollout.waves]]\nname = \"fleet\"\nshare-percent = 5\n[[rollout.waves]]\nname = \"two\"\n[[rollout.waves]]\nname = \"a b\"\nshare-percent = 5\n";
+    let text = "[rollout]\nbake = \"soon\"\nmax-reject = 1\nacknowledged-percent = 101\nmax-failed-points = 1\ntraffic = { max-added-denials-percent = 101, min = 1 }\n[[rollout.waves]]\nname = \"fleet\"\nshare-percent = 5\n[[rollout.waves]]\nname = \"two\"\n[[rollout.waves]]\nname = \"a b\"\nshare-percent = 5\n";
     let expected = "\
 meshc.toml:2:8: `bake` is a time of at most 24h
   help: write it as `30s`, `5m` or `1h`
@@ -264,9 +284,11 @@ meshc.toml:3:1: there is no part of a rollout `max-reject`
   help: did you mean `max-rejects`?
 meshc.toml:4:24: `acknowledged-percent` is a whole number from 0 to 100
 meshc.toml:5:1: there is no part of a rollout `max-failed-points`
-meshc.toml:6:1: `fleet` is the last wave, which is always there
-meshc.toml:9:1: the wave `two` has either `labels` or `share-percent`
+meshc.toml:6:41: `max-added-denials-percent` is a number from 0 to 100
+meshc.toml:6:46: there is no gate on traffic `min`
+meshc.toml:7:1: `fleet` is the last wave, which is always there
+meshc.toml:10:1: the wave `two` has either `labels` or `share-percent`
   help: such as `labels = { stage = \"canary\" }`, or `share-percent = 5`
-meshc.toml:11:1: a wave has a `name` of letters, digits, `-` and `_`";
+meshc.toml:12:1: a wave has a `name` of letters, digits, `-` and `_`";
     assert_eq!(flaws(text), expected);
 }

@@ -5,6 +5,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use mesh_compiler::config::rollout::percent;
 use serde_json::Value;
 
 use super::ask::{Ask, plain};
@@ -67,7 +68,29 @@ pub(super) fn line(rollout: &Value) -> String {
             )
         }
     };
-    plain(&format!("{revision} is on its way: {place}{paused}"))
+    let traffic = traffic(rollout);
+    plain(&format!(
+        "{revision} is on its way: {place}{paused}{traffic}"
+    ))
+}
+
+/// What traffic shows of those who have it.
+fn traffic(rollout: &Value) -> String {
+    let shown = |way: &str| {
+        let after = rollout.get("traffic")?.get(way)?.get("after")?;
+        let number = |name: &str| after.get(name).and_then(Value::as_u64);
+        let percent = |name: &str| {
+            let millionths = number(name).and_then(|it| u32::try_from(it).ok());
+            percent(millionths.unwrap_or_default() / 100 * 100)
+        };
+        let requests = number("requests")?;
+        let (failures, denials) = (percent("failures"), percent("denials"));
+        Some(format!(
+            "; {way} {requests} requests, {failures} % failed, {denials} % denied"
+        ))
+    };
+    let both = ["inbound", "outbound"].into_iter().filter_map(shown);
+    both.collect()
 }
 
 #[cfg(test)]
@@ -83,6 +106,12 @@ mod tests {
         assert_eq!(
             line(&rollout),
             "c3d1 is on its way: wave canary, 2 of 3 hold it, baking, paused"
+        );
+        let after = json!({"requests": 1200, "failures": 5000, "denials": 0, "p99": 12_345});
+        rollout["traffic"] = json!({"inbound": {"before": null, "after": after}, "outbound": {"before": null, "after": null}});
+        assert_eq!(
+            line(&rollout),
+            "c3d1 is on its way: wave canary, 2 of 3 hold it, baking, paused; inbound 1200 requests, 0.5 % failed, 0 % denied"
         );
         rollout["returned"] = json!({"gate": "Rejected", "message": "2 proxies\u{1b}"});
         assert_eq!(line(&rollout), "c3d1 was taken back, Rejected: 2 proxies ");

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use mesh_bundle::resource::WorkloadIdentity;
@@ -103,6 +104,14 @@ impl PublishedProxy {
         let (mine, theirs) = (&self.facts, &other.facts);
         Arc::ptr_eq(mine, theirs)
             || mine.serves == theirs.serves && mine.clusters == theirs.clusters
+    }
+
+    /// The same, asked for its traffic so often.
+    pub(super) fn measured(self, every: Duration) -> Self {
+        Self {
+            wanted: self.wanted.measured_every(every),
+            ..self
+        }
     }
 
     /// The same in another commit.

@@ -171,6 +171,7 @@ pub(crate) fn project(
     let beside = Beside {
         revision: revision.to_owned(),
         moved: None,
+        measures: false,
         authorities: Authorities::load(
             &bundle.issuers,
             &values,

@@ -104,6 +104,11 @@ impl Live {
         }
     }
 
+    /// Does this session hold this configuration?
+    pub(super) fn holds(&self, session: u64, root: Digest) -> bool {
+        self.session == Some(session) && self.held == Some(root)
+    }
+
     pub(super) fn reject(&mut self, session: u64, rejection: Rejection) {
         if self.session == Some(session) {
             self.rejected = Some(rejection);
@@ -233,11 +238,8 @@ impl Live {
 
     /// Its grace time is over: it has become silent.
     pub(super) fn expire(&mut self, now: Instant) -> bool {
-        let over = self.grace.is_some_and(|grace| grace <= now);
-        if over {
-            self.grace = None;
-        }
-        over && !self.ready
+        let over = self.grace.take_if(|grace| *grace <= now);
+        over.is_some() && !self.ready
     }
 }
 

@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::snapshot::{NEXT, Snapshot};
 use crate::state::{StateDir, StateFailure};
 use crate::waves::Breach;
+use crate::waves::traffic::Figures;
 
 const FILE: &str = "rollout.json";
 const FORMAT: u32 = 1;
 
 /// Where a rollout was, or how it ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Kept {
     format: u32,
@@ -24,6 +25,9 @@ pub(super) struct Kept {
     pub(super) paused: bool,
     /// It was taken back from everybody, and is not tried again.
     pub(super) returned: Option<Breach>,
+    /// What traffic showed then; not kept on the disk.
+    #[serde(skip)]
+    pub(super) traffic: Option<Figures>,
 }
 
 impl Kept {
@@ -35,6 +39,7 @@ impl Kept {
             wave: None,
             paused: false,
             returned: None,
+            traffic: None,
         }
     }
 

@@ -21,6 +21,12 @@ impl<'a> Stage<'a> {
         Self { good, next: None }
     }
 
+    /// Is either of them given in waves that look at traffic?
+    pub(super) fn measures(&self) -> bool {
+        let looks = |good: &Good| good.rollout.as_ref().is_some_and(|it| it.traffic.is_some());
+        looks(self.good) || self.next.is_some_and(|(next, _)| looks(next))
+    }
+
     /// Those that either commit ends: revocations are not staged.
     pub(super) fn revoked_tokens(&self) -> Arc<BTreeSet<String>> {
         let good = &self.good.revoked_tokens;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use mesh_bundle::Digest;
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::kept::Kept;
 use super::{Desk, Good, Rollout, Stage};
@@ -16,7 +17,8 @@ use crate::history::About;
 use crate::reconcile::Trouble;
 use crate::registry::Now;
 use crate::snapshot::NEXT;
-use crate::waves::{Action, Breach, Machine, Phase, Plan};
+use crate::waves::traffic::Figures;
+use crate::waves::{Action, Breach, Machine, Observation, Phase, Plan};
 
 /// Time passes without anybody saying so.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,6 +48,8 @@ pub(crate) struct View {
     acknowledged: usize,
     expected: usize,
     waves: Vec<Share>,
+    /// What traffic shows; `None`: nobody looks at it.
+    traffic: Option<Figures>,
     /// Why it was taken back.
     pub(crate) returned: Option<Breach>,
 }
@@ -101,6 +105,9 @@ impl Rollout {
             unkept(&failure);
         }
         self.keep_rollout(rolling);
+        if rolling.machine.looks_at_traffic().is_some() {
+            self.registry.compare(rolling.machine.moved());
+        }
         let secrets = self.told_secrets(&stage);
         let served = self.serve(&stage, (authorities, secrets));
         served
@@ -168,24 +175,35 @@ impl Rollout {
             return;
         };
         rolling.machine.held = self.suspended().is_some();
-        let seen = self.registry.observe(now);
+        let seen = self.observed(&rolling.machine, now);
         match rolling.machine.look(now, &seen) {
             Action::Wait => {}
-            Action::Serve => self.advance(desk),
-            Action::Finish => self.finish(desk),
+            Action::Serve => self.advance(desk, &traffic_words(&seen)),
+            Action::Finish => self.finish(desk, &traffic_words(&seen)),
             Action::Return(breach) => self.take_back(desk, breach),
         }
         self.show(desk);
     }
 
-    fn advance(&self, desk: &mut Desk) {
+    /// How the proxies stand, and what their traffic shows.
+    fn observed(&self, machine: &Machine, now: Instant) -> Observation {
+        let mut seen = self.registry.observe(now);
+        if let Some(gates) = machine.looks_at_traffic() {
+            let (compared, asked) = self.registry.traffic(machine.moved(), now);
+            seen.traffic = Some(Figures::of(&compared, gates.min_requests));
+            seen.asked = asked;
+        }
+        seen
+    }
+
+    fn advance(&self, desk: &mut Desk, shown: &str) {
         let Some(rolling) = desk.rolling.take() else {
             return;
         };
         let (revision, wave) = (&rolling.next.revision, rolling.machine.wave());
         let proxies = rolling.machine.moved().len();
         let wave = wave.unwrap_or_default();
-        let told = format!("the wave `{wave}` is given it: {proxies} proxies in all");
+        let told = format!("the wave `{wave}` is given it: {proxies} proxies in all{shown}");
         let told = News::info("Rollout", "mesh", "RolloutProgressing", &told);
         event::record(&self.events, &told.of(Some(revision)));
         let staged = self.stage(desk, &rolling);
@@ -200,12 +218,13 @@ impl Rollout {
     }
 
     /// Everybody has it.
-    fn finish(&self, desk: &mut Desk) {
+    fn finish(&self, desk: &mut Desk, shown: &str) {
         let Some(rolling) = desk.rolling.take() else {
             return;
         };
         let next = rolling.next;
-        let done = News::info("Rollout", "mesh", "RolledOut", "every wave has it");
+        let done = format!("every wave has it{shown}");
+        let done = News::info("Rollout", "mesh", "RolledOut", &done);
         event::record(&self.events, &done.of(Some(&next.revision)));
         // First what is good, then that nothing is on its way: between the two both say the same.
         let written = desk.journal.write(&self.state, next.snapshot());
@@ -214,6 +233,7 @@ impl Rollout {
         }
         let (revision, digest) = (next.revision.clone(), next.digest);
         desk.good = Some(next);
+        self.registry.compared(true);
         self.serve_again(desk);
         self.history.arrived(&revision, digest);
         self.ended.notify_one();
@@ -233,11 +253,13 @@ impl Rollout {
         kept.wave = rolling.machine.wave().map(str::to_owned);
         let why = format!("{gate}: {message}");
         kept.returned = Some(breach);
+        kept.traffic = self.observed(&rolling.machine, Now::read().instant).traffic;
         let written = kept.write(&self.state);
         if let Err(failure) = written.and_then(|()| self.state.remove(NEXT)) {
             unkept(&failure);
         }
         desk.returned = Some(kept);
+        self.registry.compared(false);
         self.serve_again(desk);
         self.history.returned(&rolling.next.revision, &why);
         self.ended.notify_one();
@@ -296,6 +318,7 @@ impl Rollout {
                 acknowledged: 0,
                 expected: 0,
                 waves: Vec::new(),
+                traffic: kept.traffic.clone(),
                 returned: kept.returned.clone(),
             }),
             (None, None) => None,
@@ -306,7 +329,7 @@ impl Rollout {
 
     fn seen(&self, rolling: &Rolling) -> View {
         let machine = &rolling.machine;
-        let seen = self.registry.observe(Now::read().instant);
+        let seen = self.observed(machine, Now::read().instant);
         let (acknowledged, expected) = machine.acknowledged(&seen);
         let waves = machine.plan().waves.iter().map(|wave| Share {
             name: wave.name.clone(),
@@ -321,9 +344,16 @@ impl Rollout {
             acknowledged,
             expected,
             waves: waves.collect(),
+            traffic: seen.traffic,
             returned: None,
         }
     }
+}
+
+/// What the wave before has shown, as it is told in events.
+fn traffic_words(seen: &Observation) -> String {
+    let traffic = seen.traffic.as_ref();
+    traffic.map_or_else(String::new, Figures::words)
 }
 
 fn on_its_way(revision: &str) -> Trouble {

@@ -54,6 +54,7 @@ fn play(mut machine: Machine, start: Instant, steps: &[Step<'_>]) -> Machine {
                 .into_iter()
                 .map(|kri| (kri, "no".to_owned()))
                 .collect(),
+            ..Observation::default()
         };
         let action = machine.look(start + Duration::from_secs(*second), &seen);
         assert_eq!(shown(&action, &machine), *expected, "at {second} s");

@@ -12,8 +12,9 @@ use super::{Entry, Reader, kind};
 use crate::config::rollout::{FLEET, Rollout, Wave};
 
 /// Its keys.
-const KEYS: [&str; 5] = [
+const KEYS: [&str; 6] = [
     "waves",
+    "traffic",
     "bake",
     "deadline",
     "acknowledged-percent",
@@ -41,6 +42,7 @@ impl Reader<'_> {
             let name = name.get_ref().as_ref();
             match name {
                 "waves" => rollout.waves = self.waves(value),
+                "traffic" => rollout.traffic = self.traffic(value),
                 "bake" => self.time(entry, &mut rollout.bake),
                 "deadline" => self.time(entry, &mut rollout.deadline),
                 "acknowledged-percent" => self.count(entry, 100, &mut rollout.acknowledged_percent),
@@ -51,7 +53,7 @@ impl Reader<'_> {
         self.content.rollout = Some(rollout);
     }
 
-    fn count(&mut self, entry: Entry<'_, '_>, most: u32, place: &mut u32) {
+    pub(super) fn count(&mut self, entry: Entry<'_, '_>, most: u32, place: &mut u32) {
         if let Some(told) = self.number(entry, most) {
             *place = told.value;
         }
