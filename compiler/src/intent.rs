@@ -13,8 +13,11 @@ mod rule;
 
 use mesh_bundle::{Kri, Origin};
 
-use crate::Analysis;
+use crate::diag::Diagnostics;
 use crate::flow::Flows;
+use crate::model::Settings;
+use crate::source::Sources;
+use crate::{Analysis, Compiler, World};
 
 use plan::Plan;
 
@@ -103,6 +106,19 @@ pub fn run(analysis: &Analysis, options: &Options) -> Report {
         coverage,
         mutations,
     }
+}
+
+/// Asks the tests of a repository with a compiler that may know most of it; what does not hold, as findings.
+#[must_use]
+pub fn failing(
+    compiler: &mut Compiler,
+    world: &dyn World,
+    settings: &Settings,
+) -> (Diagnostics, Sources) {
+    let analysis = compiler.analyse(world, settings);
+    let report = run(&analysis, &Options::default());
+    let found = findings(&report, &analysis.compiled.sources);
+    (found, analysis.compiled.sources)
 }
 
 #[cfg(test)]

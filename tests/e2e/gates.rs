@@ -131,6 +131,30 @@ async fn a_gate_may_be_lifted_by_a_commit_of_its_own_but_not_that_of_the_operato
 }
 
 #[tokio::test]
+async fn a_commit_whose_tests_fail_is_given_to_nobody_where_the_repository_says_so() {
+    let (mesh, _) = mesh("[gates]\ntests = true\n", "").await;
+    let good = mesh.head().await;
+    let (_, settled) = pushed(&mesh, "Close", close).await;
+    assert_eq!(settled.revision(), good, "{}", settled.status);
+    let (reason, message) = condition(&settled, "Stalled");
+    assert_eq!(reason, "TestsFailed", "{}", settled.status);
+    assert!(message.starts_with("api/test.yaml:"), "{message}");
+    let told = settled.diagnostics();
+    let name = "the front reaches the API";
+    assert!(
+        told.contains(name) && told.contains("api/permission.yaml:"),
+        "{told}"
+    );
+    // Neither does it help to say in the same commit that tests need not hold; to change what is meant does.
+    let lift = |repo: &Repo| repo.remove("meshc.toml");
+    let (_, settled) = pushed(&mesh, "Lift", lift).await;
+    assert_eq!(settled.revision(), good, "{}", settled.status);
+    let mean = |repo: &Repo| repo.remove("api/test.yaml");
+    let (meant, settled) = pushed(&mesh, "Mean it", mean).await;
+    assert_eq!(settled.revision(), meant, "{}", settled.status);
+}
+
+#[tokio::test]
 async fn the_first_gates_hold_for_the_commit_that_brings_them() {
     let (mesh, _) = mesh("# Nothing yet.\n", "").await;
     let good = mesh.head().await;

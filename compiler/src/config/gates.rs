@@ -25,6 +25,8 @@ pub struct Gates {
     pub max_removed_edges_percent: Option<Told<u32>>,
     /// With which trailer.
     pub removal_trailer: Option<Told<String>>,
+    /// Do the tests of a change have to hold before meshd gives it to anybody?
+    pub tests: Option<Told<bool>>,
     /// Who may change what.
     pub owners: Vec<Owner>,
 }
@@ -91,6 +93,7 @@ impl Gates {
                 self.max_removed_edges_percent.as_ref(),
             ),
             line("removal-trailer", self.removal_trailer.as_ref()),
+            line("tests", self.tests.as_ref()),
         ];
         let owners = self.owners.iter().flat_map(|owner| {
             let lists = [

@@ -106,6 +106,11 @@ fn gates() -> Value {
                 "default": TRAILER,
                 "description": "With this trailer in its message.",
             },
+            "tests": {
+                "type": "boolean",
+                "default": false,
+                "description": "Do the tests of the kind `MeshTest` have to hold before meshd gives a commit to anybody? Pipelines ask them by `meshc test`.",
+            },
             "owners": {
                 "type": "object",
                 "description": "By directory, from the one of meshc.toml: whom the changes in it may affect. The nearest directory counts.",

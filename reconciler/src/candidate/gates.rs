@@ -11,6 +11,7 @@ use mesh_compiler::config::{Effective, Gates, settle};
 use mesh_compiler::diag::{Format, render};
 use mesh_compiler::diff::gates::{Change, Side, findings, judge};
 use mesh_compiler::diff::{self};
+use mesh_compiler::intent::failing;
 use mesh_compiler::model::Settings;
 use mesh_compiler::world::{ConfigFile, Entry};
 use mesh_compiler::{Compiled, Compiler, World};
@@ -22,8 +23,9 @@ use crate::git::{Commit, Source};
 const MOST_BYTES: u64 = 256 * 1024;
 
 /// Troubles with gates.
-pub(crate) const REASONS: [&str; 2] = [BROKEN, UNREADABLE];
+pub(crate) const REASONS: [&str; 3] = [BROKEN, FAILED, UNREADABLE];
 const BROKEN: &str = "GateBroken";
+const FAILED: &str = "TestsFailed";
 const UNREADABLE: &str = "GatesNotReadable";
 
 /// What a commit is judged by, beside what is served.
@@ -138,14 +140,38 @@ impl<'a> Judge<'a> {
             first = first.or_else(|| concise.lines().next().map(str::to_owned));
             allowed.extend(verdict.allowed);
         }
-        match first {
-            None => Ok(allowed),
-            Some(first) => Err(Flawed {
+        if let Some(first) = first {
+            return Err(Flawed {
                 reason: BROKEN,
                 text,
                 first,
-            }),
+            });
         }
+        self.test(files, settings, compiler)?;
+        Ok(allowed)
+    }
+
+    /// The tests of the commit, where somebody wants them to hold.
+    fn test(
+        &self,
+        files: &Files,
+        settings: &Settings,
+        compiler: &mut Compiler,
+    ) -> Result<(), Flawed> {
+        let wanted = |Rules(gates, _): &Rules| gates.tests.as_ref().is_some_and(|it| it.value);
+        if !self.rules.iter().any(wanted) {
+            return Ok(());
+        }
+        let (found, sources) = failing(compiler, files, settings);
+        let concise = render(Format::Concise, &found, &sources);
+        let Some(first) = concise.lines().next() else {
+            return Ok(());
+        };
+        Err(Flawed {
+            reason: FAILED,
+            text: render(Format::Human { color: false }, &found, &sources),
+            first: first.to_owned(),
+        })
     }
 }
 

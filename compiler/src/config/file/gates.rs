@@ -10,12 +10,13 @@ use super::{Entry, MOST_PATTERNS, Reader, kind};
 use crate::config::gates::{Gates, Names, Owner, Told};
 
 /// Its keys.
-const GATES: [&str; 6] = [
+const GATES: [&str; 7] = [
     "max-proxies",
     "max-proxies-percent",
     "allow-new-external",
     "max-removed-edges-percent",
     "removal-trailer",
+    "tests",
     "owners",
 ];
 /// Those of one owner.
@@ -40,6 +41,7 @@ impl Reader<'_> {
                     gates.max_removed_edges_percent = self.number(entry, 100);
                 }
                 "allow-new-external" => gates.allow_new_external = self.switch(entry),
+                "tests" => gates.tests = self.switch(entry),
                 "removal-trailer" => gates.removal_trailer = self.trailer(entry),
                 "owners" => gates.owners = self.owners(value),
                 _ => self.unknown("gate", entry, GATES.into_iter()),
