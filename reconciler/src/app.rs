@@ -153,7 +153,8 @@ impl Meshd {
         let rollout = Arc::new(rollout.signed_by(signers.clone()));
         let status = Arc::new(Status::new());
         let name = outside.source.source.name.to_string();
-        let metrics = Arc::new(Metrics::new(name, control.not_after(), Arc::clone(&events)));
+        let counted = (Arc::clone(&events), registry.delivered());
+        let metrics = Arc::new(Metrics::new(name, control.not_after(), counted));
         let mut reconciler = Reconciler::new(Ctx {
             config: outside.source,
             bell: Arc::clone(&outside.bell),
@@ -163,6 +164,7 @@ impl Meshd {
             metrics: Arc::clone(&metrics),
             events: Arc::clone(&events),
             statements: outside.statements,
+            registry: Arc::clone(&registry),
         });
         let wait = begin(&rollout, &status, &mut reconciler).await?;
         // 4. Everybody to work.

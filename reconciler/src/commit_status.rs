@@ -64,6 +64,37 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// Everybody has it.
+    pub(crate) fn arrived(revision: &str, what: &str) -> Self {
+        Self::said(revision, State::Success, what)
+    }
+
+    /// Somebody refuses it.
+    pub(crate) fn refused(revision: &str, what: &str) -> Self {
+        Self::said(revision, State::Failure, what)
+    }
+
+    /// The same, while it is not known whether it has arrived everywhere.
+    pub(crate) fn on_its_way(self) -> Self {
+        match self.state {
+            State::Success => Self {
+                state: State::Pending,
+                ..self
+            },
+            State::Pending | State::Failure => self,
+        }
+    }
+
+    fn said(revision: &str, state: State, what: &str) -> Self {
+        Self {
+            revision: revision.to_owned(),
+            state,
+            description: short(what),
+        }
+    }
+}
+
 /// One line that no forge finds too long.
 fn short(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();

@@ -3,6 +3,7 @@
 //! Never publishes what does not compile, and never writes a status from within a step: steps return values, the loop
 //! records them.
 
+mod arrival;
 mod guard;
 mod schedule;
 mod tell;
@@ -24,7 +25,7 @@ use crate::commit_status::{Statement, Statements};
 use crate::event::{self, Events, News};
 use crate::git::{Commit, Failure, Source, SourceConfig};
 use crate::hooks::Doorbell;
-use crate::registry::Now;
+use crate::registry::{Now, Registry};
 use crate::rollout::{Desk, Rollout};
 use crate::status::Status;
 use crate::token::Tokens;
@@ -51,6 +52,7 @@ pub(crate) struct Ctx {
     pub(crate) events: Arc<Events>,
     /// Where a forge is told of each commit.
     pub(crate) statements: Option<Arc<Statements>>,
+    pub(crate) registry: Arc<Registry>,
 }
 
 /// What a pass ended with, when git says what is served.
@@ -136,17 +138,38 @@ impl Reconciler {
         if let Some((revision, digest)) = self.ctx.rollout.served() {
             self.ctx.status.serves(&revision, digest);
         }
-        let news = self.ctx.status.record(&outcome);
-        if news {
+        // Who sees a status finds the events that led to it.
+        let news = self.ctx.status.record(&outcome, || {
             let commit = self.judged.as_ref().map(|(commit, _)| commit);
             tell(&outcome, commit, before.as_deref());
             self.record(&outcome);
-            if let (Some(statements), Some(said)) = (&self.ctx.statements, Statement::of(&outcome))
-            {
-                statements.say(said);
-            }
+        });
+        if news {
+            self.state(&outcome);
         }
         (self.schedule.after(&outcome), outcome)
+    }
+
+    /// The outcome beside the commit, at the forge.
+    fn state(&self, outcome: &Result<Outcome, Trouble>) {
+        let said = Statement::of(outcome);
+        let (Some(statements), Some(said)) = (&self.ctx.statements, said) else {
+            return;
+        };
+        let report = self.ctx.config.source.report.as_ref();
+        match outcome {
+            Ok(outcome) if report.is_some_and(|report| report.acknowledged) => {
+                statements.say(said.on_its_way());
+                let seen = (
+                    Arc::clone(&self.ctx.registry),
+                    Arc::clone(&self.ctx.rollout),
+                );
+                let told = arrival::tell(seen, outcome.revision.clone(), Arc::clone(statements));
+                // It ends when the commit has arrived, or is served no more.
+                tokio::spawn(told);
+            }
+            _ => statements.say(said),
+        }
     }
 
     /// The outcome as events.

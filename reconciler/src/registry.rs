@@ -3,6 +3,7 @@
 //! Never lets a reconnect of a proxy or a restart of meshd take an endpoint away, and never wakes a proxy that nothing has
 //! changed for.
 
+mod delivered;
 mod feed;
 mod gone;
 mod kept;
@@ -25,6 +26,7 @@ use tokio::time::Instant;
 
 use crate::publish::Published;
 
+use delivered::Delivery;
 use feed::Feed;
 pub(crate) use kept::Kept;
 use keys::Keys;
@@ -69,6 +71,7 @@ struct Inner {
     /// `None`: this meshd is alone.
     untold: Option<Untold>,
     measured: Measured,
+    delivery: Delivery,
 }
 
 /// What has to be worked out anew.
@@ -125,6 +128,8 @@ impl Registry {
     pub(crate) fn publish(&self, published: Arc<Published>) {
         let mut inner = self.lock();
         let before = inner.published.take();
+        let Inner { delivery, live, .. } = &mut *inner;
+        delivery.publish((before.as_deref(), &published), live, Instant::now());
         if before.is_none_or(|before| !published.has_those_of(&before)) {
             inner.keep_only(&published);
         }
@@ -191,6 +196,7 @@ impl Registry {
         let mut inner = self.lock();
         if let Some(live) = inner.live.get_mut(proxy) {
             live.acknowledge(session, root);
+            inner.delivery.acknowledge(proxy, root, Instant::now());
             inner.note(proxy);
         }
         drop(inner);
@@ -212,6 +218,11 @@ impl Registry {
     pub(crate) fn disconnected(&self, proxy: &Kri, session: u64) {
         let now = Instant::now();
         self.change(proxy, |live| live.disconnect(session, now));
+        let mut inner = self.lock();
+        let inner = &mut *inner;
+        if !inner.live.get(proxy).is_some_and(Live::is_connected) {
+            inner.delivery.disconnect(proxy);
+        }
     }
 
     /// Changes what is known of a proxy, and marks what it serves.

@@ -155,8 +155,8 @@ impl Status {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Records the outcome of a pass. Returns whether it says something new.
-    pub(crate) fn record(&self, outcome: &Result<Outcome, Trouble>) -> bool {
+    /// Records the outcome of a pass. Returns whether it says something new; that is told before anybody can see it.
+    pub(crate) fn record(&self, outcome: &Result<Outcome, Trouble>, tell: impl FnOnce()) -> bool {
         let mut report = self.lock();
         let before = report.clone();
         match outcome {
@@ -187,6 +187,9 @@ impl Status {
             }
         }
         let changed = *report != before;
+        if changed {
+            tell();
+        }
         drop(report);
         if changed {
             self.changed.send_modify(|count| *count += 1);
@@ -224,6 +227,14 @@ fn conditions(trouble: &Trouble) -> Vec<Condition> {
 mod tests {
     use super::*;
 
+    /// Whether it is new, which is told before it can be seen.
+    fn record(status: &Status, outcome: &Result<Outcome, Trouble>) -> bool {
+        let mut told = false;
+        let news = status.record(outcome, || told = true);
+        assert_eq!(news, told);
+        news
+    }
+
     fn outcome(revision: &str) -> Outcome {
         Outcome {
             revision: revision.to_owned(),
@@ -238,12 +249,12 @@ mod tests {
     #[test]
     fn what_is_served_stays_when_a_commit_is_bad() {
         let status = Status::new();
-        assert!(status.record(&Ok(outcome("good"))));
-        assert!(!status.record(&Ok(outcome("good"))));
+        assert!(record(&status, &Ok(outcome("good"))));
+        assert!(!record(&status, &Ok(outcome("good"))));
         let trouble = Trouble::stalled("CompileFailed", "2 errors")
             .about("bad")
             .with_diagnostics("a.yaml:1: no".to_owned());
-        assert!(status.record(&Err(trouble)));
+        assert!(record(&status, &Err(trouble)));
         let report = status.report();
         assert_eq!(report.revision.as_deref(), Some("good"));
         assert_eq!(report.seen.as_deref(), Some("bad"));
@@ -262,11 +273,14 @@ mod tests {
             ]
         );
         // Git goes away: what was said of the commit stays.
-        assert!(status.record(&Err(Trouble::transient("GitOperationFailed", "no route"))));
+        assert!(record(
+            &status,
+            &Err(Trouble::transient("GitOperationFailed", "no route"))
+        ));
         let report = status.report();
         assert_eq!(report.seen.as_deref(), Some("bad"));
         assert!(report.diagnostics.is_some());
-        assert!(status.record(&Ok(outcome("mended"))));
+        assert!(record(&status, &Ok(outcome("mended"))));
         assert_eq!(status.report().diagnostics, None);
     }
 }

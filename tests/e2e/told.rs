@@ -9,22 +9,26 @@ const SECRET: &str = "notify-secret-0123456789";
 
 /// A mesh whose meshd tells a forge of this kind and somebody else; both answer as the test says.
 async fn mesh(kind: &str, forge: &Collector, listener: &Collector, least: &str) -> Mesh {
+    told(kind, forge, listener, least, "").start_meshd().await
+}
+
+/// The same, with more that is said of what the forge is told.
+fn told(kind: &str, forge: &Collector, listener: &Collector, least: &str, more: &str) -> Options {
     let (forge, listener) = (forge.address(), listener.address());
     let secrets = tempfile::tempdir().expect("a directory").keep();
     for (file, text) in [("token", TOKEN), ("secret", SECRET)] {
         std::fs::write(secrets.join(file), text).expect("a secret");
     }
-    let options = Options::from_example("shop").configured(|repo| {
+    Options::from_example("shop").configured(|repo| {
         format!(
             "[[source]]\nname = \"shop\"\nrepository = \"{}\"\n\
              [source.report]\nkind = \"{kind}\"\nproject = \"team/mesh\"\napi = \"http://{forge}/api\"\n\
-             token-file = \"{secrets}/token\"\ntarget-url = \"https://meshd.example/shop\"\n\
+             token-file = \"{secrets}/token\"\ntarget-url = \"https://meshd.example/shop\"\n{more}\
              [[notify]]\nurl = \"http://{listener}/hook/very-secret-path\"\nsecret-file = \"{secrets}/secret\"\nseverity = \"{least}\"\n",
             repo.path().display(),
             secrets = secrets.display(),
         )
-    });
-    options.start_meshd().await
+    })
 }
 
 async fn anybody() -> Collector {
@@ -209,4 +213,54 @@ async fn only_as_much_is_told_as_is_wanted_and_never_of_a_notification() {
         failed[0]["involvedObject"]["name"],
         listener.address().to_string()
     );
+}
+
+#[tokio::test]
+async fn a_forge_that_wants_it_is_told_when_every_proxy_holds_a_commit() {
+    let (forge, listener) = (anybody().await, anybody().await);
+    let options = told(
+        "github",
+        &forge,
+        &listener,
+        "error",
+        "acknowledged = true\n",
+    );
+    let mesh = options.start().await;
+    let first = mesh.head().await;
+    // Nobody was there when the first one was published.
+    let good = |calls: &[Delivered]| calls.iter().any(|call| json(call)["state"] == "success");
+    let count = forge.delivered("a success", good).await.len();
+    let timeout = "type: MeshTimeout\nmesh: default\nname: servers\nspec:\n  targetRef:\n    kind: Mesh\n  rules:\n    - default:\n        connectionTimeout: 7s\n";
+    let settled = mesh.commit("servers.yaml", timeout).await;
+    let calls = forge
+        .delivered("two more calls", |calls| calls.len() >= count + 2)
+        .await;
+    let last: Vec<_> = calls.iter().skip(count).collect();
+    let said = |call: &Delivered| {
+        let body = json(call);
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        (text("state"), text("description"))
+    };
+    let (pending, arrived) = (said(last[0]), said(last[1]));
+    assert_eq!(
+        pending,
+        ("pending".to_owned(), "published to 5 proxies".to_owned())
+    );
+    assert_eq!(arrived.0, "success");
+    let expected = "held by all 5 connected proxies after ";
+    assert!(arrived.1.starts_with(expected), "{}", arrived.1);
+    assert!(
+        last.iter()
+            .all(|call| call.path.ends_with(settled.revision()))
+    );
+    assert_ne!(settled.revision(), first);
+    let metrics = mesh.meshd().ask("GET", "/metrics", "").await;
+    let metrics = metrics.text();
+    let count = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("meshd_delivery_seconds_count "));
+    let count: u32 = count
+        .and_then(|count| count.parse().ok())
+        .unwrap_or_default();
+    assert!(count >= 3, "{metrics}");
 }

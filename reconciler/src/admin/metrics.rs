@@ -71,10 +71,15 @@ pub(crate) struct Metrics {
     /// When the control authority ends, in seconds since 1970.
     control_ends: u64,
     events: Arc<Events>,
+    delivered: Histogram,
 }
 
 impl Metrics {
-    pub(crate) fn new(source: String, control_ends: u64, events: Arc<Events>) -> Self {
+    pub(crate) fn new(
+        source: String,
+        control_ends: u64,
+        (events, delivered): (Arc<Events>, Histogram),
+    ) -> Self {
         Self {
             source,
             reconciled: Family::default(),
@@ -82,6 +87,7 @@ impl Metrics {
             fetches: Family::new_with_constructor(durations),
             control_ends,
             events,
+            delivered,
         }
     }
 
@@ -124,6 +130,10 @@ impl Metrics {
         let fetches = self.fetches.clone();
         let help = "How long git takes to answer";
         metered.register_with_unit("meshd_git_request_duration", help, Unit::Seconds, fetches);
+        let delivered = self.delivered.clone();
+        let help =
+            "From when a configuration is published for a connected proxy to when it holds it";
+        metered.register_with_unit("meshd_delivery", help, Unit::Seconds, delivered);
         if let Some(since) = since {
             let age = Gauge::<i64>::default();
             let seconds = crate::registry::Now::read().unix.saturating_sub(since);

@@ -341,3 +341,51 @@ fn the_worker_looks_again_when_a_grace_time_ends() {
     room.registry.disconnected(&dataplane("api-1"), 1);
     assert!(deadline().is_some_and(|deadline| deadline >= before + live::ABSENCE));
 }
+
+#[test]
+fn traffic_counts_under_the_configuration_that_is_held_and_deliveries_are_timed() {
+    let room = Room::new(Options::default());
+    let (web, registry) = (dataplane("web-1"), &room.registry);
+    let wanted = || registry.published().unwrap().proxies[&web].wanted.root();
+    let first = wanted();
+    registry.connected(&web, 1, Some(first));
+    let tell = |session: u64, root: Digest| {
+        let mut both = mesh_delivery::traffic::Both::default();
+        both.inbound.failures = 1;
+        let traffic = mesh_delivery::traffic::Traffic { root, both };
+        registry.measured(&web, session, &traffic);
+    };
+    let lie = Digest::of(b"a lie");
+    for (session, root) in [(1, first), (2, first), (1, lie)] {
+        tell(session, root);
+    }
+    let moved = BTreeSet::from([web.clone()]);
+    registry.compare(&moved);
+    let counted = || {
+        let (compared, _) = registry.traffic(&moved, room.now.instant);
+        let failures = |both: &mesh_delivery::traffic::Both| both.inbound.failures;
+        (failures(&compared[0].before), failures(&compared[0].after))
+    };
+    assert_eq!(counted(), (1, 0));
+    let port = 1;
+    let changed = Options {
+        port,
+        ..Options::default()
+    };
+    room.publish(changed, "two");
+    let second = wanted();
+    assert_ne!(first, second);
+    // It does not hold that yet; and once it does, what was before counts no more.
+    tell(1, second);
+    registry.acknowledged(&web, 1, second);
+    tell(1, first);
+    tell(1, second);
+    assert_eq!(counted(), (1, 1));
+    // It was there when that was published, and the second time it says nothing new.
+    registry.acknowledged(&web, 1, second);
+    let mut page = prometheus_client::registry::Registry::default();
+    page.register("delivery", "of one", registry.delivered());
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &page).unwrap();
+    assert!(text.contains("delivery_count 1\n"), "{text}");
+}

@@ -27,6 +27,10 @@ pub struct Report {
     pub ca: Option<PathBuf>,
     /// What the status links to.
     pub target_url: Option<Endpoint>,
+    /// The status is a success once every connected proxy holds the commit, and a failure where one refuses it. Otherwise it is a success
+    /// when the commit is published.
+    #[serde(default)]
+    pub acknowledged: bool,
 }
 
 /// Whose interface it is.
