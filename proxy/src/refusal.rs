@@ -24,7 +24,7 @@ pub enum Refusal {
     BadPath,
     /// A transfer encoding other than `chunked`.
     TransferEncoding,
-    /// `CONNECT`, and what else a mesh does not proxy.
+    /// `CONNECT` where no route names it, and of HTTP/2.
     Method,
     /// The peer may not use the inbound.
     Permission,

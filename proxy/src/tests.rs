@@ -21,4 +21,5 @@ pub(crate) mod site;
 mod smuggling;
 mod thousand;
 mod traffic;
+mod upgrades;
 mod wire;

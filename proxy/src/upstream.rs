@@ -12,6 +12,7 @@ mod outlier;
 mod pool;
 mod send;
 mod timing;
+mod upgrade;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -33,6 +34,7 @@ pub(crate) use outlier::{Fate, Judge, Trying};
 pub(crate) use pool::{Lease, Pool};
 pub(crate) use send::{Answer, Outgoing, send};
 pub(crate) use timing::{Ewma, Timing};
+pub(crate) use upgrade::Upgrade;
 
 /// A connection to one instance that nothing uses is closed after this long, or after the configured time where that is
 /// less: workloads close theirs after a minute or so, and a request should not meet that.

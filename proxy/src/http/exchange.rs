@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use mesh_bundle::decide::CompiledRetry;
@@ -26,7 +26,7 @@ use crate::metrics::{NO_FLAG, RequestStats};
 use crate::refusal::Refusal;
 use crate::table::Table;
 use crate::tcp::Activity;
-use crate::upstream::{Answer, Lease, Load, Outgoing, Place, Trying, Upstreams, Via};
+use crate::upstream::{Answer, Lease, Load, Outgoing, Place, Trying, Upgrade, Upstreams, Via};
 
 /// Counts a request when it ends, however it ends.
 #[derive(Debug)]
@@ -86,6 +86,7 @@ pub(super) struct Begun<'c> {
     pub(super) activity: Arc<Activity>,
     rest: Rest,
     grpc: bool,
+    is_tunnel: bool,
     down: OnUpgrade,
 }
 
@@ -153,6 +154,7 @@ impl<'c> Begun<'c> {
             activity: Arc::new(Activity::now()),
             rest: Rest { busy, log: None },
             grpc: answer::is_grpc(request.headers()),
+            is_tunnel: request.method() == Method::CONNECT,
             down: hyper::upgrade::on(request),
         }
     }
@@ -194,6 +196,7 @@ impl<'c> Begun<'c> {
         change(&mut response);
         let note = self.connection.session.note(refusal, origin, &self.table);
         answer::explain(&mut response, note);
+        self.close_tunnel(response.headers_mut());
         if let Some(stats) = stats {
             let (code, flag) = (response.status().as_u16(), refusal.row().flag);
             stats.ended(code, flag, self.activity.began().elapsed());
@@ -239,7 +242,6 @@ impl<'c> Begun<'c> {
         if plan.retry.is_some() {
             plan.load.sent(self.activity.began());
         }
-        let asked = outgoing.upgrade.is_some();
         if let Some(log) = self.logged() {
             log.sent_to(plan.via.owner);
         }
@@ -277,14 +279,16 @@ impl<'c> Begun<'c> {
             log.taken_by(&instance);
             log.answered(response.headers());
         }
+        let asked = outgoing.upgrade.as_ref();
+        if let Some(upgrade) = asked.filter(|asked| asked.is_agreed(&response)) {
+            return Ok(self.switch(&plan, upgrade, response, (place, lease)));
+        }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            if !asked || !head::is_websocket(response.headers()) {
-                return Err(self.refuse(Refusal::BadResponse, plan.origin, Some(plan.stats)));
-            }
-            return Ok(self.switch(&plan, response, (place, lease)));
+            return Err(self.refuse(Refusal::BadResponse, plan.origin, Some(plan.stats)));
         }
         let (mut parts, body) = response.into_parts();
         head::response(&mut parts.headers);
+        self.close_tunnel(&mut parts.headers);
         if self.connection.session.shared.hides_refusals() {
             parts.headers.remove(REFUSAL_HEADER);
         }
@@ -299,28 +303,37 @@ impl<'c> Begun<'c> {
         Ok(response)
     }
 
+    /// What a client has sent for a tunnel that there is none of is no request.
+    fn close_tunnel(&self, headers: &mut HeaderMap) {
+        if self.is_tunnel {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+
     fn switch(
         self,
         plan: &Plan<'_>,
+        upgrade: &Upgrade,
         mut response: Response<Received>,
         held: (Place, Lease),
     ) -> Response<Body> {
-        let (stats, code) = (Arc::clone(plan.stats), response.status().as_u16());
+        let (stats, status) = (Arc::clone(plan.stats), response.status());
         let switch = Switch {
             down: self.down,
             up: hyper::upgrade::on(&mut response),
             idle: plan.idle,
             activity: Arc::clone(&self.activity),
-            ending: Ending::new(stats, self.activity.began(), code, self.rest),
+            ending: Ending::new(stats, self.activity.began(), status.as_u16(), self.rest),
             held,
         };
         switch.spawn(&self.connection.session);
         let mut headers: HeaderMap = std::mem::take(response.headers_mut());
         head::response(&mut headers);
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        // A tunnel has no body whatever they say (RFC 9110 9.3.6), and 101 has none.
+        headers.remove(header::CONTENT_LENGTH);
+        upgrade.tell(&mut headers);
         let mut switching = Response::new(Body::Own(None));
-        *switching.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        *switching.status_mut() = status;
         *switching.headers_mut() = headers;
         switching
     }

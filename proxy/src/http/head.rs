@@ -14,9 +14,11 @@ use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use crate::refusal::Refusal;
+use crate::upstream::Upgrade;
 
 pub(super) const CLIENT_CERT: HeaderName = HeaderName::from_static("x-forwarded-client-cert");
-const WEBSOCKET: &str = "websocket";
+/// Another HTTP below this one would bring requests that nobody looks at (RFC 9110 7.8, RFC 2817).
+const NEVER_UPGRADED: [&str; 5] = ["h2", "h2c", "http", "https", "tls"];
 
 /// Of one hop, whether or not `connection` names them (RFC 9110 7.6.1).
 static HOP_BY_HOP: [HeaderName; 8] = [
@@ -49,8 +51,8 @@ const RESERVED: [&str; 10] = [
 #[derive(Debug)]
 pub(super) struct Head {
     pub(super) authority: HeaderValue,
-    /// `websocket`, where the client asks to go on with that.
-    pub(super) upgrade: Option<HeaderValue>,
+    /// What the client asks to go on with.
+    pub(super) upgrade: Option<Upgrade>,
 }
 
 /// Which of the headers that matter here there are: one look at each name, where searching for each of these would take
@@ -93,17 +95,19 @@ impl Present {
 
 /// Checks the head of a request, and takes from it what is not for the next hop.
 pub(super) fn request(parts: &mut Parts) -> Result<Head, Refusal> {
-    if parts.method == Method::CONNECT {
-        return Err(Refusal::Method);
-    }
     let present = Present::of(&parts.headers);
+    let is_tunnel = parts.method == Method::CONNECT;
+    if is_tunnel {
+        tunnel(parts, present)?;
+    }
     let authority = authority(parts)?;
     if present.framing {
         framing(parts)?;
     }
-    let upgrade = match present.upgrade {
-        true => upgrade(parts),
-        false => None,
+    let upgrade = match (is_tunnel, present.upgrade) {
+        (true, _) => Some(Upgrade::Tunnel),
+        (false, true) => upgrade(parts),
+        (false, false) => None,
     };
     let headers = &mut parts.headers;
     let trailers = present.te && takes_trailers(headers);
@@ -122,6 +126,16 @@ pub(super) fn request(parts: &mut Parts) -> Result<Head, Refusal> {
         drop_look_alikes(headers);
     }
     Ok(Head { authority, upgrade })
+}
+
+impl Head {
+    /// The path in question; a tunnel leads to a host, and has none.
+    pub(super) fn path<'p>(&self, parts: &'p Parts) -> &'p str {
+        match self.upgrade {
+            Some(Upgrade::Tunnel) => "/",
+            _ => parts.uri.path(),
+        }
+    }
 }
 
 /// Takes from a response what is not for the client.
@@ -234,27 +248,39 @@ fn framing(parts: &Parts) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Only `websocket`, and only as RFC 6455 4.1 writes it. Everything else stays HTTP.
-fn upgrade(parts: &Parts) -> Option<HeaderValue> {
+/// To one protocol that is not HTTP again, by a request without a body (RFC 9110 7.8). Everything else stays HTTP.
+fn upgrade(parts: &Parts) -> Option<Upgrade> {
     let headers = &parts.headers;
     let mut protocols = headers.get_all(UPGRADE).iter();
     let protocol = protocols.next()?;
+    let name = protocol.to_str().ok()?.split('/').next()?;
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/+".contains(&byte);
+    let empty = |length: &HeaderValue| length == "0";
     let asked = parts.version == Version::HTTP_11
-        && parts.method == Method::GET
         && protocols.next().is_none()
-        && protocol
-            .as_bytes()
-            .eq_ignore_ascii_case(WEBSOCKET.as_bytes())
+        && !name.is_empty()
+        && protocol.as_bytes().iter().copied().all(letter)
+        && !NEVER_UPGRADED
+            .iter()
+            .any(|never| name.eq_ignore_ascii_case(never))
         && tokens(headers, &CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"))
-        && !headers.contains_key(CONTENT_LENGTH)
+        && headers.get_all(CONTENT_LENGTH).iter().all(empty)
         && !headers.contains_key(TRANSFER_ENCODING);
-    asked.then(|| HeaderValue::from_static(WEBSOCKET))
+    asked.then(|| Upgrade::Protocol(protocol.clone()))
 }
 
-/// Did the other side agree to what was asked?
-pub(super) fn is_websocket(headers: &HeaderMap) -> bool {
-    let value = headers.get(UPGRADE);
-    value.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(WEBSOCKET.as_bytes()))
+/// `CONNECT` as RFC 9110 9.3.6 has it: a host and a port, and no body. Only HTTP/1.1 leads to a tunnel.
+fn tunnel(parts: &Parts, present: Present) -> Result<(), Refusal> {
+    if parts.version != Version::HTTP_11 {
+        return Err(Refusal::Method);
+    }
+    let uri = &parts.uri;
+    let port = uri.authority().and_then(Authority::port_u16);
+    let alone = uri.scheme().is_none() && uri.path_and_query().is_none();
+    match alone && port.is_some() && !present.framing {
+        true => Ok(()),
+        false => Err(Refusal::BadRequest),
+    }
 }
 
 fn takes_trailers(headers: &HeaderMap) -> bool {

@@ -151,7 +151,7 @@ fn admit<'t>(
     }
     let (mut parts, body) = request.into_parts();
     let head = head::request(&mut parts).map_err(|refusal| (refusal, None))?;
-    let path = normalise(parts.uri.path()).map_err(|_| (Refusal::BadPath, None))?;
+    let path = normalise(head.path(&parts)).map_err(|_| (Refusal::BadPath, None))?;
     let target = target(&parts.uri, &path.forwarded).map_err(|refusal| (refusal, None))?;
     parts.headers.remove(CLIENT_CERT);
     if inbound.policy.tls.value != TlsMode::Disabled

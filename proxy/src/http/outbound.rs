@@ -27,7 +27,7 @@ use crate::refusal::Refusal;
 use crate::session::Session;
 use crate::table::{ClusterTable, DestinationTable, RouteEntry, Step, TrafficTable};
 use crate::trace;
-use crate::upstream::{Load, Outgoing, Via};
+use crate::upstream::{Load, Outgoing, Upgrade, Via};
 
 pub(super) async fn answer(
     connection: Arc<Connection>,
@@ -133,7 +133,7 @@ impl<'t> Routing<'t> {
     }
 
     fn find(&self, parts: &Parts, head: Head, session: &Session) -> Result<Routed<'t>, Refusal> {
-        let path = normalise(parts.uri.path()).map_err(|_| Refusal::BadPath)?;
+        let path = normalise(head.path(parts)).map_err(|_| Refusal::BadPath)?;
         let asked = Asked {
             parts,
             path: &path.matched,
@@ -146,6 +146,10 @@ impl<'t> Routing<'t> {
             .get(position)
             .zip(self.entries.get(position));
         let (compiled, entry) = found.ok_or(Refusal::NoRoute)?;
+        let named = compiled.route.matches.method.as_deref() == Some(parts.method.as_str());
+        if matches!(head.upgrade, Some(Upgrade::Tunnel)) && !named {
+            return Err(Refusal::Method);
+        }
         let target = target(&parts.uri, &path.forwarded)?;
         let client = session.remote.map(|remote| remote.ip());
         let affinity = affinity(&entry.hash_policies, Some(&asked), client, roll);

@@ -16,7 +16,7 @@ use super::serve::{Busy, Connection};
 use super::timers::Timers;
 use super::{Body, Received, RequestBody};
 use crate::refusal::Refusal;
-use crate::upstream::{Outgoing, Via};
+use crate::upstream::{Outgoing, Upgrade, Via};
 
 pub(super) async fn answer(
     connection: Arc<Connection>,
@@ -50,6 +50,10 @@ pub(super) async fn answer(
         }
         Departure::Depends => return begun.refuse(Refusal::Passthrough, None, Some(stats)),
     };
+    if matches!(head.upgrade, Some(Upgrade::Tunnel)) {
+        // The policy is about whom the request goes to, and nobody would see what follows.
+        return begun.refuse(Refusal::Method, origin, Some(stats));
+    }
     let Some(target) = parts.uri.path_and_query().cloned() else {
         return begun.refuse(Refusal::BadPath, None, Some(stats));
     };

@@ -5,6 +5,8 @@
 
 /// No header name has it and no target, so no parser takes it.
 const SPOILT: u8 = 0;
+/// After such a head nothing is HTTP, if the answer is a good one.
+const TUNNEL: &[u8] = b"CONNECT ";
 /// As long as the longest name that matters here, and one more.
 const NAME_BYTES: usize = 18;
 
@@ -23,7 +25,7 @@ enum At {
     ChunkEnd,
     /// So many bytes of one line.
     Trailer(usize),
-    /// The client has asked for another protocol: until the answer is known these are not for us.
+    /// The client has asked for another protocol or a tunnel: until the answer is known these are not for us.
     Paused,
     /// The parser has given up here too.
     Lost,
@@ -51,6 +53,9 @@ pub(super) struct Scan {
 #[derive(Debug)]
 struct Message {
     begun: bool,
+    /// Bytes of the request line, as many as tell whether it asks for a tunnel.
+    line: usize,
+    tunnel: bool,
     name: [u8; NAME_BYTES],
     name_length: usize,
     field: Field,
@@ -64,6 +69,8 @@ impl Message {
     const fn new() -> Self {
         Self {
             begun: false,
+            line: 0,
+            tunnel: true,
             name: [0; NAME_BYTES],
             name_length: 0,
             field: Field::Other,
@@ -203,7 +210,9 @@ impl Scan {
     /// How many of the next bytes change nothing but the name that they belong to.
     fn quiet(&self, bytes: &[u8]) -> usize {
         match self.at {
-            At::Line if self.message.begun => until(bytes, |byte| matches!(byte, b'\n' | b'#')),
+            At::Line if self.message.line >= TUNNEL.len() => {
+                until(bytes, |byte| matches!(byte, b'\n' | b'#'))
+            }
             At::Name => until(bytes, |byte| matches!(byte, b':' | b'\n')),
             At::Value if self.message.field != Field::Length => until(bytes, |byte| byte == b'\n'),
             _ => 0,
@@ -213,9 +222,16 @@ impl Scan {
     fn step(&mut self, byte: &mut u8) {
         match (self.at, *byte) {
             (At::Line, b'\r' | b'\n') if !self.message.begun => {}
-            (At::Line, b'\n') => self.at = At::Name,
+            (At::Line, b'\n') => {
+                self.message.upgrade = self.message.tunnel && self.message.line == TUNNEL.len();
+                self.at = At::Name;
+            }
             (At::Line, got) => {
                 (self.message.begun, self.used) = (true, true);
+                if let Some(expected) = TUNNEL.get(self.message.line) {
+                    self.message.tunnel &= *expected == got;
+                    self.message.line += 1;
+                }
                 // The parser would forget what follows, and ask for the rest.
                 if got == b'#' {
                     *byte = SPOILT;
@@ -291,12 +307,14 @@ mod tests {
         let sized = "POST / HTTP/1.1\r\ncontent-length: 12\r\n\r\nGET /# HT\r\n\r";
         let chunks = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n4;x=#\r\nG#\r\n\r\n0\r\nt#: #\r\n\r\n";
         let upgrade = "GET / HTTP/1.1\r\nupgrade: websocket\r\n\r\nGET /#";
+        let tunnel = "CONNECT a:1 HTTP/1.1\r\n\r\nGET /#";
         for good in [
             get.to_owned(),
             get.repeat(3),
             format!("{sized}{get}"),
             format!("{chunks}{get}{sized}{chunks}"),
             upgrade.to_owned(),
+            tunnel.to_owned(),
         ] {
             assert_eq!(scanned(&good), (good.clone().into_bytes(), false));
         }
@@ -304,7 +322,9 @@ mod tests {
         let both = "POST / HTTP/1.1\r\ncontent-length: 1\r\nTransfer-Encoding: chunked\r\n";
         let both_ways = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\nContent-Length: 1\r\n";
         let twice = "POST / HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 1\r\n";
-        for bad in [fragment, both, both_ways, twice] {
+        // Methods are as they are written.
+        let other = "connect a:1 HTTP/1.1\r\n\r\nGET /# HTTP/1.1\r\n";
+        for bad in [fragment, both, both_ways, twice, other] {
             for before in ["", "\r\n", get, sized, chunks] {
                 let (read, waiting) = scanned(&format!("{before}{bad}"));
                 assert!(read.contains(&SPOILT) && waiting, "{before:?} {bad:?}");

@@ -3,12 +3,11 @@
 use http::{HeaderMap, Request, Response, StatusCode, Version};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
-use hyper_util::rt::TokioIo;
 use mesh_bundle::resource::Protocol;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::site::{Site, WEB, service, tcp_traffic};
+use super::site::{Site, WEB, deny_all, service, tcp_traffic};
 use super::wire::{
     Frames, client, client_two, echo_workload, fetch, full, get, mirror_workload, raw, read,
     workload,
@@ -90,66 +89,6 @@ async fn grpc_trailers_pass() {
     let trailers = collected.trailers().cloned().unwrap();
     assert_eq!(trailers.get("grpc-status").unwrap(), "0");
     assert_eq!(collected.to_bytes(), "reply");
-}
-
-#[tokio::test]
-async fn a_websocket_becomes_bytes_after_101() {
-    let answer = |mut request: Request<hyper::body::Incoming>| async move {
-        assert_eq!(request.headers().get("upgrade").unwrap(), "websocket");
-        let upgrade = hyper::upgrade::on(&mut request);
-        tokio::spawn(async move {
-            let mut io = TokioIo::new(upgrade.await.unwrap());
-            let mut word = [0; 4];
-            io.read_exact(&mut word).await.unwrap();
-            io.write_all(&word).await.unwrap();
-            io.shutdown().await.unwrap();
-        });
-        let response = Response::builder()
-            .status(101)
-            .header("connection", "upgrade")
-            .header("upgrade", "websocket");
-        response.body(full("")).unwrap()
-    };
-    let site = Site::start(Protocol::Http, workload(false, answer).await).await;
-    let request = Request::get("/chat")
-        .header("host", "api")
-        .header("connection", "Upgrade")
-        .header("upgrade", "websocket")
-        .header("sec-websocket-version", "13");
-    let request = request.body(full("")).unwrap();
-    let response = client(site.entry)
-        .await
-        .send_request(request)
-        .await
-        .unwrap();
-    assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
-    let mut io = TokioIo::new(hyper::upgrade::on(response).await.unwrap());
-    io.write_all(b"ping").await.unwrap();
-    let mut answer = String::new();
-    io.read_to_string(&mut answer).await.unwrap();
-    assert_eq!(answer, "ping");
-}
-
-#[tokio::test]
-async fn other_upgrades_stay_http() {
-    let site = Site::start(Protocol::Http, mirror_workload(false).await).await;
-    let request = Request::get("/")
-        .header("host", "api")
-        .header("connection", "Upgrade, HTTP2-Settings")
-        .header("upgrade", "h2c")
-        .header("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA");
-    let request = request.body(full("")).unwrap();
-    let response = client(site.entry)
-        .await
-        .send_request(request)
-        .await
-        .unwrap();
-    let (status, _, text) = read(response).await;
-    assert_eq!(status, StatusCode::OK);
-    assert!(
-        !text.contains("upgrade") && !text.contains("http2-settings"),
-        "{text}"
-    );
 }
 
 #[tokio::test]
@@ -277,4 +216,78 @@ async fn futures_stay_small() {
         inbound <= 4_608 && outbound <= 4_608,
         "{inbound} {outbound}"
     );
+}
+
+/// The same as it was, until `end` has come.
+async fn until(tcp: &mut TcpStream, end: &str) -> String {
+    let mut read = Vec::new();
+    while !read.ends_with(end.as_bytes()) {
+        read.push(tcp.read_u8().await.expect("more"));
+    }
+    String::from_utf8(read).unwrap()
+}
+
+#[tokio::test]
+async fn a_body_that_waits_to_be_asked_for_is_asked_for() {
+    let mut site = Site::start(Protocol::Http, mirror_workload(false).await).await;
+    let head = "POST /x HTTP/1.1\r\nhost: api\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n";
+    let mut tcp = TcpStream::connect(site.entry).await.unwrap();
+    for _ in 0..2 {
+        tcp.write_all(head.as_bytes()).await.unwrap();
+        // Not a byte of the body is sent before somebody wants it.
+        let asked = until(&mut tcp, "\r\n\r\n").await;
+        assert_eq!(asked, "HTTP/1.1 100 Continue\r\n\r\n");
+        tcp.write_all(b"body").await.unwrap();
+        let answer = until(&mut tcp, "\r\n\r\n").await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        let told = until(&mut tcp, "\nbody").await;
+        assert!(!told.contains("expect"), "{told}");
+    }
+    // Who is refused is not asked for what nobody would read.
+    let close = Some(deny_all());
+    site.api.policy(|policy| policy.permissions = close).await;
+    let mut tcp = TcpStream::connect(site.entry).await.unwrap();
+    tcp.write_all(head.as_bytes()).await.unwrap();
+    let answer = until(&mut tcp, "\r\n\r\n").await;
+    let of_server = answer.strip_prefix("HTTP/1.1 100 Continue\r\n\r\n");
+    let answer = match of_server {
+        Some(_) => until(&mut tcp, "\r\n\r\n").await,
+        None => answer,
+    };
+    assert!(answer.starts_with("HTTP/1.1 403 "), "{answer}");
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_is_given_up_everywhere() {
+    // Whoever serves a call drops this when nobody waits for it any more.
+    struct GivenUp(tokio::sync::mpsc::UnboundedSender<String>);
+    impl Drop for GivenUp {
+        fn drop(&mut self) {
+            let _ = self.0.send("given up".to_owned());
+        }
+    }
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let answer = move |request: Request<hyper::body::Incoming>| {
+        let tell = tell.clone();
+        async move {
+            let deadline = request.headers()["grpc-timeout"].to_str().unwrap();
+            tell.send(deadline.to_owned()).unwrap();
+            let _call = GivenUp(tell);
+            std::future::pending().await
+        }
+    };
+    let site = Site::start(Protocol::Grpc, workload(true, answer).await).await;
+    let mut client = client_two(site.entry).await;
+    let request = Request::post("http://api/svc/Method")
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("grpc-timeout", "5S");
+    let call = client.send_request(request.body(full("call")).unwrap());
+    let call = tokio::spawn(call);
+    assert_eq!(told.recv().await.as_deref(), Some("5S"));
+    // As clients do when the time is over.
+    call.abort();
+    let patience = std::time::Duration::from_secs(4);
+    let last = tokio::time::timeout(patience, told.recv()).await;
+    assert_eq!(last.unwrap().as_deref(), Some("given up"));
 }

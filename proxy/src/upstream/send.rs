@@ -10,6 +10,7 @@ use hyper::client::conn::http1;
 
 use super::multiplex::Exchange;
 use super::pool::Share;
+use super::upgrade::Upgrade;
 use super::{Fate, Kind, Lease, Pool, Upstreams, Via, dial};
 use crate::http::{Received, Recording, RequestBody, grpc_status};
 use crate::refusal::Refusal;
@@ -28,8 +29,8 @@ pub(crate) struct Outgoing {
     pub(crate) rewritten: bool,
     pub(crate) target: PathAndQuery,
     pub(crate) headers: HeaderMap,
-    /// It asks for another protocol after the response.
-    pub(crate) upgrade: Option<HeaderValue>,
+    /// It asks for something else than HTTP after the response.
+    pub(crate) upgrade: Option<Upgrade>,
 }
 
 /// A response whose body is still under way.
@@ -325,15 +326,20 @@ impl Outgoing {
 /// In the form of HTTP/1.1.
 fn one(outgoing: &Outgoing, instance: &Instance) -> Result<Request<()>, Refusal> {
     let mut parts = uri::Parts::default();
-    parts.path_and_query = Some(outgoing.target.clone());
+    match outgoing.upgrade {
+        Some(Upgrade::Tunnel) => {
+            let asked = outgoing.authority.as_bytes();
+            parts.authority = Some(Authority::try_from(asked).map_err(|_| Refusal::BadRequest)?);
+        }
+        _ => parts.path_and_query = Some(outgoing.target.clone()),
+    }
     let uri = Uri::from_parts(parts).map_err(|_| Refusal::BadRequest)?;
     let mut request = outgoing.head(uri, Version::HTTP_11);
     let headers = request.headers_mut();
     join_cookies(headers);
     headers.insert(header::HOST, outgoing.host(instance).clone());
-    if let Some(protocol) = &outgoing.upgrade {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(header::UPGRADE, protocol.clone());
+    if let Some(upgrade) = &outgoing.upgrade {
+        upgrade.tell(headers);
     }
     Ok(request)
 }
