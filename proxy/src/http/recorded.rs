@@ -29,6 +29,8 @@ struct Recorded {
     frames: Vec<Piece>,
     /// Bytes that are kept.
     most: usize,
+    /// Only until there is an answer.
+    briefly: bool,
     bytes: usize,
     /// The source has come to its end.
     ended: bool,
@@ -55,15 +57,20 @@ pub(crate) struct Reading {
 impl Recording {
     /// Of what is read of it, as much is kept as may be. `None`: there is no body.
     pub(super) fn new(source: RequestBody) -> Option<Self> {
-        Self::keeping(source, MOST_BYTES)
+        Self::keeping(source, MOST_BYTES, false)
+    }
+
+    /// The same until there is an answer, which [`Recording::forget`] is told of.
+    pub(crate) fn until_answered(body: RequestBody) -> Option<Self> {
+        Self::keeping(body, MOST_BYTES, true)
     }
 
     /// As it is: of one that nothing is kept of, only the beginning can be had again, as long as nobody has read that.
     pub(crate) fn of(body: RequestBody) -> Option<Self> {
-        Self::keeping(body, 0)
+        Self::keeping(body, 0, false)
     }
 
-    fn keeping(source: RequestBody, most: usize) -> Option<Self> {
+    fn keeping(source: RequestBody, most: usize, briefly: bool) -> Option<Self> {
         match source {
             RequestBody::Empty => None,
             RequestBody::Recorded(reading) => Some(Self(reading.recorded)),
@@ -72,11 +79,20 @@ impl Recording {
                 source,
                 frames: Vec::new(),
                 most,
+                briefly,
                 bytes: 0,
                 ended: false,
                 lost: false,
                 reader: 0,
             })))),
+        }
+    }
+
+    /// There is an answer: what is kept for another try of a policy stays, the rest nobody will ask for.
+    pub(crate) fn forget(&self) {
+        let mut recorded = locked(&self.0);
+        if recorded.briefly {
+            recorded.lose();
         }
     }
 

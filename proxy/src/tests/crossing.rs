@@ -2,6 +2,7 @@
 
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh_bundle::resource::Protocol;
 use std::net::SocketAddr;
@@ -9,16 +10,18 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::site::{Site, address};
-use super::wire::{client, fetch, full};
+use super::wire::{client, full, read};
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
 
 /// The first 9 bytes of a frame without flags on stream 0.
 fn head(length: u8, kind: u8) -> [u8; 9] {
     [0, 0, length, kind, 0, 0, 0, 0, 0]
 }
 
-/// Reads until a request is there, and says that none was looked at.
-async fn farewell(mut stream: TcpStream) {
-    const HEADERS: u8 = 1;
+/// Reads until a frame of this kind is there, and says that no request was looked at.
+async fn farewell(mut stream: TcpStream, after: u8) {
     const SETTINGS: u8 = 4;
     const GOAWAY: u8 = 7;
     stream.write_all(&head(0, SETTINGS)).await.unwrap();
@@ -32,7 +35,7 @@ async fn farewell(mut stream: TcpStream) {
         tokio::io::copy(&mut { payload }, &mut tokio::io::sink())
             .await
             .unwrap();
-        if head[3] == HEADERS {
+        if head[3] == after && length > 0 {
             break;
         }
     }
@@ -43,14 +46,16 @@ async fn farewell(mut stream: TcpStream) {
 }
 
 /// Sends the first of its clients away, and answers the others.
-async fn leaving_workload() -> SocketAddr {
+async fn leaving_workload(after: u8) -> SocketAddr {
     let listener = TcpListener::bind(address(8_080)).await.unwrap();
     let at = listener.local_addr().unwrap();
     tokio::spawn(async move {
         let (first, _) = listener.accept().await.unwrap();
-        farewell(first).await;
-        let service = hyper::service::service_fn(|_| async {
-            Ok::<_, std::convert::Infallible>(http::Response::new(full("here").boxed()))
+        farewell(first, after).await;
+        let service = hyper::service::service_fn(|request: Request<Incoming>| async {
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let text = format!("here are {} bytes", body.len());
+            Ok::<_, std::convert::Infallible>(http::Response::new(full(text).boxed()))
         });
         while let Ok((stream, _)) = listener.accept().await {
             let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
@@ -62,9 +67,36 @@ async fn leaving_workload() -> SocketAddr {
 
 #[tokio::test]
 async fn a_request_that_nobody_looked_at_is_sent_again() {
-    let site = Site::start(Protocol::Http2, leaving_workload().await).await;
-    let (status, _, text) = fetch(site.entry, "/").await;
-    assert_eq!((status, text.as_str()), (StatusCode::OK, "here"));
+    for method in ["GET", "POST"] {
+        let site = Site::start(Protocol::Http2, leaving_workload(HEADERS).await).await;
+        let request = Request::builder().method(method).uri("/");
+        let request = request.header("host", "api").body(full("")).unwrap();
+        let response = client(site.entry).await.send_request(request).await;
+        let (status, _, text) = read(response.unwrap()).await;
+        let expected = (StatusCode::OK, "here are 0 bytes");
+        assert_eq!((status, text.as_str()), expected, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_had_begun_is_sent_again_with_its_request() {
+    for (bytes, expected) in [
+        (5_000, Some("here are 5000 bytes")),
+        (60_000, Some("here are 60000 bytes")),
+        // More than is kept.
+        (300_000, None),
+    ] {
+        // Its workload has read some of it.
+        let site = Site::start(Protocol::Http2, leaving_workload(DATA).await).await;
+        let request = Request::post("/").header("host", "api");
+        let request = request.body(full("x".repeat(bytes))).unwrap();
+        let response = client(site.entry).await.send_request(request).await;
+        let (status, _, text) = read(response.unwrap()).await;
+        match expected {
+            Some(expected) => assert_eq!((status, text.as_str()), (StatusCode::OK, expected)),
+            None => assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{text}"),
+        }
+    }
 }
 
 /// Answers the first request of each connection, and closes instead of answering the second: with a reset where `reset`.

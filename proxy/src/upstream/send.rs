@@ -141,9 +141,13 @@ async fn send_over(
             Lease::Two(share) => {
                 let sent = match send_two(share, outgoing, instance, &scheme, body) {
                     Err(unsent) => Err(unsent),
-                    Ok((exchange, recording)) => exchange
-                        .await
-                        .map_err(|why| unanswered(&why, recording.as_ref(), &outgoing.method)),
+                    Ok((exchange, recording)) => {
+                        let answer = exchange.await;
+                        if let (Ok(_), Some(recording)) = (&answer, &recording) {
+                            recording.forget();
+                        }
+                        answer.map_err(|why| unanswered(&why, recording.as_ref()))
+                    }
                 };
                 if sent.is_err() {
                     pool.discard(share);
@@ -207,7 +211,7 @@ fn send_two(
     body: RequestBody,
 ) -> Result<(Exchange, Option<Recording>), Unsent> {
     let head = two(outgoing, instance, scheme.clone()).map_err(|why| (why, None))?;
-    let recording = Recording::of(body);
+    let recording = Recording::until_answered(body);
     match share.begin(head, from_beginning(recording.as_ref())) {
         Ok(exchange) => Ok((exchange, recording)),
         Err(why) => {
@@ -217,18 +221,13 @@ fn send_two(
     }
 }
 
-/// What an error means, and the body where the request may be sent again.
-fn unanswered(why: &h2::Error, recording: Option<&Recording>, method: &Method) -> Unsent {
+/// What an error means, and the body where the request may be sent again: whatever its method, since nobody has looked at it.
+fn unanswered(why: &h2::Error, recording: Option<&Recording>) -> Unsent {
     tracing::debug!(%why, "no response");
     if !is_unprocessed(why) {
         return (Refusal::Closed, None);
     }
-    // A farewell may cross with a head that is on its way, so a request without a body is sent again only where doing it
-    // twice is doing it once.
-    let again = match recording {
-        Some(recording) => recording.is_whole(),
-        None => method.is_idempotent(),
-    };
+    let again = recording.is_none_or(Recording::is_whole);
     (
         Refusal::Unprocessed,
         again.then(|| from_beginning(recording)),
@@ -290,7 +289,8 @@ async fn upgrade<'a>(
 }
 
 /// The other side promises that it did not look at the request (RFC 9113, sections 6.8 and 8.7): it is about to close the
-/// connection, and the request crossed that word on the way.
+/// connection, and the request crossed that word on the way. Of requests that it may have looked at, the library tells only
+/// that the connection has ended.
 fn is_unprocessed(error: &h2::Error) -> bool {
     let reason = error.reason();
     error.is_remote()
