@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::stream::{HttpVersion, PREFACE, Rewound};
 
 /// For the first bytes, where a client may also wait for the other side to speak first.
-const DETECT_WAIT: Duration = Duration::from_secs(2);
+pub(crate) const DETECT_WAIT: Duration = Duration::from_secs(2);
 /// A `ClientHello` is one or two KiB.
 const HELLO_BYTES: usize = 16 * 1024;
 /// What begins a TLS record that holds a handshake.

@@ -2,6 +2,8 @@
 //!
 //! Never opens a connection to the workload before the policy has permitted it.
 
+mod ahead;
+
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,8 @@ use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
+
+use ahead::{Ahead, Heard};
 
 use crate::access_log::{Log, of_inbound};
 use crate::account::Refused;
@@ -26,7 +30,7 @@ use crate::stream::{Rewound, Stream};
 use crate::table::{Bind, InboundTable, Table};
 use crate::tcp::{Activity, relay};
 use crate::tls::TlsPeer;
-use crate::upstream::Via;
+use crate::upstream::{Connected, Via};
 
 /// For a whole handshake: longer than any honest one takes over a bad network.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
@@ -38,12 +42,28 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
         return;
     };
     let remote = tcp.peer_addr().ok();
+    let nobody = || Session::inbound(shared, bind, (remote, None), Arc::clone(&table.trust));
+    let permissive = inbound.policy.tls.value == TlsMode::Permissive;
+    let mut ahead = Ahead::default();
+    if permissive && !inbound.inbound.protocol.is_http() {
+        let session = nobody();
+        match ahead::look(&session, &table, &inbound, &tcp).await {
+            Heard::Workload(ahead) => {
+                return bytes(&session, &table, &inbound, Stream::plain(tcp), ahead).await;
+            }
+            Heard::Client(found) => ahead = found,
+            Heard::Refused => return,
+        }
+    }
     let (stream, peer) = match admit(&table, &inbound, tcp).await {
-        Ok(Admitted::Mesh(stream, peer)) => (stream, Some(*peer)),
+        Ok(Admitted::Mesh(stream, peer)) => {
+            // What was taken for nobody is not for somebody.
+            ahead = Ahead::default();
+            (stream, Some(*peer))
+        }
         Ok(Admitted::Plain(stream)) => (stream, None),
         Ok(Admitted::Foreign(stream)) => {
-            let session = Session::inbound(shared, bind, (remote, None), Arc::clone(&table.trust));
-            return bytes(&session, &table, &inbound, stream).await;
+            return bytes(&nobody(), &table, &inbound, stream, ahead).await;
         }
         Err(Unwelcome { refusal, reason }) => {
             let refused = Refused {
@@ -67,7 +87,7 @@ pub(crate) async fn serve(shared: &Arc<Shared>, bind: &Bind, tcp: TcpStream) {
     }
     match inbound.inbound.protocol.is_http() {
         true => Box::pin(http::serve(&session, stream, &inbound.policy.timeouts)).await,
-        false => bytes(&session, &table, &inbound, stream).await,
+        false => bytes(&session, &table, &inbound, stream, ahead).await,
     }
 }
 
@@ -159,7 +179,13 @@ fn unwelcome(why: &io::Error) -> Unwelcome {
 }
 
 /// Bytes for the workload, as long as the peer is permitted.
-async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream: Stream) {
+async fn bytes(
+    session: &Session,
+    table: &Table,
+    inbound: &InboundTable,
+    stream: Stream,
+    ahead: Ahead,
+) {
     let _under_way = session.shared.begin();
     let activity = Arc::new(Activity::now());
     let mut log = of_inbound(session, table, inbound, None).0;
@@ -178,14 +204,14 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
             return count(session, inbound, log, refusal.row().flag);
         }
     }
-    if !is_within_rate(session, table, inbound) {
+    if !ahead.counted && !is_within_rate(session, table, inbound) {
         return count(session, inbound, log, Refusal::RateLimit.row().flag);
     }
     let timeouts = &inbound.policy.timeouts;
-    let upstreams = &session.shared.upstreams;
-    let load = upstreams.load_of(&inbound.label, &inbound.load);
-    let via = Via::workload(inbound).within(load, &inbound.limits);
-    let workload = upstreams.connect(&via, &inbound.workload, None).await;
+    let workload = match ahead.opened {
+        Some(opened) => Ok(opened),
+        None => open(session, inbound).await,
+    };
     let workload = match workload {
         Ok(connected) => connected,
         Err(refusal) => {
@@ -201,6 +227,14 @@ async fn bytes(session: &Session, table: &Table, inbound: &InboundTable, stream:
     let ended = relay(stream, workload.stream, &activity, idle, stop).await;
     let flag = ended.map_or_else(|refusal| refusal.row().flag, |()| NO_FLAG);
     count(session, inbound, log, flag);
+}
+
+/// A connection to the workload.
+async fn open(session: &Session, inbound: &InboundTable) -> Result<Connected, Refusal> {
+    let upstreams = &session.shared.upstreams;
+    let load = upstreams.load_of(&inbound.label, &inbound.load);
+    let via = Via::workload(inbound).within(load, &inbound.limits);
+    upstreams.connect(&via, &inbound.workload, None).await
 }
 
 /// Takes a token for a connection; false where there is none, which is told. Who is not permitted takes none.

@@ -83,6 +83,14 @@ impl Stream {
         Ok(version)
     }
 
+    /// Resolves when the other side has said something, or that it will say nothing more.
+    pub(crate) async fn hear(&mut self) -> io::Result<()> {
+        let mut read = BytesMut::with_capacity(SMALL);
+        self.read_buf(&mut read).await?;
+        self.rewind(read.freeze());
+        Ok(())
+    }
+
     fn rewind(&mut self, read: Bytes) {
         let ahead = match self {
             Self::Plain(stream) => &mut stream.ahead,

@@ -215,6 +215,73 @@ async fn permissive_takes_both_and_strict_ends_the_plain_ones() {
     assert_eq!(raw(site.entry, b"mesh").await, "mesh");
 }
 
+/// A workload that says `ready` before it has heard anything, and then sends back what it hears.
+async fn greeting_workload() -> std::net::SocketAddr {
+    let listener = tokio::net::TcpListener::bind(super::site::address(8_080)).await;
+    let listener = listener.unwrap();
+    let at = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                tcp.write_all(b"ready").await?;
+                let (mut from, mut to) = tcp.split();
+                tokio::io::copy(&mut from, &mut to).await
+            });
+        }
+    });
+    at
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_first_is_not_kept_waiting() {
+    let mut site = Site::start(Protocol::Tcp, greeting_workload().await).await;
+    site.api
+        .policy(|policy| policy.tls = Sourced::built_in(TlsMode::Permissive))
+        .await;
+    for at in [site.inbound, site.entry] {
+        let begin = std::time::Instant::now();
+        let mut tcp = TcpStream::connect(at).await.unwrap();
+        let mut word = [0; 5];
+        tcp.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"ready");
+        // Nobody says so before the time is over that a client has to begin with TLS.
+        assert!(begin.elapsed() < crate::hello::DETECT_WAIT, "{at}");
+        tcp.write_all(b"hello").await.unwrap();
+        tcp.read_exact(&mut word).await.unwrap();
+        assert_eq!(&word, b"hello");
+    }
+    // Who is not permitted as nobody hears nothing.
+    site.api
+        .policy(|policy| {
+            policy.tls = Sourced::built_in(TlsMode::Strict);
+        })
+        .await;
+    let mut tcp = TcpStream::connect(site.inbound).await.unwrap();
+    tcp.write_all(b"hello").await.unwrap();
+    let mut answer = Vec::new();
+    let _ = tcp.read_to_end(&mut answer).await;
+    assert!(!answer.starts_with(b"ready"), "{}", answer.escape_ascii());
+}
+
+#[tokio::test]
+async fn a_client_that_hesitates_is_believed_all_the_same() {
+    let mut site = Site::start(Protocol::Tcp, echo_workload().await).await;
+    site.api
+        .policy(|policy| policy.tls = Sourced::built_in(TlsMode::Permissive))
+        .await;
+    // Longer than anybody who speaks TLS needs to begin, as far as the proxy knows.
+    let hesitates = std::time::Duration::from_millis(300);
+    for hello in [&b"plain"[..], b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00"] {
+        let mut tcp = TcpStream::connect(site.inbound).await.unwrap();
+        let silent = tokio::time::timeout(hesitates, tcp.read_u8()).await;
+        assert!(silent.is_err(), "{silent:?}");
+        tcp.write_all(hello).await.unwrap();
+        let mut back = vec![0; hello.len()];
+        tcp.read_exact(&mut back).await.unwrap();
+        assert_eq!(back, hello);
+    }
+}
+
 #[tokio::test]
 async fn without_identity_everything_is_plain_and_permitted() {
     let site = Site::with(Protocol::Http, mirror_workload(false).await, |web, api| {
