@@ -19,9 +19,10 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use mesh_bundle::resource::{
-    Fault, HttpRoute, IndependentRule, Permissions, Protocol, RequestRetry, Retry, Traffic,
+    Balancer, Fault, HttpRoute, IndependentRule, Permissions, Protocol, RequestRetry, Retry,
+    RetryBudget, SlowStart, Traffic,
 };
-use mesh_bundle::{REFUSAL_HEADER, RefusalNote};
+use mesh_bundle::{REFUSAL_HEADER, RefusalNote, Sourced};
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use tokio::sync::Mutex;
 
@@ -30,7 +31,7 @@ use super::wire::{AnyBody, client, client_two, full, read, workload};
 
 /// Behind mutual TLS and a proxy of its own.
 const MESHED: &str = "api";
-/// Reached as it is.
+/// Reached as it is; one of three instances.
 const PLAIN: &str = "plain";
 /// Without an instance.
 const EMPTY: &str = "empty";
@@ -47,7 +48,16 @@ struct Case {
     retry: Option<RequestRetry>,
     permissions: Permissions,
     faults: Vec<IndependentRule<Fault>>,
+    balance: Balance,
     requests: Vec<Asked>,
+}
+
+/// How instances are chosen, which no answer may show, and how many requests may be sent again.
+#[derive(Debug, Clone)]
+struct Balance {
+    balancer: Balancer,
+    slow_start: Option<SlowStart>,
+    budget: RetryBudget,
 }
 
 /// One request as the client's workload sends it.
@@ -207,9 +217,12 @@ impl Running {
     async fn start() -> Self {
         let count = Arc::default();
         let meshed = telling_workload(MESHED, &count).await;
-        let plain = telling_workload(PLAIN, &count).await;
+        let mut plain = Vec::new();
+        for _ in 0..3 {
+            plain.push(telling_workload(PLAIN, &count).await);
+        }
         let mut site = Site::start(Protocol::Http, meshed).await;
-        site.web.cluster(PLAIN, &[plain], false).await;
+        site.web.cluster(PLAIN, &plain, false).await;
         site.web.cluster(EMPTY, &[], false).await;
         let two = client_two(site.entry).await;
         Self {
@@ -237,6 +250,7 @@ impl Running {
             retry,
             permissions,
             faults,
+            balance,
             requests,
         } = case.clone();
         let policy = |policy: &mut mesh_bundle::resource::InboundPolicy| {
@@ -250,6 +264,12 @@ impl Running {
                 let destination = config.destinations.get_mut(&service(MESHED)).unwrap();
                 destination.traffic = Traffic::Http { routes };
                 destination.retry = retry.map(|retry| Retry::Requests(Box::new(retry)));
+                for cluster in config.clusters.values_mut() {
+                    cluster.balancer = Some(Sourced::built_in(balance.balancer.clone()));
+                    cluster.slow_start = balance.slow_start.clone().map(Box::new);
+                    let breaker = cluster.circuit_breaker.get_or_insert_default();
+                    breaker.limits.retry_budget = balance.budget.clone();
+                }
             })
             .await;
         let web = Arc::clone(&self.site.web.world.config);
@@ -257,7 +277,7 @@ impl Running {
         let destination = &web.destinations[&service(MESHED)];
         let policy = &api.inbounds["http"].1;
         for asked in &requests {
-            let expected = expect::answers(destination, policy, asked);
+            let expected = expect::answers(destination, policy, &case.balance.budget, asked);
             *self.count.lock().await = 0;
             let answer = if asked.two {
                 self.two.ready().await.unwrap();

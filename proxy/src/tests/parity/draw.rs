@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 
 use http::Method;
+use mesh_bundle::resource::load_balancing::HashFunction;
 use mesh_bundle::resource::{
-    Abort, BackOff, Fault, Filter, HeaderMatch, HeaderModifier, HeaderPair, HttpRoute,
+    Abort, BackOff, Balancer, Fault, Filter, HeaderMatch, HeaderModifier, HeaderPair, HttpRoute,
     IndependentRule, PathMatch, PathRewrite, PeerMatch, PermissionRule, Permissions, QueryMatch,
-    Redirect, RequestMatch, RequestRetry, RetryCondition, RetryOn, Rewrite, SpiffeMatch, TextMatch,
-    WeightedBackend,
+    Redirect, RequestMatch, RequestRetry, RetryBudget, RetryCondition, RetryOn, Rewrite, SlowStart,
+    SpiffeMatch, TextMatch, WeightedBackend,
 };
 use mesh_bundle::{Duration, Origin, Sourced};
 use proptest::collection::vec;
@@ -18,7 +19,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::site::{WEB, origin, route, service};
-use super::{Asked, Case, EMPTY, HEADERS, MESHED, PLAIN};
+use super::{Asked, Balance, Case, EMPTY, HEADERS, MESHED, PLAIN};
 
 /// Segments that a configuration may name.
 const NAMES: [&str; 5] = ["v1", "v2", "users", "Users", "a.b"];
@@ -35,20 +36,75 @@ pub(super) fn case() -> impl Strategy<Value = Case> {
         weighted(0.5, retry()),
         permissions(),
         vec(fault(), 0..2),
+        balance(),
         vec(asked(), 1..8),
     )
         .prop_map(
-            |((mut routes, last), retry, permissions, faults, requests)| {
+            |((mut routes, last), retry, permissions, faults, balance, requests)| {
                 routes.extend(last);
                 Case {
                     routes,
                     retry,
                     permissions,
                     faults,
+                    balance,
                     requests,
                 }
             },
         )
+}
+
+/// Every way to choose one, and a budget that is spent or never is: in between it depends on what others do.
+fn balance() -> impl Strategy<Value = Balance> {
+    let choices = || (2_u32..4).prop_map(Sourced::built_in);
+    let of_all = prop_oneof![
+        Just(Balancer::RoundRobin {}),
+        Just(Balancer::Random {}),
+        (choices(), 0_u64..3_000_000).prop_map(|(choices, bias)| Balancer::LeastRequest {
+            choices,
+            bias: Sourced::built_in(bias),
+        }),
+        (choices(), 1_u64..1_000, 0_u64..2_000).prop_map(|(choices, decay, penalty)| {
+            Balancer::PeakEwma {
+                choices,
+                decay: Sourced::built_in(Duration::from_millis(decay)),
+                penalty: Sourced::built_in(Duration::from_millis(penalty)),
+            }
+        }),
+    ];
+    let slow_start =
+        (1_u64..60_000, 1_u64..3_000_000, 1_u8..=100).prop_map(|(window, aggression, percent)| {
+            SlowStart {
+                window: Sourced::built_in(Duration::from_millis(window)),
+                aggression: Sourced::built_in(aggression),
+                min_weight: Sourced::built_in(percent),
+            }
+        });
+    let by_hash = prop_oneof![
+        select(vec![HashFunction::XxHash, HashFunction::MurmurHash2]).prop_map(|function| {
+            Balancer::RingHash {
+                function: Sourced::built_in(function),
+                min_size: Sourced::built_in(8),
+                max_size: Sourced::built_in(64),
+            }
+        }),
+        Just(Balancer::Maglev {
+            table_size: Sourced::built_in(13),
+        }),
+    ];
+    let chosen = prop_oneof![
+        4 => (of_all, weighted(0.5, slow_start)),
+        1 => by_hash.prop_map(|balancer| (balancer, None)),
+    ];
+    let budget = select(vec![(0_u8, 0_u32), (100, 1_000_000), (0, 1_000_000)]);
+    (chosen, budget).prop_map(|((balancer, slow_start), (percent, per_second))| Balance {
+        balancer,
+        slow_start,
+        budget: RetryBudget {
+            percent: Sourced::built_in(percent),
+            min_per_second: Sourced::built_in(per_second),
+        },
+    })
 }
 
 fn place(file: &'static str) -> impl Strategy<Value = Origin> {

@@ -7,9 +7,9 @@ use std::borrow::Cow;
 use http::HeaderMap;
 use mesh_bundle::decide::{
     self, Admission, Choice, CompiledRetry, CompiledRoute, Outcome, Peer, RouteTable, Verdict,
-    admit, choose, faults, is_retriable, location, normalise, rewrite_path,
+    admit, choose, faults, is_retriable, location, normalise, retries_within, rewrite_path,
 };
-use mesh_bundle::resource::{Destination, Filter, HeaderModifier, InboundPolicy};
+use mesh_bundle::resource::{Destination, Filter, HeaderModifier, InboundPolicy, RetryBudget};
 use mesh_bundle::{Kri, Origin};
 
 use super::super::site::{WEB, service};
@@ -75,8 +75,10 @@ impl decide::Request for At<'_> {
 pub(super) fn answers(
     destination: &Destination,
     policy: &InboundPolicy,
+    budget: &RetryBudget,
     asked: &Asked,
 ) -> Vec<Answer> {
+    let most = u32::try_from(retries_within(budget, 0)).unwrap_or(u32::MAX);
     let Ok(normal) = normalise(&asked.path) else {
         return vec![refused(400, "bad-path", None)];
     };
@@ -108,9 +110,14 @@ pub(super) fn answers(
             Choice::Unresolved { origin } => {
                 refused(500, "unresolved", origin.or(Some(&compiled.route.origin)))
             }
-            Choice::Cluster { kri, origin } => {
-                reached(destination, compiled, policy, asked, &way, (kri, origin))
-            }
+            Choice::Cluster { kri, origin } => reached(
+                (destination, most),
+                compiled,
+                policy,
+                asked,
+                &way,
+                (kri, origin),
+            ),
         };
         if !answers.contains(&answer) {
             answers.push(answer);
@@ -185,7 +192,7 @@ fn answer_headers(compiled: &CompiledRoute, own: &[(&'static str, &str)]) -> Vec
 
 /// What whoever was chosen answers.
 fn reached(
-    destination: &Destination,
+    (destination, most): (&Destination, u32),
     compiled: &CompiledRoute,
     policy: &InboundPolicy,
     asked: &Asked,
@@ -216,7 +223,7 @@ fn reached(
     }
     let told = told(
         by,
-        tries(destination, compiled, asked, &way),
+        tries(destination, compiled, asked, &way).min(most.saturating_add(1)),
         &sent(asked, &way),
         asked.body.as_bytes(),
     );
