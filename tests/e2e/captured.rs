@@ -350,3 +350,36 @@ async fn what_leaves_the_mesh_is_a_matter_of_policy() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn version_six_is_captured_like_version_four() {
+    let Some(site) = Site::start().await else {
+        return;
+    };
+    let at = |host, port| SocketAddr::new(site.network.address_six(host).into(), port);
+    let outside = at(1, 9_000);
+    let _outside = Workload::start("outside", "http", outside).await;
+    let api = at(3, 8_080);
+    let _api = Workload::on("api", "http", site.api.listen_at(api));
+
+    // What leaves is a matter of policy.
+    let answer = ask(&site.web, outside, "any.example").await.unwrap();
+    assert_eq!((answer.status, answer.by()), (200, "outside"));
+    let none = format!("{PASSTHROUGH}    passthroughMode: None\n");
+    site.commit("out.yaml", &none).await;
+    assert!(ask(&site.web, outside, "any.example").await.is_err());
+    let log = site.proxies[0].log();
+    log.says(0, "refused", &[("refusal", "passthrough")]).await;
+
+    // Who is not of the mesh does not get around it.
+    let mut outsider = std::net::TcpStream::connect(api).unwrap();
+    outsider
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .unwrap();
+    outsider
+        .write_all(b"GET / HTTP/1.1\r\nHost: api\r\n\r\n")
+        .unwrap();
+    let mut read = Vec::new();
+    let _ = outsider.read_to_end(&mut read);
+    assert!(!String::from_utf8_lossy(&read).contains("200"), "{read:?}");
+}

@@ -2,7 +2,7 @@
 //!
 //! Never needed: it takes root and the programs `ip` and `nft`, and says so where they are missing.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::Command;
@@ -48,6 +48,9 @@ impl Network {
         run("ip", &["link", "add", &network.bridge, "type", "bridge"])?;
         let address = format!("{}/24", network.gateway());
         run("ip", &["address", "add", &address, "dev", &network.bridge])?;
+        let address = format!("{}/64", network.address_six(1));
+        let six = ["address", "add", &address, "dev", &network.bridge, "nodad"];
+        run("ip", &six)?;
         run("ip", &["link", "set", &network.bridge, "up"])?;
         Ok(network)
     }
@@ -64,6 +67,12 @@ impl Network {
         Ipv4Addr::new(10, 213, self.number, host)
     }
 
+    /// The same of version 6.
+    #[must_use]
+    pub fn address_six(&self, host: u8) -> Ipv6Addr {
+        Ipv6Addr::new(0xfd13, 0, 0, self.number.into(), 0, 0, 0, host.into())
+    }
+
     /// Adds a host. Its name server is the machine itself.
     ///
     /// # Panics
@@ -74,13 +83,15 @@ impl Network {
         let address = self.address(host);
         let (inside, outside) = ("eth0", format!("{}v{host}", self.bridge));
         let (with_length, gateway) = (format!("{address}/24"), self.gateway().to_string());
-        let steps: [&[&str]; 8] = [
+        let six = format!("{}/64", self.address_six(host));
+        let steps: [&[&str]; 9] = [
             &["netns", "add", &name],
             &[
                 "link", "add", &outside, "type", "veth", "peer", "name", inside, "netns", &name,
             ],
             &["link", "set", &outside, "master", &self.bridge, "up"],
             &["-n", &name, "address", "add", &with_length, "dev", inside],
+            &["-n", &name, "address", "add", &six, "dev", inside, "nodad"],
             &["-n", &name, "link", "set", "lo", "up"],
             &["-n", &name, "link", "set", inside, "up"],
             &["-n", &name, "route", "add", "default", "via", &gateway],
@@ -151,7 +162,15 @@ impl Host {
     /// When the address is taken.
     #[must_use]
     pub fn listen(&self, port: u16) -> std::net::TcpListener {
-        let address = self.port(port);
+        self.listen_at(self.port(port))
+    }
+
+    /// The same at any of its addresses.
+    ///
+    /// # Panics
+    /// When it is taken.
+    #[must_use]
+    pub fn listen_at(&self, address: SocketAddr) -> std::net::TcpListener {
         self.inside(move || std::net::TcpListener::bind(address).expect("a free address"))
     }
 
