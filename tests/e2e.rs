@@ -16,6 +16,7 @@ mod e2e {
     mod envoy;
     mod exhaustion;
     mod external_tls;
+    mod failover;
     mod faults;
     mod gates;
     mod health_check;

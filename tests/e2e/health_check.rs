@@ -63,6 +63,18 @@ async fn who_is_not_well_gets_no_request_until_it_is() {
     mesh.commit(PATH, &policy(&format!("{{{often}, tcp: {{}}}}")))
         .await;
     until(&client, &["api-1", "api-2"]).await;
+    // Nobody else tells web's proxy that one of them is gone.
+    let web = mesh.proxy("web-1");
+    mesh.meshd().kill().await;
+    let mark = web.log().mark();
+    mesh.proxy("api-2").kill().await;
+    let lost = web
+        .log()
+        .says(mark, "an instance is unhealthy, and gets no traffic", &[])
+        .await;
+    let why = lost.field("why").to_lowercase();
+    assert!(why.contains("connect"), "{lost}");
+    assert_eq!(serve(&client).await, BTreeSet::from(["api-1".to_owned()]));
 }
 
 #[tokio::test]

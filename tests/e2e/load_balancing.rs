@@ -175,3 +175,37 @@ async fn who_is_new_begins_slowly() {
     let shares = spread(&client, 40, |_| "/".to_owned()).await;
     assert_eq!(shares["api-2"], 20, "{shares:?}");
 }
+
+#[tokio::test]
+async fn who_has_less_to_do_is_asked_and_chance_is_chance() {
+    let mesh = shop("{loadBalancer: {type: LeastRequest}}").await;
+    let client = mesh.client("web-1", "api");
+    // One request that lasts, wherever it is.
+    let held = tokio::spawn(async move { client.get("/hold").await });
+    within("it has arrived", async {
+        while ["api-1", "api-2"].map(|name| mesh.workload(name).arrived()) == [0, 0] {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let busy = match mesh.workload("api-1").arrived() {
+        0 => "api-2",
+        _ => "api-1",
+    };
+    let shares = spread(&client, 50, |_| "/".to_owned()).await;
+    assert!(!shares.contains_key(busy), "{busy} is busy: {shares:?}");
+    mesh.workload(busy).release();
+    assert_eq!(held.await.unwrap().by(), busy);
+
+    mesh.commit(PATH, &strategy("{loadBalancer: {type: Random}}"))
+        .await;
+    let mut drawn = Vec::new();
+    for _ in 0..300 {
+        drawn.push(client.get("/").await.by() == "api-1");
+    }
+    let first = drawn.iter().filter(|first| **first).count();
+    assert!((106..=194).contains(&first), "{first}");
+    // By turns no two in a row were the same; by chance half of them are.
+    let same = drawn.windows(2).filter(|pair| pair[0] == pair[1]).count();
+    assert!((106..=194).contains(&same), "{same}");
+}

@@ -93,3 +93,29 @@ async fn connections_beyond_the_rate_are_closed() {
         tunnel.hear("still").await;
     }
 }
+
+#[tokio::test]
+async fn each_identity_has_the_limit_that_is_for_it() {
+    let mesh = Mesh::from_example("shop").await;
+    mesh.change(|repo| {
+        repo.replace("api/canary.yaml", "weight: 10", "weight: 0");
+        let web = "spiffe://default.default.mesh.local/workload/web";
+        let both = format!("{web}\n          - spiffeID:\n              type: Exact\n              value: spiffe://default.default.mesh.local/workload/outsider");
+        repo.replace("api/permission.yaml", web, &both);
+        repo.write("api/limit.yaml", "type: MeshRateLimit\nmesh: default\nname: api-limit\nspec:\n  targetRef: {kind: Dataplane, labels: {app: api}}\n  rules:\n    - matches: [{spiffeID: {type: Exact, value: 'spiffe://default.default.mesh.local/workload/web'}}]\n      default: {local: {http: {requestRate: {num: 3, interval: 1h}}}}\n    - matches: [{spiffeID: {type: Exact, value: 'spiffe://default.default.mesh.local/workload/outsider'}}]\n      default: {local: {http: {requestRate: {num: 7, interval: 1h}}}}\n");
+    })
+    .await;
+    let mut served = Vec::new();
+    for name in ["web-1", "outsider-1"] {
+        let client = mesh.client(name, "api");
+        let mut count = 0;
+        for _ in 0..12 {
+            let answer = client.get("/").await;
+            assert!(matches!(answer.status, 200 | 429), "{}", answer.text());
+            count += u32::from(answer.status == 200);
+        }
+        served.push(count);
+    }
+    // Neither takes from what is for the other.
+    assert_eq!(served, [3, 7]);
+}

@@ -1,6 +1,6 @@
 //! What a route says about a request is what happens to it, on its way there and back.
 
-use mesh_tests::{Client, Mesh, request};
+use mesh_tests::{Client, Mesh, Options, request};
 
 const ROUTE: &str = "type: MeshHTTPRoute
 mesh: default
@@ -92,4 +92,36 @@ spec:
     mesh.commit("db/route.yaml", &all).await;
     let mut tunnel = mesh.client("api-1", "db").open().await;
     tunnel.hear("db-1 ready\n").await;
+}
+
+#[tokio::test]
+async fn connections_have_the_shares_of_the_route() {
+    let options = Options::from_example("shop").with(|repo| {
+        let second = "type: Dataplane\nmesh: default\nname: db-2\nlabels: {app: db, kuma.io/workload: db, role: second}\nnetworking:\n  address: 127.0.0.32\n  inbound:\n    - {name: sql, port: 9432, servicePort: 5432, serviceAddress: 127.0.0.32, protocol: tcp}\n";
+        let service = |name: &str, labels: &str| {
+            format!("type: MeshService\nmesh: default\nname: {name}\nspec:\n  selector: {{dataplaneLabels: {{matchLabels: {{{labels}}}}}}}\n  ports: [{{name: sql, port: 5432, targetPort: sql, appProtocol: tcp}}]\n")
+        };
+        repo.replace("db/db.yaml", "  app: db\n  kuma.io/workload: db\nnetworking", "  app: db\n  role: first\n  kuma.io/workload: db\nnetworking");
+        repo.write("db/second.yaml", second);
+        repo.write("db/first-service.yaml", &service("db-first", "role: first"));
+        repo.write("db/second-service.yaml", &service("db-second", "role: second"));
+        repo.write("db/split.yaml", "type: MeshTCPRoute\nmesh: default\nname: split\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: db}}\n      rules:\n        - default:\n            backendRefs:\n              - {kind: MeshService, labels: {kuma.io/display-name: db-first}, port: 5432, weight: 1}\n              - {kind: MeshService, labels: {kuma.io/display-name: db-second}, port: 5432, weight: 3}\n");
+    });
+    let mesh = options.only(&["api-1", "db-1", "db-2"]).start().await;
+    let to = mesh.outbound("api-1", "db");
+    let mut second = 0;
+    for _ in 0..300 {
+        let mut greeting = [0; 5];
+        let mut tcp = tokio::net::TcpStream::connect(to).await.unwrap();
+        tokio::io::AsyncReadExt::read_exact(&mut tcp, &mut greeting)
+            .await
+            .unwrap();
+        match &greeting {
+            b"db-1 " => {}
+            b"db-2 " => second += 1,
+            other => panic!("{}", other.escape_ascii()),
+        }
+    }
+    // 225 are expected; five standard deviations are 37.
+    assert!((188..=262).contains(&second), "{second}");
 }
