@@ -89,6 +89,8 @@ pub(crate) struct TlsPeer {
     pub(crate) alpn: Vec<u8>,
     chain: Vec<CertificateDer<'static>>,
     verified_at: UnixTime,
+    /// Of its leaf, in seconds since 1970.
+    not_after: u64,
 }
 
 impl Identity {
@@ -181,7 +183,13 @@ impl TlsPeer {
                 .map(CertificateDer::into_owned)
                 .collect(),
             verified_at: UnixTime::now(),
+            not_after: verify::not_after(leaf),
         })
+    }
+
+    /// Its certificate has ended; it has another one by now, which a new connection shows.
+    pub(crate) fn has_ended(&self, now: u64) -> bool {
+        now > self.not_after
     }
 
     /// Would it be believed under this trust too? Time does not count: a connection may outlive its certificates.

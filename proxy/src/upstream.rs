@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::clock::unix_now;
 use crate::passing::{CONNECT_WAIT, Passing};
 use crate::refusal::Refusal;
 use crate::table::{ClusterTable, Hop, InboundTable, Instance};
@@ -313,7 +314,8 @@ impl Upstreams {
     /// Closes what nothing has used for too long. Called every few seconds.
     pub(crate) fn sweep(&self) {
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        pools.values().for_each(|pool| pool.sweep(IDLE));
+        let now = unix_now();
+        pools.values().for_each(|pool| pool.sweep(IDLE, now));
     }
 
     /// Closes what is idle; what is under way ends by itself.

@@ -174,6 +174,14 @@ pub(super) fn spiffe_id(leaf: &CertificateDer<'_>) -> Result<SpiffeId, NotTruste
     identity(&parse(leaf)?)
 }
 
+/// In seconds since 1970; 0 where it cannot be read.
+pub(super) fn not_after(leaf: &CertificateDer<'_>) -> u64 {
+    let end = parse(leaf).map(|leaf| leaf.validity().not_after.timestamp());
+    end.ok()
+        .and_then(|end| u64::try_from(end).ok())
+        .unwrap_or_default()
+}
+
 fn parse<'a>(leaf: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, NotTrusted> {
     match X509Certificate::from_der(leaf.as_ref()) {
         Ok(([], certificate)) => Ok(certificate),

@@ -316,14 +316,16 @@ impl Pool {
         });
     }
 
-    /// Closes what nothing has used for so long.
-    pub(super) fn sweep(&self, idle: Duration) {
+    /// Closes what nothing has used for so long. What was opened to a certificate that has ended takes no more requests: when
+    /// the authority that signed it is trusted no more, nothing is under way on it.
+    pub(super) fn sweep(&self, idle: Duration, now: u64) {
         locked(&self.one)
             .retain(|waiting| !waiting.sender.is_closed() && waiting.since.elapsed() < idle);
         locked(&self.two).retain(|shared| {
             let busy = shared.pulse.streams.load(Ordering::Relaxed) > 0;
             let used = *locked(&shared.used);
-            !shared.driver.is_finished() && (busy || used.elapsed() < idle)
+            let ended = shared.peer.as_ref().is_some_and(|it| it.has_ended(now));
+            !shared.driver.is_finished() && !ended && (busy || used.elapsed() < idle)
         });
     }
 }

@@ -11,7 +11,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::{Deserialize, Serialize};
 
-use super::pin_of;
+use super::{SKEW, pin_of};
 use crate::state::{StateDir, StateFailure};
 
 const FILE: &str = "anchors.json";
@@ -143,7 +143,9 @@ impl Anchors {
             .values()
             .map(|issuer| issuer.lifetime.as_std())
             .max();
-        let ends = now + longest.unwrap_or(Duration::from_hours(24)).as_secs();
+        let longest = longest.unwrap_or(Duration::from_hours(24));
+        // Clocks differ, and connections that were opened with the last of its certificates are to be over.
+        let ends = now + (longest + SKEW.min(longest / 2)).as_secs();
         for anchor in &mut self.anchors {
             let signs = match current.get(&anchor.issuer) {
                 Some(pem) => *pem == anchor.pem,
@@ -168,6 +170,17 @@ impl Anchors {
             .iter()
             .filter(move |anchor| anchor.mesh == mesh && anchor.trust_domain == *trust_domain)
             .map(|anchor| &anchor.pem)
+    }
+
+    /// What an issuer signs with, or has signed with: trust domain and certificate.
+    pub(super) fn of_issuer<'a>(
+        &'a self,
+        issuer: &'a Kri,
+    ) -> impl Iterator<Item = (&'a TrustDomain, &'a str)> {
+        self.anchors
+            .iter()
+            .filter(move |anchor| anchor.issuer == *issuer)
+            .map(|anchor| (&anchor.trust_domain, anchor.pem.as_str()))
     }
 
     /// Until when a certificate may still be unknown to some, in seconds since 1970.
@@ -234,11 +247,14 @@ mod tests {
         assert_eq!(step(&mut anchors, &["a"], &[], later), ["1", "2"]);
         // The last certificate of the old one has ended.
         let later = NOW + 3_600;
+        assert_eq!(step(&mut anchors, &["a"], &[("a", "2")], later), ["1", "2"]);
+        // And the clocks of others, which may be behind, say so too.
+        let later = later + 300;
         assert_eq!(step(&mut anchors, &["a"], &[("a", "2")], later), ["2"]);
         // Another document takes over the trust domain.
         let both = step(&mut anchors, &["b"], &[("b", "3")], later);
         assert_eq!(both, ["2", "3"]);
-        let last = step(&mut anchors, &["b"], &[("b", "3")], later + 3_600);
+        let last = step(&mut anchors, &["b"], &[("b", "3")], later + 3_900);
         assert_eq!(last, ["3"]);
         // Back to an earlier one.
         let back = step(&mut anchors, &["b"], &[("b", "3")], later + 9_000);
