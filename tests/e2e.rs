@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod e2e {
     mod access_log;
+    mod authority;
     mod bad_commit;
     mod bundles;
     mod canary;

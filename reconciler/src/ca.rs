@@ -7,6 +7,7 @@ mod anchors;
 mod csr;
 mod kept;
 mod leaf;
+mod offline;
 mod provided;
 mod seal;
 mod store;
@@ -29,6 +30,7 @@ pub use anchors::{AnchorStep, Step};
 pub(crate) use csr::{Request, probe};
 pub use kept::{ControlAuthority, KeptAuthority, control, list, steps};
 pub(crate) use leaf::{Issued, Name};
+pub use offline::{install, request, root, sign};
 pub(crate) use provided::Values;
 pub use seal::Seal;
 pub use store::CONTROL;
@@ -136,6 +138,16 @@ impl CertificateAuthority {
         trust_domain: Option<&TrustDomain>,
         now: u64,
     ) -> Result<(Self, Zeroizing<String>), CaFailure> {
+        Self::self_signed(name, trust_domain, (AUTHORITY_LIFETIME, 0), now)
+    }
+
+    /// The same for so long, and for so many authorities between it and a leaf.
+    fn self_signed(
+        name: &str,
+        trust_domain: Option<&TrustDomain>,
+        (lifetime, below): (Duration, u8),
+        now: u64,
+    ) -> Result<(Self, Zeroizing<String>), CaFailure> {
         let key = Key(KeyPair::generate().map_err(signing)?);
         let mut params = CertificateParams::default();
         let mut subject = DistinguishedName::new();
@@ -143,9 +155,9 @@ impl CertificateAuthority {
         subject.push(DnType::CommonName, name);
         params.distinguished_name = subject;
         params.serial_number = Some(leaf::serial());
-        let not_after = now.saturating_add(AUTHORITY_LIFETIME.as_secs());
+        let not_after = now.saturating_add(lifetime.as_secs());
         leaf::set_validity(&mut params, now.saturating_sub(SKEW.as_secs()), not_after);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(below));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         if let Some(domain) = trust_domain {
             let id = format!("spiffe://{domain}").try_into().map_err(signing)?;
@@ -176,16 +188,20 @@ impl CertificateAuthority {
         if parsed.public_key().raw != key.subject_public_key_info() {
             return Err(signing("the key is not that of the certificate"));
         }
-        let validity = parsed.validity();
-        let (not_before, not_after) = (
-            validity.not_before.timestamp(),
-            validity.not_after.timestamp(),
-        );
+        // What it signs is good for as long as all that vouches for it.
+        let (mut not_before, mut not_after) = (0, u64::MAX);
+        for certificate in &certificates {
+            let (_, parsed) = X509Certificate::from_der(certificate).map_err(signing)?;
+            let validity = parsed.validity();
+            let seconds = |time: i64| u64::try_from(time).unwrap_or_default();
+            not_before = seconds(validity.not_before.timestamp()).max(not_before);
+            not_after = seconds(validity.not_after.timestamp()).min(not_after);
+        }
         let issuer = Issuer::from_ca_cert_der(first, key).map_err(signing)?;
         Ok(Self {
             issuer,
-            not_before: u64::try_from(not_before).unwrap_or_default(),
-            not_after: u64::try_from(not_after).unwrap_or_default(),
+            not_before,
+            not_after,
             certificates,
         })
     }
@@ -193,6 +209,11 @@ impl CertificateAuthority {
     /// What others trust it by.
     pub(crate) fn anchor(&self) -> Option<&CertificateDer<'static>> {
         self.certificates.last()
+    }
+
+    /// Its own certificate, then those that vouch for it.
+    pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
+        &self.certificates
     }
 
     /// Seconds since 1970.

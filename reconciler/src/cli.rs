@@ -5,6 +5,7 @@
 mod ask;
 mod ca;
 mod events;
+mod fleet;
 mod history;
 mod revoke;
 mod rollout;
@@ -13,16 +14,21 @@ mod status;
 mod suspension;
 mod token;
 
+use std::fs::{OpenOptions, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use zeroize::Zeroizing;
 
 use crate::app::Failure;
 
 pub use ca::Ca;
 pub use events::{Events, Reconcile};
+pub use fleet::Fleet;
 pub use history::{Diff, History};
 pub use revoke::Revoke;
 pub use rollout::Rollout;
@@ -49,6 +55,8 @@ pub enum Command {
     Status(Status),
     /// Show what an operator should hear of, the newest first
     Events(Events),
+    /// Show which authorities live proxies need, for `meshc check --fleet`
+    Fleet(Fleet),
     /// Show every bundle that was published, the newest first, and what became of it
     History(History),
     /// Show what two bundles differ in: who reaches what, and which settings
@@ -68,7 +76,7 @@ pub enum Command {
     Token(Token),
     /// List the join tokens that are not used up or expired
     Tokens(Tokens),
-    /// Show the certificate authorities that meshd holds the keys of
+    /// Show the certificate authorities that meshd holds the keys of, or let a root that is kept elsewhere vouch for one
     Ca(Ca),
     /// Write down the key of join tokens, to make them elsewhere
     TokenKey(TokenKey),
@@ -86,6 +94,7 @@ impl Cli {
             Command::Run(run) => run.run(),
             Command::Status(status) => status.show(),
             Command::Events(events) => events.show(),
+            Command::Fleet(fleet) => fleet.show(),
             Command::History(history) => history.show(),
             Command::Diff(diff) => diff.show(),
             Command::Reconcile(reconcile) => reconcile.ask(),
@@ -95,7 +104,7 @@ impl Cli {
             Command::Rollout(rollout) => rollout.steer(),
             Command::Token(token) => token.create(),
             Command::Tokens(tokens) => tokens.list(),
-            Command::Ca(ca) => ca.show(),
+            Command::Ca(ca) => ca.work(),
             Command::TokenKey(key) => key.export(),
             Command::Revoke(revoke) => revoke.revoke(),
         }
@@ -115,6 +124,24 @@ fn print(text: &str) -> Result<(), Failure> {
 /// Whoever closed it does not want to know.
 fn print_error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a secret into a file that its owner alone may read.
+fn written(path: &Path, text: &Zeroizing<String>) -> Result<(), Failure> {
+    let failed = |error| Failure::System(format!("writing `{}`: {error}", path.display()));
+    write_private(path, text).map_err(failed)
+}
+
+fn write_private(path: &Path, text: &Zeroizing<String>) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(text.trim_end().as_bytes())?;
+    file.write_all(b"\n")
 }
 
 fn at_least_a_second(text: &str) -> Result<Duration, String> {

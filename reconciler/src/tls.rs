@@ -12,6 +12,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{RootCertStore, ServerConfig};
+use rustls_pki_types::{CertificateDer, UnixTime};
 
 use crate::ca::CertificateAuthority;
 use crate::registry::Now;
@@ -106,4 +107,21 @@ pub(crate) fn server(
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(own);
     Ok(Arc::new(config))
+}
+
+/// Would a peer that trusts this anchor accept this leaf, with what is between them?
+pub(crate) fn accepted(
+    anchor: &CertificateDer<'static>,
+    leaf: &CertificateDer<'_>,
+    between: &[CertificateDer<'_>],
+    now: u64,
+) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    let added = roots.add(anchor.clone());
+    added.map_err(|error| error.to_string())?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    let verifier = verifier.build().map_err(|error| error.to_string())?;
+    let at = UnixTime::since_unix_epoch(Duration::from_secs(now));
+    let verified = verifier.verify_client_cert(leaf, between, at);
+    verified.map(drop).map_err(|error| error.to_string())
 }

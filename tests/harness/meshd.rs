@@ -201,6 +201,19 @@ impl Meshd {
         self.command(&words).await;
     }
 
+    /// Runs a command of `meshd` that has nothing to do with the process or its state directory.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn alone(&self, words: &[&str]) {
+        let mut command = Command::new(binary("meshd"));
+        command.args(words);
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        let output = output.expect("a task").expect("meshd");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "meshd {words:?}: {said}");
+    }
+
     /// Runs a command of `meshd` on the state directory, beside the process that runs.
     ///
     /// # Panics

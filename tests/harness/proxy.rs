@@ -220,9 +220,14 @@ impl Proxy {
 
     /// Returns when it has a certificate for its workload that it did not begin with.
     pub async fn renewed(&self) {
+        self.renewed_since(0).await;
+    }
+
+    /// Returns when it has taken another certificate for its workload after this mark of its log.
+    pub async fn renewed_since(&self, mark: usize) {
         let log = self.log();
         let renewed = |line: &Line| line.message() == "certificate renewed";
-        log.find_within(LIFETIME, 0, "that it has a new certificate", renewed)
+        log.find_within(LIFETIME, mark, "that it has a new certificate", renewed)
             .await;
     }
 }

@@ -9,10 +9,11 @@ use mesh_bundle::Digest;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::anchors::{AnchorStep, Anchors};
 use super::store::{CONTROL, ends, open_control};
-use super::{CaFailure, CertificateAuthority, pem, pin_of, seal};
+use super::{CaFailure, CertificateAuthority, Seal, pem, pin_of, seal};
 use crate::state::StateDir;
 
 pub(super) const LIST: &str = "authorities.json";
@@ -83,8 +84,12 @@ pub struct KeptAuthority {
     pub name: String,
     /// SHA-256 of its key.
     pub pin: Digest,
-    /// Seconds since 1970.
+    /// The first end of the certificates that vouch for it, in seconds since 1970.
     pub not_after: u64,
+    /// SHA-256 of the key of its root, where that is kept elsewhere.
+    pub root: Option<Digest>,
+    /// A request for its successor waits for the root.
+    pub requested: bool,
 }
 
 /// Every authority that meshd has made here. Works beside a running meshd.
@@ -96,26 +101,32 @@ pub fn list(state: &StateDir) -> Result<Vec<KeptAuthority>, CaFailure> {
     for name in made(state)?.made {
         let pem = state.read(&file(&name))?;
         let pem = pem.ok_or_else(|| lost(state, &name, "missing".to_owned()))?;
-        let anchor = public(state, &name, &pem)?;
-        let pin = pin_of(&anchor).ok_or_else(|| lost(state, &name, "damaged".to_owned()))?;
-        list.push(KeptAuthority {
-            pin,
-            not_after: ends(&anchor).unwrap_or_default(),
-            name,
-        });
+        list.push(shown(state, &name, &pem)?);
     }
     Ok(list)
+}
+
+/// What others may know of an authority that is kept.
+pub(super) fn shown(state: &StateDir, name: &str, pem: &[u8]) -> Result<KeptAuthority, CaFailure> {
+    let own = public(state, name, pem)?;
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(pem).flatten().collect();
+    Ok(KeptAuthority {
+        name: name.to_owned(),
+        pin: pin_of(&own).ok_or_else(|| lost(state, name, "damaged".to_owned()))?,
+        not_after: chain.iter().filter_map(ends).min().unwrap_or_default(),
+        root: chain.get(1..).and_then(<[_]>::last).and_then(pin_of),
+        requested: state.path(&file(&requested(name))).exists(),
+    })
 }
 
 pub(super) fn kept(
     state: &StateDir,
     name: &str,
     now: u64,
-    generate: impl FnOnce(u64) -> Result<(CertificateAuthority, zeroize::Zeroizing<String>), CaFailure>,
+    generate: impl FnOnce(u64) -> Result<(CertificateAuthority, Zeroizing<String>), CaFailure>,
 ) -> Result<CertificateAuthority, CaFailure> {
-    let mut list = made(state)?;
     let path = file(name);
-    let known = list.made.contains(name);
+    let known = made(state)?.made.contains(name);
     let authority = match state.read(&path)? {
         Some(pem) => restored(state, name, &pem)?,
         None if known => return Err(lost(state, name, "missing".to_owned())),
@@ -128,28 +139,22 @@ pub(super) fn kept(
         }
     };
     if !known {
-        list.made.insert(name.to_owned());
-        let text = serde_json::to_vec_pretty(&list).map_err(super::signing)?;
-        state.write(LIST, &text)?;
+        note(state, name)?;
     }
     Ok(authority)
 }
 
+/// Writes down that an authority of that name was made here.
+pub(super) fn note(state: &StateDir, name: &str) -> Result<(), CaFailure> {
+    let mut list = made(state)?;
+    list.made.insert(name.to_owned());
+    let text = serde_json::to_vec_pretty(&list).map_err(super::signing)?;
+    Ok(state.write(LIST, &text)?)
+}
+
 /// What was kept, opened; what lies in the clear is sealed from now on, where a secret is given.
 fn restored(state: &StateDir, name: &str, pem: &[u8]) -> Result<CertificateAuthority, CaFailure> {
-    let sealed = |why: String| CaFailure::Sealed {
-        name: name.to_owned(),
-        why,
-    };
-    let opened = match (seal::find(pem), state.seal()) {
-        (Some(block), Some(seal)) => Some(seal.open(name, &block).map_err(sealed)?),
-        (Some(_), None) => {
-            let why =
-                "the settings name no secret that opens it (`[ca]` with `seal-file` in meshd.toml)";
-            return Err(sealed(why.to_owned()));
-        }
-        (None, _) => None,
-    };
+    let opened = opened(state.seal(), name, pem)?;
     let opened = opened.as_ref().map(|key| key.as_slice());
     let authority = CertificateAuthority::from_pem(pem, opened);
     let authority =
@@ -161,22 +166,53 @@ fn restored(state: &StateDir, name: &str, pem: &[u8]) -> Result<CertificateAutho
     Ok(authority)
 }
 
-/// Writes the key and the certificates, the key sealed where a secret is given.
-fn keep(state: &StateDir, name: &str, pem: impl AsRef<[u8]>) -> Result<(), CaFailure> {
-    let (path, pem) = (file(name), pem.as_ref());
-    let Some(seal) = state.seal() else {
-        return Ok(state.write(&path, pem)?);
-    };
-    let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(super::signing)?;
+/// The key in a PEM text, if it is sealed.
+pub(super) fn opened(
+    seal: Option<&Seal>,
+    name: &str,
+    pem: &[u8],
+) -> Result<Option<Zeroizing<Vec<u8>>>, CaFailure> {
     let sealed = |why: String| CaFailure::Sealed {
         name: name.to_owned(),
         why,
     };
-    let mut text = seal.seal(name, key.secret_pkcs8_der()).map_err(sealed)?;
+    match (seal::find(pem), seal) {
+        (Some(block), Some(seal)) => seal.open(name, &block).map(Some).map_err(sealed),
+        (Some(_), None) => {
+            let why = "no secret is named that opens it (`[ca]` with `seal-file` in meshd.toml, `--seal-file` of a command)";
+            Err(sealed(why.to_owned()))
+        }
+        (None, _) => Ok(None),
+    }
+}
+
+/// Writes the key and the certificates, the key sealed where a secret is given.
+pub(super) fn keep(state: &StateDir, name: &str, pem: impl AsRef<[u8]>) -> Result<(), CaFailure> {
+    let text = sealed(state.seal(), name, pem.as_ref())?;
+    Ok(state.write(&file(name), text.as_bytes())?)
+}
+
+/// The same text, with the key sealed where a secret is given.
+pub(super) fn sealed(
+    seal: Option<&Seal>,
+    name: &str,
+    pem: &[u8],
+) -> Result<Zeroizing<String>, CaFailure> {
+    let Some(seal) = seal else {
+        let text = std::str::from_utf8(pem).map_err(super::signing)?;
+        return Ok(Zeroizing::new(text.to_owned()));
+    };
+    let key = PrivatePkcs8KeyDer::from_pem_slice(pem).map_err(super::signing)?;
+    let failed = |why: String| CaFailure::Sealed {
+        name: name.to_owned(),
+        why,
+    };
+    let text = seal.seal(name, key.secret_pkcs8_der()).map_err(failed)?;
+    let mut text = Zeroizing::new(text);
     for certificate in CertificateDer::pem_slice_iter(pem) {
         text.push_str(&super::pem(&certificate.map_err(super::signing)?));
     }
-    Ok(state.write(&path, text.as_bytes())?)
+    Ok(text)
 }
 
 fn made(state: &StateDir) -> Result<Made, CaFailure> {
@@ -199,6 +235,11 @@ pub(super) fn lost(state: &StateDir, name: &str, what: String) -> CaFailure {
         what,
         list: state.path(LIST).display().to_string(),
     }
+}
+
+/// The name of the key that waits for the certificate of an authority whose root is kept elsewhere.
+pub(super) fn requested(name: &str) -> String {
+    format!("{name}.requested")
 }
 
 /// Names are KRIs; what no file name can hold is told apart by its digest.

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use mesh_bundle::{Instance, SpiffeId};
 use rcgen::{
-    CertificateParams, DistinguishedName, ExtendedKeyUsagePurpose, IsCa, KeyUsagePurpose,
-    PublicKeyData, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{CaFailure, CertificateAuthority, Request, SKEW, fresh_key, renew_at, signing};
 use crate::random;
@@ -59,6 +61,38 @@ impl CertificateAuthority {
         let mut issued = self.sign(&key, Name::Dns(name), lifetime, now)?;
         issued.chain.extend(self.anchor().cloned());
         Ok((issued, der))
+    }
+
+    /// Signs an authority that may sign leaves and nothing else, and that says the same of its trust domain: its certificate,
+    /// then those that vouch for it.
+    pub(super) fn vouch(
+        &self,
+        request: &Request,
+        name: &str,
+        lifetime: Duration,
+        now: u64,
+    ) -> Result<Vec<CertificateDer<'static>>, CaFailure> {
+        if now >= self.not_after {
+            return Err(signing("its own certificate has expired"));
+        }
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.serial_number = Some(serial());
+        let not_before = now.saturating_sub(SKEW.as_secs()).max(self.not_before);
+        let not_after = now.saturating_add(lifetime.as_secs()).min(self.not_after);
+        set_validity(&mut params, not_before, not_after);
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.use_authority_key_identifier_extension = true;
+        if let Some(domain) = self.certificates.first().and_then(domain_of) {
+            let id = domain.as_str().try_into().map_err(signing)?;
+            params.subject_alt_names = vec![SanType::URI(id)];
+        }
+        let signed = params.signed_by(&request.key, &self.issuer);
+        let mut chain = vec![signed.map_err(signing)?.der().clone()];
+        chain.extend(self.certificates.iter().cloned());
+        Ok(chain)
     }
 
     fn sign(
@@ -111,6 +145,20 @@ impl CertificateAuthority {
             renew_at: renew_at(now, not_after),
         })
     }
+}
+
+/// The SPIFFE ID that an authority has, if any: that of its trust domain.
+fn domain_of(certificate: &CertificateDer<'static>) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let names = certificate.subject_alternative_name().ok().flatten()?;
+    names
+        .value
+        .general_names
+        .iter()
+        .find_map(|name| match name {
+            GeneralName::URI(id) if id.starts_with("spiffe://") => Some((*id).to_owned()),
+            _ => None,
+        })
 }
 
 /// Random, positive, 16 bytes.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use mesh_bundle::{CaSource, Digest, Issuer, Kri, TrustDomain};
 use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::anchors::{AnchorStep, Anchors};
@@ -40,12 +41,17 @@ pub(crate) enum Authority {
 }
 
 impl Authority {
+    /// Its own certificate, then those that vouch for it.
+    fn certificates(&self) -> &[CertificateDer<'static>] {
+        match self {
+            Self::Held(authority) => authority.certificates(),
+            Self::Elsewhere(_, chain) => chain,
+        }
+    }
+
     /// What others trust it by.
     pub(crate) fn anchor(&self) -> Option<&CertificateDer<'static>> {
-        match self {
-            Self::Held(authority) => authority.anchor(),
-            Self::Elsewhere(_, chain) => chain.last(),
-        }
+        self.certificates().last()
     }
 
     /// SHA-256 of its key; of one elsewhere, that of its anchor.
@@ -154,11 +160,14 @@ impl Authorities {
 
     /// Would proxies be given the same trust and the same signatures?
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let pins = |authorities: &Self| -> Vec<(Kri, Option<Digest>)> {
-            let usable = authorities.usable.iter();
-            usable.map(|(kri, a)| (kri.clone(), a.pin())).collect()
+        // Not by their keys: another certificate for the same key is sent in handshakes, and lives longer.
+        let same = |(kri, authority): (&Kri, &Authority)| {
+            let there = other.usable.get(kri);
+            there.is_some_and(|there| there.certificates() == authority.certificates())
         };
-        self.anchors == other.anchors && pins(self) == pins(other)
+        self.anchors == other.anchors
+            && self.usable.len() == other.usable.len()
+            && self.usable.iter().all(same)
     }
 
     /// The authority of one `MeshIdentity`, or why there is none.
@@ -178,6 +187,16 @@ impl Authorities {
         trust_domain: &'a TrustDomain,
     ) -> impl Iterator<Item = &'a String> {
         self.anchors.of(mesh, trust_domain)
+    }
+
+    /// What an issuer signs with, or has signed with for certificates that may live: trust domain and key.
+    pub(crate) fn of_issuer(&self, issuer: &Kri) -> Vec<(TrustDomain, Digest)> {
+        let anchors = self.anchors.of_issuer(issuer);
+        let pinned = anchors.filter_map(|(domain, pem)| {
+            let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+            Some((domain.clone(), pin_of(&certificate)?))
+        });
+        pinned.collect()
     }
 
     /// Those that cannot be used, with the reason.

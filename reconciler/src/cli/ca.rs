@@ -1,6 +1,8 @@
-//! `meshd ca`: the authorities that meshd holds the keys of.
+//! `meshd ca`: the authorities that meshd holds the keys of, and those whose root is kept elsewhere.
 //!
 //! Never shows a key.
+
+mod offline;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -15,7 +17,17 @@ use crate::registry::Now;
 
 /// Arguments of `meshd ca`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Ca {
+    #[command(subcommand)]
+    what: Option<offline::Offline>,
+    #[command(flatten)]
+    show: Option<Show>,
+}
+
+/// What is shown where nothing is to be done.
+#[derive(Debug, Args)]
+struct Show {
     /// The state directory of meshd
     #[arg(long, value_name = "DIR")]
     state_dir: PathBuf,
@@ -25,7 +37,19 @@ pub struct Ca {
 }
 
 impl Ca {
-    pub(super) fn show(&self) -> Result<ExitCode, Failure> {
+    pub(super) fn work(self) -> Result<ExitCode, Failure> {
+        match (self.what, self.show) {
+            (Some(what), _) => what.work(),
+            (None, Some(show)) => show.show(),
+            (None, None) => Err(Failure::System(
+                "`--state-dir DIR` is missing: the state directory of meshd".to_owned(),
+            )),
+        }
+    }
+}
+
+impl Show {
+    fn show(&self) -> Result<ExitCode, Failure> {
         let now = Now::read().unix;
         let (state, control) = ca::control(&self.state_dir, now)?;
         if self.pin {
@@ -36,7 +60,14 @@ impl Ca {
         for kept in ca::list(&state)? {
             let left = Duration::from_secs(kept.not_after.saturating_sub(now));
             let left = mesh_bundle::Duration::from(left);
-            text.push_str(&format!("{}  {}  ends in {left}\n", kept.name, kept.pin));
+            text.push_str(&format!("{}  {}  ends in {left}", kept.name, kept.pin));
+            if let Some(root) = kept.root {
+                text.push_str(&format!(", root {root}"));
+            }
+            if kept.requested {
+                text.push_str(", another certificate is requested");
+            }
+            text.push('\n');
         }
         for anchor in ca::steps(&state, now)? {
             let step = match anchor.step {

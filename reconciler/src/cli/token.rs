@@ -3,17 +3,13 @@
 //! Never shows a token that was made before: nothing keeps it.
 
 use std::collections::BTreeMap;
-use std::fs::{OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{ArgGroup, Args};
-use zeroize::Zeroizing;
 
-use super::{at_least_a_second, print};
+use super::{at_least_a_second, print, written};
 use crate::app::Failure;
 use crate::ca;
 use crate::registry::Now;
@@ -152,23 +148,6 @@ impl TokenKey {
         written(&self.output, &text)?;
         Ok(ExitCode::SUCCESS)
     }
-}
-
-fn written(path: &Path, text: &Zeroizing<String>) -> Result<(), Failure> {
-    let failed = |error| Failure::System(format!("writing `{}`: {error}", path.display()));
-    write_private(path, text).map_err(failed)
-}
-
-fn write_private(path: &Path, text: &Zeroizing<String>) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
-    file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(text.trim_end().as_bytes())?;
-    file.write_all(b"\n")
 }
 
 fn at_most_the_longest(text: &str) -> Result<Duration, String> {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::{Digest, SpiffeId};
-use rustls::RootCertStore;
-use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::{CertificateDer, UnixTime};
+use rustls_pki_types::CertificateDer;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::ca::{Issued, Request, SKEW, renew_at};
+use crate::tls;
 
 /// A chain is sent in every handshake.
 const LONGEST: usize = 8;
@@ -75,16 +74,8 @@ pub(super) fn leaf(
     if not_after > latest {
         return Err("it signed for longer than it was asked".to_owned());
     }
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(anchor.clone())
-        .map_err(|error| error.to_string())?;
-    let verifier =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), crate::tls::provider());
-    let verifier = verifier.build().map_err(|error| error.to_string())?;
-    let at = UnixTime::since_unix_epoch(Duration::from_secs(now));
-    let verified = verifier.verify_client_cert(first, between, at);
-    verified.map_err(|error| format!("peers would not accept what it signed: {error}"))?;
+    tls::accepted(anchor, first, between, now)
+        .map_err(|error| format!("peers would not accept what it signed: {error}"))?;
     Ok(Issued {
         chain,
         not_after,

@@ -1,0 +1,98 @@
+//! Another authority, while requests are under way: every one of them is answered.
+
+use mesh_tests::{Load, Mesh, Options, Probe};
+
+const PROXIES: [&str; 3] = ["web-1", "api-1", "db-1"];
+
+/// Certificates that live for a minute, the shortest that there is.
+async fn short_lived() -> Mesh {
+    let options = Options::from_example("shop").only(&PROXIES).with(|repo| {
+        repo.remove("api/canary.yaml");
+        repo.replace(
+            "mesh.yaml",
+            "autogenerate:\n        enabled: true",
+            "certificateParameters: {expiry: 1m}\n      autogenerate:\n        enabled: true",
+        );
+    });
+    options.meshd(&["--poll", "2s"]).start().await
+}
+
+/// An authority below the root that a directory keeps, from the request to its first look.
+async fn vouched(mesh: &Mesh) {
+    let file = |name: &str| mesh.directory().join(name).to_string_lossy().into_owned();
+    let (root, asked, chain) = (file("root.pem"), file("meshd.csr"), file("meshd.pem"));
+    let meshd = mesh.meshd();
+    let identity = ["--identity", "identity"];
+    meshd
+        .command(&[&["ca", "request", "--output", &asked][..], &identity].concat())
+        .await;
+    meshd
+        .alone(&[
+            "ca",
+            "sign",
+            "--root",
+            &root,
+            "--request",
+            &asked,
+            "--output",
+            &chain,
+        ])
+        .await;
+    meshd
+        .command(&[&["ca", "install", "--chain", &chain][..], &identity].concat())
+        .await;
+    meshd.command(&["reconcile"]).await;
+}
+
+/// Returns when every proxy holds a certificate that was signed after this, by another key than before.
+async fn resigned(mesh: &Mesh) {
+    let inbound = mesh.inbound("api-1");
+    let before = Probe::at(inbound).knock().await.signed_by;
+    vouched(mesh).await;
+    let marks = PROXIES.map(|name| (name, mesh.proxy(name).log().mark()));
+    for (name, mark) in marks {
+        mesh.proxy(name).renewed_since(mark).await;
+    }
+    let after = Probe::at(inbound).knock().await.signed_by;
+    assert_ne!(before, after, "the old authority still signs");
+}
+
+#[tokio::test]
+async fn a_root_elsewhere_takes_over_and_what_it_vouches_for_is_renewed() {
+    let mesh = short_lived().await;
+    let root = mesh.directory().join("root.pem");
+    let words = ["ca", "root", "--trust-domain", "default.default.mesh.local"];
+    let output = ["--output", &root.to_string_lossy()];
+    mesh.meshd().alone(&[&words[..], &output].concat()).await;
+    let load = Load::start(mesh.client("web-1", "api"), "/", 2);
+    let mut tunnel = mesh.client("api-1", "db").open().await;
+    tunnel.hear("db-1 ready\n").await;
+
+    // From the authority that meshd has made to one below the root.
+    resigned(&mesh).await;
+    load.more(50).await;
+    let log = mesh.meshd().process().log().clone();
+    for reason in ["AuthorityTrusted", "AuthoritySigns", "AuthorityRetires"] {
+        log.says(0, "event", &[("reason", reason)]).await;
+    }
+    // Its successor below the same root: nothing changes in whom proxies trust.
+    let mark = log.mark();
+    resigned(&mesh).await;
+    let told = log.all(mark, "event", |line| {
+        line.field("reason") == "AuthorityTrusted"
+    });
+    assert_eq!(told.len(), 0, "{told:?}");
+    // The first one has signed nothing for longer than its certificates live.
+    log.says(mark, "event", &[("reason", "AuthorityForgotten")])
+        .await;
+    load.more(200).await;
+
+    let tally = load.stop().await;
+    tally.assert_none_failed();
+    assert!(tally.sent > 1_000, "{} requests", tally.sent);
+    tunnel.say("still here").await;
+    tunnel.hear("still here").await;
+    // Somebody new, who has heard of the root alone.
+    mesh.fresh("web-1").await;
+    assert_eq!(mesh.client("web-1", "api").get("/").await.status, 200);
+}
