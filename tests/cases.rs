@@ -16,6 +16,8 @@
 //! A fence `yaml before file=…` holds a file as it was: the case is then a change, and what is found are the gates of its
 //! `toml file=meshc.toml` that the change breaks.
 //!
+//! A fence `text file=fleet.snapshot` holds what live proxies need, as `meshd fleet` prints it.
+//!
 //! Where no comment can stand, a fence `expect` holds lines such as `a.yaml:1:4: error[yaml-syntax] never closed`. A fence
 //! `settings` holds lines such as `mode: global`. What a fence is beside a text file: `size=N`, `symlink`, `pipe`,
 //! `unreadable`, and `escaped`, where `\x00` is a byte.
@@ -30,6 +32,7 @@ use mesh_compiler::config::settle;
 use mesh_compiler::diag::{Code, codes};
 use mesh_compiler::diff::gates::{self, Change, Side};
 use mesh_compiler::fix::{Level, fix};
+use mesh_compiler::fleet::Fleet;
 use mesh_compiler::{
     Compiled, Compiler, Diagnostic, MemoryWorld, Severity, World as _, analyse, diff, intent,
 };
@@ -42,7 +45,7 @@ fn made(case: &Case) -> Compiled {
     let mut compiler = Compiler::default();
     let compiled = compiler.compile(&case.world, &case.settings);
     if case.before.files.is_empty() {
-        return asked(case, compiled);
+        return asked(case, among(case, compiled));
     }
     let was = compiler.compile(&case.before, &case.settings);
     for side in [&was, &compiled] {
@@ -71,6 +74,19 @@ fn made(case: &Case) -> Compiled {
         sources,
         ..compiled
     }
+}
+
+/// With what live proxies need and would not have.
+fn among(case: &Case, mut compiled: Compiled) -> Compiled {
+    if case.world.files.contains_key("fleet.snapshot") {
+        let text = case.world.read("fleet.snapshot").expect("a snapshot");
+        let fleet = Fleet::read(&text).unwrap_or_else(|why| panic!("{}: {why}", case.title));
+        let found = fleet.findings(&compiled.bundle, &compiled.sources, None);
+        for finding in found.list {
+            compiled.diagnostics.push(finding);
+        }
+    }
+    compiled
 }
 
 /// With the tests of the documents that do not hold.

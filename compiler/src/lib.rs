@@ -18,6 +18,7 @@ pub mod diff;
 pub mod edit;
 mod envelope;
 pub mod fix;
+pub mod fleet;
 pub mod flow;
 pub mod format;
 mod gateway;

@@ -180,6 +180,7 @@ fn commands() -> Router<Arc<Admin>> {
     Router::new()
         .route("/v1/status", get(status_page))
         .route("/v1/events", get(events_page))
+        .route("/v1/fleet", get(fleet_page))
         .route("/v1/reconcile", post(reconcile))
         .merge(history::routes())
         .merge(rollout::routes())
@@ -189,6 +190,13 @@ fn commands() -> Router<Arc<Admin>> {
 /// The newest first.
 async fn events_page(State(admin): State<Arc<Admin>>) -> Response {
     Json(admin.events.list()).into_response()
+}
+
+/// What live proxies need of authorities.
+async fn fleet_page(State(admin): State<Arc<Admin>>) -> Response {
+    let revision = admin.status.report().revision;
+    let now = crate::registry::Now::read().unix;
+    Json(admin.registry.fleet(revision, now)).into_response()
 }
 
 async fn reconcile(State(admin): State<Arc<Admin>>) -> Response {

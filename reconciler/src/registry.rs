@@ -9,6 +9,7 @@ mod gone;
 mod kept;
 mod keys;
 mod live;
+mod needs;
 mod service;
 mod shared;
 mod standing;

@@ -1,6 +1,6 @@
 //! Another authority, while requests are under way: every one of them is answered.
 
-use mesh_tests::{Load, Mesh, Options, Probe};
+use mesh_tests::{Line, Load, Log, Mesh, Options, Probe};
 
 const PROXIES: [&str; 3] = ["web-1", "api-1", "db-1"];
 
@@ -57,6 +57,11 @@ async fn resigned(mesh: &Mesh) {
     assert_ne!(before, after, "the old authority still signs");
 }
 
+async fn told(log: &Log, mark: usize, reason: &str) {
+    let is_it = |line: &Line| line.field("reason") == reason;
+    log.find(mark, reason, is_it).await;
+}
+
 #[tokio::test]
 async fn a_root_elsewhere_takes_over_and_what_it_vouches_for_is_renewed() {
     let mesh = short_lived().await;
@@ -72,26 +77,24 @@ async fn a_root_elsewhere_takes_over_and_what_it_vouches_for_is_renewed() {
     resigned(&mesh).await;
     load.more(50).await;
     let log = mesh.meshd().process().log().clone();
-    for reason in ["AuthorityTrusted", "AuthoritySigns", "AuthorityRetires"] {
-        log.says(0, "event", &[("reason", reason)]).await;
+    for reason in ["AuthoritySigns", "AuthorityRetires"] {
+        told(&log, 0, reason).await;
     }
     // Its successor below the same root: nothing changes in whom proxies trust.
     let mark = log.mark();
     resigned(&mesh).await;
-    let told = log.all(mark, "event", |line| {
-        line.field("reason") == "AuthorityTrusted"
-    });
-    assert_eq!(told.len(), 0, "{told:?}");
+    let lines = log.texts();
+    let signs = |line: &&String| line.contains("AuthoritySigns");
+    assert_eq!(lines.iter().skip(mark).find(signs), None);
+    tunnel.say("still here").await;
+    tunnel.hear("still here").await;
     // The first one has signed nothing for longer than its certificates live.
-    log.says(mark, "event", &[("reason", "AuthorityForgotten")])
-        .await;
+    told(&log, mark, "AuthorityForgotten").await;
     load.more(200).await;
 
     let tally = load.stop().await;
     tally.assert_none_failed();
     assert!(tally.sent > 1_000, "{} requests", tally.sent);
-    tunnel.say("still here").await;
-    tunnel.hear("still here").await;
     // Somebody new, who has heard of the root alone.
     mesh.fresh("web-1").await;
     assert_eq!(mesh.client("web-1", "api").get("/").await.status, 200);

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::ensure;
+use anyhow::{Context as _, anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use super::open::{AtArgs, Opened};
@@ -15,9 +15,10 @@ use super::rewrite::{self, Rewritten};
 use super::since::Since;
 use super::watch::{self, Watch};
 use super::{Common, Outcome, open};
-use crate::Compiler;
 use crate::diag::{counted, holds_secret};
 use crate::fix::{Level, fix};
+use crate::fleet::Fleet;
+use crate::{Compiler, compile};
 
 /// The arguments.
 #[derive(Debug, Args)]
@@ -36,6 +37,10 @@ pub(super) struct Check {
     /// Tell only what touches files that have changed since the branch left this revision; everything is compiled.
     #[arg(long, value_name = "REVISION", conflicts_with = "at")]
     since: Option<String>,
+
+    /// What `meshd fleet` has printed: a change that takes from live proxies an authority that they need is refused.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["watch", "fix", "diff", "stdin_path"])]
+    fleet: Option<PathBuf>,
 
     /// Check again whenever a file changes, until Ctrl-C.
     #[arg(long, conflicts_with_all = ["fix", "diff", "stdin_path", "at"])]
@@ -67,6 +72,9 @@ impl Check {
             return self.watch(output);
         }
         let opened = self.open()?;
+        if let Some(file) = &self.fleet {
+            return self.among(file, &opened, output);
+        }
         if self.fix.is_none() && !self.diff {
             let mut checked = opened.checked();
             let found = (&mut checked.diagnostics, &checked.sources);
@@ -76,6 +84,28 @@ impl Check {
             return Ok(outcome);
         }
         self.mend(&opened, output)
+    }
+
+    /// With what live proxies need, where the repository is sound: only what can be published takes anything from them.
+    fn among(
+        &self,
+        file: &Path,
+        opened: &Opened,
+        output: &mut Output,
+    ) -> Result<Outcome, anyhow::Error> {
+        let text = std::fs::read(file);
+        let text = text.with_context(|| format!("failed to read {}", file.display()))?;
+        let fleet = Fleet::read(&text).map_err(|why| anyhow!("{}: {why}", file.display()))?;
+        let mut compiled = compile(opened.world(), &opened.settings);
+        if !compiled.diagnostics.has_errors() {
+            let (bundle, sources) = (&compiled.bundle, &compiled.sources);
+            for finding in fleet.findings(bundle, sources, opened.settings.now).list {
+                compiled.diagnostics.push(finding);
+            }
+            compiled.diagnostics.sort(&compiled.sources);
+        }
+        let found = (&mut compiled.diagnostics, &compiled.sources);
+        self.common.findings.tell(found, opened, output)
     }
 
     fn paths(&self) -> Vec<PathBuf> {

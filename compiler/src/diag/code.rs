@@ -83,6 +83,7 @@ codes! {
     MISSING_FIELD "missing-field" Error document "a field that must be set";
     MIXED_ENVELOPE "mixed-envelope" Error document "a document in both formats at once";
     MIXED_ROLES "mixed-roles" Error document "producer and consumer items in one policy";
+    NEEDED_ANCHOR "needed-anchor" Error change "a change that takes an authority from proxies that need it";
     NO_EFFECT "no-effect" Warning document "something that does nothing";
     NOT_A_FILE "not-a-file" Error document "a link, a pipe or a device where a document could be";
     NOT_IMPLEMENTED "not-implemented" Warning document "something that this version does not do yet";

@@ -2,6 +2,7 @@
 //!
 //! Never verifies a signature, and never repeats what it read in a message.
 
+use mesh_bundle::Digest;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -83,6 +84,15 @@ pub(crate) fn periods(text: &str) -> Vec<Period> {
         })
     };
     blocks(text).flatten().map_while(read).collect()
+}
+
+/// SHA-256 of the key (`SubjectPublicKeyInfo`) of each certificate of a text. What is damaged has been reported.
+pub(crate) fn keys(text: &str) -> Vec<Digest> {
+    let read = |block: Pem| {
+        let (_, certificate) = X509Certificate::from_der(&block.contents).ok()?;
+        Some(Digest::of(certificate.public_key().raw))
+    };
+    blocks(text).flatten().filter_map(read).collect()
 }
 
 /// Is there a PEM block of a private key in this text?

@@ -8,6 +8,9 @@ use std::hash::Hash;
 /// A trailer of the commit's message, with the value `true`.
 pub(crate) const TRAILER: &str = "Mesh-Allow-Prune";
 
+/// A trailer of a commit that takes trust away from authorities which live proxies need, with the value `true`.
+pub(crate) const DISTRUST: &str = "Mesh-Allow-Distrust";
+
 /// Why what is served should not be replaced by this; `None`: nothing speaks against it. `most` is the share, in percent, that
 /// a commit may remove without saying so.
 pub(super) fn objection<T: Eq + Hash>(

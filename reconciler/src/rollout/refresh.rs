@@ -2,11 +2,18 @@
 //!
 //! Never takes away what is served because it cannot be read at this moment.
 
+use mesh_compiler::fleet::Fleet;
+
 use super::{Desk, Good, Rollout, Stage};
 use crate::ca::Values;
 use crate::publish::Held;
 
 impl Rollout {
+    /// What live proxies need of authorities.
+    pub(crate) fn fleet(&self, now: u64) -> Fleet {
+        self.registry.fleet(None, now)
+    }
+
     /// Looks whether authorities and secrets that are in use have changed where the operator keeps them. What cannot be
     /// used any more stays as it is, and is told.
     pub(crate) fn refresh(&self, desk: &Desk) -> Vec<(&'static str, String)> {

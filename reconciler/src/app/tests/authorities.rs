@@ -4,7 +4,7 @@ use mesh_bundle::{Key, Kri, Resource};
 use mesh_delivery::message::Received;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-use super::room::Room;
+use super::room::{IDENTITY, Room};
 use crate::ca;
 use crate::state::StateDir;
 
@@ -79,4 +79,40 @@ async fn a_given_authority_is_waited_for_and_followed() {
     assert_eq!(status["revision"], looked);
     let same = api.certificate(Some(issuer())).await.unwrap();
     assert_eq!(signer(&same.chain), signer(&after.chain));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn trust_that_live_proxies_need_is_not_taken_away() {
+    let (room, first) = Room::open().await;
+    let token = room.for_dataplane("api-1");
+    let api = room.enroll(&token, None, None).await.unwrap();
+    let mut api = room.connect(&api).await.unwrap();
+    api.configuration().await;
+    api.certificate(Some(issuer())).await.unwrap();
+
+    // The same identity in another trust domain: nobody would trust what api-1 shows.
+    let moved = IDENTITY.replace(
+        "  provider:",
+        "  spiffeID:\n    trustDomain: other.example\n    path: /workload/{{ .Workload }}\n  provider:",
+    );
+    room.write("identity.yaml", &moved);
+    let commit = room.commit("another trust domain in one step");
+    let status = room.settled(&commit).await;
+    assert_eq!(status["revision"], first, "{status}");
+    let conditions = status["conditions"].to_string();
+    assert!(conditions.contains("AnchorNeeded"), "{conditions}");
+    assert!(conditions.contains("a proxy needs it"), "{conditions}");
+
+    // In two steps: the new one beside the old one.
+    let beside = moved.replace("name: identity", "name: another") + "---\n" + IDENTITY;
+    room.write("identity.yaml", &beside);
+    let commit = room.commit("another identity first");
+    let status = room.settled(&commit).await;
+    assert_eq!(status["revision"], commit, "{status}");
+
+    // Or whoever commits says that it is meant.
+    room.write("identity.yaml", &moved);
+    let commit = room.commit("it was stolen\n\nMesh-Allow-Distrust: true");
+    let status = room.settled(&commit).await;
+    assert_eq!(status["revision"], commit, "{status}");
 }
