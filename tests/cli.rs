@@ -6,6 +6,7 @@ mod about;
 mod blame;
 mod build;
 mod check;
+mod checkouts;
 mod config;
 mod diff;
 mod examples;

@@ -64,8 +64,7 @@ impl BlameEdge {
             mesh: self.mesh.clone(),
             request: explain::asked(&self.request, &[])?,
         };
-        let history = History::open(&self.path)
-            .map_err(|why| anyhow!("{} is in no git repository: {why}", self.path.display()))?;
+        let history = History::open(&self.path).map_err(|why| anyhow!(why))?;
         let most = usize::try_from(self.max_count).unwrap_or(usize::MAX);
         let found = blame(&history, (&self.at, most), &question, |world| {
             let effective = self.settings.effective(world, []);

@@ -115,8 +115,7 @@ impl Diff {
 
     fn compared(&self) -> Result<Compared, anyhow::Error> {
         let (range, path) = self.places()?;
-        let history = History::open(&path)
-            .map_err(|why| anyhow!("{} is in no git repository: {why}", path.display()))?;
+        let history = History::open(&path).map_err(|why| anyhow!(why))?;
         // Files that are equal on both sides are read once.
         let mut compiler = Compiler::default();
         let (before, after, between) = self.sides(&history, range, &path, &mut compiler)?;

@@ -92,9 +92,7 @@ pub(super) fn open_at(
             path.display()
         );
     }
-    let history = History::open(path)
-        .map_err(|why| anyhow!("--at: {} is in no git repository: {why}", path.display()))?;
-    let world = history.at(revision);
+    let world = History::open(path).and_then(|history| history.at(revision));
     let world = world.map_err(|why| anyhow!("--at: {why}"))?;
     let place = Place::Revision(path.to_path_buf(), Box::new(world));
     opened(Overlay::new(place), settings, more)

@@ -7,6 +7,7 @@ mod named;
 mod readers;
 mod sizes;
 mod tree;
+mod trouble;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,12 +20,10 @@ pub use named::ByObject;
 use readers::Readers;
 pub use sizes::Sizes;
 pub use tree::{GitWorld, Unreadable};
+use trouble::SHALLOW;
 
 /// Where changes go, by the names that it has in clones of people and of pipelines.
 const MAIN: [&str; 3] = ["main", "origin/main", "origin/HEAD"];
-
-/// What may help where some of the history is not there.
-const SHALLOW: &str = ": this clone is shallow, `git fetch --unshallow` gets the rest";
 
 /// A git repository, and a directory of it.
 pub struct History {
@@ -45,10 +44,10 @@ impl History {
     /// Opens the repository that a directory is in.
     ///
     /// # Errors
-    /// In words: there is none, or it cannot be read.
+    /// In words, with the directory: there is none, or it cannot be read, and what helps.
     pub fn open(path: &Path) -> Result<Self, String> {
-        let said = |error: git2::Error| error.message().to_owned();
-        let repository = Repository::discover(path).map_err(said)?;
+        let found = Repository::discover(path);
+        let repository = found.map_err(|error| trouble::unopened(path, &error))?;
         let top = repository.workdir().map(Path::to_path_buf);
         let path = path.canonicalize().map_err(|error| error.to_string())?;
         let inside = match top {
@@ -197,7 +196,13 @@ impl History {
 
     fn world(&self, id: Oid) -> Result<GitWorld, String> {
         let world = GitWorld::list((&self.readers, &self.repository), id, &self.inside);
-        world.map_err(|why| why.to_string())
+        world.map_err(|why| {
+            let help = match why {
+                Unreadable::Damaged(_) => trouble::missing_object(&self.repository),
+                Unreadable::Refused(_) => "",
+            };
+            format!("{why}{help}")
+        })
     }
 }
 
