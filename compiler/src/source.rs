@@ -346,10 +346,16 @@ pub(crate) fn could_be_document(entry: &Entry) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     match extension {
         _ if hidden => false,
-        _ if matches!(entry.kind, EntryKind::Unlisted { .. }) => true,
+        _ if matches!(
+            entry.kind,
+            EntryKind::Unlisted { .. } | EntryKind::Submodule
+        ) =>
+        {
+            true
+        }
         Some(extension) => ["json", "yaml", "yml"].contains(&extension),
         // Documents could stand behind what looks like a directory.
-        None => matches!(entry.kind, EntryKind::Symlink | EntryKind::Unlisted { .. }),
+        None => matches!(entry.kind, EntryKind::Symlink),
     }
 }
 

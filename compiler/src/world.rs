@@ -136,16 +136,27 @@ pub enum EntryKind {
     },
     /// A symbolic link: refused where a document could be.
     Symlink,
+    /// A git repository of its own, or where one belongs: a commit holds nothing of what is in it, so nobody reads that.
+    Submodule,
     /// A directory whose entries cannot be had.
     Unlisted {
         /// In words such as `permission denied`.
         reason: String,
     },
-    /// A device, a pipe, a socket, a submodule, a name that is not UTF-8: refused where a document could be.
+    /// A device, a pipe, a socket, a name that is not UTF-8: refused where a document could be.
     Other {
         /// What it is, in a word or two: `named pipe`.
         what: String,
     },
+}
+
+impl EntryKind {
+    /// A directory whose name is no text, so that nothing in it could be called by its name.
+    pub(crate) fn unnamed() -> Self {
+        Self::Unlisted {
+            reason: "its name is not UTF-8".to_owned(),
+        }
+    }
 }
 
 /// A repository in memory: tests, and what meshd keeps of the last good commit.

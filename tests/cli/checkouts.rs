@@ -1,6 +1,11 @@
-//! Work trees and repositories as pipelines and people have them: of another user, partial, of a newer git.
+//! Work trees and repositories as pipelines and people have them: of another user, partial, with submodules, with names
+//! that are no text.
 //!
 //! Never accepts silence: what meshc cannot read is told, with what to do.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::process::Command;
 
 use super::run::{Repo, finish, limited};
 
@@ -74,4 +79,53 @@ fn a_partial_clone_says_how_to_get_the_rest() {
         .meshc(&["diff", "HEAD~1..HEAD"])
         .exits(0)
         .says("no change in meaning");
+}
+
+#[test]
+fn what_a_submodule_holds_is_not_passed_over_in_silence() {
+    let inner = Repo::with("inner.yaml", "type: Mehs\n").committed();
+    let outer = Repo::with("a.yaml", GOOD).committed();
+    let url = inner.root().to_str().expect("text");
+    outer.git(&[
+        "-c",
+        "protocol.file.allow=always",
+        "submodule",
+        "--quiet",
+        "add",
+        url,
+        "sub",
+    ]);
+    outer.git(&["commit", "--quiet", "--message", "A submodule"]);
+    // In the work tree as in the commit, of which meshd reads no more than that.
+    for arguments in [&["check"][..], &["check", "--at", "HEAD"]] {
+        let ran = outer.meshc(arguments);
+        ran.exits(0).says("warning[not-a-file]").says("--> sub:1:1");
+        ran.says("this is a submodule");
+    }
+    outer.meshc(&["diff", "--against", "HEAD"]).exits(0);
+    // A repository for itself.
+    outer.meshc(&["check", "sub"]).exits(1).says("unknown-kind");
+}
+
+#[test]
+fn a_directory_whose_name_is_no_text_is_told() {
+    let repo = Repo::with("a.yaml", GOOD);
+    let odd = repo.root().join(OsStr::from_bytes(b"d\xff"));
+    if std::fs::create_dir(&odd).is_err() {
+        eprintln!("SKIPPED: this file system has only names that are text");
+        return;
+    }
+    std::fs::write(odd.join("b.yaml"), GOOD).expect("a file");
+    let repo = repo.committed();
+    for arguments in [&["check"][..], &["check", "--at", "HEAD"]] {
+        repo.meshc(arguments)
+            .exits(1)
+            .says("error[unreadable-file]: this directory cannot be listed: its name is not UTF-8");
+    }
+    let listed = Command::new("git")
+        .args(["ls-files"])
+        .current_dir(repo.root())
+        .output();
+    let listed = String::from_utf8(listed.expect("git").stdout).expect("text");
+    assert!(listed.contains("b.yaml"), "{listed}");
 }

@@ -80,6 +80,7 @@ impl Limits {
         let size = match &entry.kind {
             EntryKind::File { size, .. } => *size,
             EntryKind::Symlink => return Err(link(&entry.path)),
+            EntryKind::Submodule => return Err(submodule()),
             EntryKind::Unlisted { reason } => {
                 return Err(Refusal::new(
                     Code::UNREADABLE_FILE,
@@ -191,6 +192,15 @@ fn link(path: &str) -> Refusal {
             "this is a symbolic link: links are never followed, so nothing behind it is read"
                 .to_owned(),
         )
+    }
+}
+
+fn submodule() -> Refusal {
+    let message = "this is a submodule or another git repository: a commit holds nothing of what is in it, so that is not read";
+    Refusal {
+        warning: true,
+        help: Some("put its documents into the repository, or check it by itself".to_owned()),
+        ..Refusal::new(Code::NOT_A_FILE, message.to_owned())
     }
 }
 

@@ -175,6 +175,12 @@ impl World for DirWorld {
                     continue;
                 }
             };
+            let is_top = prefix.is_empty();
+            if !is_top && std::fs::symlink_metadata(directory.join(".git")).is_ok() {
+                let path = prefix.trim_end_matches('/');
+                found.push(entry(path, EntryKind::Submodule));
+                continue;
+            }
             for item in listed.flatten() {
                 let name = item.file_name();
                 if found.len() >= MOST_ENTRIES {
@@ -194,6 +200,9 @@ impl World for DirWorld {
                     }
                     (Ok(kind), _) if kind.is_symlink() => {
                         found.push(entry(&path, EntryKind::Symlink));
+                    }
+                    (Ok(kind), None) if kind.is_dir() => {
+                        found.push(entry(&path, EntryKind::unnamed()));
                     }
                     (_, None) => found.push(other(&path, "file whose name is not UTF-8")),
                     (Ok(kind), Some(_)) if kind.is_file() => {

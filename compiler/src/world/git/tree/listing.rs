@@ -97,9 +97,10 @@ impl Listing {
             what: what.to_owned(),
         };
         Ok(Some(match (entry.kind(), entry.filemode()) {
-            _ if std::str::from_utf8(entry.name_bytes()).is_err() => {
-                other("name that is not UTF-8")
-            }
+            (kind, _) if std::str::from_utf8(entry.name_bytes()).is_err() => match kind {
+                Some(ObjectType::Tree) => EntryKind::unnamed(),
+                _ => other("file whose name is not UTF-8"),
+            },
             _ if path.len() > PATH_LIMIT => other("path that is too long"),
             (Some(ObjectType::Tree), _) => return Ok(None),
             (Some(ObjectType::Blob), LINK) => EntryKind::Symlink,
@@ -120,7 +121,7 @@ impl Listing {
                     version: Some(named_by(id)),
                 }
             }
-            _ => other("submodule"),
+            _ => EntryKind::Submodule,
         }))
     }
 }
