@@ -3,7 +3,8 @@
 //! Never decides how a document is written, and never writes a part of a file.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -38,7 +39,17 @@ pub(super) struct Fmt {
 impl Fmt {
     pub(super) fn run(&self, output: &mut Output) -> Result<Outcome, anyhow::Error> {
         let stdin = self.stdin_path.as_deref();
-        let opened = open::open_given(&self.paths, stdin, &SettingsArgs::default(), [])?;
+        // pre-commit names all files that end like a document.
+        let (hidden, paths): (Vec<_>, Vec<_>) =
+            self.paths.iter().cloned().partition(|path| is_hidden(path));
+        for path in &hidden {
+            let path = path.display().to_string();
+            output.complain(&format!("{}: left as it is: it is hidden\n", safe(&path)));
+        }
+        if paths.is_empty() {
+            return Ok(Outcome::Clean);
+        }
+        let opened = open::open_given(&paths, stdin, &SettingsArgs::default(), [])?;
         let mut before = BTreeMap::new();
         let mut after = BTreeMap::new();
         let mut count = 0;
@@ -86,6 +97,12 @@ impl Fmt {
         }
         Ok(Outcome::Clean)
     }
+}
+
+/// Is it a file that a check of its directory leaves out?
+fn is_hidden(path: &Path) -> bool {
+    let name = path.file_name().map(OsStr::as_encoded_bytes);
+    name.is_some_and(|name| name.starts_with(b".")) && path.is_file()
 }
 
 /// What people write: JSON is written by programs. Files that cannot be read are named.

@@ -27,6 +27,8 @@ const MOST_ENTRIES: usize = 200_000;
 
 const NO_DOCUMENT: &str = "a document is in a file that ends in .yaml, .yml or .json";
 
+const HIDDEN: &str = "what is hidden, as a name that begins with a dot is, holds no documents";
+
 /// A directory.
 #[derive(Debug, Clone)]
 pub struct DirWorld {
@@ -76,9 +78,11 @@ impl DirWorld {
             .map_err(|_| format!("it is not in {}", self.root.display()))?;
         let parts: Option<Vec<&str>> = inside.iter().map(OsStr::to_str).collect();
         let parts = parts.ok_or("its name is not UTF-8")?;
-        let hidden = parts.iter().any(|part| part.starts_with('.'));
-        if hidden || !has_extension(inside) {
+        if !has_extension(inside) {
             return Err(NO_DOCUMENT.to_owned());
+        }
+        if parts.iter().any(|part| part.starts_with('.')) {
+            return Err(HIDDEN.to_owned());
         }
         Ok(parts.join("/"))
     }
@@ -120,8 +124,11 @@ fn document(path: &Path) -> Result<(String, u64), String> {
         return Err(format!("it is a {}", noun(metadata.file_type())));
     }
     let hidden = |part: &OsStr| part.as_encoded_bytes().starts_with(b".");
-    if !has_extension(path) || path.file_name().is_none_or(hidden) {
+    if !has_extension(path) {
         return Err(NO_DOCUMENT.to_owned());
+    }
+    if path.file_name().is_none_or(hidden) {
+        return Err(HIDDEN.to_owned());
     }
     // As it was given, but for what would hide it: the compiler skips hidden directories, and whoever names a file in one
     // means it.
