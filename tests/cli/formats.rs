@@ -66,6 +66,11 @@ fn a_fingerprint_outlives_moved_lines_and_nothing_else() {
         format!("# moved\n\n{TIMEOUT}"),
     );
     assert_eq!(prints(), before);
+    // Into another file.
+    let place = |name: &str| repo.path("deploy/mesh").join(name);
+    std::fs::rename(place("teams/a b.yaml"), place("teams/c.yaml")).expect("it is there");
+    assert_eq!(prints(), before);
+    std::fs::rename(place("teams/c.yaml"), place("teams/a b.yaml")).expect("it is there");
     repo.write(
         "deploy/mesh/teams/a b.yaml",
         TIMEOUT.replace("name: t", "name: u"),

@@ -168,10 +168,14 @@ impl<'a> Report<'a> {
         let at = &diagnostic.at;
         let resource = self.sources.resource(at).map(ToString::to_string);
         let path = self.paths.of(&at.file);
-        // A document that nobody could name is told by its number.
-        let document = resource.clone().unwrap_or_else(|| at.document.to_string());
+        // A resource is the same one in whatever file it stands. A document that nobody could name is told by its number.
+        let number = at.document.to_string();
+        let (file, document) = match &resource {
+            Some(resource) => ("", resource.as_str()),
+            None => (path.as_str(), number.as_str()),
+        };
         let pointer = at.pointer.to_string();
-        let parts = [diagnostic.code.0, &path, &document, &pointer];
+        let parts = [diagnostic.code.0, file, document, &pointer];
         let of = Sha256::digest(parts.join("\0"));
         let more = seen.entry(of.into()).or_default();
         // Two findings of one code at one place.
