@@ -127,6 +127,27 @@ fn each_change_is_a_new_page() {
 }
 
 #[test]
+fn a_directory_that_is_made_anew_is_watched_again() {
+    let repo = Repo::with("mesh/a.yaml", GOOD);
+    let watching = Watching::start(&repo, &["mesh"]);
+    watching.until("no problems in 1 document");
+    std::fs::remove_dir_all(repo.path("mesh")).expect("it is there");
+    watching.complains("cannot read mesh: no such file or directory");
+    repo.write("mesh/a.yaml", BAD);
+    watching.until("1 error in 1 document");
+    repo.write("mesh/a.yaml", GOOD);
+    watching.until("no problems in 1 document");
+    // As fast as `git switch` does it.
+    repo.write("other/a.yaml", BAD);
+    std::fs::rename(repo.path("mesh"), repo.path("old")).expect("it is there");
+    std::fs::rename(repo.path("other"), repo.path("mesh")).expect("it is there");
+    watching.until("1 error in 1 document");
+    repo.write("mesh/a.yaml", GOOD);
+    watching.until("no problems in 1 document");
+    watching.interrupt();
+}
+
+#[test]
 fn programs_get_nothing_but_findings() {
     let repo = Repo::with("a.yaml", GOOD);
     let watching = Watching::start(

@@ -23,10 +23,6 @@ use crate::{Compiler, compile};
 /// The arguments.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// More files, where the first path is a file too; `-` is a document on standard input.
-    #[arg(value_name = "FILE", index = 2, conflicts_with = "at")]
-    more: Vec<PathBuf>,
-
     #[command(flatten)]
     at: AtArgs,
 
@@ -56,6 +52,10 @@ pub(super) struct Check {
 
     #[command(flatten)]
     common: Common,
+
+    /// More files, where the first path is a file too; `-` is a document on standard input.
+    #[arg(value_name = "FILE", index = 2, conflicts_with = "at")]
+    more: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -172,7 +172,7 @@ impl Check {
             "standard input cannot be watched"
         );
         self.open()?;
-        let watch = Watch::start(&paths, &findings.files())?;
+        let mut watch = Watch::start(&paths, &findings.files())?;
         // What is known of files that have not changed.
         let mut compiler = Compiler::default();
         let mut people = true;

@@ -25,11 +25,22 @@ const MOST_EVENTS: usize = 10_000;
 /// What a terminal forgets before a page: what it shows, what has been scrolled away, and where it writes.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
 
+/// How often somebody looks whether a directory that was taken away is back: the system does not tell.
+const ABSENT: Duration = Duration::from_millis(500);
+
 /// The files that a check reads.
 pub(super) struct Watch {
     changes: Receiver<()>,
     /// Held for as long as events are wanted.
-    _watcher: RecommendedWatcher,
+    watcher: RecommendedWatcher,
+    roots: Vec<Root>,
+    mode: RecursiveMode,
+}
+
+/// A directory, by its name and by what was there when it began to be watched.
+struct Root {
+    path: PathBuf,
+    watched: Option<Identity>,
 }
 
 impl Watch {
@@ -66,6 +77,11 @@ impl Watch {
         for root in &roots {
             watch(&mut watcher, root, mode)?;
         }
+        let kept = roots.iter().map(|path| Root {
+            watched: identity(path),
+            path: path.clone(),
+        });
+        let kept = kept.collect();
         // The settings may stand further up.
         if let Some(root) = roots.first()
             && let Some(top) = worktree::top(root)
@@ -80,14 +96,30 @@ impl Watch {
         }
         Ok(Self {
             changes,
-            _watcher: watcher,
+            watcher,
+            roots: kept,
+            mode,
         })
     }
 
     /// Waits until something has changed and nothing changes any more.
-    pub(super) fn changed(&self) -> Result<(), anyhow::Error> {
+    pub(super) fn changed(&mut self) -> Result<(), anyhow::Error> {
         let gone = || anyhow!("the system watches no longer");
-        self.changes.recv().map_err(|_| gone())?;
+        loop {
+            if self.again()? {
+                break;
+            }
+            let is_whole = self.roots.iter().all(|root| root.watched.is_some());
+            match is_whole {
+                true => self.changes.recv().map_err(|_| gone())?,
+                false => match self.changes.recv_timeout(ABSENT) {
+                    Ok(()) => {}
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+                },
+            }
+            break;
+        }
         for _ in 0..MOST_EVENTS {
             match self.changes.recv_timeout(QUIET) {
                 Ok(_) => {}
@@ -95,8 +127,50 @@ impl Watch {
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
             }
         }
+        // What is read from here on is watched.
+        self.again()?;
         Ok(())
     }
+}
+
+impl Watch {
+    /// Watches what has taken the place of a directory, as `git switch` and generators make it. Has it changed?
+    fn again(&mut self) -> Result<bool, anyhow::Error> {
+        let mut changed = false;
+        for root in &mut self.roots {
+            let there = identity(&root.path);
+            if there == root.watched {
+                continue;
+            }
+            // What is gone is not watched any more in any case.
+            let _ = self.watcher.unwatch(&root.path);
+            if there.is_some() {
+                watch(&mut self.watcher, &root.path, self.mode)?;
+            }
+            root.watched = there;
+            changed = true;
+        }
+        Ok(changed)
+    }
+}
+
+/// What tells a directory from another one of the same name.
+#[cfg(unix)]
+type Identity = (u64, u64);
+
+#[cfg(unix)]
+fn identity(directory: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    let metadata = std::fs::metadata(directory).ok()?;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+type Identity = Option<std::time::SystemTime>;
+
+#[cfg(not(unix))]
+fn identity(directory: &Path) -> Option<Identity> {
+    Some(std::fs::metadata(directory).ok()?.created().ok())
 }
 
 /// What stands between two pages.
