@@ -9,3 +9,4 @@ mod emacs;
 mod life;
 mod neovim;
 mod project;
+mod vscode;

@@ -117,3 +117,19 @@ fn files_are_watched_where_the_editor_can() {
     let watchers = &registration["registerOptions"]["watchers"];
     assert_eq!(watchers[0]["globPattern"], "**/*.{yaml,yml,json}");
 }
+
+#[test]
+fn what_stands_above_documents_is_asked_for_again_when_others_change() {
+    const ROUTE: &str = "type: MeshTimeout\nmesh: default\nname: t\nspec: {to: [{targetRef: {kind: Mesh}, default: {idleTimeout: 3s}}]}\n";
+    let refreshes = json!({"workspace": {"codeLens": {"refreshSupport": true}}});
+    let mut project = Project::with(&[("a.yaml", "type: Mesh\nname: default\n")], &refreshes);
+    project.show("t.yaml", ROUTE).findings("t.yaml");
+    project.write("b.yaml", "type: Mesh\nname: other\n");
+    project.changed(&["b.yaml"]);
+    let asked = |message: &Value| message["method"] == "workspace/codeLens/refresh";
+    let first = project.editor.wait("a request", asked);
+    assert!(first["params"].is_null(), "{first}");
+    project.write("c.yaml", "type: Mesh\nname: third\n");
+    project.changed(&["c.yaml"]);
+    project.editor.wait("another request", asked);
+}

@@ -20,6 +20,8 @@ pub(super) struct Client {
     pub(super) watches: bool,
     /// It shows Markdown.
     pub(super) markdown: bool,
+    /// It asks again for what stands above documents when it is told to.
+    pub(super) refreshes: bool,
 }
 
 impl Client {
@@ -33,6 +35,7 @@ impl Client {
             .filter_map(Value::as_str)
             .collect();
         let watches = capability("workspace/didChangeWatchedFiles/dynamicRegistration");
+        let refreshes = capability("workspace/codeLens/refreshSupport");
         let formats = capability("textDocument/hover/contentFormat").and_then(Value::as_array);
         let mut formats = formats.into_iter().flatten();
         Self {
@@ -40,6 +43,7 @@ impl Client {
             encoding: Encoding::agreed(&offered),
             folders: folders(params),
             watches: watches.and_then(Value::as_bool).unwrap_or_default(),
+            refreshes: refreshes.and_then(Value::as_bool).unwrap_or_default(),
         }
     }
 

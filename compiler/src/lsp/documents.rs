@@ -215,6 +215,12 @@ impl Documents {
         }
     }
 
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        let folders = self.folders.iter().chain(self.alone.values());
+        folders.map(|folder| folder.buffers.len()).sum()
+    }
+
     /// Is there a text that nobody has compiled, or something to be taken back?
     pub(super) fn are_stale(&self) -> bool {
         let mut folders = self.folders.iter().chain(self.alone.values());

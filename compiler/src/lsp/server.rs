@@ -31,6 +31,10 @@ struct Server<'a, W> {
     documents: Documents,
     /// Of our requests.
     next: i32,
+    /// What stands above an open document may have changed by what happened elsewhere.
+    elsewhere: bool,
+    /// The client was asked to look again, and has not answered.
+    refreshing: Option<i32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +63,8 @@ pub fn serve(
         phase: Phase::Waiting,
         documents: Documents::default(),
         next: 0,
+        elsewhere: false,
+        refreshing: None,
     };
     loop {
         let done = match queue.is_empty() && server.documents.are_stale() {
@@ -119,6 +125,10 @@ impl<W: Write> Server<'_, W> {
                 }
             }
             Incoming::Message(Message::Response(response)) => {
+                if self.refreshing.is_some_and(|id| response.id == id.into()) {
+                    self.refreshing = None;
+                    self.refresh()?;
+                }
                 if let Err(error) = response.response_result {
                     (self.options.log)(&format!("the client refuses a request: {}", error.message));
                 }
@@ -208,13 +218,13 @@ impl<W: Write> Server<'_, W> {
         if method == "initialized" {
             return self.watch();
         }
-        match self
-            .documents
-            .note(&method, params, &self.client, self.options)
-        {
-            Ok(()) => {}
-            Err(reason) => (self.options.log)(&format!("{method}: {reason}")),
+        let client = &self.client;
+        let noted = self.documents.note(&method, params, client, self.options);
+        if let Err(reason) = noted {
+            (self.options.log)(&format!("{method}: {reason}"));
         }
+        // Of what somebody writes the client asks by itself.
+        self.elsewhere |= method.starts_with("workspace/") || self.documents.count() > 1;
         Ok(())
     }
 
@@ -230,13 +240,30 @@ impl<W: Write> Server<'_, W> {
             "method": "workspace/didChangeWatchedFiles",
             "registerOptions": {"watchers": watchers},
         });
+        let registrations = json!({"registrations": [registration]});
+        self.request("client/registerCapability", registrations)?;
+        Ok(())
+    }
+
+    /// Asks to look again at what stands above documents, where that may be something else by now.
+    fn refresh(&mut self) -> io::Result<()> {
+        if self.client.refreshes && self.elsewhere && self.refreshing.is_none() {
+            self.elsewhere = false;
+            self.refreshing = Some(self.request("workspace/codeLens/refresh", Value::Null)?);
+        }
+        Ok(())
+    }
+
+    /// Asks the client for something.
+    fn request(&mut self, method: &str, params: Value) -> io::Result<i32> {
         self.next += 1;
         let request = Request {
             id: self.next.into(),
-            method: "client/registerCapability".to_owned(),
-            params: json!({"registrations": [registration]}),
+            method: method.to_owned(),
+            params,
         };
-        Message::from(request).write(&mut self.output)
+        Message::from(request).write(&mut self.output)?;
+        Ok(self.next)
     }
 
     /// Compiles what is not compiled, and tells what is news.
@@ -245,7 +272,7 @@ impl<W: Write> Server<'_, W> {
         for params in self.documents.news(self.client.encoding) {
             self.notify("textDocument/publishDiagnostics", &params)?;
         }
-        Ok(())
+        self.refresh()
     }
 
     /// Says something that a person has to know.
