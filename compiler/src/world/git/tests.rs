@@ -3,10 +3,13 @@
     reason = "a work tree that is compared has to be written first"
 )]
 
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use git2::ObjectType;
 
 use super::*;
-use crate::world::World;
+use crate::world::{ConfigFile, Entry, World};
 
 /// A repository with one commit of these files.
 fn repository(files: &[(&str, &str)]) -> (tempfile::TempDir, Repository) {
@@ -69,6 +72,38 @@ fn the_work_tree_has_the_versions_of_commits() {
     assert_eq!(version(&tree, "a.yaml"), version(&commit, "a.yaml"));
     assert_ne!(version(&tree, "b.yaml"), version(&commit, "b.yaml"));
     assert_eq!(commit.read("b.yaml"), Ok(b"b".to_vec()));
+}
+
+/// A hundred files of a mebibyte each, as far as anybody is told.
+#[derive(Default)]
+struct Large {
+    read: AtomicUsize,
+}
+
+impl World for Large {
+    fn entries(&self) -> Cow<'_, [Entry]> {
+        let names = (0..100).map(|number| format!("{number:02}.yaml"));
+        let entries = names.map(|name| Entry::file(&name, 1 << 20));
+        entries.collect::<Vec<_>>().into()
+    }
+
+    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+        self.read.fetch_add(1, Ordering::Relaxed);
+        Ok(Vec::new())
+    }
+
+    fn config(&self) -> Result<Option<ConfigFile>, String> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn no_more_of_a_work_tree_is_named_than_is_read() {
+    let tree = ByObject(Large::default());
+    let entries = tree.entries();
+    let named = entries.iter().filter(|entry| entry.version().is_some());
+    assert_eq!((entries.len(), named.count()), (100, 64));
+    assert_eq!(tree.0.read.load(Ordering::Relaxed), 64);
 }
 
 #[test]
