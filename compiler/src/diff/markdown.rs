@@ -7,9 +7,12 @@ use std::collections::BTreeMap;
 use super::Difference;
 use super::gates::Verdict;
 use super::grouped::{self, Line};
+use crate::diag::counted;
 
-/// Hosts refuse comments of more than 65,536 characters; people stop reading much earlier.
+/// People stop reading much earlier than hosts do.
 const LINES: usize = 100;
+/// Hosts refuse comments of more than 65,536 characters. Gates, and who has another configuration, want room too.
+const BYTES: usize = 48 * 1024;
 /// More arrows are no picture.
 const ARROWS: usize = 50;
 
@@ -39,23 +42,31 @@ pub fn markdown(difference: &Difference, verdict: Option<&Verdict>) -> String {
         if place == 0 {
             page.push_str(&graph(difference));
         }
-        page.push_str("| | what | where |\n|---|---|---|\n");
-        for Line { sign, text, place } in lines.iter().take(LINES) {
-            page.push_str(&format!(
-                "| `{sign}` | {} | {} |\n",
-                cell(text),
-                cell(place)
-            ));
-        }
-        if let Some(more) = lines.len().checked_sub(LINES).filter(|more| *more > 0) {
-            page.push_str(&format!("\n{more} more lines are not shown.\n"));
-        }
+        table(&mut page, &lines);
         page.push('\n');
     }
     if let Some(line) = grouped::configurations(difference) {
         page.push_str(&format!("**Proxies:** {}\n", cell(&line)));
     }
     page
+}
+
+/// As many lines as people read and a page may have.
+fn table(page: &mut String, lines: &[Line]) {
+    page.push_str("| | what | where |\n|---|---|---|\n");
+    let mut shown = 0;
+    for Line { sign, text, place } in lines.iter().take(LINES) {
+        let row = format!("| `{sign}` | {} | {} |\n", cell(text), cell(place));
+        if page.len() + row.len() > BYTES {
+            break;
+        }
+        page.push_str(&row);
+        shown += 1;
+    }
+    if shown < lines.len() {
+        let more = counted(lines.len() - shown, "line");
+        page.push_str(&format!("\n{more} more not shown.\n"));
+    }
 }
 
 fn gates(page: &mut String, verdict: &Verdict) {
@@ -90,6 +101,7 @@ fn cell(text: &str) -> String {
                 cell.push('\\');
                 cell.push(c);
             }
+            '&' => cell.push_str("&amp;"),
             '\n' | '\r' => cell.push(' '),
             c => cell.push(c),
         }
@@ -129,4 +141,31 @@ fn graph(difference: &Difference) -> String {
     }
     graph.push_str("```\n\n");
     graph
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_never_longer_than_hosts_take() {
+        let line = |length: usize| Line {
+            sign: '+',
+            text: "*".repeat(length),
+            place: String::new(),
+        };
+        let mut page = String::new();
+        let lines: Vec<Line> = (0..150).map(|_| line(20)).collect();
+        table(&mut page, &lines);
+        assert!(page.ends_with("\n50 lines more not shown.\n"), "{page}");
+        let mut page = String::new();
+        let lines: Vec<Line> = (0..4).map(|_| line(10_000)).collect();
+        table(&mut page, &lines);
+        assert!(page.len() < BYTES + 100 && page.ends_with("\n2 lines more not shown.\n"));
+    }
+
+    #[test]
+    fn what_people_write_is_shown_as_it_is() {
+        assert_eq!(cell("a|b*c &lt; <i>"), "a\\|b\\*c &amp;lt; \\<i>");
+    }
 }
