@@ -255,7 +255,9 @@ impl Rollout {
             .serve(&stage, (authorities, secrets))
             .map_err(|trouble| trouble.about(&revision))?;
         desk.good = Some(next);
-        desk.rolling = None;
+        if desk.rolling.take().is_some() {
+            self.registry.compared(false);
+        }
         desk.returned = None;
         self.show(desk);
         if let Some(published) = self.registry.published() {

@@ -171,7 +171,7 @@ pub(crate) fn project(
     let beside = Beside {
         revision: revision.to_owned(),
         moved: None,
-        measures: false,
+        measures: true,
         authorities: Authorities::load(
             &bundle.issuers,
             &values,

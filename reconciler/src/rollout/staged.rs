@@ -81,7 +81,10 @@ impl Rollout {
         let begins = News::info("Rollout", "mesh", "RolloutStarted", "a rollout begins");
         event::record(&self.events, &begins.of(Some(&revision)));
         self.history.begins((&revision, digest), about);
-        desk.rolling = Some(rolling);
+        if desk.rolling.replace(rolling).is_some() {
+            // Whoever had that has what was before it again.
+            self.registry.compared(false);
+        }
         desk.returned = None;
         self.show(desk);
         self.begun.notify_one();
