@@ -89,6 +89,8 @@ pub struct Certificate {
     pub not_after: u64,
     /// Seconds since 1970.
     pub renew_at: u64,
+    /// What meshd's own certificate is checked against from now on; empty: what it was before.
+    pub anchors: Vec<CertificateDer<'static>>,
 }
 
 /// What a proxy says on its session.

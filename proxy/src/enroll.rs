@@ -93,7 +93,8 @@ pub(crate) async fn enroll(
     })
 }
 
-fn is_authority(der: &CertificateDer<'_>) -> bool {
+/// Can it vouch for others?
+pub(crate) fn is_authority(der: &CertificateDer<'_>) -> bool {
     webpki::anchor_from_trusted_cert(der).is_ok()
 }
 

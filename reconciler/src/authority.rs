@@ -267,7 +267,7 @@ impl Gate {
         let name = peer.id()?;
         let name = Name::Spiffe(&name);
         let issued = self.control.issue(&csr, name, CONTROL_LIFETIME, now)?;
-        Ok(certificate(None, issued))
+        Ok(certificate(None, issued, self.control.anchors()))
     }
 
     async fn issue_identity(
@@ -310,7 +310,12 @@ impl Gate {
             }
         };
         self.registry.certified(proxy, issuer, issued.not_after);
-        Ok(certificate(Some(issuer.clone()), issued))
+        // Long before the certificate that meshd knows it by is renewed.
+        let anchors = match self.control.has_former() {
+            true => self.control.anchors(),
+            false => Vec::new(),
+        };
+        Ok(certificate(Some(issuer.clone()), issued, anchors))
     }
 
     /// A certificate of an authority that is new in its trust domain is worth something once its peers know that.
@@ -329,12 +334,17 @@ impl Gate {
     }
 }
 
-fn certificate(issuer: Option<Kri>, issued: Issued) -> Certificate {
+fn certificate(
+    issuer: Option<Kri>,
+    issued: Issued,
+    anchors: Vec<CertificateDer<'static>>,
+) -> Certificate {
     Certificate {
         issuer,
         chain: issued.chain,
         not_after: issued.not_after,
         renew_at: issued.renew_at,
+        anchors,
     }
 }
 

@@ -4,6 +4,7 @@
 //! and never makes a new key where one was lost.
 
 mod anchors;
+mod control;
 mod csr;
 mod kept;
 mod leaf;
@@ -27,6 +28,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::random;
 
 pub use anchors::{AnchorStep, Step};
+pub use control::{Former, former, rotate};
 pub(crate) use csr::{Request, probe};
 pub use kept::{ControlAuthority, KeptAuthority, control, list, steps};
 pub(crate) use leaf::{Issued, Name};
@@ -121,6 +123,8 @@ pub(crate) struct CertificateAuthority {
     certificates: Vec<CertificateDer<'static>>,
     not_before: u64,
     not_after: u64,
+    /// The one before it, while that vouches for it.
+    former: Option<Former>,
 }
 
 impl fmt::Debug for CertificateAuthority {
@@ -203,12 +207,24 @@ impl CertificateAuthority {
             not_before,
             not_after,
             certificates,
+            former: None,
         })
     }
 
     /// What others trust it by.
     pub(crate) fn anchor(&self) -> Option<&CertificateDer<'static>> {
         self.certificates.last()
+    }
+
+    /// What others trust it by, and what they trusted the one before it by.
+    pub(crate) fn anchors(&self) -> Vec<CertificateDer<'static>> {
+        let former = self.former.iter().map(|former| &former.anchor);
+        self.anchor().into_iter().chain(former).cloned().collect()
+    }
+
+    /// Is another one still trusted in its place?
+    pub(crate) fn has_former(&self) -> bool {
+        self.former.is_some()
     }
 
     /// Its own certificate, then those that vouch for it.

@@ -93,8 +93,8 @@ pub(crate) fn server(
     own: Arc<OwnCertificate>,
 ) -> Result<Arc<ServerConfig>, String> {
     let mut roots = RootCertStore::empty();
-    if let Some(anchor) = control.anchor() {
-        let added = roots.add(anchor.clone());
+    for anchor in control.anchors() {
+        let added = roots.add(anchor);
         added.map_err(|error| error.to_string())?;
     }
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())

@@ -99,3 +99,43 @@ async fn a_root_elsewhere_takes_over_and_what_it_vouches_for_is_renewed() {
     mesh.fresh("web-1").await;
     assert_eq!(mesh.client("web-1", "api").get("/").await.status, 200);
 }
+
+/// Ends meshd and starts it again; returns when every proxy is connected again, without having been enrolled again.
+async fn restarted(mesh: &Mesh) {
+    let marks = PROXIES.map(|name| (name, mesh.proxy(name).log().mark()));
+    mesh.meshd().kill().await;
+    mesh.meshd().start().await;
+    for (name, mark) in marks {
+        let log = mesh.proxy(name).log();
+        log.says(mark, "connected", &[]).await;
+        assert_eq!(log.all(mark, "enrolled", |_| true).len(), 0, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn proxies_follow_another_control_authority_without_being_enrolled_again() {
+    let mesh = short_lived().await;
+    let load = Load::start(mesh.client("web-1", "api"), "/", 2);
+    mesh.meshd().command(&["ca", "rotate-control"]).await;
+    // Proxies know the one before, which vouches for this one.
+    restarted(&mesh).await;
+    let marks = PROXIES.map(|name| (name, mesh.proxy(name).log().mark()));
+    for (name, mark) in marks {
+        let proxy = mesh.proxy(name);
+        proxy.renewed_since(mark).await;
+        let learnt = "meshd is known by another authority from now on";
+        proxy.log().says(mark, learnt, &[]).await;
+        // And is known to it by what this one has signed.
+        let renewed = "control certificate renewed";
+        proxy.log().says(mark, renewed, &[]).await;
+    }
+    // The one before goes: they know this one.
+    let former = mesh.meshd().state().join("ca/control.former.pem");
+    std::fs::remove_file(former).expect("the one before");
+    restarted(&mesh).await;
+    load.more(50).await;
+    load.stop().await.assert_none_failed();
+    // And whoever joins now.
+    mesh.fresh("web-1").await;
+    assert_eq!(mesh.client("web-1", "api").get("/").await.status, 200);
+}

@@ -211,6 +211,9 @@ pub struct Certificate {
     pub not_after: u64,
     #[prost(uint64, tag = "4")]
     pub renew_at: u64,
+    /// DER certificates that meshd's own certificate is checked against from now on; empty: those that were before.
+    #[prost(bytes = "bytes", repeated, tag = "5")]
+    pub anchors: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CertificateRefused {

@@ -126,6 +126,7 @@ impl Authority for Book {
             chain: vec![CertificateDer::from(csr.to_vec())],
             not_after: 2,
             renew_at: 1,
+            anchors: Vec::new(),
         })
     }
 

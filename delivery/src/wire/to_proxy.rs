@@ -84,6 +84,7 @@ impl From<ToProxy> for wire::ToProxy {
                 chain: ders(&certificate.chain),
                 not_after: certificate.not_after,
                 renew_at: certificate.renew_at,
+                anchors: ders(&certificate.anchors),
             }),
             ToProxy::CertificateRefused { issuer, reason } => {
                 Message::CertificateRefused(wire::CertificateRefused {
@@ -118,6 +119,10 @@ impl TryFrom<wire::ToProxy> for ToProxy {
                 chain: check::certificates("chain", &certificate.chain, bounds::CHAIN)?,
                 not_after: certificate.not_after,
                 renew_at: certificate.renew_at,
+                anchors: match certificate.anchors.as_slice() {
+                    [] => Vec::new(),
+                    anchors => check::certificates("anchors", anchors, bounds::ANCHORS)?,
+                },
             }),
             Message::CertificateRefused(refused) => Self::CertificateRefused {
                 issuer: check::optional_kri("issuer", &refused.issuer)?,

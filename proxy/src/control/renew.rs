@@ -8,12 +8,14 @@ use mesh_bundle::resource::WorkloadIdentity;
 use mesh_bundle::{Key, Kri};
 use mesh_delivery::client::ClientError;
 use mesh_delivery::message::Certificate;
+use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 
 use super::plane::Plane;
 use super::session::Running;
 use crate::clock::{look_again, unix_now};
 use crate::configuration::rejected_at;
+use crate::enroll;
 use crate::identity::{Credential, Unacceptable};
 
 impl<P: Plane> Running<'_, P> {
@@ -82,14 +84,21 @@ impl<P: Plane> Running<'_, P> {
         answer: Certificate,
     ) -> Result<(), ClientError> {
         let issuer = answer.issuer.clone();
+        let anchors = answer.anchors.clone();
         let request = match issuer {
             Some(_) => &mut self.svid,
             None => &mut self.membership,
         };
         match request.answer(answer, unix_now()) {
-            Ok(credential) if issuer.is_some() => self.take_svid(credential).await,
+            Ok(credential) if issuer.is_some() => {
+                if self.take_anchors(anchors).await {
+                    self.ask_for_membership().await?;
+                }
+                self.take_svid(credential).await
+            }
             Ok(credential) => {
                 self.take_membership(credential).await;
+                self.take_anchors(anchors).await;
                 Ok(())
             }
             // It answers an earlier question of this session.
@@ -115,6 +124,33 @@ impl<P: Plane> Running<'_, P> {
             }
         }
         Ok(())
+    }
+
+    /// What meshd is known by from now on: it changes its authority only when everybody has heard of the next one.
+    async fn take_anchors(&mut self, anchors: Vec<CertificateDer<'static>>) -> bool {
+        let Some(membership) = &mut self.control.membership else {
+            return false;
+        };
+        let same = anchors.is_empty() || anchors == membership.anchors;
+        if same || !anchors.iter().all(enroll::is_authority) {
+            return false;
+        }
+        membership.anchors = anchors;
+        self.control.store.save_membership(membership).await;
+        tracing::info!("meshd is known by another authority from now on");
+        true
+    }
+
+    /// What the authority before has signed is not to be shown for longer than it takes.
+    async fn ask_for_membership(&mut self) -> Result<(), ClientError> {
+        let membership = self.control.membership.as_ref();
+        let name = membership.map(|held| held.credential.name().clone());
+        let now = Instant::now();
+        let request = name.and_then(|name| self.membership.ask(None, name, now));
+        match request {
+            Some(request) => self.say(request).await,
+            None => Ok(()),
+        }
     }
 
     async fn take_membership(&mut self, credential: Credential) {

@@ -57,7 +57,7 @@ impl Gate {
         blocking(move || tokens.spend(&grant, key, now)).await?;
         let enrolled = Enrolled {
             chain: issued.chain,
-            anchors: self.control.anchor().cloned().into_iter().collect(),
+            anchors: self.control.anchors(),
             not_after: issued.not_after,
             renew_at: issued.renew_at,
         };

@@ -82,7 +82,7 @@ pub fn sign(
     let request = Request::read(&request)?;
     // Each has a name of its own: a path from a leaf to the root has one way.
     let name = format!("meshd {}", request.fingerprint.short());
-    let chain = root.vouch(&request, &name, lifetime, now)?;
+    let chain = root.vouch(&request.key, &name, lifetime, now)?;
     Ok(chain.iter().map(pem).collect())
 }
 

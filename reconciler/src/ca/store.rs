@@ -221,7 +221,9 @@ pub(crate) fn open_control(state: &StateDir, now: u64) -> Result<CertificateAuth
         let what = format!("missing (`{evidence}` shows that meshd ran here before)");
         return Err(lost(state, CONTROL, what));
     }
-    kept(state, CONTROL, now, |now| {
-        CertificateAuthority::generate("meshd control", None, now)
-    })
+    let mut authority = kept(state, CONTROL, now, |now| {
+        CertificateAuthority::generate(super::control::TITLE, None, now)
+    })?;
+    authority.former = super::control::former_of(state, &authority, now)?;
+    Ok(authority)
 }

@@ -69,6 +69,14 @@ impl Show {
             }
             text.push('\n');
         }
+        if let Some(former) = ca::former(&state, now)? {
+            let left = Duration::from_secs(former.until.saturating_sub(now));
+            let (name, left) = (ca::CONTROL, mesh_bundle::Duration::from(left));
+            text.push_str(&format!(
+                "{name}  {}  the one before, trusted for {left} more\n",
+                former.pin
+            ));
+        }
         for anchor in ca::steps(&state, now)? {
             let step = match anchor.step {
                 Step::Spreading => "trusted; signs when every proxy knows it".to_owned(),

@@ -373,6 +373,7 @@ impl Authority for Judge {
             chain: vec![leaf, ca.certificate.clone()],
             not_after,
             renew_at: not_after,
+            anchors: Vec::new(),
         })
     }
 

@@ -103,16 +103,25 @@ async fn trust_that_live_proxies_need_is_not_taken_away() {
     assert!(conditions.contains("AnchorNeeded"), "{conditions}");
     assert!(conditions.contains("a proxy needs it"), "{conditions}");
 
-    // In two steps: the new one beside the old one.
-    let beside = moved.replace("name: identity", "name: another") + "---\n" + IDENTITY;
-    room.write("identity.yaml", &beside);
+    // In two steps: the new one beside the old one, and the old one goes when nobody shows anything of it.
+    let another = moved.replace("name: identity", "name: another");
+    room.write("identity.yaml", &format!("{another}---\n{IDENTITY}"));
     let commit = room.commit("another identity first");
+    api.configuration().await;
+    let status = room.settled(&commit).await;
+    assert_eq!(status["revision"], commit, "{status}");
+    let issuer = "kri_mid_shop_default__another_".parse().unwrap();
+    api.certificate(Some(issuer)).await.unwrap();
+    room.write("identity.yaml", &another);
+    let commit = room.commit("the old one goes");
+    api.configuration().await;
     let status = room.settled(&commit).await;
     assert_eq!(status["revision"], commit, "{status}");
 
     // Or whoever commits says that it is meant.
-    room.write("identity.yaml", &moved);
+    room.write("identity.yaml", &another.replace("other.ex", "third.ex"));
     let commit = room.commit("it was stolen\n\nMesh-Allow-Distrust: true");
+    api.configuration().await;
     let status = room.settled(&commit).await;
     assert_eq!(status["revision"], commit, "{status}");
 }

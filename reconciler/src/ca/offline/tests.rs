@@ -94,7 +94,7 @@ fn what_peers_would_not_accept_is_not_installed() {
         let middle =
             Request::read(&CertificateSigningRequestDer::from_pem_slice(asked.as_bytes()).unwrap());
         let between = CertificateAuthority::from_pem(pem.as_bytes(), None).unwrap();
-        let chain = between.vouch(&middle.unwrap(), "b", YEAR, NOW).unwrap();
+        let chain = between.vouch(&middle.unwrap().key, "b", YEAR, NOW).unwrap();
         chain.iter().map(super::pem).collect::<String>()
     };
     for (what, chain, expected) in [

@@ -28,6 +28,8 @@ pub(super) enum Offline {
     Request(Request),
     /// Sign a request with a root, where that is kept
     Sign(Sign),
+    /// Make another control authority, which meshd and its proxies know each other by from the next start of meshd on
+    RotateControl(RotateControl),
     /// Take what the root has signed: meshd signs with it from its next look on
     Install(Install),
 }
@@ -87,6 +89,16 @@ pub(super) struct Install {
     chain: PathBuf,
 }
 
+/// Arguments of `meshd ca rotate-control`.
+#[derive(Debug, Args)]
+pub(super) struct RotateControl {
+    /// The state directory of meshd
+    #[arg(long, value_name = "DIR")]
+    state_dir: PathBuf,
+    #[command(flatten)]
+    seal: Sealed,
+}
+
 /// Which authority of which meshd.
 #[derive(Debug, Args)]
 struct Of {
@@ -132,6 +144,11 @@ impl Offline {
                 let seal = sign.seal.read()?;
                 let chain = ca::sign(&root, seal.as_ref(), &asked, sign.ttl, now)?;
                 public(&sign.output, &chain)?;
+            }
+            Self::RotateControl(rotate) => {
+                let state = StateDir::beside(&rotate.state_dir)?.sealed_by(rotate.seal.read()?);
+                let control = ca::rotate(&state, now)?;
+                print(&format!("{}  {}\n", ca::CONTROL, control.pin))?;
             }
             Self::Install(install) => {
                 let (state, name) = install.of.open()?;
