@@ -5,7 +5,10 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
+
+use mesh_tests::binary;
 
 use super::run::{Repo, finish, limited};
 
@@ -128,4 +131,30 @@ fn a_directory_whose_name_is_no_text_is_told() {
         .output();
     let listed = String::from_utf8(listed.expect("git").stdout).expect("text");
     assert!(listed.contains("b.yaml"), "{listed}");
+}
+
+#[test]
+fn a_hook_of_a_git_server_judges_what_is_pushed_before_it_is_there() {
+    let server = Repo::new();
+    server.git(&["init", "--quiet", "--bare", "--initial-branch=main"]);
+    let meshc = binary("meshc");
+    let hook = format!(
+        "#!/bin/sh\nread before after name\n{0} check --at \"$after\" && {0} diff \"$after..$after\"\n",
+        meshc.display()
+    );
+    server.write("hooks/pre-receive", hook);
+    let runs = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(server.path("hooks/pre-receive"), runs).expect("a hook");
+    let repo = Repo::with("a.yaml", GOOD).committed();
+    let push = || {
+        let mut command = Command::new("git");
+        command.arg("push").arg(server.root());
+        command.arg("HEAD:main").current_dir(repo.root());
+        finish(command)
+    };
+    push().exits(0);
+    repo.write("a.yaml", "type: Mehs\n");
+    repo.git(&["commit", "--quiet", "--all", "--message", "A mistake"]);
+    let refused = push();
+    refused.exits(1).complains("error[unknown-kind]");
 }

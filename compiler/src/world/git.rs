@@ -4,6 +4,7 @@
 
 mod commits;
 mod named;
+mod quarantine;
 mod readers;
 mod sizes;
 mod tree;
@@ -48,6 +49,7 @@ impl History {
     pub fn open(path: &Path) -> Result<Self, String> {
         let found = Repository::discover(path);
         let repository = found.map_err(|error| trouble::unopened(path, &error))?;
+        let repository = quarantine::with(repository);
         let top = repository.workdir().map(Path::to_path_buf);
         let path = path.canonicalize().map_err(|error| error.to_string())?;
         let inside = match top {

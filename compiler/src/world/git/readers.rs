@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use git2::{Oid, Repository};
 
+use super::quarantine;
+
 /// Repositories that are open and wait for a reader.
 pub(super) struct Readers {
     place: PathBuf,
@@ -45,7 +47,10 @@ impl Readers {
         let waiting = self.idle().pop();
         let repository = match waiting {
             Some(repository) => repository,
-            None => Repository::open(&self.place).map_err(|error| error.message().to_owned())?,
+            None => {
+                let opened = Repository::open(&self.place);
+                quarantine::with(opened.map_err(|error| error.message().to_owned())?)
+            }
         };
         let found = read(&repository);
         self.give(repository);
