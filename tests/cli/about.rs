@@ -59,6 +59,35 @@ fn shells_get_completions_that_they_can_read() {
 }
 
 #[test]
+fn fish_completes_verbs_after_help_and_values_that_stand_alone() {
+    let repo = Repo::new();
+    let ran = repo.meshc(&["completions", "fish"]);
+    repo.write("meshc.fish", &ran.exits(0).stdout);
+    let complete = |typed: &str| {
+        let script = format!("source meshc.fish; complete -C '{typed}'");
+        let mut fish = std::process::Command::new("fish");
+        fish.args(["--no-config", "-c", &script]);
+        fish.current_dir(repo.root()).env("HOME", repo.root());
+        let offered = fish.output().ok()?.stdout;
+        Some(String::from_utf8(offered).expect("text"))
+    };
+    let Some(verbs) = complete("meshc ") else {
+        eprintln!("SKIPPED: there is no fish on the path");
+        return;
+    };
+    assert!(verbs.contains("blame-edge\t"), "{verbs}");
+    for (typed, wanted) in [
+        ("meshc help ", "check\t"),
+        ("meshc help new ", "canary\t"),
+        ("meshc completions ", "elvish"),
+        ("meshc check --format ", "sarif\t"),
+    ] {
+        let offered = complete(typed).expect("fish");
+        assert!(offered.contains(wanted), "{typed:?}: {offered}");
+    }
+}
+
+#[test]
 fn there_is_a_manual_page_for_every_verb() {
     let repo = Repo::new();
     repo.meshc(&["man"])
