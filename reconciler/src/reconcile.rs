@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::admin::Metrics;
 use crate::candidate::Candidate;
 use crate::candidate::gates::{self, Asked};
-use crate::commit_status::{Statement, Statements};
+use crate::commit_status::Statements;
 use crate::event::{self, Events, News};
 use crate::git::{Commit, Failure, Source, SourceConfig};
 use crate::hooks::Doorbell;
@@ -145,31 +145,9 @@ impl Reconciler {
             self.record(&outcome);
         });
         if news {
-            self.state(&outcome);
+            self.ctx.state(&outcome);
         }
         (self.schedule.after(&outcome), outcome)
-    }
-
-    /// The outcome beside the commit, at the forge.
-    fn state(&self, outcome: &Result<Outcome, Trouble>) {
-        let said = Statement::of(outcome);
-        let (Some(statements), Some(said)) = (&self.ctx.statements, said) else {
-            return;
-        };
-        let report = self.ctx.config.source.report.as_ref();
-        match outcome {
-            Ok(outcome) if report.is_some_and(|report| report.acknowledged) => {
-                statements.say(said.on_its_way());
-                let seen = (
-                    Arc::clone(&self.ctx.registry),
-                    Arc::clone(&self.ctx.rollout),
-                );
-                let told = arrival::tell(seen, outcome.revision.clone(), Arc::clone(statements));
-                // It ends when the commit has arrived, or is served no more.
-                tokio::spawn(told);
-            }
-            _ => statements.say(said),
-        }
     }
 
     /// The outcome as events.

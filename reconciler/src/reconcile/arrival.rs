@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::{Ctx, Outcome, Trouble};
 use crate::commit_status::{Statement, Statements};
 use crate::registry::{Registry, Seen, Standing};
 use crate::rollout::Rollout;
@@ -14,8 +15,29 @@ use crate::rollout::Rollout;
 /// Acknowledgements of a fleet are looked at a few times, not one by one.
 const BREATH: Duration = Duration::from_millis(100);
 
+impl Ctx {
+    /// The outcome beside the commit, at the forge.
+    pub(super) fn state(&self, outcome: &Result<Outcome, Trouble>) {
+        let said = Statement::of(outcome);
+        let (Some(statements), Some(said)) = (&self.statements, said) else {
+            return;
+        };
+        let report = self.config.source.report.as_ref();
+        match outcome {
+            Ok(outcome) if report.is_some_and(|report| report.acknowledged) => {
+                statements.say(said.on_its_way());
+                let seen = (Arc::clone(&self.registry), Arc::clone(&self.rollout));
+                let told = tell(seen, outcome.revision.clone(), Arc::clone(statements));
+                // It ends when the commit has arrived, or is served no more.
+                tokio::spawn(told);
+            }
+            _ => statements.say(said),
+        }
+    }
+}
+
 /// Waits until every connected proxy has answered to this commit, and says so.
-pub(super) async fn tell(
+async fn tell(
     (registry, rollout): (Arc<Registry>, Arc<Rollout>),
     revision: String,
     statements: Arc<Statements>,
