@@ -230,7 +230,7 @@ impl Reconciler {
         self.told_allowed(&candidate);
         let most = self.ctx.config.source.max_removed_percent;
         verify(commit, &candidate, &desk, most)?;
-        trusted(commit, &candidate, &rollout)?;
+        guard::trusted(commit, &candidate, &rollout)?;
         let mut outcome = publish(&rollout, &mut desk, candidate, commit)?;
         outcome.verified = verified;
         drop(desk);
@@ -316,21 +316,6 @@ async fn compile(
         })
     };
     rollout.compile(desk, asked, world).await
-}
-
-/// Nobody is to lose the trust that live proxies need, unless the commit says that this is meant.
-fn trusted(commit: &Commit, candidate: &Candidate, rollout: &Rollout) -> Result<(), Trouble> {
-    let now = Now::read().unix;
-    let fleet = rollout.fleet(now);
-    match fleet.lacking(&candidate.bundle).next() {
-        Some(needed) if !commit.says(guard::DISTRUST) => {
-            let told = needed.told(i64::try_from(now).ok());
-            let help = "let it be trusted until `meshd fleet` does not name it any more; if this is meant, commit with the trailer";
-            let why = format!("{told}; {help} `{}: true`", guard::DISTRUST);
-            Err(Trouble::stalled("AnchorNeeded", why).about(&commit.id))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk, most: u8) -> Result<(), Trouble> {

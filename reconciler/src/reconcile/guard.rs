@@ -5,11 +5,17 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
+use super::Trouble;
+use crate::candidate::Candidate;
+use crate::git::Commit;
+use crate::registry::Now;
+use crate::rollout::Rollout;
+
 /// A trailer of the commit's message, with the value `true`.
 pub(crate) const TRAILER: &str = "Mesh-Allow-Prune";
 
 /// A trailer of a commit that takes trust away from authorities which live proxies need, with the value `true`.
-pub(crate) const DISTRUST: &str = "Mesh-Allow-Distrust";
+const DISTRUST: &str = "Mesh-Allow-Distrust";
 
 /// Why what is served should not be replaced by this; `None`: nothing speaks against it. `most` is the share, in percent, that
 /// a commit may remove without saying so.
@@ -29,6 +35,25 @@ pub(super) fn objection<T: Eq + Hash>(
     };
     let help = "if that is meant, commit with the trailer";
     Some(format!("{what}; {help} `{TRAILER}: true`"))
+}
+
+/// Nobody is to lose the trust that live proxies need, unless the commit says that this is meant.
+pub(super) fn trusted(
+    commit: &Commit,
+    candidate: &Candidate,
+    rollout: &Rollout,
+) -> Result<(), Trouble> {
+    let now = Now::read().unix;
+    let fleet = rollout.fleet(now);
+    match fleet.lacking(&candidate.bundle).next() {
+        Some(needed) if !commit.says(DISTRUST) => {
+            let told = needed.told(i64::try_from(now).ok());
+            let help = "let it be trusted until `meshd fleet` does not name it any more; if this is meant, commit with the trailer";
+            let why = format!("{told}; {help} `{}: true`", DISTRUST);
+            Err(Trouble::stalled("AnchorNeeded", why).about(&commit.id))
+        }
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
