@@ -64,7 +64,7 @@ pub(crate) struct Given {
     /// `None` where nothing is published.
     share: Option<Share>,
     /// The resources that findings may be about.
-    seen: Arc<BTreeMap<Key, Arc<Resource>>>,
+    seen: Arc<Seen>,
     pub(crate) notes: Arc<BTreeMap<Key, Arc<Notes>>>,
     /// Of all notes, see [`Notes::ties`].
     pub(crate) ties: BTreeSet<(Location, Location)>,
@@ -72,6 +72,9 @@ pub(crate) struct Given {
     pub(crate) closed: Vec<usize>,
     findings: Diagnostics,
 }
+
+/// The resources of one proxy that findings may be about.
+type Seen = BTreeMap<Key, Arc<Resource>>;
 
 /// Its part of a bundle.
 #[derive(Debug)]
@@ -89,18 +92,12 @@ impl Given {
         parts: Parts<'_>,
         findings: Diagnostics,
     ) -> Self {
-        let seen = parts.held.iter().filter_map(|(key, kept)| {
-            let resource = kept
-                .resource
-                .as_ref()
-                .filter(|resource| is_seen(resource))?;
-            Some((key.clone(), Arc::clone(resource)))
-        });
-        let seen: BTreeMap<_, _> = seen.collect();
+        let seen = seen(&parts.held);
         let instance = Instance::of(dataplane);
-        let closed = |instance| permissions::closed(instance, |key| seen.get(key).map(Arc::as_ref));
         Self {
-            closed: instance.map(closed).unwrap_or_default(),
+            closed: instance
+                .map(|instance| closed(instance, &seen))
+                .unwrap_or_default(),
             ties: ties(&parts.notes),
             dataplane: Arc::clone(dataplane),
             serving: mesh.serving(place).to_vec(),
@@ -144,6 +141,21 @@ impl Share {
             resources,
         })
     }
+}
+
+/// What findings may be about.
+fn seen(held: &BTreeMap<Key, Kept>) -> Seen {
+    let seen = held.iter().filter_map(|(key, kept)| {
+        let resource = kept.resource.as_ref();
+        let resource = resource.filter(|resource| is_seen(resource))?;
+        Some((key.clone(), Arc::clone(resource)))
+    });
+    seen.collect()
+}
+
+/// See [`permissions::closed`].
+fn closed(instance: Instance<'_>, seen: &Seen) -> Vec<usize> {
+    permissions::closed(instance, |key| seen.get(key).map(Arc::as_ref))
 }
 
 /// What names resources, and these in its order; `None` where they were thrown away.

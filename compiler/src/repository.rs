@@ -9,6 +9,7 @@ mod exchange;
 mod frame;
 mod members;
 mod moved;
+mod part;
 mod policies;
 mod stale;
 
@@ -32,8 +33,9 @@ use crate::source::Sources;
 
 pub(crate) use documents::{Changes, Documents};
 pub(crate) use frame::Frame;
+pub(crate) use part::Part;
 pub(crate) use policies::Policies;
-pub(crate) use stale::{Part, Stale};
+pub(crate) use stale::Stale;
 
 /// Turns places into origins.
 #[derive(Debug, Clone, Copy)]

@@ -14,7 +14,7 @@ const FILES: [&str; 14] = [
 ];
 
 /// Documents that speak about each other, with and without mistakes.
-const TEXTS: [&str; 44] = [
+const TEXTS: [&str; 48] = [
     "type: Mesh\nname: default\n",
     "type: Mesh\nname: other\n",
     "type: Dataplane\nname: web-1\nlabels: {app: web, kuma.io/workload: web}\nnetworking:\n  address: 10.0.0.1\n  inbound: [{name: http, port: 8080, protocol: http, servicePort: 80}]\n  outbound: [{port: 10001, backendRef: {kind: MeshService, name: api, port: 80}}]\n",
@@ -61,6 +61,10 @@ const TEXTS: [&str; 44] = [
     "type: MeshMetric\nname: me\nspec:\n  default: {backends: [{type: Prometheus, prometheus: {port: 8080}}]}\n",
     "type: MeshPassthrough\nname: pa\nspec:\n  targetRef: {kind: Dataplane, labels: {app: all}}\n  default: {passthroughMode: None}\n",
     "type: MeshRateLimit\nname: rl\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web}, sectionName: http}\n  rules: [{default: {local: {http: {requestRate: {num: 1, interval: 1s}}}}}]\n",
+    "type: MeshCircuitBreaker\nname: cb\nspec:\n  to: [{targetRef: {kind: Mesh}, default: {connectionLimits: {maxPendingRequests: 2}}}]\n  rules: [{default: {connectionLimits: {maxConnections: 3}}}]\n",
+    "type: MeshHealthCheck\nname: hc\nspec:\n  to: [{targetRef: {kind: Mesh}, default: {interval: 9s, tcp: {}}}]\n",
+    "type: MeshTrace\nname: tc\nspec:\n  default: {backends: [{type: Zipkin, zipkin: {url: \"http://zipkin.example.com/api/v2/spans\"}}]}\n",
+    "type: MeshFaultInjection\nname: fi\nspec:\n  rules: [{default: {http: [{abort: {httpStatus: 503, percentage: 10}}]}}]\n",
     "type: Mesh\nname: default\nskipCreatingInitialPolicies: [\"*\"]\n",
     "# meshc: file-ignore[selects-nothing] not there yet\ntype: MeshTimeout\nname: q\nlabels: {kuma.io/effect: shadow}\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web}}\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: gone}}\n      default: {idleTimeout: 3s}\n",
 ];

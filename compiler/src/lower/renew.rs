@@ -11,7 +11,7 @@ use crate::repository::Part;
 
 use super::outbound::{Addressed, Sending};
 use super::shared::{Kept, Parts, Shared};
-use super::{Given, Lowering, Share};
+use super::{Given, Lowering, Share, closed, inbound, seen, wide};
 
 /// What a proxy is given now; `None` where it was not given anything, or not for a bundle.
 pub(super) fn renew(
@@ -38,19 +38,40 @@ pub(super) fn renew(
             .collect(),
         shared,
     };
-    let destinations = stale.into_iter().filter_map(|((key, _), _)| match key {
-        Key::Destination(port) => Some(port),
-        _ => None,
-    });
-    sending(of, destinations, &mut parts);
+    let aspects = part.aspects();
+    if aspects.inbounds {
+        let proxy = share.resource(&Key::Proxy);
+        let identity = match proxy.map(Arc::as_ref) {
+            Some(Resource::Proxy(proxy)) => proxy.identity.as_ref(),
+            _ => None,
+        };
+        inbound::lower(of, identity, &mut parts);
+    }
+    if aspects.whole {
+        wide::lower(of, &mut parts);
+    }
+    if aspects.destinations || aspects.clusters {
+        let destinations = stale.into_iter().filter_map(|((key, _), _)| match key {
+            Key::Destination(port) => Some(port),
+            _ => None,
+        });
+        sending(of, destinations, &mut parts);
+    }
+    let seen = match aspects.inbounds || aspects.whole {
+        true => Arc::new(seen(&parts.held)),
+        false => Arc::clone(&before.seen),
+    };
     let Parts { held, notes, .. } = parts;
     Some(Given {
         dataplane: Arc::clone(&before.dataplane),
         serving: before.serving.clone(),
-        seen: Arc::clone(&before.seen),
+        closed: match aspects.inbounds {
+            true => closed(of.instance, &seen),
+            false => before.closed.clone(),
+        },
+        seen,
         ties: super::ties(&notes),
         notes: Arc::new(notes),
-        closed: before.closed.clone(),
         findings: before.findings.clone(),
         share: share.with(held),
     })
@@ -89,6 +110,12 @@ fn sending<'k>(
 }
 
 impl Share {
+    fn resource(&self, key: &Key) -> Option<&Arc<Resource>> {
+        let names = self.proxy.manifest.entries.keys();
+        let place = names.into_iter().position(|name| name == key)?;
+        self.resources.get(place)
+    }
+
     /// The same proxy with other resources.
     fn with(&self, held: BTreeMap<Key, Kept>) -> Option<Self> {
         let (manifest, resources) = super::manifest(held)?;

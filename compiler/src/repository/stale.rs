@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use mesh_bundle::{Key, Kri, Manifest};
 
-use crate::json::Json;
 use crate::kinds::{self, Resource, Spec};
 use crate::model::Compat;
 use crate::policy::applies::Selection;
@@ -18,6 +17,7 @@ use crate::policy::{Written, references};
 use crate::service::Service;
 
 use super::moved::could_send;
+use super::part::{Aspects, Part};
 use super::{Changes, Frame, MeshView};
 
 /// See above.
@@ -31,36 +31,12 @@ pub(crate) struct Stale {
     pub(crate) roster: bool,
     /// Their places among the Dataplanes, beside those whose own documents changed.
     places: BTreeSet<usize>,
-    /// Those of whom it is only what they send.
-    sending: BTreeSet<usize>,
+    /// Those of whom it is only some of what they are given.
+    aspects: BTreeMap<usize, Aspects>,
     /// Policies about services alone: stale is what is sent there by those whom they select.
     towards: Vec<(Arc<Resource>, Target, BTreeSet<Kri>)>,
     /// Services of whom anything may be another thing: stale is who sends there, or is behind them.
     moved: Vec<Kri>,
-}
-
-/// What a proxy has to be given anew.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Part<'s> {
-    Nothing,
-    /// Where what it sends to these services goes, and ends.
-    Towards(Vec<&'s Kri>),
-    /// Where all that it sends goes, and ends.
-    Sending,
-    All,
-}
-
-impl Part<'_> {
-    /// Is what a proxy has under this key of the part?
-    pub(crate) fn covers(&self, key: &Key) -> bool {
-        match (self, key) {
-            (Self::All, _) | (Self::Sending, Key::Destination(_) | Key::Cluster(_)) => true,
-            (Self::Towards(services), Key::Destination(port) | Key::Cluster(port)) => {
-                services.iter().any(|service| port.is_within(service))
-            }
-            (Self::Nothing | Self::Towards(_) | Self::Sending, _) => false,
-        }
-    }
 }
 
 impl Stale {
@@ -78,9 +54,7 @@ impl Stale {
         if self.all || self.places.contains(&place) || self.moved.iter().any(sees) {
             return Part::All;
         }
-        if self.sending.contains(&place) {
-            return Part::Sending;
-        }
+        let aspects = self.aspects.get(&place).copied();
         let mut stale = Vec::new();
         for (document, target, services) in &self.towards {
             // What a route says is part of the destination that it is about, whatever the traffic then ends at.
@@ -93,9 +67,14 @@ impl Stale {
                 stale.extend(sent);
             }
         }
-        match stale.is_empty() {
-            true => Part::Nothing,
-            false => Part::Towards(stale),
+        match (aspects, stale.is_empty()) {
+            (None, true) => Part::Nothing,
+            (None, false) => Part::Towards(stale),
+            (Some(aspects), true) => Part::Some(aspects),
+            (Some(mut aspects), false) => {
+                aspects.add(Aspects::SENDING);
+                Part::Some(aspects)
+            }
         }
     }
 
@@ -151,13 +130,13 @@ impl Stale {
             return;
         }
         let target = Target::read(document.body.get("targetRef"));
-        let places = match about(frames, document, compat) {
+        let aspects = match about(frames, document, compat) {
             About::Services(services) => {
                 self.towards.push((Arc::clone(document), target, services));
                 return;
             }
-            About::Sending => &mut self.sending,
-            About::Anything => &mut self.places,
+            About::Some(aspects) => Some(aspects),
+            About::Anything => None,
         };
         let policy = Selection {
             meta: &document.meta,
@@ -169,10 +148,18 @@ impl Stale {
             _ => &policy.target.labels,
         };
         let carrying = view.places_carrying(wanted).iter().copied();
-        places.extend(carrying.filter(|place| {
+        let selected = carrying.filter(|place| {
             let instance = view.instance(*place);
             instance.is_some_and(|instance| policy.reaches(instance.meta))
-        }));
+        });
+        match aspects {
+            None => self.places.extend(selected),
+            Some(aspects) => {
+                for place in selected {
+                    self.aspects.entry(place).or_insert(aspects).add(aspects);
+                }
+            }
+        }
     }
 }
 
@@ -186,18 +173,16 @@ fn is_policy(document: &Resource) -> bool {
 enum About {
     /// What is sent to these.
     Services(BTreeSet<Kri>),
-    /// Whatever is sent.
-    Sending,
+    Some(Aspects),
     Anything,
 }
 
 fn about(frames: &[&Frame], document: &Resource, compat: Compat) -> About {
-    let is_there = |name: &str| document.body.get(name).is_some_and(|part| !part.is_null());
-    if is_there("rules")
-        || is_there("default")
-        || document.body.get("to").and_then(Json::as_array).is_none()
-    {
+    let Some(aspects) = Aspects::of(document) else {
         return About::Anything;
+    };
+    if aspects.inbounds || aspects.whole || aspects == Aspects::NOTHING {
+        return About::Some(aspects);
     }
     let mut services = BTreeSet::new();
     for (_, target) in references(Written::of(document), compat) {
@@ -207,7 +192,7 @@ fn about(frames: &[&Frame], document: &Resource, compat: Compat) -> About {
             match towards {
                 Towards::Service(service) => services.insert(service),
                 Towards::Port(port) => services.insert(port.without_section()),
-                Towards::Mesh | Towards::Route(_) => return About::Sending,
+                Towards::Mesh | Towards::Route(_) => return About::Some(aspects),
             };
         }
     }
