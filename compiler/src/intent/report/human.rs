@@ -28,7 +28,11 @@ pub(super) fn render(report: &Report, paths: &Paths) -> String {
         let changes = counted(mutations.changes, "change");
         let _ = writeln!(
             text,
-            "\nmutations: {unnoticed} of {changes} are noticed by no test"
+            "\nmutations: {unnoticed} of {changes} are noticed by no test{}",
+            match report.failed() {
+                0 => "",
+                _ => "; those that fail already notice nothing",
+            }
         );
         for change in &mutations.unnoticed {
             let _ = writeln!(text, "  {}: {}", line(&change.at, paths), change.change);
