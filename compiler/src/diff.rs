@@ -3,6 +3,7 @@
 //! Never compares documents, and never files: two repositories that say the same in other words are the same. Never leaves
 //! a difference out: what is no edge and no destination outside is a setting, whatever it is called.
 
+mod common;
 mod edges;
 pub mod gates;
 mod grouped;

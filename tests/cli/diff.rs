@@ -82,3 +82,58 @@ fn what_cannot_be_compared_is_said() {
         .exits(2)
         .complains("is in no git repository");
 }
+
+/// A policy that is new, and how its settings are told.
+const POLICIES: [(&str, &[&str]); 6] = [
+    (
+        "type: MeshRetry\nmesh: default\nname: again\nspec:\n  to:\n    - targetRef: {kind: Mesh}\n      default:\n        http:\n          numRetries: 7\n          retryOn: [GatewayError, HttpMethodGet]\n",
+        &[
+            "~ retry.numRetries 5 -> 7: outsider-1, web-1 to api:http  (new.yaml:9)",
+            "- retry.retryOn.conditions[ConnectFailure]: outsider-1, web-1 to api:http  (new.yaml:10)",
+            "- retry.retryOn.conditions[RefusedStream]: outsider-1, web-1 to api:http  (new.yaml:10)",
+            "+ retry.retryOn.methods[GET]: outsider-1, web-1 to api:http  (new.yaml:10)",
+        ],
+    ),
+    (
+        "type: MeshRateLimit\nmesh: default\nname: few\nspec:\n  targetRef: {kind: Dataplane, labels: {app: api}}\n  rules:\n    - default:\n        local: {http: {requestRate: {num: 5, interval: 10s}}}\n",
+        &[
+            "+ rateLimits http (rate (interval 10s, num 5), status 429): api-1, api-2 at inbound http  (new.yaml:8)",
+        ],
+    ),
+    (
+        "type: MeshMetric\nmesh: default\nname: seen\nspec:\n  default:\n    backends: [{type: Prometheus, prometheus: {port: 5670, path: /metrics}}]\n",
+        &[
+            "+ metrics (backends (path /metrics, port 5670, tls disabled, type prometheus)): 5 proxies as a whole  (new.yaml:6)",
+        ],
+    ),
+    (
+        "type: MeshCircuitBreaker\nmesh: default\nname: bounds\nspec:\n  to:\n    - targetRef: {kind: Mesh}\n      default:\n        connectionLimits: {maxPendingRequests: 7}\n",
+        &[
+            "~ circuitBreaker.limits.maxPendingRequests 1024 -> 7: 4 proxies to api:http, db:sql  (new.yaml:8)",
+        ],
+    ),
+    (
+        "type: MeshTLS\nmesh: default\nname: loose\nspec:\n  rules:\n    - default:\n        mode: Permissive\n",
+        &[
+            "~ tls strict -> permissive: api-1, api-2 at inbound http  (new.yaml:7)",
+            "~ tls strict -> permissive: db-1 at inbound sql  (new.yaml:7)",
+        ],
+    ),
+    (
+        "type: Dataplane\nmesh: default\nname: api-3\nlabels: {app: api, kuma.io/workload: api}\nnetworking:\n  address: 127.0.0.23\n  inbound: [{name: http, port: 9080, servicePort: 8080, protocol: http}]\n",
+        &["+ server api-3 127.0.0.23:9080: to api:http  (new.yaml:7)"],
+    ),
+];
+
+#[test]
+fn every_setting_names_the_line_that_causes_it() {
+    let repo = shop();
+    for (document, lines) in POLICIES {
+        repo.write("new.yaml", document);
+        let ran = repo.meshc(&["diff"]);
+        let said = ran.exits(0).stdout.split("settings\n").nth(1);
+        let said = said.and_then(|said| said.split("\n\n").next());
+        let said: Vec<&str> = said.unwrap_or_default().lines().map(str::trim).collect();
+        assert_eq!(said, lines, "{document}");
+    }
+}

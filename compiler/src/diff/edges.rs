@@ -8,11 +8,12 @@ mod sent;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_bundle::{Digest, Key, Kri};
+use mesh_bundle::decide::Peer;
+use mesh_bundle::{Key, Kri, SpiffeId};
 
 use super::{Edge, Sides};
 use crate::flow::callers::Caller;
-use crate::flow::{Node, Reach};
+use crate::flow::{Node, Reach, Server};
 use crate::lookup::Lookup;
 
 pub(super) use access::distinct;
@@ -49,14 +50,10 @@ fn candidates(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> BTreeSet<Pair> {
     let mut found = BTreeSet::new();
     let others = sides.other_issuers();
     let (before, after) = (sides.before.bundle(), sides.after.bundle());
-    let mut touching: Lookup<Digest, bool> = Lookup::default();
+    let mut admitting: Lookup<(Option<&SpiffeId>, &Kri), bool> = Lookup::default();
     let names: BTreeSet<&Kri> = before.proxies.keys().chain(after.proxies.keys()).collect();
     for name in names {
         let (old, new) = (sides.before.node(name), sides.after.node(name));
-        let id = |node: Option<Node<'_>>| {
-            let identity = node?.identity();
-            Some(identity.map(|identity| identity.spiffe_id.clone()))
-        };
         let (old_id, new_id) = (id(old), id(new));
         let trust = |node: Option<Node<'_>>| node.and_then(|node| node.trust().cloned());
         let whole = others || old_id != new_id || trust(old) != trust(new);
@@ -71,25 +68,57 @@ fn candidates(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> BTreeSet<Pair> {
             };
             let sent = sends_old.contains(port) && sends_new.contains(port);
             let mut reaches = || {
-                let destination = new?.destination(port)?;
-                let mut clusters_of = destination.1.clusters();
-                let known = touching.get(&destination.0).copied();
-                let touches = known.unwrap_or_else(|| {
-                    let touches = destination.1.clusters().any(|port| ports.contains(port));
-                    touching.insert(destination.0, touches);
-                    touches
+                let (_, destination) = new?.destination(port)?;
+                let id = new_id?;
+                let mut touched = destination.clusters().filter_map(|port| ports.get(port));
+                let otherwise = touched.any(|port| {
+                    let pair = (id, port);
+                    let known = admitting.get(&pair).copied();
+                    let alike = known.unwrap_or_else(|| {
+                        let alike = admits_alike(sides, port, id);
+                        admitting.insert(pair, alike);
+                        alike
+                    });
+                    !alike
                 });
-                Some(touches || clusters_of.any(|port| clusters.contains(port)))
+                Some(otherwise || destination.clusters().any(|port| clusters.contains(port)))
             };
             if whole || !alike || !sent || reaches().unwrap_or(true) {
                 for id in [&old_id, &new_id].into_iter().flatten() {
-                    let caller = id.clone().map_or(Caller::Plain, Caller::Named);
+                    let caller = id.cloned().map_or(Caller::Plain, Caller::Named);
                     found.insert((caller, Kri::clone(port)));
                 }
             }
         }
     }
     found
+}
+
+/// As whom a proxy calls, where there is one.
+fn id(node: Option<Node<'_>>) -> Option<Option<&SpiffeId>> {
+    let identity = node?.identity();
+    Some(identity.map(|identity| &identity.spiffe_id))
+}
+
+/// Do the servers of a port, which are the same, take all that they took from somebody?
+fn admits_alike(sides: &Sides<'_>, port: &Kri, identity: Option<&SpiffeId>) -> bool {
+    let (before, after) = (&sides.before, &sides.after);
+    let (old, new) = (before.servers(port), after.servers(port));
+    let peer = Peer {
+        identity,
+        sni: None,
+    };
+    let alike = |(was, is): (&Server<'_>, &Server<'_>)| {
+        let takes = |peer| before.entrance(was, peer).reach() == after.entrance(is, peer).reach();
+        was.node.kri == is.node.kri
+            && was.endpoint == is.endpoint
+            && id(Some(was.node)) == id(Some(is.node))
+            && takes(None)
+            && takes(Some(&peer))
+    };
+    before.is_tls_ready(port) == after.is_tls_ready(port)
+        && old.len() == new.len()
+        && old.iter().zip(new).all(alike)
 }
 
 fn destinations<'b>(node: Option<Node<'b>>) -> BTreeSet<&'b Kri> {

@@ -56,7 +56,7 @@ impl Walk<'_> {
         // What is `null` is not there.
         let there = |value: &&Value| !value.is_null();
         let pair = self.effective(path, (old.filter(there), new.filter(there)));
-        let origins = (origin(pair.0, above.0), origin(pair.1, above.1));
+        let origins = origins(pair, above);
         match pair {
             (Some(Value::Object(old)), Some(Value::Object(new))) if !is_leaf(old) => {
                 self.objects(path, (old, new), &origins);
@@ -158,6 +158,10 @@ impl Walk<'_> {
         };
         let (before, after) = (said(old), said(new));
         if before != after {
+            let origins = match origins {
+                (None, None) => (old.and_then(within), new.and_then(within)),
+                known => known,
+            };
             self.leaves.push(Leaf {
                 path: path.to_owned(),
                 before,
@@ -267,6 +271,32 @@ fn named(names: &Names, list: &[Value]) -> Vec<(String, Value)> {
             (name, value.clone())
         })
         .collect()
+}
+
+/// The origins of both. What is built in and gone, or new, is so because of what stands above it on the other side.
+fn origins(pair: Pair<'_>, above: Origins) -> Origins {
+    let own = (
+        origin(pair.0, above.0.clone()),
+        origin(pair.1, above.1.clone()),
+    );
+    match (pair, own) {
+        ((Some(_), None), (None, None)) => (None, above.1),
+        ((None, Some(_)), (None, None)) => (above.0, None),
+        (_, own) => own,
+    }
+}
+
+/// The first origin in a value: of what is there as a whole, one of its parts says where.
+fn within(value: &Value) -> Option<Origin> {
+    match value {
+        Value::Object(map) => {
+            let own = map.get("origin");
+            let own = own.and_then(|own| serde_json::from_value(own.clone()).ok());
+            own.or_else(|| map.values().find_map(within))
+        }
+        Value::Array(list) => list.iter().find_map(within),
+        _ => None,
+    }
 }
 
 /// The origin that stands beside a value, or above it.

@@ -9,6 +9,7 @@ use mesh_bundle::resource::{InboundPolicy, RateLimits, Timeouts, Traffic};
 use mesh_bundle::{Bundle, Digest, Resource, digest};
 use serde_json::Value;
 
+use super::common::without_common;
 use crate::lookup::Lookup;
 
 /// The meanings of two bundles, compared.
@@ -68,7 +69,10 @@ impl<'b> Meanings<'b> {
             self.before.resources.get(&old),
             self.after.resources.get(&new),
         );
-        old.zip(new).is_some_and(|(old, new)| of(old) == of(new))
+        old.zip(new).is_some_and(|(old, new)| {
+            let (old, new) = without_common(old, new);
+            of(&old) == of(&new)
+        })
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_bundle::{Digest, Key, Kri, Resource};
+use mesh_bundle::{Digest, Key, Kri, Origin, Resource};
 use serde_json::Value;
 
+use super::common::without_common;
 use super::leaf::{Leaf, leaves};
 use super::meaning::with_origins;
 use super::names::Names;
@@ -20,7 +21,7 @@ type Compared = (Subject, Option<Digest>, Option<Digest>);
 /// By subject, path, value before and value after.
 type Merged = BTreeMap<(Subject, String, Option<String>, Option<String>), Setting>;
 
-pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting> {
+pub(super) fn settings<'b>(sides: &Sides<'b>, ports: &BTreeSet<Kri>) -> Vec<Setting> {
     let mut merged = Merged::new();
     let mut compared: BTreeMap<Compared, BTreeSet<Kri>> = BTreeMap::new();
     for new in sides.after.nodes() {
@@ -48,23 +49,19 @@ pub(super) fn settings(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> Vec<Setting>
         }
     }
     for ((subject, was, is), proxies) in compared {
-        let old = was.and_then(|digest| {
-            sides
-                .before
-                .bundle()
-                .resources
-                .get(&digest)
-                .map(|own| &**own)
-        });
-        let new = is.and_then(|digest| {
-            sides
-                .after
-                .bundle()
-                .resources
-                .get(&digest)
-                .map(|own| &**own)
-        });
-        for leaf in leaves(&sides.names, &shown(old), &shown(new)) {
+        let held = |flows: &Flows<'b>, digest: Option<Digest>| {
+            let resource = flows.bundle().resources.get(&digest?)?;
+            Some(resource.as_ref())
+        };
+        let (old, new) = (held(&sides.before, was), held(&sides.after, is));
+        let (old, new) = match old.zip(new) {
+            Some((old, new)) => {
+                let (old, new) = without_common(old, new);
+                (shown(Some(&old)), shown(Some(&new)))
+            }
+            None => (shown(old), shown(new)),
+        };
+        for leaf in leaves(&sides.names, &old, &new) {
             add(&mut merged, subject.clone(), leaf, &proxies);
         }
     }
@@ -201,11 +198,11 @@ fn issuers(sides: &Sides<'_>, merged: &mut Merged) {
 /// Who serves a port, and how it is spoken to.
 fn served(sides: &Sides<'_>, port: &Kri) -> Vec<Leaf> {
     let mut found = Vec::new();
-    let leaf = |path: &str, before, after| Leaf {
+    let leaf = |path: &str, before, after, origins| Leaf {
         path: path.to_owned(),
         before,
         after,
-        origins: (None, None),
+        origins,
     };
     let words = |server: &Server<'_>| {
         let endpoint = server.endpoint;
@@ -221,19 +218,21 @@ fn served(sides: &Sides<'_>, port: &Kri) -> Vec<Leaf> {
             endpoint.address, endpoint.port
         )
     };
-    let named =
-        |flows: &Flows<'_>| -> BTreeSet<String> { flows.servers(port).iter().map(words).collect() };
+    let named = |flows: &Flows<'_>| -> BTreeMap<String, Origin> {
+        let servers = flows.servers(port).iter();
+        servers
+            .map(|server| (words(server), server.inbound.origin.clone()))
+            .collect()
+    };
     let (old, new) = (named(&sides.before), named(&sides.after));
-    found.extend(
-        (&old - &new)
-            .into_iter()
-            .map(|name| leaf("server", Some(name), None)),
-    );
-    found.extend(
-        (&new - &old)
-            .into_iter()
-            .map(|name| leaf("server", None, Some(name))),
-    );
+    for (name, origin) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
+        let origins = (Some(origin.clone()), None);
+        found.push(leaf("server", Some(name.clone()), None, origins));
+    }
+    for (name, origin) in new.iter().filter(|(name, _)| !old.contains_key(*name)) {
+        let origins = (None, Some(origin.clone()));
+        found.push(leaf("server", None, Some(name.clone()), origins));
+    }
     if old.is_empty() || new.is_empty() {
         return found;
     }
@@ -243,7 +242,7 @@ fn served(sides: &Sides<'_>, port: &Kri) -> Vec<Leaf> {
     };
     let (old, new) = (spoken(&sides.before), spoken(&sides.after));
     if old != new {
-        found.push(leaf("transport", old, new));
+        found.push(leaf("transport", old, new, (None, None)));
     }
     found
 }
