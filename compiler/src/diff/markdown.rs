@@ -97,7 +97,9 @@ fn cell(text: &str) -> String {
     let mut cell = String::new();
     for c in text.chars() {
         match c {
-            '|' | '*' | '_' | '`' | '<' | '[' | '\\' | '@' => {
+            // A comment between them keeps `@name` from calling somebody: a backslash does not.
+            '@' => cell.push_str("@<!-- -->"),
+            '|' | '*' | '_' | '`' | '<' | '[' | '\\' => {
                 cell.push('\\');
                 cell.push(c);
             }
@@ -167,5 +169,6 @@ mod tests {
     #[test]
     fn what_people_write_is_shown_as_it_is() {
         assert_eq!(cell("a|b*c &lt; <i>"), "a\\|b\\*c &amp;lt; \\<i>");
+        assert_eq!(cell("by @octocat"), "by @<!-- -->octocat");
     }
 }
