@@ -180,9 +180,7 @@ impl Meshd {
             revocations: Mutex::new(Arc::new(revocations)),
             holders: Mutex::new(BTreeMap::new()),
         });
-        if let Some(etcd) = config.settings.etcd.clone() {
-            let (registry, status) = (Arc::clone(&registry), Arc::clone(&status));
-            let share = Share::new(etcd, registry, status, gate.control.pin());
+        if let Some(share) = share(&config, &gate, &status) {
             tasks.spawn(share.run(stopped()));
         }
         tasks.spawn(Arc::clone(&rollout).drive(stopped()));
@@ -256,6 +254,18 @@ impl Meshd {
         self.state.release();
         tracing::info!("ended");
     }
+}
+
+/// What tells other meshds who is connected to this one, where there are some.
+fn share(config: &Config, gate: &Gate, status: &Arc<Status>) -> Option<Share> {
+    let etcd = config.settings.etcd.clone()?;
+    let registry = Arc::clone(&gate.registry);
+    Some(Share::new(
+        etcd,
+        registry,
+        Arc::clone(status),
+        gate.control.pin(),
+    ))
 }
 
 /// A token that could not be checked later is told now.

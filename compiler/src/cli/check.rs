@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{anyhow, ensure};
 use clap::{Args, ValueEnum};
 
 use super::open::{AtArgs, Opened};
@@ -14,7 +14,7 @@ use super::output::Output;
 use super::rewrite::{self, Rewritten};
 use super::since::Since;
 use super::watch::{self, Watch};
-use super::{Common, Outcome, open};
+use super::{Common, Outcome, file, open};
 use crate::diag::{counted, holds_secret};
 use crate::fix::{Level, fix};
 use crate::fleet::Fleet;
@@ -93,8 +93,7 @@ impl Check {
         opened: &Opened,
         output: &mut Output,
     ) -> Result<Outcome, anyhow::Error> {
-        let text = std::fs::read(file);
-        let text = text.with_context(|| format!("failed to read {}", file.display()))?;
+        let text = file::read(file)?;
         let fleet = Fleet::read(&text).map_err(|why| anyhow!("{}: {why}", file.display()))?;
         let mut compiled = compile(opened.world(), &opened.settings);
         if !compiled.diagnostics.has_errors() {

@@ -1,14 +1,36 @@
-//! Files that meshc makes.
+//! Files beside the repository: those that meshc makes, and those that it is given.
 //!
 //! Never leaves half of one: the whole file appears at once, or the old one stays. Never takes the place of what is no file,
 //! such as `/dev/null` or a pipe.
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use anyhow::Context as _;
+
+/// What a fleet of 100,000 proxies takes, many times over.
+const MOST_READ: u64 = 256 * 1024 * 1024;
+
+/// Reads a file that is no document.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "whoever runs meshc names it, and nothing in the repository does"
+)]
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, anyhow::Error> {
+    let failed = || format!("failed to read {}", path.display());
+    let file = File::open(path).with_context(failed)?;
+    let mut bytes = Vec::new();
+    let mut within = file.take(MOST_READ + 1);
+    within.read_to_end(&mut bytes).with_context(failed)?;
+    anyhow::ensure!(
+        bytes.len() as u64 <= MOST_READ,
+        "{} is larger than {MOST_READ} bytes",
+        path.display()
+    );
+    Ok(bytes)
+}
 
 /// Writes a file, over what was there.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), anyhow::Error> {

@@ -49,7 +49,7 @@ pub(super) fn trusted(
         Some(needed) if !commit.says(DISTRUST) => {
             let told = needed.told(i64::try_from(now).ok());
             let help = "let it be trusted until `meshd fleet` does not name it any more; if this is meant, commit with the trailer";
-            let why = format!("{told}; {help} `{}: true`", DISTRUST);
+            let why = format!("{told}; {help} `{DISTRUST}: true`");
             Err(Trouble::stalled("AnchorNeeded", why).about(&commit.id))
         }
         _ => Ok(()),

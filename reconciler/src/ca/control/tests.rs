@@ -39,7 +39,7 @@ fn the_one_before_vouches_for_the_next_until_nobody_needs_it() {
     assert!(again.contains("another one before it"), "{again}");
     let later = NOW + OVERLAP.as_secs() + 1;
     let alone = open_control(&state, later).unwrap();
-    assert_eq!(alone.anchors(), [new.clone()]);
+    assert_eq!(alone.anchors(), std::slice::from_ref(new));
     rotate(&state, later).unwrap();
 }
 
