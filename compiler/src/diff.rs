@@ -3,7 +3,6 @@
 //! Never compares documents, and never files: two repositories that say the same in other words are the same. Never leaves
 //! a difference out: what is no edge and no destination outside is a setting, whatever it is called.
 
-mod common;
 mod edges;
 pub mod gates;
 mod grouped;
@@ -17,6 +16,7 @@ mod outside;
 mod proxies;
 mod settings;
 mod told;
+mod unequal;
 mod words;
 
 use std::collections::BTreeSet;

@@ -91,7 +91,7 @@ const POLICIES: [(&str, &[&str]); 6] = [
             "~ retry.numRetries 5 -> 7: outsider-1, web-1 to api:http  (new.yaml:9)",
             "- retry.retryOn.conditions[ConnectFailure]: outsider-1, web-1 to api:http  (new.yaml:10)",
             "- retry.retryOn.conditions[RefusedStream]: outsider-1, web-1 to api:http  (new.yaml:10)",
-            "+ retry.retryOn.methods[GET]: outsider-1, web-1 to api:http  (new.yaml:10)",
+            "+ retry.retryOn.methods GET: outsider-1, web-1 to api:http  (new.yaml:10)",
         ],
     ),
     (
@@ -109,7 +109,8 @@ const POLICIES: [(&str, &[&str]); 6] = [
     (
         "type: MeshCircuitBreaker\nmesh: default\nname: bounds\nspec:\n  to:\n    - targetRef: {kind: Mesh}\n      default:\n        connectionLimits: {maxPendingRequests: 7}\n",
         &[
-            "~ circuitBreaker.limits.maxPendingRequests 1024 -> 7: 4 proxies to api:http, db:sql  (new.yaml:8)",
+            "~ circuitBreaker.limits.maxPendingRequests 1024 -> 7: api-1, api-2 to db:sql  (new.yaml:8)",
+            "~ circuitBreaker.limits.maxPendingRequests 1024 -> 7: outsider-1, web-1 to api:http  (new.yaml:8)",
         ],
     ),
     (

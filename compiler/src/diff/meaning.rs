@@ -9,7 +9,7 @@ use mesh_bundle::resource::{InboundPolicy, RateLimits, Timeouts, Traffic};
 use mesh_bundle::{Bundle, Digest, Resource, digest};
 use serde_json::Value;
 
-use super::common::without_common;
+use super::unequal::unequal;
 use crate::lookup::Lookup;
 
 /// The meanings of two bundles, compared.
@@ -70,7 +70,7 @@ impl<'b> Meanings<'b> {
             self.after.resources.get(&new),
         );
         old.zip(new).is_some_and(|(old, new)| {
-            let (old, new) = without_common(old, new);
+            let (old, new) = unequal(old, new);
             of(&old) == of(&new)
         })
     }

@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh_bundle::{Digest, Key, Kri, Origin, Resource};
 use serde_json::Value;
 
-use super::common::without_common;
 use super::leaf::{Leaf, leaves};
 use super::meaning::with_origins;
 use super::names::Names;
 use super::proxies::differing_keys;
+use super::unequal::unequal;
 use super::{Setting, Sides, Subject, words};
 use crate::flow::{Flows, Node, Server};
 
@@ -56,7 +56,7 @@ pub(super) fn settings<'b>(sides: &Sides<'b>, ports: &BTreeSet<Kri>) -> Vec<Sett
         let (old, new) = (held(&sides.before, was), held(&sides.after, is));
         let (old, new) = match old.zip(new) {
             Some((old, new)) => {
-                let (old, new) = without_common(old, new);
+                let (old, new) = unequal(old, new);
                 (shown(Some(&old)), shown(Some(&new)))
             }
             None => (shown(old), shown(new)),

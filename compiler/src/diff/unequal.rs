@@ -1,4 +1,4 @@
-//! What two resources have in common, left out before they are compared: mostly all but one value.
+//! What of two resources is not equal, before it is compared value by value: mostly one of many.
 //!
 //! Never leaves out what differs in anything, were it a line.
 
@@ -8,7 +8,7 @@ use mesh_bundle::Resource;
 use mesh_bundle::resource::{Destination, InboundPolicy, Traffic};
 
 /// Both without the large parts that are equal.
-pub(super) fn without_common<'r>(
+pub(super) fn unequal<'r>(
     old: &'r Resource,
     new: &'r Resource,
 ) -> (Cow<'r, Resource>, Cow<'r, Resource>) {
