@@ -155,8 +155,8 @@ impl News {
         let (message, revision) = (&self.message, self.revision.as_deref());
         match self.severity {
             _ if self.logged => {}
-            Severity::Info => tracing::info!(kind, name, reason, revision, message, "event"),
-            Severity::Error => tracing::warn!(kind, name, reason, revision, message, "event"),
+            Severity::Info => tracing::info!(kind, name, reason, revision, "{message}"),
+            Severity::Error => tracing::warn!(kind, name, reason, revision, "{message}"),
         }
     }
 }
