@@ -174,7 +174,7 @@ async fn probes_have_connections_of_their_own_where_a_commit_says_so() {
     for (reuse, own) in [("true", false), ("false", true)] {
         let mesh = shop(&format!("{{{often}, reuseConnection: {reuse}}}")).await;
         let before = mesh.workload("api-1").arrived();
-        mesh.workload("api-1").arrives_after(before + 20).await;
+        mesh.workload("api-1").arrives_after(before + 40).await;
         let opened = mesh
             .proxy("api-1")
             .log()
