@@ -5,6 +5,7 @@
 mod alarms;
 mod answer;
 mod body;
+mod bootstrap;
 mod calm;
 mod exchange;
 mod head;
@@ -23,6 +24,7 @@ mod serve;
 mod streams;
 mod timers;
 mod tries;
+mod tunnel;
 mod two;
 mod upgrade;
 

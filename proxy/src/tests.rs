@@ -21,5 +21,6 @@ pub(crate) mod site;
 mod smuggling;
 mod thousand;
 mod traffic;
+mod tunnels;
 mod upgrades;
 mod wire;

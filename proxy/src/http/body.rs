@@ -17,6 +17,7 @@ use super::pace::Pace;
 use super::received::Received;
 use super::recorded::Reading;
 use super::timers::Watchdog;
+use super::tunnel::Handover;
 use crate::refusal::Refusal;
 use crate::tcp::Activity;
 use crate::upstream::{Lease, Place};
@@ -42,6 +43,8 @@ pub(crate) enum Broken {
 pub(crate) enum Body {
     /// From this proxy.
     Own(Option<Bytes>),
+    /// From nobody: what follows on the stream is no body.
+    Tunnel(Handover),
     /// From an upstream.
     Answer(Box<Answered>),
 }
@@ -123,6 +126,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         match self.get_mut() {
             Self::Own(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Self::Tunnel(_) => Poll::Ready(None),
             Self::Answer(answered) => answered.poll_frame(cx),
         }
     }
@@ -130,6 +134,7 @@ impl HttpBody for Body {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Own(text) => text.is_none(),
+            Self::Tunnel(_) => true,
             Self::Answer(answered) => answered.is_end_stream(),
         }
     }
@@ -140,6 +145,7 @@ impl HttpBody for Body {
                 let length = text.as_ref().map_or(0, Bytes::len);
                 SizeHint::with_exact(u64::try_from(length).unwrap_or(u64::MAX))
             }
+            Self::Tunnel(_) => SizeHint::with_exact(0),
             Self::Answer(answered) => answered.size_hint(),
         }
     }

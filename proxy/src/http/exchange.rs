@@ -8,18 +8,18 @@ use std::time::Duration;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body as _;
-use hyper::upgrade::OnUpgrade;
 use mesh_bundle::decide::CompiledRetry;
 use mesh_bundle::resource::ConnectionLimits;
 use mesh_bundle::{Origin, REFUSAL_HEADER};
 use tokio::time::Instant;
 
 use super::body::Counted;
+use super::bootstrap::Bootstrap;
 use super::pace::Pace;
 use super::serve::{Busy, Connection};
 use super::timers::{Timers, Watchdog};
 use super::tries::{Again, Orders, send_until_answered};
-use super::upgrade::Switch;
+use super::upgrade::{Down, Switch};
 use super::{Body, Received, RequestBody, answer, head};
 use crate::access_log::Log;
 use crate::metrics::{NO_FLAG, RequestStats};
@@ -87,7 +87,8 @@ pub(super) struct Begun<'c> {
     rest: Rest,
     grpc: bool,
     is_tunnel: bool,
-    down: OnUpgrade,
+    bootstrap: Option<Bootstrap>,
+    down: Down,
 }
 
 /// What stays with a request until its response has ended.
@@ -155,7 +156,8 @@ impl<'c> Begun<'c> {
             rest: Rest { busy, log: None },
             grpc: answer::is_grpc(request.headers()),
             is_tunnel: request.method() == Method::CONNECT,
-            down: hyper::upgrade::on(request),
+            bootstrap: request.extensions().get().cloned(),
+            down: Down::of(request),
         }
     }
 
@@ -279,11 +281,14 @@ impl<'c> Begun<'c> {
             log.taken_by(&instance);
             log.answered(response.headers());
         }
-        let asked = outgoing.upgrade.as_ref();
-        if let Some(upgrade) = asked.filter(|asked| asked.is_agreed(&response)) {
+        let (asked, bootstrap) = (outgoing.upgrade.as_ref(), self.bootstrap.as_ref());
+        let answered = bootstrap.is_none_or(|asked| asked.is_answered(response.headers()));
+        if let Some(upgrade) = asked.filter(|asked| answered && asked.is_agreed(&response)) {
             return Ok(self.switch(&plan, upgrade, response, (place, lease)));
         }
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // Who has asked by an extended `CONNECT` takes every 2xx for a yes.
+        let seems = bootstrap.is_some() && response.status().is_success();
+        if seems || response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(self.refuse(Refusal::BadResponse, plan.origin, Some(plan.stats)));
         }
         let (mut parts, body) = response.into_parts();
@@ -317,9 +322,14 @@ impl<'c> Begun<'c> {
         mut response: Response<Received>,
         held: (Place, Lease),
     ) -> Response<Body> {
-        let (stats, status) = (Arc::clone(plan.stats), response.status());
+        let status = match self.bootstrap {
+            Some(_) => StatusCode::OK,
+            None => response.status(),
+        };
+        let stats = Arc::clone(plan.stats);
+        let (near, body) = self.down.hand_over();
         let switch = Switch {
-            down: self.down,
+            near,
             up: hyper::upgrade::on(&mut response),
             idle: plan.idle,
             activity: Arc::clone(&self.activity),
@@ -332,7 +342,10 @@ impl<'c> Begun<'c> {
         // A tunnel has no body whatever they say (RFC 9110 9.3.6), and 101 has none.
         headers.remove(header::CONTENT_LENGTH);
         upgrade.tell(&mut headers);
-        let mut switching = Response::new(Body::Own(None));
+        if self.bootstrap.is_some() {
+            Bootstrap::answer(&mut headers);
+        }
+        let mut switching = Response::new(body);
         *switching.status_mut() = status;
         *switching.headers_mut() = headers;
         switching

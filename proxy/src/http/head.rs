@@ -13,6 +13,7 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
+use super::bootstrap::Bootstrap;
 use crate::refusal::Refusal;
 use crate::upstream::Upgrade;
 
@@ -109,6 +110,9 @@ pub(super) fn request(parts: &mut Parts) -> Result<Head, Refusal> {
         (false, true) => upgrade(parts),
         (false, false) => None,
     };
+    if upgrade.is_none() && present.upgrade && Bootstrap::is_one(&parts.extensions) {
+        return Err(Refusal::BadRequest);
+    }
     let headers = &mut parts.headers;
     let trailers = present.te && takes_trailers(headers);
     strip(headers, present);
@@ -256,7 +260,8 @@ fn upgrade(parts: &Parts) -> Option<Upgrade> {
     let name = protocol.to_str().ok()?.split('/').next()?;
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._/+".contains(&byte);
     let empty = |length: &HeaderValue| length == "0";
-    let asked = parts.version == Version::HTTP_11
+    let can = parts.version == Version::HTTP_11 || Bootstrap::is_one(&parts.extensions);
+    let asked = can
         && protocols.next().is_none()
         && !name.is_empty()
         && protocol.as_bytes().iter().copied().all(letter)
@@ -269,9 +274,9 @@ fn upgrade(parts: &Parts) -> Option<Upgrade> {
     asked.then(|| Upgrade::Protocol(protocol.clone()))
 }
 
-/// `CONNECT` as RFC 9110 9.3.6 has it: a host and a port, and no body. Only HTTP/1.1 leads to a tunnel.
+/// `CONNECT` as RFC 9110 9.3.6 and RFC 9113 8.5 have it: a host and a port, and no body.
 fn tunnel(parts: &Parts, present: Present) -> Result<(), Refusal> {
-    if parts.version != Version::HTTP_11 {
+    if parts.version < Version::HTTP_11 {
         return Err(Refusal::Method);
     }
     let uri = &parts.uri;

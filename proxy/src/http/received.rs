@@ -20,6 +20,8 @@ use super::two::Pulse;
 pub(crate) enum Received {
     One(Incoming),
     Two(Streamed),
+    /// What there was has been taken for something else.
+    Nothing,
 }
 
 /// What comes over one stream of HTTP/2.
@@ -69,6 +71,7 @@ impl Body for Received {
                 let frame = ready!(Pin::new(body).poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map_err(Broken::One)))
             }
+            Self::Nothing => Poll::Ready(None),
             Self::Two(body) => {
                 let frame = ready!(body.poll_frame(cx));
                 body.pulse.hear();
@@ -85,6 +88,7 @@ impl Body for Received {
         match self {
             Self::One(body) => body.is_end_stream(),
             Self::Two(body) => body.stream.is_end_stream(),
+            Self::Nothing => true,
         }
     }
 
@@ -92,6 +96,7 @@ impl Body for Received {
         match self {
             Self::One(body) => body.size_hint(),
             Self::Two(body) => body.left.map(SizeHint::with_exact).unwrap_or_default(),
+            Self::Nothing => SizeHint::with_exact(0),
         }
     }
 }

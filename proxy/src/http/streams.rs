@@ -14,9 +14,11 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 
+use super::bootstrap::Bootstrap;
 use super::calm::Calm;
 use super::overdue::Watch;
 use super::serve::{Answer, Connection, Ended, Graceful, MOST_STREAMS, answer};
+use super::tunnel::Outgoing;
 use super::two::{Pulse, Pump};
 use super::{Body, Received, head};
 use crate::metrics::Direction;
@@ -60,14 +62,15 @@ impl Streams {
     fn begin(&self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
         self.pulse.hear();
         let is_head = request.method() == Method::HEAD;
-        let (parts, stream) = request.into_parts();
+        let (mut parts, stream) = request.into_parts();
+        Bootstrap::translate(&mut parts);
         let body = Received::streamed(stream, &parts.headers, &self.pulse);
         let request = Request::from_parts(parts, body);
         let stream = Stream {
             state: Step::Asked(answer(&self.connection, request)),
             respond,
             is_head,
-            _under_way: UnderWay::new(&self.pulse),
+            under_way: Some(UnderWay::new(&self.pulse)),
         };
         tokio::spawn(async move {
             let mut stream = pin!(Some(stream));
@@ -90,6 +93,7 @@ fn builder(session: &Session) -> server::Builder {
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(HEAD_BYTES)
         .max_send_buffer_size(SEND_BYTES)
+        .enable_connect_protocol()
         .initial_window_size(stream)
         .initial_connection_window_size(connection);
     builder
@@ -144,7 +148,7 @@ struct Stream {
     respond: SendResponse<Bytes>,
     /// Its answer has a head only.
     is_head: bool,
-    _under_way: UnderWay,
+    under_way: Option<UnderWay>,
 }
 
 enum Step {
@@ -181,8 +185,9 @@ impl Stream {
         let (mut parts, body) = response.into_parts();
         // Also what a filter has put there.
         head::response(&mut parts.headers);
-        let mut ended = body.is_end_stream();
-        if let Some(length) = body.size_hint().exact().filter(|_| !ended) {
+        let is_tunnel = matches!(body, Body::Tunnel(_));
+        let mut ended = body.is_end_stream() && !is_tunnel;
+        if let Some(length) = body.size_hint().exact().filter(|_| !ended && !is_tunnel) {
             let length = || HeaderValue::from(length);
             parts.headers.entry(CONTENT_LENGTH).or_insert_with(length);
         }
@@ -191,7 +196,17 @@ impl Stream {
             .respond
             .send_response(Response::from_parts(parts, ()), ended)
         {
-            Ok(stream) => (!ended).then(|| Pump::answer(body, stream)),
+            Ok(stream) => match (body, self.under_way.take()) {
+                (Body::Tunnel(handover), Some(under_way)) => {
+                    // Where nobody takes it any more the stream is reset.
+                    drop(handover.send(Outgoing { stream, under_way }));
+                    None
+                }
+                (body, under_way) => {
+                    self.under_way = under_way;
+                    (!ended).then(|| Pump::answer(body, stream))
+                }
+            },
             Err(why) => {
                 tracing::debug!(%why, "no answer was sent");
                 self.respond.send_reset(Reason::INTERNAL_ERROR);
@@ -202,7 +217,8 @@ impl Stream {
 }
 
 /// Counts as a request for as long as it lives.
-struct UnderWay(Arc<Pulse>);
+#[derive(Debug)]
+pub(super) struct UnderWay(Arc<Pulse>);
 
 impl UnderWay {
     fn new(pulse: &Arc<Pulse>) -> Self {

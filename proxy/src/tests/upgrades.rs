@@ -71,7 +71,7 @@ async fn other_upgrades_stay_http() {
 }
 
 /// A workload that answers the head of each connection so, and then sends back what it reads. What it read is told.
-async fn switching(
+pub(super) async fn switching(
     answer: &'static str,
 ) -> (std::net::SocketAddr, mpsc::UnboundedReceiver<String>) {
     let listener = TcpListener::bind(address(8_080)).await.unwrap();
@@ -161,7 +161,7 @@ async fn what_the_other_side_did_not_ask_for_is_no_agreement() {
 const CONNECT: &str = "CONNECT far.example:443 HTTP/1.1\r\nhost: far.example:443\r\n";
 
 /// A route that takes tunnels, before the one for everything.
-async fn tunnels(site: &mut Site) {
+pub(super) async fn tunnels(site: &mut Site) {
     site.web
         .routes(|routes| {
             let mut tunnels = route(vec![backend("api", 1)]);
@@ -251,19 +251,4 @@ async fn a_tunnel_that_is_refused_leaves_nothing_behind() {
     }
     let metrics = site.web.metrics.encode().unwrap();
     assert!(metrics.contains("code=\"403\",flag=\"-\"} 3"), "{metrics}");
-}
-
-#[tokio::test]
-async fn a_tunnel_through_http_2_is_refused() {
-    let mut site = Site::start(Protocol::Http, mirror_workload(false).await).await;
-    tunnels(&mut site).await;
-    let mut client = super::wire::client_two(site.entry).await;
-    let request = Request::connect("far.example:443").body(full("")).unwrap();
-    let answer = client.send_request(request).await;
-    let refused = answer.map_or(true, |answer| {
-        answer.status() == StatusCode::METHOD_NOT_ALLOWED
-    });
-    assert!(refused, "there is a tunnel");
-    let (status, ..) = super::wire::fetch(site.entry, "/").await;
-    assert_eq!(status, StatusCode::OK);
 }

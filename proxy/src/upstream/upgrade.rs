@@ -1,4 +1,4 @@
-//! What a connection of HTTP/1.1 becomes after one request: another protocol, or a tunnel.
+//! What a connection of HTTP/1.1, or a stream of HTTP/2, becomes after one request: another protocol, or a tunnel.
 //!
 //! Never decides whether it may: who asks and whom is known elsewhere.
 
