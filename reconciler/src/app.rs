@@ -14,7 +14,7 @@ use std::time::Duration;
 use mesh_compiler::config::Said;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use crate::admin::{Admin, AdminToken, Metrics};
@@ -28,7 +28,7 @@ use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
 use crate::rollout::Rollout;
 use crate::settings::Settings;
-use crate::share::Share;
+use crate::share::{Share, Uses, Voucher};
 use crate::state::{StateDir, StateFailure};
 use crate::status::Status;
 use crate::tls::{self, OwnCertificate};
@@ -171,6 +171,8 @@ impl Meshd {
         let stop = watch::Sender::new(false);
         let stopped = || stop.subscribe();
         let mut tasks = JoinSet::new();
+        let etcd = config.settings.etcd.clone();
+        let uses = etcd.map(|etcd| Uses::new(etcd, Voucher::new(&control)));
         let gate = Arc::new(Gate {
             control,
             registry: Arc::clone(&registry),
@@ -179,8 +181,12 @@ impl Meshd {
             issuers,
             revocations: Mutex::new(Arc::new(revocations)),
             holders: Mutex::new(BTreeMap::new()),
+            uses,
+            again: Notify::new(),
         });
-        if let Some(share) = share(&config, &gate, &status) {
+        if let Some(etcd) = config.settings.etcd.clone() {
+            let share = Share::new(etcd, Arc::clone(&gate), Arc::clone(&status));
+            tasks.spawn(share.work(stopped()));
             tasks.spawn(share.run(stopped()));
         }
         tasks.spawn(Arc::clone(&rollout).drive(stopped()));
@@ -254,18 +260,6 @@ impl Meshd {
         self.state.release();
         tracing::info!("ended");
     }
-}
-
-/// What tells other meshds who is connected to this one, where there are some.
-fn share(config: &Config, gate: &Gate, status: &Arc<Status>) -> Option<Share> {
-    let etcd = config.settings.etcd.clone()?;
-    let registry = Arc::clone(&gate.registry);
-    Some(Share::new(
-        etcd,
-        registry,
-        Arc::clone(status),
-        gate.control.pin(),
-    ))
 }
 
 /// A token that could not be checked later is told now.

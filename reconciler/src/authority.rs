@@ -16,7 +16,7 @@ use mesh_delivery::message::{Certificate, Denied, Enrolled, Enrollment, ProxyNam
 use mesh_delivery::publisher::Wanted;
 use mesh_delivery::{Authority, Report};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::ca::{Authority as Signing, CaFailure, CertificateAuthority, Issued, Name, Request};
 use crate::oidc::Issuers;
@@ -24,6 +24,7 @@ use crate::publish::Published;
 use crate::registry::{Now, Registry, Rejection, Said};
 use crate::revocation::{self, Revocations};
 use crate::rollout::Rollout;
+use crate::share::Uses;
 use crate::state::StateFailure;
 use crate::token::Tokens;
 
@@ -44,6 +45,10 @@ pub(crate) struct Gate {
     pub(crate) revocations: Mutex<Arc<Revocations>>,
     /// By which proof each proxy was admitted last.
     pub(crate) holders: Mutex<BTreeMap<Kri, String>>,
+    /// Of counted join tokens, where several meshds count together.
+    pub(crate) uses: Option<Uses>,
+    /// What is revoked is to be looked at now.
+    pub(crate) again: Notify,
 }
 
 impl Gate {
@@ -97,6 +102,16 @@ impl Gate {
             self.registry.cut(&mesh, &dataplane);
         }
         self.rollout.revoke(&revocations).await;
+        self.registry.tell_others();
+    }
+
+    /// Whose control certificates are revoked.
+    pub(crate) fn revoked(&self) -> Arc<Revocations> {
+        let slot = self
+            .revocations
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&slot)
     }
 }
 
@@ -207,13 +222,7 @@ impl Authority for Gate {
 
 impl Gate {
     fn admit_peer(&self, peer: &Peer) -> Result<Kri, Denied> {
-        let revocations = {
-            let slot = self
-                .revocations
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(&slot)
-        };
+        let revocations = self.revoked();
         let again =
             |why: &str| Denied::Forbidden(format!("{why}; enrol again with a new join token"));
         if revocations.covers(&peer.mesh, &peer.dataplane, peer.issued) {

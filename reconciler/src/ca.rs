@@ -16,6 +16,7 @@ mod store;
 use std::fmt;
 use std::time::Duration;
 
+use aws_lc_rs::hmac;
 use mesh_bundle::{Digest, TrustDomain};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
@@ -240,6 +241,13 @@ impl CertificateAuthority {
     /// SHA-256 of its `SubjectPublicKeyInfo`: what a join token pins.
     pub(crate) fn pin(&self) -> Digest {
         Digest::of(&self.issuer.key().subject_public_key_info())
+    }
+
+    /// A secret that whoever has its key can make, and that says nothing of the key or of secrets for other purposes.
+    pub(crate) fn secret_for(&self, purpose: &str) -> Zeroizing<Vec<u8>> {
+        let der = Zeroizing::new(self.issuer.key().0.serialize_der());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &der);
+        Zeroizing::new(hmac::sign(&key, purpose.as_bytes()).as_ref().to_vec())
     }
 }
 

@@ -16,6 +16,7 @@ use tonic::{Request, Status, Streaming};
 
 use crate::settings;
 use link::Link;
+use wire::compare::{CompareResult, CompareTarget, TargetUnion};
 use wire::event::EventType;
 use wire::request_op::Request as Operation;
 use wire::watch_request::RequestUnion;
@@ -57,6 +58,13 @@ pub(crate) struct Change {
     /// Without the prefix.
     pub(crate) key: String,
     pub(crate) value: Option<Bytes>,
+}
+
+impl Change {
+    pub(crate) fn put(key: String, value: impl Into<Bytes>) -> Self {
+        let value = Some(value.into());
+        Self { key, value }
+    }
 }
 
 /// A connection to one server of the cluster.
@@ -139,10 +147,45 @@ impl Etcd {
                 .iter()
                 .map(|change| self.operation(change, lease))
                 .collect();
-            let request = wire::TxnRequest { success };
+            let request = wire::TxnRequest {
+                compare: Vec::new(),
+                success,
+            };
             answered(self.link.keys().txn(request)).await?;
         }
         Ok(())
+    }
+
+    /// The value of one key, and the revision of the store that changed it last: 0 where there is none.
+    pub(crate) async fn get(&self, key: &str) -> Result<(Option<Bytes>, i64), EtcdFailure> {
+        let request = wire::RangeRequest {
+            key: Bytes::from(format!("{}{key}", self.prefix)),
+            ..wire::RangeRequest::default()
+        };
+        let answer = answered(self.link.keys().range(request)).await?;
+        let pair = answer.kvs.into_iter().next();
+        let (value, changed) = pair.map(|pair| (pair.value, pair.mod_revision)).unzip();
+        Ok((value, changed.unwrap_or_default()))
+    }
+
+    /// Writes one key, unless somebody has changed it since that revision; tells whether it did.
+    pub(crate) async fn write_unchanged(
+        &self,
+        change: &Change,
+        since: i64,
+        lease: Option<i64>,
+    ) -> Result<bool, EtcdFailure> {
+        let same = wire::Compare {
+            result: CompareResult::Equal.into(),
+            target: CompareTarget::Mod.into(),
+            key: Bytes::from(format!("{}{}", self.prefix, change.key)),
+            target_union: Some(TargetUnion::ModRevision(since)),
+        };
+        let request = wire::TxnRequest {
+            compare: vec![same],
+            success: vec![self.operation(change, lease)],
+        };
+        Ok(answered(self.link.keys().txn(request)).await?.succeeded)
     }
 
     fn operation(&self, change: &Change, lease: Option<i64>) -> wire::RequestOp {

@@ -39,6 +39,15 @@ pub(crate) fn around(middle: Duration, percent: u32) -> Duration {
     middle.mul_f64(1.0 - share + 2.0 * share * unit)
 }
 
+/// 32 bytes from their hex digits.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let pairs = (0..32).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok());
+    pairs.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@ use crate::state::{StateDir, StateFailure};
 
 const DIRECTORY: &str = "revoked";
 /// Longer than any control certificate lives.
-const KEPT: Duration = Duration::from_hours(90 * 24);
+pub(crate) const KEPT: Duration = Duration::from_hours(90 * 24);
 
 /// Every control certificate of one Dataplane that was issued until then.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

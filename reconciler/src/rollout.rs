@@ -2,8 +2,10 @@
 //!
 //! Never hands anything to the proxies that is not whole, and never forgets on restart what it handed out.
 
+mod compiling;
 mod distrusted;
 mod documents;
+mod elsewhere;
 mod good;
 mod joining;
 mod kept;
@@ -16,8 +18,8 @@ mod staged;
 mod steer;
 mod suspended;
 
-use std::collections::HashSet;
-use std::sync::{Arc, PoisonError};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::Digest;
@@ -27,7 +29,7 @@ use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::ca::{Authorities, CaFailure, Values};
 use crate::candidate::gates::{Asked, Base};
-use crate::candidate::{Candidate, Documents, Files, Name};
+use crate::candidate::{Candidate, Documents, Name};
 use crate::distrust::Distrust;
 use crate::event::Events;
 use crate::git::{Commit, SourceConfig};
@@ -41,6 +43,7 @@ use crate::state::StateDir;
 use crate::suspension::Suspension;
 use crate::waves::Plan;
 
+pub(crate) use documents::Registered;
 use good::Good;
 use kept::Kept;
 use outgrown::Outgrown;
@@ -48,9 +51,6 @@ use refresh::unread;
 use stage::Stage;
 use staged::Rolling;
 pub(crate) use staged::View;
-
-/// Compiling the largest repository that is admitted takes seconds.
-const COMPILE_DEADLINE: Duration = Duration::from_mins(2);
 
 /// A trailer of the commit's message, with the value `true`: no waves, for a mend that cannot wait.
 const AT_ONCE: &str = "Mesh-Rollout-At-Once";
@@ -78,6 +78,8 @@ pub(crate) struct Rollout {
     view: std::sync::Mutex<Option<View>>,
     /// What everybody was given last.
     served: std::sync::Mutex<Option<(String, Digest)>>,
+    /// What joined here and the other meshds were not told yet; `None`: there are none.
+    untold: std::sync::Mutex<Option<BTreeMap<(String, String), Registered>>>,
     /// A rollout has begun.
     begun: Notify,
     /// A rollout has ended, one way or the other: the reconciler has something to record.
@@ -155,6 +157,7 @@ impl Rollout {
             desk: Mutex::new(desk),
             view: std::sync::Mutex::default(),
             served: std::sync::Mutex::default(),
+            untold: std::sync::Mutex::default(),
             begun: Notify::new(),
             ended: Notify::new(),
         }
@@ -342,47 +345,6 @@ impl Rollout {
         let proxies = published.proxies.len();
         self.registry.publish(Arc::new(published));
         Ok(proxies)
-    }
-
-    /// Compiles a commit with groups of registered Dataplanes, on a thread of its own, for as long as that may take. What
-    /// did not change of what was served `before` is not read again.
-    async fn compiled<W: World>(
-        &self,
-        world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
-        revision: String,
-        documents: Vec<Documents>,
-        (before, asked): (Files, Option<(Asked, Base)>),
-    ) -> Result<Candidate, Trouble> {
-        let (compiler, said) = (Arc::clone(&self.compiler), Arc::clone(&self.said));
-        let about = revision.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let world = world()?;
-            // What is remembered is only ever replaced as a whole.
-            let mut compiler = compiler.lock().unwrap_or_else(PoisonError::into_inner);
-            let asked = asked.as_ref().map(|(asked, base)| (asked, base));
-            let asked = (&before, asked);
-            let candidate = Candidate::judged(&mut compiler, &world, revision, &said, asked);
-            let mut candidate = candidate.map_err(|flawed| {
-                let message = format!("{}; what was published before is served", flawed.first);
-                Trouble::stalled(flawed.reason, message).with_diagnostics(flawed.text)
-            })?;
-            for group in &documents {
-                candidate.admit(&mut compiler, group);
-            }
-            Ok(candidate)
-        });
-        let outcome = match tokio::time::timeout(COMPILE_DEADLINE, task).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => Err(Trouble::stalled(
-                "CompilerDefect",
-                format!("the compiler broke down over this commit: {error}"),
-            )),
-            Err(_) => Err(Trouble::stalled(
-                "CompileTimeout",
-                format!("compiling took more than {COMPILE_DEADLINE:?}"),
-            )),
-        };
-        outcome.map_err(|trouble| trouble.about(&about))
     }
 }
 

@@ -92,6 +92,7 @@ async fn look_for_revocations(
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
             () = tokio::time::sleep(REVOCATIONS_EVERY) => {}
+            () = gate.again.notified() => {}
         }
         revoke(&gate, &state).await;
     }

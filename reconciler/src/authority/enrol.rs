@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use mesh_bundle::Kri;
+use mesh_bundle::{Digest, Kri};
 use mesh_delivery::message::{Denied, Enrolled, Enrollment};
 use zeroize::Zeroizing;
 
@@ -13,7 +13,7 @@ use super::peer::Peer;
 use super::{CONTROL_LIFETIME, Gate};
 use crate::ca::{Name, Request};
 use crate::registry::Now;
-use crate::token::Refused;
+use crate::token::{Grant, Refused};
 
 impl Gate {
     pub(super) async fn enroll_proxy(
@@ -38,6 +38,7 @@ impl Gate {
         if published.revoked_tokens.contains(&grant.id) {
             return Err(Refused::Revoked.into());
         }
+        self.counted(&grant, key, false).await?;
         let asked = request.dataplane.as_deref();
         let proxy = match request.dataplane_document {
             Some(document) => {
@@ -53,6 +54,7 @@ impl Gate {
         let name = Name::Spiffe(&name);
         let issued = self.control.issue(&csr, name, CONTROL_LIFETIME, now)?;
         tracing::info!(%proxy, token = grant.id, "admitted");
+        self.counted(&grant, key, true).await?;
         let tokens = Arc::clone(&self.tokens);
         blocking(move || tokens.spend(&grant, key, now)).await?;
         let enrolled = Enrolled {
@@ -62,6 +64,24 @@ impl Gate {
             renew_at: issued.renew_at,
         };
         Ok((proxy, enrolled))
+    }
+
+    /// Where several meshds count how often a token is used: may it be, and is it `spent` now? What it was used on here
+    /// before needs nobody else's word.
+    async fn counted(&self, grant: &Grant, key: Digest, spent: bool) -> Result<(), Denied> {
+        let Some(uses) = self.uses.as_ref().filter(|_| grant.uses.is_some()) else {
+            return Ok(());
+        };
+        let (tokens, id) = (Arc::clone(&self.tokens), grant.id.clone());
+        let known = blocking(move || tokens.spent_on(&id)).await?;
+        if known.contains(&key) {
+            return Ok(());
+        }
+        match spent {
+            false => uses.admits(grant, key).await?,
+            true => uses.spend(grant, key, &known).await?,
+        }
+        Ok(())
     }
 }
 

@@ -105,10 +105,7 @@ impl Drop for Server {
 }
 
 fn put(key: &str, value: &str) -> Change {
-    Change {
-        key: key.to_owned(),
-        value: Some(Bytes::copy_from_slice(value.as_bytes())),
-    }
+    Change::put(key.to_owned(), value.to_owned())
 }
 
 fn gone(key: &str) -> Change {
@@ -142,6 +139,27 @@ async fn what_is_written_is_read_and_watched() {
     }
     seen.sort_by(|one, other| one.key.cmp(&other.key));
     assert_eq!(seen, [put("live/0000", "z"), gone("live/0001")]);
+}
+
+#[tokio::test]
+async fn of_two_who_change_the_same_one_does() {
+    let Some(server) = Server::start().await else {
+        return;
+    };
+    let etcd = Etcd::connect(&server.config()).await.unwrap();
+    let other = Etcd::connect(&server.config()).await.unwrap();
+    assert_eq!(etcd.get("used/a").await.unwrap(), (None, 0));
+    let (one, two) = (put("used/a", "1"), put("used/a", "2"));
+    let (one, two) = tokio::join!(
+        etcd.write_unchanged(&one, 0, None),
+        other.write_unchanged(&two, 0, None)
+    );
+    assert_ne!(one.unwrap(), two.unwrap());
+    let (value, changed) = etcd.get("used/a").await.unwrap();
+    assert!(value.is_some() && changed > 0);
+    let next = put("used/a", "3");
+    assert!(other.write_unchanged(&next, changed, None).await.unwrap());
+    assert!(!etcd.write_unchanged(&next, changed, None).await.unwrap());
 }
 
 #[tokio::test]

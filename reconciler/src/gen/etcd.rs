@@ -78,11 +78,106 @@ pub mod request_op {
         RequestDeleteRange(super::DeleteRangeRequest),
     }
 }
-/// Conditions are left out: without any, `success` is done.
+/// Where all conditions hold, `success` is done. What is done otherwise is left out: nothing.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct TxnRequest {
+    #[prost(message, repeated, tag = "1")]
+    pub compare: ::prost::alloc::vec::Vec<Compare>,
     #[prost(message, repeated, tag = "2")]
     pub success: ::prost::alloc::vec::Vec<RequestOp>,
+}
+/// How a key stands to a value; of the targets only the one that meshd uses.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Compare {
+    #[prost(enumeration = "compare::CompareResult", tag = "1")]
+    pub result: i32,
+    #[prost(enumeration = "compare::CompareTarget", tag = "2")]
+    pub target: i32,
+    #[prost(bytes = "bytes", tag = "3")]
+    pub key: ::prost::bytes::Bytes,
+    #[prost(oneof = "compare::TargetUnion", tags = "6")]
+    pub target_union: ::core::option::Option<compare::TargetUnion>,
+}
+/// Nested message and enum types in `Compare`.
+pub mod compare {
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum CompareResult {
+        Equal = 0,
+    }
+    impl CompareResult {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Equal => "EQUAL",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "EQUAL" => Some(Self::Equal),
+                _ => None,
+            }
+        }
+    }
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum CompareTarget {
+        Version = 0,
+        Create = 1,
+        Mod = 2,
+    }
+    impl CompareTarget {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Version => "VERSION",
+                Self::Create => "CREATE",
+                Self::Mod => "MOD",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "VERSION" => Some(Self::Version),
+                "CREATE" => Some(Self::Create),
+                "MOD" => Some(Self::Mod),
+                _ => None,
+            }
+        }
+    }
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum TargetUnion {
+        /// When it was changed last; 0: it is not there.
+        #[prost(int64, tag = "6")]
+        ModRevision(i64),
+    }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TxnResponse {

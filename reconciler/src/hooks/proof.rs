@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
+use crate::random;
 use crate::settings::Scheme;
 
 /// Begins a secret of Standard Webhooks.
@@ -39,18 +40,10 @@ pub(super) fn check<'a>(
 fn hexadecimal(given: Option<&str>, secret: &str, body: &[u8]) -> Result<(), &'static str> {
     let given = given.ok_or("there is no signature")?;
     let digits = given.strip_prefix("sha256=");
-    let tag = digits.and_then(from_hex);
+    let tag = digits.and_then(random::from_hex);
     let tag = tag.ok_or("the signature is not `sha256=` and 64 hex digits")?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     hmac::verify(&key, body, &tag).map_err(|_| "the signature is wrong")
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let pairs = (0..32).map(|at| u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok());
-    pairs.collect()
 }
 
 /// Standard Webhooks: one of several signatures over an identifier, a time and the body.

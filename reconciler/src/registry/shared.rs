@@ -131,6 +131,11 @@ impl Registry {
         }
     }
 
+    /// There is something for the others that stands elsewhere than here.
+    pub(crate) fn tell_others(&self) {
+        self.news.notify_one();
+    }
+
     /// Waits until there is something for the others, or a commit was published.
     pub(crate) async fn has_news(&self) {
         self.news.notified().await;

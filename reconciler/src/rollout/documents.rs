@@ -2,7 +2,12 @@
 //!
 //! Never takes the name of a file from a document before its parts are known to be plain.
 
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use mesh_delivery::message::Denied;
+use serde::{Deserialize, Serialize};
 
 use crate::candidate::{Documents, Name};
 use crate::state::{StateDir, StateFailure};
@@ -11,6 +16,14 @@ use crate::token::Grant;
 const DIRECTORY: &str = "dataplanes";
 /// The limit of a DNS name, which every name of a resource is.
 const NAME_LIMIT: usize = 253;
+
+/// A document, and when it was registered: of two for one Dataplane the later one counts.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Registered {
+    /// Seconds since 1970.
+    pub(crate) at: u64,
+    pub(crate) document: String,
+}
 
 /// Everything that was registered and not removed since. What cannot be read is left out, and told.
 pub(super) fn read(state: &StateDir) -> Documents {
@@ -40,6 +53,44 @@ pub(super) fn write(
     document: &[u8],
 ) -> Result<(), StateFailure> {
     state.write(&format!("{DIRECTORY}/{mesh}/{name}.yaml"), document)
+}
+
+/// The same, by when they were registered.
+pub(super) fn registered(state: &StateDir) -> BTreeMap<(String, String), Registered> {
+    let documents = read(state).into_iter();
+    let registered = documents.filter_map(|(key, document)| {
+        let (at, document) = (at(state, &key)?, String::from_utf8(document).ok()?);
+        Some((key, Registered { at, document }))
+    });
+    registered.collect()
+}
+
+/// When the document for this Dataplane was registered, by the time of its file.
+pub(super) fn at(state: &StateDir, (mesh, name): &(String, String)) -> Option<u64> {
+    let path = state.path(&format!("{DIRECTORY}/{mesh}/{name}.yaml"));
+    let modified = fs::metadata(path).ok()?.modified().ok()?;
+    let since = modified.duration_since(UNIX_EPOCH).ok()?;
+    Some(since.as_secs())
+}
+
+/// It was registered then. A file system that does not take it makes the document only look newer.
+pub(super) fn date(state: &StateDir, (mesh, name): &(String, String), at: u64) {
+    let path = state.path(&format!("{DIRECTORY}/{mesh}/{name}.yaml"));
+    let dated = File::options().write(true).open(path);
+    let at: SystemTime = UNIX_EPOCH + Duration::from_secs(at);
+    let _ = dated.and_then(|file| file.set_modified(at));
+}
+
+/// May it have this mesh and name, whoever said so?
+pub(super) fn is_named(name: &Name, key: &(String, String)) -> bool {
+    is_file_name(key)
+        && name.namespace().is_empty()
+        && (name.mesh(), name.name()) == (key.0.as_str(), key.1.as_str())
+}
+
+/// Can it be the name of a file?
+pub(super) fn is_file_name((mesh, name): &(String, String)) -> bool {
+    is_plain(mesh) && is_plain(name)
 }
 
 /// Does the document say what the token permits and the proxy asked for?

@@ -77,15 +77,22 @@ impl Rollout {
                 Some(Good::new(with))
             }
         };
+        let before = documents::at(&self.state, &newcomer.key);
         documents::write(&self.state, &newcomer.key, &document)
             .map_err(|failure| unavailable(failure.to_string()))?;
+        self.registered_here(&newcomer.key, &document, before);
         desk.documents.insert(newcomer.key, document);
         self.replace(&mut desk, good, next).map_err(unavailable)?;
         Ok(name)
     }
 
     /// The same commits, compiled again.
-    fn replace(&self, desk: &mut Desk, good: Good, next: Option<Good>) -> Result<(), String> {
+    pub(super) fn replace(
+        &self,
+        desk: &mut Desk,
+        good: Good,
+        next: Option<Good>,
+    ) -> Result<(), String> {
         if let (Some(rolling), Some(next)) = (&mut desk.rolling, next) {
             if let Some(gates) = &next.rollout {
                 let plan = Plan::new(

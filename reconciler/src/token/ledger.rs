@@ -124,8 +124,7 @@ impl Tokens {
         let Some(uses) = grant.uses else {
             return Ok(());
         };
-        let spent = read(&self.state, &grant.id)?.map(|record| record.spent_on);
-        let spent = spent.unwrap_or_default();
+        let spent = self.spent_on(&grant.id)?;
         let full = u32::try_from(spent.len()).is_ok_and(|spent| spent >= uses);
         match full && !spent.contains(&key) {
             true => Err(Refused::Used),
@@ -162,13 +161,21 @@ impl Tokens {
         Ok(())
     }
 
+    /// What operators have revoked, as of the last look.
+    pub(crate) fn revoked(&self) -> Arc<BTreeSet<String>> {
+        let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&revoked)
+    }
+
     /// Has an operator revoked it? As of the last look.
     pub(crate) fn is_revoked(&self, id: &str) -> bool {
-        let revoked = {
-            let revoked = self.revoked.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(&revoked)
-        };
-        revoked.contains(id)
+        self.revoked().contains(id)
+    }
+
+    /// The keys that it was used on here.
+    pub(crate) fn spent_on(&self, id: &str) -> Result<Vec<Digest>, Refused> {
+        let record = read(&self.state, id)?;
+        Ok(record.map(|record| record.spent_on).unwrap_or_default())
     }
 
     /// Removes what has expired.

@@ -84,7 +84,7 @@ impl Room {
         room
     }
 
-    /// The place of a second meshd: the same repository, the same authorities.
+    /// The place of a second meshd: the same repository, the same authorities and key of join tokens.
     pub(super) fn beside(&self) -> Self {
         let room = Self {
             repo: Arc::clone(&self.repo),
@@ -97,6 +97,8 @@ impl Room {
             let copy = room.state.path().join("ca").join(file.file_name());
             std::fs::copy(file.path(), copy).unwrap();
         }
+        let key = "token.key";
+        std::fs::copy(self.state.path().join(key), room.state.path().join(key)).unwrap();
         room
     }
 
@@ -250,13 +252,22 @@ impl Room {
     }
 
     pub(super) fn token(&self, mesh: &str, scope: Scope) -> String {
+        self.made(mesh, scope, Some(1))
+    }
+
+    /// That nobody counts.
+    pub(super) fn uncounted(&self, mesh: &str, scope: Scope) -> String {
+        self.made(mesh, scope, None)
+    }
+
+    fn made(&self, mesh: &str, scope: Scope, uses: Option<u32>) -> String {
         let now = Now::read().unix;
         let (state, control) = ca::control(self.state.path(), now).unwrap();
         let order = Order {
             mesh: mesh.to_owned(),
             scope,
             ttl: Duration::from_secs(600),
-            uses: Some(1),
+            uses,
         };
         let issuer = token::open(&state).unwrap();
         issuer.issue(control.pin, order, now).0.to_string()

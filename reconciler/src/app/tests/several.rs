@@ -1,5 +1,7 @@
 //! Several meshds over one repository, with a real etcd between them (Debian: etcd-server).
 
+mod shared;
+
 use super::*;
 use crate::etcd::tests::Server;
 
