@@ -20,11 +20,13 @@ pub enum Source {
 pub enum Refusal {
     /// The request breaks HTTP in a way that two servers could read differently.
     BadRequest,
+    /// The head of the request is longer than any may be.
+    HeadTooLarge,
     /// The path has no normal form.
     BadPath,
     /// A transfer encoding other than `chunked`.
     TransferEncoding,
-    /// `CONNECT` where no route names it, and of HTTP/2.
+    /// `CONNECT` where no route names it, and where nobody would see what follows.
     Method,
     /// The peer may not use the inbound.
     Permission,
@@ -107,8 +109,9 @@ pub struct Row {
 
 impl Refusal {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::BadRequest,
+        Self::HeadTooLarge,
         Self::BadPath,
         Self::TransferEncoding,
         Self::Method,
@@ -151,6 +154,14 @@ impl Refusal {
         use Source::{Downstream, Local, Upstream};
         match self {
             Self::BadRequest => row("bad-request", 400, 13, "DPE", Downstream, "bad request"),
+            Self::HeadTooLarge => row(
+                "head-too-large",
+                431,
+                8,
+                "DPE",
+                Downstream,
+                "request head too large",
+            ),
             Self::BadPath => row("bad-path", 400, 13, "DPE", Downstream, "bad path"),
             Self::TransferEncoding => row(
                 "transfer-encoding",

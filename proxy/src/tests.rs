@@ -22,5 +22,6 @@ mod smuggling;
 mod thousand;
 mod traffic;
 mod tunnels;
+mod unreadable;
 mod upgrades;
 mod wire;

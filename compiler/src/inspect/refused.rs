@@ -9,11 +9,16 @@ use mesh_bundle::RefusalNote;
 use crate::world::{EntryKind, World};
 
 /// A code of the header, what it means, and what to do about it.
-const MEANINGS: [(&str, &str, &str); 34] = [
+const MEANINGS: [(&str, &str, &str); 35] = [
     (
         "bad-request",
         "the request is not HTTP, or two servers could read it differently",
         "mend the client",
+    ),
+    (
+        "head-too-large",
+        "the first line and the headers of the request are longer than 64 KiB",
+        "send less: large cookies and tokens are the usual reason",
     ),
     (
         "bad-path",
@@ -27,8 +32,8 @@ const MEANINGS: [(&str, &str, &str); 34] = [
     ),
     (
         "method",
-        "the mesh does not forward requests of this method",
-        "for CONNECT, connect to the service itself",
+        "CONNECT asks for a tunnel, and no route is for that",
+        "connect to the service itself, or name the method in a route: `matches: [{method: CONNECT}]`",
     ),
     (
         "permission",

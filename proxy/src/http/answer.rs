@@ -59,6 +59,20 @@ pub(super) fn explain(response: &mut Response<Body>, note: Option<RefusalNote>) 
     }
 }
 
+/// A refusal of HTTP/1.1 in bytes, with which its connection ends.
+pub(super) fn in_bytes(refusal: Refusal, note: Option<RefusalNote>) -> Bytes {
+    let row = refusal.row();
+    let reason = row.status.canonical_reason().unwrap_or_default();
+    let note = note.map(|note| format!("{REFUSAL_HEADER}: {note}\r\n"));
+    let head = format!(
+        "HTTP/1.1 {} {reason}\r\ncontent-type: text/plain\r\n{}connection: close\r\ncontent-length: {}\r\n\r\n",
+        row.status.as_u16(),
+        note.unwrap_or_default(),
+        row.body.len()
+    );
+    (head + row.body).into()
+}
+
 /// Makes the answer to an injected fault one of this status.
 pub(super) fn with_status(response: &mut Response<Body>, status: u16) {
     let grpc = is_grpc(response.headers());

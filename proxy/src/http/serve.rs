@@ -48,6 +48,8 @@ pub(super) struct Connection {
     idle_since: Mutex<Instant>,
     /// Bytes of a head have come, and not all of it: its time is running.
     pub(super) in_head: AtomicBool,
+    /// An answer to a request is due, or has not been sent as a whole.
+    pub(super) due: AtomicBool,
     /// Another request has begun.
     begun: Notify,
     /// Of its requests.
@@ -82,6 +84,7 @@ impl Drop for Busy {
 impl Connection {
     fn begin(self: &Arc<Self>) -> Busy {
         self.in_head.store(false, Ordering::Relaxed);
+        self.due.store(true, Ordering::Relaxed);
         self.active.fetch_add(1, Ordering::Acquire);
         self.begun.notify_one();
         Busy {
@@ -129,6 +132,7 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
         active: AtomicUsize::new(0),
         idle_since: Mutex::new(Instant::now()),
         in_head: AtomicBool::new(true),
+        due: AtomicBool::new(false),
         begun: Notify::new(),
         alarms: Alarms::default(),
     });
@@ -210,14 +214,16 @@ pub(super) enum Ended {
 
 impl Ended {
     /// What came could not be understood, so no request was there to refuse.
-    fn is_unreadable(&self) -> bool {
-        match self {
+    fn unreadable(&self) -> Option<Refusal> {
+        let bad = match self {
+            Self::One(why) if why.is_parse_too_large() => return Some(Refusal::HeadTooLarge),
             Self::One(why) => why.is_parse(),
             Self::Two(why) => {
                 let mut reason = why.reason().into_iter();
                 why.is_library() && reason.any(|reason| reason != h2::Reason::NO_ERROR)
             }
-        }
+        };
+        bad.then_some(Refusal::BadRequest)
     }
 }
 
@@ -298,9 +304,9 @@ async fn drive<G: Graceful>(served: G, connection: &Connection, timeouts: &Timeo
             ended = poll_fn(|cx| watch.poll(served.as_mut(), cx)) => {
                 if let Some(Err(why)) = ended {
                     tracing::debug!(%why, "connection ended");
-                    if why.is_unreadable() {
+                    if let Some(refusal) = why.unreadable() {
                         let session = &connection.session;
-                        session.refused(Refusal::BadRequest, None, &session.shared.table());
+                        session.refused(refusal, None, &session.shared.table());
                     }
                 }
                 return;

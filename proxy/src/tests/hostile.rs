@@ -126,7 +126,14 @@ async fn ambiguous_requests_are_refused() {
         let (status, answer) = ask(&site, &request).await;
         let shown: String = request.chars().take(120).collect();
         assert_eq!(status, expected, "{shown:?}: {answer:?}");
+        let told = answer.contains("\r\nx-mesh-refusal: ");
+        assert_eq!(told, status != 200, "{shown:?}: {answer:?}");
     }
+    let metrics = site.web.metrics.encode().unwrap();
+    assert!(
+        metrics.contains("refusal=\"head-too-large\"} 2"),
+        "{metrics}"
+    );
 }
 
 #[tokio::test]
