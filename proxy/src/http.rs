@@ -7,6 +7,7 @@ mod answer;
 mod body;
 mod bootstrap;
 mod calm;
+mod deadline;
 mod exchange;
 mod head;
 mod heads;
@@ -30,6 +31,7 @@ mod upgrade;
 
 pub(crate) use answer::grpc_status;
 pub(crate) use body::{Body, RequestBody};
+pub(crate) use deadline::tell as tell_deadline;
 pub(crate) use received::Received;
 pub(crate) use recorded::Recording;
 pub(crate) use serve::serve;

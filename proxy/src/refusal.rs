@@ -66,6 +66,8 @@ pub enum Refusal {
     BadResponse,
     /// The request took longer than its limit.
     RequestTimeout,
+    /// The client's own limit for its call is over.
+    Deadline,
     /// Nothing happened on the request for too long.
     StreamIdle,
     /// The request lived for longer than any may.
@@ -109,7 +111,7 @@ pub struct Row {
 
 impl Refusal {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::BadRequest,
         Self::HeadTooLarge,
         Self::BadPath,
@@ -134,6 +136,7 @@ impl Refusal {
         Self::Closed,
         Self::BadResponse,
         Self::RequestTimeout,
+        Self::Deadline,
         Self::StreamIdle,
         Self::MaxStream,
         Self::ConnectionIdle,
@@ -254,6 +257,7 @@ impl Refusal {
                 Upstream,
                 "upstream request timeout",
             ),
+            Self::Deadline => row("deadline", 504, 4, "UT", Upstream, "deadline exceeded"),
             Self::StreamIdle => row("stream-idle", 504, 4, "SI", Upstream, "stream timeout"),
             Self::MaxStream => row(
                 "max-stream",

@@ -5,6 +5,7 @@
 mod answers;
 mod change;
 mod crossing;
+mod deadlines;
 mod floods;
 mod frames;
 mod hostile;

@@ -9,7 +9,7 @@ use mesh_bundle::RefusalNote;
 use crate::world::{EntryKind, World};
 
 /// A code of the header, what it means, and what to do about it.
-const MEANINGS: [(&str, &str, &str); 35] = [
+const MEANINGS: [(&str, &str, &str); 36] = [
     (
         "bad-request",
         "the request is not HTTP, or two servers could read it differently",
@@ -129,6 +129,11 @@ const MEANINGS: [(&str, &str, &str); 35] = [
         "request-timeout",
         "the request took longer than `requestTimeout`",
         "find out why the service is slow, or raise the timeout",
+    ),
+    (
+        "deadline",
+        "the time was over that the client gave its call by `grpc-timeout`",
+        "give calls more time, or find out what the service takes so long for",
     ),
     (
         "stream-idle",

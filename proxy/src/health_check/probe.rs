@@ -50,6 +50,7 @@ pub(super) async fn http(
         target,
         headers,
         upgrade: None,
+        deadline: None,
     };
     let answer = ask(shared, cluster, instance, (outgoing, RequestBody::Empty)).await?;
     let status = answer.status;
@@ -86,6 +87,7 @@ pub(super) async fn grpc(
         target: PathAndQuery::from_static("/grpc.health.v1.Health/Check"),
         headers,
         upgrade: None,
+        deadline: None,
     };
     let question = RequestBody::own(grpc::question(service));
     let answer = ask(shared, cluster, instance, (outgoing, question)).await?;

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, h
 use http_body::Body as _;
 use mesh_bundle::decide::CompiledRetry;
 use mesh_bundle::resource::ConnectionLimits;
-use mesh_bundle::{Origin, REFUSAL_HEADER};
+use mesh_bundle::{Origin, REFUSAL_HEADER, Sourced};
 use tokio::time::Instant;
 
 use super::body::Counted;
@@ -161,6 +161,16 @@ impl<'c> Begun<'c> {
         }
     }
 
+    /// When a call is over whose client has said how long it waits: then, or when its limit is reached.
+    pub(super) fn deadline(
+        &self,
+        given: Duration,
+        limit: &Sourced<mesh_bundle::Duration>,
+    ) -> Instant {
+        let least = limit.value.limit().map_or(given, |limit| limit.min(given));
+        self.activity.began() + least
+    }
+
     /// From now on a record is written of how it ends.
     pub(super) fn log(&mut self, log: Option<Box<Log>>) {
         self.rest.log = log;
@@ -237,6 +247,9 @@ impl<'c> Begun<'c> {
         in_turn: Orders<'_, '_>,
         (outgoing, body): (&Outgoing, RequestBody),
     ) -> Result<Response<Body>, Response<Body>> {
+        if outgoing.deadline.is_some_and(|end| end <= Instant::now()) {
+            return Err(self.refuse(Refusal::Deadline, plan.origin, Some(plan.stats)));
+        }
         let Some(place) = plan.load.request(plan.most.max_requests.value) else {
             let origin = plan.most.max_requests.origin.as_ref().or(plan.origin);
             return Err(self.refuse(Refusal::Overflow, origin, Some(plan.stats)));
@@ -248,7 +261,8 @@ impl<'c> Begun<'c> {
             log.sent_to(plan.via.owner);
         }
         let (connection, activity) = (self.connection, &self.activity);
-        let mut watchdog = Watchdog::new(&plan.timers, connection, activity, self.table.serial);
+        let limits = (&plan.timers, outgoing.deadline);
+        let mut watchdog = Watchdog::new(limits, connection, activity, self.table.serial);
         let upstreams = &self.connection.session.shared.upstreams;
         let trying = Trying::default();
         let via = plan.via.noting(&trying);

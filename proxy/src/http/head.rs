@@ -4,6 +4,7 @@
 //! and 6, and the advisories on request smuggling since 2019.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, PROXY_AUTHENTICATE, TE,
@@ -13,7 +14,9 @@ use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
+use super::answer::is_grpc;
 use super::bootstrap::Bootstrap;
+use super::deadline;
 use crate::refusal::Refusal;
 use crate::upstream::Upgrade;
 
@@ -54,6 +57,8 @@ pub(super) struct Head {
     pub(super) authority: HeaderValue,
     /// What the client asks to go on with.
     pub(super) upgrade: Option<Upgrade>,
+    /// Of a gRPC call: how long the client waits for it.
+    pub(super) deadline: Option<Duration>,
 }
 
 /// Which of the headers that matter here there are: one look at each name, where searching for each of these would take
@@ -61,6 +66,7 @@ pub(super) struct Head {
 #[derive(Debug, Default, Clone, Copy)]
 struct Present {
     connection: bool,
+    deadline: bool,
     expect: bool,
     /// Of one hop.
     hop: bool,
@@ -78,6 +84,7 @@ impl Present {
         for name in headers.keys() {
             match name.as_str() {
                 "connection" => (present.connection, present.hop) = (true, true),
+                "grpc-timeout" => present.deadline = true,
                 "expect" => present.expect = true,
                 "host" => present.host = true,
                 "content-length" => present.framing = true,
@@ -129,7 +136,13 @@ pub(super) fn request(parts: &mut Parts) -> Result<Head, Refusal> {
     if present.underscore {
         drop_look_alikes(headers);
     }
-    Ok(Head { authority, upgrade })
+    let timed = present.deadline && is_grpc(headers);
+    let deadline = timed.then(|| deadline::given(headers)).flatten();
+    Ok(Head {
+        authority,
+        upgrade,
+        deadline,
+    })
 }
 
 impl Head {

@@ -153,6 +153,10 @@ fn admit<'t>(
     let head = head::request(&mut parts).map_err(|refusal| (refusal, None))?;
     let path = normalise(head.path(&parts)).map_err(|_| (Refusal::BadPath, None))?;
     let target = target(&parts.uri, &path.forwarded).map_err(|refusal| (refusal, None))?;
+    let deadline = head.deadline.map(|given| {
+        let timeouts = limits(&inbound.policy, &session.peer());
+        begun.deadline(given, timeouts.request)
+    });
     parts.headers.remove(CLIENT_CERT);
     if inbound.policy.tls.value != TlsMode::Disabled
         && let Some(value) = session.client_cert()
@@ -166,6 +170,7 @@ fn admit<'t>(
         target,
         headers: parts.headers,
         upgrade: head.upgrade,
+        deadline,
     };
     Ok((outgoing, RequestBody::stream(body, &begun.activity, None)))
 }

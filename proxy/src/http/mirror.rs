@@ -58,6 +58,7 @@ pub(super) fn start(
             target: original.target.clone(),
             headers: original.headers.clone(),
             upgrade: None,
+            deadline: None,
         };
         let (session, cluster) = (Arc::clone(session), Arc::clone(cluster));
         let limit = timeouts.request.value.limit().unwrap_or(LONGEST);

@@ -270,6 +270,9 @@ fn pass<'t>(
             (&*found.cluster, at)
         }
     };
+    let limit = &routed.entry.timeouts.request;
+    let given = routed.head.deadline;
+    let deadline = given.map(|given| begun.deadline(given, limit));
     let outgoing = Outgoing {
         method: parts.method,
         authority,
@@ -277,6 +280,7 @@ fn pass<'t>(
         target,
         headers,
         upgrade: routed.head.upgrade.clone(),
+        deadline,
     };
     let copy = mirror::start(session, &outgoing, &mirrors, &body, &routed.entry.timeouts);
     let body = RequestBody::stream(body, &begun.activity, copy);

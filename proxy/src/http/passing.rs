@@ -64,6 +64,8 @@ pub(super) async fn answer(
         target,
         headers: parts.headers,
         upgrade: head.upgrade,
+        // Nothing that leaves the mesh is changed.
+        deadline: None,
     };
     let timeouts = Timeouts::default();
     // Nobody who knows the application has said how long its requests take.

@@ -51,9 +51,9 @@ pub(crate) struct Watchdog {
 }
 
 impl Watchdog {
-    /// Begins with the activity.
+    /// Begins with the activity. The deadline is that of the client, and no later than its limit here.
     pub(super) fn new(
-        timers: &Timers<'_>,
+        (timers, deadline): (&Timers<'_>, Option<Instant>),
         connection: &Arc<Connection>,
         activity: &Arc<Activity>,
         permitted_by: u64,
@@ -66,6 +66,7 @@ impl Watchdog {
         let fixed = fixed
             .into_iter()
             .filter_map(|(limit, refusal)| Some((began + limit?, refusal)))
+            .chain(deadline.map(|deadline| (deadline, Refusal::Deadline)))
             .min_by_key(|(limit, _)| *limit);
         Self {
             connection: Arc::clone(connection),

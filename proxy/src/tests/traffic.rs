@@ -284,7 +284,8 @@ async fn a_call_that_is_given_up_is_given_up_everywhere() {
         .header("grpc-timeout", "5S");
     let call = client.send_request(request.body(full("call")).unwrap());
     let call = tokio::spawn(call);
-    assert_eq!(told.recv().await.as_deref(), Some("5S"));
+    let left = told.recv().await.unwrap();
+    assert!(left.ends_with('u'), "{left}");
     // As clients do when the time is over.
     call.abort();
     let patience = std::time::Duration::from_secs(4);

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use http::uri::{self, Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use hyper::client::conn::http1;
+use tokio::time::Instant;
 
 use super::multiplex::Exchange;
 use super::pool::Share;
 use super::upgrade::Upgrade;
 use super::{Fate, Kind, Lease, Pool, Upstreams, Via, dial};
-use crate::http::{Received, Recording, RequestBody, grpc_status};
+use crate::http::{Received, Recording, RequestBody, grpc_status, tell_deadline};
 use crate::refusal::Refusal;
 use crate::table::{Hop, Instance};
 
@@ -31,6 +32,8 @@ pub(crate) struct Outgoing {
     pub(crate) headers: HeaderMap,
     /// It asks for something else than HTTP after the response.
     pub(crate) upgrade: Option<Upgrade>,
+    /// Of a gRPC call whose client has said how long it waits: when that is over.
+    pub(crate) deadline: Option<Instant>,
 }
 
 /// A response whose body is still under way.
@@ -319,6 +322,9 @@ impl Outgoing {
         *request.uri_mut() = uri;
         *request.version_mut() = version;
         *request.headers_mut() = self.headers.clone();
+        if let Some(deadline) = self.deadline {
+            tell_deadline(request.headers_mut(), deadline);
+        }
         request
     }
 }
