@@ -3,6 +3,7 @@
 //! Never waits for time to pass: each test waits for the thing itself.
 
 mod answers;
+mod back_off;
 mod change;
 mod crossing;
 mod deadlines;
