@@ -1,8 +1,9 @@
 //! Traffic does not need meshd: not to go on, and not to begin again after a proxy was restarted.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mesh_tests::{Load, Mesh};
+use mesh_tests::{Client, Load, Mesh};
 
 #[tokio::test]
 async fn nothing_fails_when_meshd_is_killed_and_started_again() {
@@ -62,6 +63,49 @@ async fn a_proxy_that_restarts_alone_serves_what_it_verified_last() {
     let answer = mesh.client("web-1", "api").get("/").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(mesh.client("outsider-1", "api").get("/").await.status, 403);
+}
+
+/// More services than a workload calls, each with a route of its own.
+const SERVICES: u16 = 300;
+
+fn service(number: u16) -> String {
+    format!(
+        "type: MeshService\nmesh: default\nname: more-{number}\nspec:\n  selector:\n    dataplaneLabels:\n      matchLabels: {{app: api}}\n  ports:\n    - {{name: http, port: 80, targetPort: http, appProtocol: http}}\n---\ntype: MeshHTTPRoute\nmesh: default\nname: more-{number}\nspec:\n  to:\n    - targetRef: {{kind: MeshService, labels: {{kuma.io/display-name: more-{number}}}}}\n      rules:\n        - matches: [{{path: {{type: PathPrefix, value: /a}}}}]\n          default:\n            backendRefs: [{{kind: MeshService, labels: {{kuma.io/display-name: api}}, port: 80}}]\n---\n"
+    )
+}
+
+fn outbound(number: u16) -> String {
+    let port = 20_000 + number;
+    format!(
+        "    - {{address: 127.0.0.11, port: {port}, backendRef: {{kind: MeshService, name: more-{number}, port: 80}}}}\n"
+    )
+}
+
+#[tokio::test]
+async fn a_restart_with_many_services_takes_little_of_a_processor() {
+    let mesh = Mesh::from_example("shop").await;
+    mesh.change(|repo| {
+        let services: String = (0..SERVICES).map(service).collect();
+        repo.write("api/more.yaml", services.trim_end_matches("---\n"));
+        let outbounds: String = (0..SERVICES).map(outbound).collect();
+        let few = "  outbound:\n";
+        repo.replace("web/dataplane.yaml", few, &format!("{few}{outbounds}"));
+    })
+    .await;
+    mesh.meshd().kill().await;
+    let proxy = mesh.proxy("web-1");
+    proxy.kill().await;
+    let begin = Instant::now();
+    let process = proxy.launch();
+    proxy.ready().await;
+    let (took, worked) = (begin.elapsed(), process.worked());
+    eprintln!("ready after {took:?}, of it {worked:?} of work");
+    // Whatever else the machine does: what is not work is waiting for it.
+    assert!(worked < Duration::from_secs(1), "{worked:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    let near = mesh.outbound("web-1", "api").ip();
+    let last = Client::http1(SocketAddr::new(near, 20_000 + SERVICES - 1));
+    assert_eq!(last.get("/a").await.status, 200);
 }
 
 #[tokio::test]

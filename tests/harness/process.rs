@@ -143,6 +143,25 @@ impl Process {
         line.split_whitespace().nth(1)?.parse().ok()
     }
 
+    /// How long processors have worked for it, in hundredths of a second, rounded down; whatever else the machine does.
+    ///
+    /// # Panics
+    /// When the system does not tell.
+    #[must_use]
+    pub fn worked(&self) -> Duration {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.pid));
+        let text = text.unwrap_or_else(|error| panic!("work of {}: {error}", self.name));
+        // proc(5): what follows the name begins with the third field; user and system time are the 14th and 15th.
+        let fields = text.rsplit_once(") ").map(|(_, fields)| fields);
+        let fields: Vec<_> = fields.unwrap_or_default().split(' ').collect();
+        let hundredths = |field: usize| -> u64 {
+            let text = fields.get(field - 3).copied().unwrap_or_default();
+            text.parse()
+                .unwrap_or_else(|_| panic!("no number in {fields:?}"))
+        };
+        Duration::from_millis(10 * (hundredths(14) + hundredths(15)))
+    }
+
     /// How many files and sockets it has open.
     ///
     /// # Panics
