@@ -151,6 +151,9 @@ impl Meshd {
         let (tells, read) = (Arc::clone(&events), (&*config.said, &outside.source));
         let rollout = Rollout::new(keeps, lives, distrust, read, tells);
         let rollout = Arc::new(rollout.signed_by(signers.clone()));
+        if config.settings.etcd.is_some() {
+            rollout.among_others();
+        }
         let status = Arc::new(Status::new());
         let name = outside.source.source.name.to_string();
         let counted = (Arc::clone(&events), registry.delivered());

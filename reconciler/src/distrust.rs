@@ -93,6 +93,14 @@ impl Distrust {
         }
     }
 
+    /// Everybody who is distrusted: until when, and when the last of it ends.
+    pub(crate) fn spans(&self) -> BTreeMap<Name, (u64, u64)> {
+        let entries = self.entries.iter();
+        entries
+            .map(|(name, span)| (name.clone(), (span.until, span.end)))
+            .collect()
+    }
+
     /// Is everything distrusted that was issued until then?
     pub(crate) fn covers(&self, name: &Name, until: u64) -> bool {
         self.entries

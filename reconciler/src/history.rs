@@ -74,6 +74,18 @@ pub(crate) struct About {
     rollback: bool,
 }
 
+impl About {
+    /// Of a bundle that another meshd went back to, and that was never published here.
+    pub(crate) fn rollback() -> Self {
+        Self {
+            author: String::new(),
+            subject: String::new(),
+            committed: String::new(),
+            rollback: true,
+        }
+    }
+}
+
 impl From<&Commit> for About {
     fn from(commit: &Commit) -> Self {
         Self {

@@ -2,7 +2,9 @@
 //!
 //! Never hands anything to the proxies that is not whole, and never forgets on restart what it handed out.
 
+mod agreed;
 mod compiling;
+mod course;
 mod distrusted;
 mod documents;
 mod elsewhere;
@@ -10,6 +12,7 @@ mod good;
 mod joining;
 mod kept;
 mod mixture;
+mod ordered;
 mod outgrown;
 mod refresh;
 mod restore;
@@ -17,6 +20,7 @@ mod stage;
 mod staged;
 mod steer;
 mod suspended;
+mod view;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -43,14 +47,17 @@ use crate::state::StateDir;
 use crate::suspension::Suspension;
 use crate::waves::Plan;
 
+pub(crate) use course::Course;
+use course::{End, Several};
 pub(crate) use documents::Registered;
 use good::Good;
 use kept::Kept;
+pub(crate) use ordered::Ordered;
 use outgrown::Outgrown;
 use refresh::unread;
 use stage::Stage;
 use staged::Rolling;
-pub(crate) use staged::View;
+pub(crate) use view::View;
 
 /// A trailer of the commit's message, with the value `true`: no waves, for a mend that cannot wait.
 const AT_ONCE: &str = "Mesh-Rollout-At-Once";
@@ -80,6 +87,8 @@ pub(crate) struct Rollout {
     served: std::sync::Mutex<Option<(String, Digest)>>,
     /// What joined here and the other meshds were not told yet; `None`: there are none.
     untold: std::sync::Mutex<Option<BTreeMap<(String, String), Registered>>>,
+    /// How far a rollout is among several meshds; `None`: this one is alone.
+    several: std::sync::Mutex<Option<Several>>,
     /// A rollout has begun.
     begun: Notify,
     /// A rollout has ended, one way or the other: the reconciler has something to record.
@@ -158,6 +167,7 @@ impl Rollout {
             view: std::sync::Mutex::default(),
             served: std::sync::Mutex::default(),
             untold: std::sync::Mutex::default(),
+            several: std::sync::Mutex::default(),
             begun: Notify::new(),
             ended: Notify::new(),
         }
@@ -226,7 +236,7 @@ impl Rollout {
                 (&good.bundle, &next.bundle),
                 &next.labels.by_dataplane(),
             );
-            if !plan.is_empty() {
+            if !plan.is_empty() && !self.is_everywhere(&next.revision) {
                 return Err(self.begin(desk, next, (plan, commit.into())));
             }
         }
@@ -258,8 +268,9 @@ impl Rollout {
             .serve(&stage, (authorities, secrets))
             .map_err(|trouble| trouble.about(&revision))?;
         desk.good = Some(next);
-        if desk.rolling.take().is_some() {
+        if let Some(earlier) = desk.rolling.take() {
             self.registry.compared(false);
+            self.wants_end(&earlier.next.revision, End::Superseded);
         }
         desk.returned = None;
         self.show(desk);

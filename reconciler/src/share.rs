@@ -4,6 +4,7 @@
 //! Never in the way: without etcd every meshd serves its own proxies, with what it heard of the others last, and tells them
 //! all again when etcd is back.
 
+mod lead;
 mod live;
 mod stays;
 mod uses;
@@ -27,7 +28,7 @@ use crate::settings;
 use crate::status::Status;
 
 use live::{AUTHORITY, Heard};
-use stays::{Inbox, Stays, own_ended};
+use stays::{Inbox, Own, Stays};
 pub(crate) use uses::Uses;
 pub(crate) use vouch::Voucher;
 
@@ -93,6 +94,7 @@ impl Share {
                 Ok(()) => return,
                 Err(failure) => failure,
             };
+            self.gate.rollout.connected(false);
             self.trouble(Some(failure.to_string()));
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -122,6 +124,7 @@ impl Share {
             session.heard.take(live::understand(&self.name, change));
             session.stays.take(change, &self.voucher, &self.inbox);
         }
+        self.begin_to_steer(&found);
         let registry = &self.gate.registry;
         session.heard.tell_all(registry);
         let all = live::said(&self.name, registry.share());
@@ -169,12 +172,14 @@ impl Share {
                         live::tell(registry, said.as_ref());
                         session.heard.take(said);
                         session.stays.take(&change, &self.voucher, &self.inbox);
+                        self.steered(&change);
                     }
                     self.agree(session).await?;
                 }
                 _ = keep.tick() => {
                     session.lease.keep().await?;
                     self.tell_what_stays(session, &BTreeMap::new()).await?;
+                    self.steer(session).await?;
                 }
                 _ = prune.tick() => {
                     let outlived = session.stays.outlived(Now::read().unix);
@@ -188,6 +193,7 @@ impl Share {
                     }
                     let registered = self.gate.rollout.newly_registered();
                     self.tell_what_stays(session, &registered).await?;
+                    self.steer(session).await?;
                     // Words about proxies that were not published yet are understood now.
                     let now = registry.published();
                     let same = now.as_ref().zip(published.as_ref()).is_some_and(|(now, known)| Arc::ptr_eq(now, known));
@@ -207,9 +213,8 @@ impl Share {
         session: &mut Session<'_>,
         registered: &BTreeMap<(String, String), Registered>,
     ) -> Result<(), EtcdFailure> {
-        let (revoked, ended) = (self.gate.revoked(), own_ended(&self.gate));
-        let own = (&*revoked, &ended);
-        let untold = session.stays.untold(registered, own, &self.voucher);
+        let own = Own::of(&self.gate);
+        let untold = session.stays.untold(registered, &own, &self.voucher);
         session.etcd.write(&untold, None).await
     }
 

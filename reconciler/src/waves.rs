@@ -44,10 +44,25 @@ pub(crate) enum Action {
     Wait,
     /// The next wave is to be given the new commit: everybody in [`Machine::moved`].
     Serve,
+    /// The same, once the other meshds know: this wave, or, without one, that everybody has it.
+    Propose(Option<String>),
     /// Everybody has it.
     Finish,
     /// Nobody is to have it any more.
     Return(Breach),
+}
+
+/// Who says when the next wave begins.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// There is no other meshd.
+    #[default]
+    Alone,
+    /// This one, for all.
+    Leads,
+    /// Another one; or nobody, while etcd is away.
+    Follows,
 }
 
 /// Why a rollout did not go on.
@@ -86,6 +101,7 @@ pub(crate) struct Machine {
     pub(crate) paused: bool,
     /// Nothing is to change while git is not followed.
     pub(crate) held: bool,
+    role: Role,
 }
 
 impl Machine {
@@ -101,6 +117,7 @@ impl Machine {
             moved: BTreeSet::new(),
             paused: false,
             held: false,
+            role: Role::Alone,
         }
     }
 
@@ -112,6 +129,27 @@ impl Machine {
         }
         self.paused = paused;
         self
+    }
+
+    /// Whoever begins to lead watches the wave that was reached from its beginning.
+    pub(crate) fn plays(&mut self, role: Role, now: Instant) {
+        if role == Role::Leads && self.role != role {
+            self.since = now;
+            if self.wave.is_some() {
+                self.phase = Phase::Acknowledging;
+            }
+        }
+        self.role = role;
+    }
+
+    /// Another wave was agreed on; tells whether there is such a one that has not begun here.
+    pub(crate) fn agreed(&mut self, wave: &str, now: Instant, present: &BTreeSet<Kri>) -> bool {
+        let known = self.plan.waves.iter().position(|it| it.name == wave);
+        let later = known.filter(|index| self.wave.is_none_or(|reached| reached < *index));
+        if let Some(index) = later {
+            self.enter(index, now, present);
+        }
+        later.is_some()
     }
 
     /// These are there, where it was not known when the wave began.
@@ -164,6 +202,9 @@ impl Machine {
         if let Some(breach) = self.breach(seen) {
             return Action::Return(breach);
         }
+        if self.role == Role::Follows {
+            return Action::Wait;
+        }
         match self.phase {
             // Nobody was asked before, so there is nothing to compare with yet.
             Phase::Waiting if self.gates.traffic.is_some() && seen.asked < MEASURED => Action::Wait,
@@ -195,15 +236,18 @@ impl Machine {
         if self.paused || self.held {
             return Action::Wait;
         }
-        let mut index = self.wave.map_or(0, |wave| wave + 1);
-        while let Some(wave) = self.plan.waves.get(index) {
-            if !wave.joins.is_empty() {
+        let reached = self.wave.map_or(0, |wave| wave + 1);
+        let mut coming = self.plan.waves.iter().enumerate().skip(reached);
+        let coming = coming.find(|(_, wave)| !wave.joins.is_empty());
+        let coming = coming.map(|(index, wave)| (index, wave.name.clone()));
+        match (self.role, coming) {
+            (Role::Leads, coming) => Action::Propose(coming.map(|(_, name)| name)),
+            (_, Some((index, _))) => {
                 self.enter(index, now, &seen.present);
-                return Action::Serve;
+                Action::Serve
             }
-            index += 1;
+            (_, None) => Action::Finish,
         }
-        Action::Finish
     }
 
     fn enter(&mut self, index: usize, now: Instant, present: &BTreeSet<Kri>) {

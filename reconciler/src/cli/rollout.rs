@@ -68,9 +68,14 @@ pub(super) fn line(rollout: &Value) -> String {
             )
         }
     };
+    let led = match text("role") {
+        "leads" => ", led by this meshd",
+        "follows" => ", led by another meshd, or by none while etcd is away",
+        _ => "",
+    };
     let traffic = traffic(rollout);
     plain(&format!(
-        "{revision} is on its way: {place}{paused}{traffic}"
+        "{revision} is on its way: {place}{paused}{led}{traffic}"
     ))
 }
 
@@ -113,6 +118,8 @@ mod tests {
             line(&rollout),
             "c3d1 is on its way: wave canary, 2 of 3 hold it, baking, paused; inbound 1200 requests, 0.5 % failed, 0 % denied"
         );
+        rollout["role"] = json!("leads");
+        assert!(line(&rollout).contains("paused, led by this meshd; inbound"));
         rollout["returned"] = json!({"gate": "Rejected", "message": "2 proxies\u{1b}"});
         assert_eq!(line(&rollout), "c3d1 was taken back, Rejected: 2 proxies ");
     }

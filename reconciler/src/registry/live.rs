@@ -169,11 +169,6 @@ impl Live {
         }
     }
 
-    /// Connected to another meshd, and not here.
-    pub(super) fn is_elsewhere_only(&self) -> bool {
-        self.session.is_none() && self.elsewhere.is_some()
-    }
-
     /// Which other meshd it is connected to.
     pub(super) fn elsewhere(&self) -> Option<&str> {
         self.elsewhere.as_ref().map(|(meshd, _)| meshd.as_str())

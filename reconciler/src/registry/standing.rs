@@ -102,10 +102,6 @@ impl Registry {
             let Some(proxy) = published.proxies.get(kri) else {
                 continue;
             };
-            // Another meshd rolls out to it, at its own pace.
-            if live.is_elsewhere_only() {
-                continue;
-            }
             let root = proxy.wanted.root();
             if live.is_present(now) {
                 seen.present.insert(kri.clone());

@@ -58,6 +58,22 @@ impl Rollout {
         self.tell_distrusted(&desk);
     }
 
+    /// Whom the peers of this meshd are told not to believe.
+    pub(crate) fn distrusts(&self) -> BTreeMap<Name, (u64, u64)> {
+        self.distrust().spans()
+    }
+
+    /// Whom those of another one are told not to believe: all proxies are told the same, wherever they are connected.
+    pub(crate) async fn distrust_too(&self, mut told: BTreeMap<Name, (u64, u64)>) {
+        let desk = self.desk().await;
+        let now = Now::read().unix;
+        told.retain(|name, (until, end)| *end > now && !self.distrust().covers(name, *until));
+        if !told.is_empty() {
+            self.distrust_all(told.into_iter());
+            self.tell_distrusted(&desk);
+        }
+    }
+
     /// Adds to whom peers do not believe: until when, and when the last of it ends.
     pub(super) fn distrust_all(&self, news: impl Iterator<Item = (Name, (u64, u64))>) {
         let mut distrust = self.distrust();
@@ -105,9 +121,11 @@ impl Rollout {
     }
 
     fn keep(&self, distrust: &Distrust, before: &Distrust) {
-        if distrust != before
-            && let Err(failure) = distrust.write(&self.state)
-        {
+        if distrust == before {
+            return;
+        }
+        self.registry.tell_others();
+        if let Err(failure) = distrust.write(&self.state) {
             tracing::error!(error = %failure, "who is distrusted cannot be kept: a restart would forget it");
         }
     }

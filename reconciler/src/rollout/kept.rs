@@ -23,6 +23,9 @@ pub(super) struct Kept {
     /// The wave that was reached; `None`: nobody has it yet.
     pub(super) wave: Option<String>,
     pub(super) paused: bool,
+    /// How often an operator wanted the same commit to be tried again, among several meshds.
+    #[serde(default)]
+    pub(super) attempt: u32,
     /// It was taken back from everybody, and is not tried again.
     pub(super) returned: Option<Breach>,
     /// What traffic showed then; not kept on the disk.
@@ -38,6 +41,7 @@ impl Kept {
             digest,
             wave: None,
             paused: false,
+            attempt: 0,
             returned: None,
             traffic: None,
         }

@@ -2,14 +2,13 @@
 //!
 //! Never decides: the state machine does; here it is done, the disk before the proxies.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_bundle::Digest;
-use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::course::{End, Wish};
 use super::kept::Kept;
 use super::{Desk, Good, Rollout, Stage};
 use crate::event::{self, News};
@@ -18,7 +17,7 @@ use crate::reconcile::Trouble;
 use crate::registry::Now;
 use crate::snapshot::NEXT;
 use crate::waves::traffic::Figures;
-use crate::waves::{Action, Breach, Machine, Observation, Phase, Plan};
+use crate::waves::{Action, Breach, Machine, Observation, Plan};
 
 /// Time passes without anybody saying so.
 const TICK: Duration = Duration::from_secs(1);
@@ -32,33 +31,6 @@ const LOOK_AGAIN: Duration = Duration::from_mins(5);
 pub(super) struct Rolling {
     pub(super) next: Good,
     pub(super) machine: Machine,
-}
-
-/// What is told of a rollout.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct View {
-    pub(crate) revision: String,
-    digest: Digest,
-    /// The wave that was reached.
-    wave: Option<String>,
-    /// `None`: it was taken back.
-    phase: Option<Phase>,
-    pub(crate) paused: bool,
-    /// Of the proxies that were there when the wave began.
-    acknowledged: usize,
-    expected: usize,
-    waves: Vec<Share>,
-    /// What traffic shows; `None`: nobody looks at it.
-    traffic: Option<Figures>,
-    /// Why it was taken back.
-    pub(crate) returned: Option<Breach>,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize)]
-struct Share {
-    name: String,
-    /// Whose configuration changes with it.
-    proxies: usize,
 }
 
 impl Rollout {
@@ -81,11 +53,13 @@ impl Rollout {
         let begins = News::info("Rollout", "mesh", "RolloutStarted", "a rollout begins");
         event::record(&self.events, &begins.of(Some(&revision)));
         self.history.begins((&revision, digest), about);
-        if desk.rolling.replace(rolling).is_some() {
+        if let Some(earlier) = desk.rolling.replace(rolling) {
             // Whoever had that has what was before it again.
             self.registry.compared(false);
+            self.wants_end(&earlier.next.revision, End::Superseded);
         }
         desk.returned = None;
+        self.follow_course(desk, Now::read().instant);
         self.show(desk);
         self.begun.notify_one();
         on_its_way(&revision)
@@ -137,12 +111,10 @@ impl Rollout {
         if rolling.is_some_and(|rolling| rolling.next.revision == revision) {
             return Some(on_its_way(revision));
         }
-        let returned = desk
-            .returned
-            .as_ref()
-            .filter(|it| it.revision == revision)?;
-        let breach = returned.returned.as_ref()?;
-        let Breach { gate, message } = breach;
+        let returned = desk.returned.as_ref();
+        let returned = returned.filter(|it| it.revision == revision);
+        let breach = returned.and_then(|kept| kept.returned.clone());
+        let Breach { gate, message } = breach.or_else(|| self.returned_elsewhere(revision))?;
         let help = "commit a mend, or try it again with `meshd rollout resume`";
         let why = format!("{gate}: {message}; everybody has the commit before it again; {help}");
         Some(Trouble::stalled("RolloutFailed", why).about(revision))
@@ -156,7 +128,10 @@ impl Rollout {
             let news = async {
                 match rolling {
                     true => {
-                        let _ = tokio::time::timeout(TICK, registry.changed()).await;
+                        tokio::select! {
+                            _ = tokio::time::timeout(TICK, registry.changed()) => {}
+                            () = self.begun.notified() => {}
+                        }
                         tokio::time::sleep(BREATH).await;
                     }
                     false => self.begun.notified().await,
@@ -174,14 +149,18 @@ impl Rollout {
 
     fn look(&self, desk: &mut Desk) {
         let now = Now::read().instant;
+        self.follow_course(desk, now);
         let Some(rolling) = &mut desk.rolling else {
+            self.show(desk);
             return;
         };
+        rolling.machine.plays(self.role(), now);
         rolling.machine.held = self.suspended().is_some();
         let seen = self.observed(&rolling.machine, now);
         match rolling.machine.look(now, &seen) {
             Action::Wait => {}
             Action::Serve => self.advance(desk, &traffic_words(&seen)),
+            Action::Propose(wave) => self.wants(&rolling.next.revision.clone(), Wish::Step(wave)),
             Action::Finish => self.finish(desk, &traffic_words(&seen)),
             Action::Return(breach) => self.take_back(desk, breach),
         }
@@ -189,7 +168,7 @@ impl Rollout {
     }
 
     /// How the proxies stand, and what their traffic shows.
-    fn observed(&self, machine: &Machine, now: Instant) -> Observation {
+    pub(super) fn observed(&self, machine: &Machine, now: Instant) -> Observation {
         let mut seen = self.registry.observe(now);
         if let Some(gates) = machine.looks_at_traffic() {
             let (compared, asked) = self.registry.traffic(machine.moved(), now);
@@ -199,7 +178,7 @@ impl Rollout {
         seen
     }
 
-    fn advance(&self, desk: &mut Desk, shown: &str) {
+    pub(super) fn advance(&self, desk: &mut Desk, shown: &str) {
         let Some(rolling) = desk.rolling.take() else {
             return;
         };
@@ -221,7 +200,7 @@ impl Rollout {
     }
 
     /// Everybody has it.
-    fn finish(&self, desk: &mut Desk, shown: &str) {
+    pub(super) fn finish(&self, desk: &mut Desk, shown: &str) {
         let Some(rolling) = desk.rolling.take() else {
             return;
         };
@@ -248,14 +227,16 @@ impl Rollout {
             return;
         };
         let revision = &rolling.next.revision;
-        let Breach { gate, message } = &breach;
+        let Breach { gate, message } = breach.clone();
         let why = format!("everybody has the commit before it again, {gate}: {message}");
         let why = News::error("Rollout", "mesh", "RolloutFailed", &why);
         event::record(&self.events, &why.of(Some(revision)));
         let mut kept = Kept::new(revision, rolling.next.digest);
         kept.wave = rolling.machine.wave().map(str::to_owned);
         let why = format!("{gate}: {message}");
-        kept.returned = Some(breach);
+        kept.attempt = self.attempt(revision);
+        kept.returned = Some(breach.clone());
+        self.wants(revision, Wish::End(End::Returned(breach)));
         kept.traffic = self.observed(&rolling.machine, Now::read().instant).traffic;
         let written = kept.write(&self.state);
         if let Err(failure) = written.and_then(|()| self.state.remove(NEXT)) {
@@ -292,64 +273,6 @@ impl Rollout {
     /// Waits until a rollout has ended, or is to be tried again.
     pub(crate) async fn ended(&self) {
         self.ended.notified().await;
-    }
-
-    /// What is told of a rollout that is under way or was taken back.
-    pub(crate) fn view(&self) -> Option<View> {
-        let view = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        view.clone()
-    }
-
-    /// What everybody was given last, whatever git says.
-    pub(crate) fn served(&self) -> Option<(String, Digest)> {
-        let served = self.served.lock().unwrap_or_else(PoisonError::into_inner);
-        served.clone()
-    }
-
-    pub(super) fn show(&self, desk: &Desk) {
-        let served = desk.good.as_ref();
-        let served = served.map(|good| (good.revision.clone(), good.digest));
-        *self.served.lock().unwrap_or_else(PoisonError::into_inner) = served;
-        let view = match (&desk.rolling, &desk.returned) {
-            (Some(rolling), _) => Some(self.seen(rolling)),
-            (None, Some(kept)) => Some(View {
-                revision: kept.revision.clone(),
-                digest: kept.digest,
-                wave: kept.wave.clone(),
-                phase: None,
-                paused: false,
-                acknowledged: 0,
-                expected: 0,
-                waves: Vec::new(),
-                traffic: kept.traffic.clone(),
-                returned: kept.returned.clone(),
-            }),
-            (None, None) => None,
-        };
-        let mut place = self.view.lock().unwrap_or_else(PoisonError::into_inner);
-        *place = view;
-    }
-
-    fn seen(&self, rolling: &Rolling) -> View {
-        let machine = &rolling.machine;
-        let seen = self.observed(machine, Now::read().instant);
-        let (acknowledged, expected) = machine.acknowledged(&seen);
-        let waves = machine.plan().waves.iter().map(|wave| Share {
-            name: wave.name.clone(),
-            proxies: wave.joins.len(),
-        });
-        View {
-            revision: rolling.next.revision.clone(),
-            digest: rolling.next.digest,
-            wave: machine.wave().map(str::to_owned),
-            phase: Some(machine.phase()),
-            paused: machine.paused,
-            acknowledged,
-            expected,
-            waves: waves.collect(),
-            traffic: seen.traffic,
-            returned: None,
-        }
     }
 }
 

@@ -3,8 +3,10 @@
 //! Never another commit than the one that is on its way.
 
 use super::Rollout;
+use super::View;
+use super::course::Wish;
 use super::kept::Kept;
-use super::staged::{View, unkept};
+use super::staged::unkept;
 use crate::event::{self, News};
 use crate::waves::Breach;
 
@@ -37,6 +39,7 @@ impl Rollout {
         let again = "what was taken back is tried again: an operator said so";
         let again = News::info("Rollout", "mesh", "RolloutRetried", again);
         event::record(&self.events, &again.of(Some(&kept.revision)));
+        self.wants(&kept.revision, Wish::Again);
         let before = self.view();
         self.show(&desk);
         self.ended.notify_one();
@@ -53,6 +56,7 @@ impl Rollout {
         };
         let told = News::info("Rollout", "mesh", reason, told);
         event::record(&self.events, &told.of(Some(&rolling.next.revision)));
+        self.wants(&rolling.next.revision, Wish::Paused(paused));
         if let Some(rolling) = &desk.rolling {
             self.keep_rollout(rolling);
         }

@@ -9,7 +9,7 @@ use super::{Desk, Good, Rollout};
 use crate::candidate::Candidate;
 use crate::event::{self, News};
 use crate::git::Source;
-use crate::history::{Entry, State, differs, gone};
+use crate::history::{About, Entry, State, differs, gone};
 use crate::reconcile::Trouble;
 use crate::registry::Now;
 use crate::suspension::{Order, Pin, Suspension, Withheld};
@@ -30,7 +30,7 @@ impl Rollout {
         self.suspension().map(|suspension| suspension.trouble())
     }
 
-    fn suspends(&self, suspension: Option<Suspension>) {
+    pub(super) fn suspends(&self, suspension: Option<Suspension>) {
         *self
             .suspension
             .lock()
@@ -51,6 +51,7 @@ impl Rollout {
             .write(&self.state)
             .map_err(|failure| failure.to_string())?;
         self.suspends(Some(suspension.clone()));
+        self.orders(Some(&suspension));
         self.tell_suspended(&suspension);
         self.ended.notify_one();
         Ok(suspension)
@@ -67,6 +68,7 @@ impl Rollout {
         };
         Suspension::remove(&self.state).map_err(|failure| failure.to_string())?;
         self.suspends(None);
+        self.orders(None);
         let told = format!("git is followed again: {by}");
         event::record(
             &self.events,
@@ -120,10 +122,11 @@ impl Rollout {
             .map_err(|failure| failure.to_string())?;
         self.suspends(Some(suspension.clone()));
         self.end_rolling(&mut desk, &suspension);
-        if let Err(trouble) = self.pinned(&mut desk, candidate, &entry) {
+        if let Err(trouble) = self.pinned(&mut desk, candidate, entry.again()) {
             self.undo(earlier);
             return Err(trouble.message);
         }
+        self.orders(Some(&suspension));
         self.tell_suspended(&suspension);
         self.ended.notify_one();
         Ok(suspension)
@@ -146,8 +149,9 @@ impl Rollout {
         let failed = |why: String| Trouble::stalled("RollbackFailed", why).about(&pin.revision);
         let candidate = self.earlier(&desk, &pin.revision).await;
         let candidate = candidate.map_err(failed)?;
-        let entry = self.history.find(&pin.revision).map_err(failed)?;
-        self.pinned(&mut desk, candidate, &entry)
+        let entry = self.history.find(&pin.revision);
+        let about = entry.map_or_else(|_| About::rollback(), |entry| entry.again());
+        self.pinned(&mut desk, candidate, about)
     }
 
     /// A commit from what meshd has of the repository, compiled again.
@@ -170,9 +174,9 @@ impl Rollout {
         })
     }
 
-    fn pinned(&self, desk: &mut Desk, candidate: Candidate, entry: &Entry) -> Result<(), Trouble> {
+    fn pinned(&self, desk: &mut Desk, candidate: Candidate, about: About) -> Result<(), Trouble> {
         let next = self.good(candidate)?;
-        let digest = next.digest;
+        let (revision, digest) = (next.revision.clone(), next.digest);
         // What was taken back stays so when git is followed again.
         let returned = desk.returned.clone();
         self.publish_whole(desk, next, Vec::new())?;
@@ -183,12 +187,12 @@ impl Rollout {
             desk.returned = Some(kept);
             self.show(desk);
         }
-        self.history.live((&entry.revision, digest), entry.again());
+        self.history.live((&revision, digest), about);
         Ok(())
     }
 
     /// What is on its way would come back with the next start.
-    fn end_rolling(&self, desk: &mut Desk, suspension: &Suspension) {
+    pub(super) fn end_rolling(&self, desk: &mut Desk, suspension: &Suspension) {
         if desk.rolling.is_some() {
             let breach = Breach {
                 gate: "RolledBack".to_owned(),
@@ -221,7 +225,7 @@ impl Rollout {
         Ok(good)
     }
 
-    fn tell_suspended(&self, suspension: &Suspension) {
+    pub(super) fn tell_suspended(&self, suspension: &Suspension) {
         let Trouble {
             reason, message, ..
         } = suspension.trouble();

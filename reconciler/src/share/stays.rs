@@ -15,7 +15,7 @@ use crate::authority::Gate;
 use crate::etcd::Change;
 use crate::registry::Now;
 use crate::revocation::{self, KEPT, Revocations};
-use crate::rollout::Registered;
+use crate::rollout::{Ordered, Registered};
 use crate::state::StateFailure;
 use crate::token;
 
@@ -23,6 +23,8 @@ use crate::token;
 const DATAPLANE: &str = "dataplane/";
 /// Before those of a Dataplane whose control certificates are revoked.
 const REVOKED: &str = "revoked/";
+/// Before those of a Dataplane whose identities peers are told not to believe.
+const DISTRUSTED: &str = "distrusted/";
 /// Before the identifier of a join token.
 const ENDED: &str = "ended/";
 
@@ -30,15 +32,35 @@ const ENDED: &str = "ended/";
 #[derive(Serialize, Deserialize)]
 struct Until {
     until: u64,
+    /// When nobody needs to know any more, where that is another moment.
+    #[serde(default, skip_serializing_if = "is_none")]
+    end: u64,
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks for it")]
+fn is_none(end: &u64) -> bool {
+    *end == 0
+}
+
+/// What this meshd knows by itself.
+#[derive(Debug)]
+pub(super) struct Own {
+    revoked: Arc<Revocations>,
+    ended: BTreeMap<String, u64>,
+    distrusted: BTreeMap<Pair, (u64, u64)>,
+}
+
+/// A mesh, and a name in it.
+type Pair = (String, String);
 
 /// What stands in etcd.
 #[derive(Debug, Default)]
 pub(super) struct Stays {
     /// When it was registered, and the digest of the document.
-    documents: BTreeMap<(String, String), (u64, Digest)>,
-    revoked: BTreeMap<(String, String), u64>,
+    documents: BTreeMap<Pair, (u64, Digest)>,
+    revoked: BTreeMap<Pair, u64>,
     ended: BTreeMap<String, u64>,
+    distrusted: BTreeMap<Pair, (u64, u64)>,
     /// Counted tokens, and when they expire.
     used: BTreeMap<String, u64>,
     /// A key with something that no meshd of this mesh has said.
@@ -54,15 +76,17 @@ pub(super) struct Inbox {
 
 #[derive(Debug, Default)]
 struct Heard {
-    documents: BTreeMap<(String, String), Registered>,
-    revoked: BTreeMap<(String, String), u64>,
+    documents: BTreeMap<Pair, Registered>,
+    revoked: BTreeMap<Pair, u64>,
     ended: BTreeMap<String, u64>,
+    distrusted: BTreeMap<Pair, (u64, u64)>,
+    ordered: Option<Ordered>,
 }
 
 impl Stays {
     /// Takes a word, if it is one of these. What is gone is forgotten, and told again where it is still so.
     pub(super) fn take(&mut self, change: &Change, voucher: &Voucher, inbox: &Inbox) {
-        let parts: [&'static str; 4] = [DATAPLANE, REVOKED, ENDED, USED];
+        let parts: [&'static str; 5] = [DATAPLANE, REVOKED, DISTRUSTED, ENDED, USED];
         let name = |part: &&'static str| Some((*part, change.key.strip_prefix(*part)?));
         let Some((part, name)) = parts.iter().find_map(name) else {
             return;
@@ -78,6 +102,7 @@ impl Stays {
             let _ = match (part, pair()) {
                 (DATAPLANE, Some(pair)) => self.documents.remove(&pair).is_some(),
                 (REVOKED, Some(pair)) => self.revoked.remove(&pair).is_some(),
+                (DISTRUSTED, Some(pair)) => self.distrusted.remove(&pair).is_some(),
                 (ENDED, _) => self.ended.remove(name).is_some(),
                 _ => self.used.remove(name).is_some(),
             };
@@ -109,6 +134,15 @@ impl Stays {
                 });
                 Some(())
             }
+            DISTRUSTED => {
+                let (pair, told) = (pair()?, serde_json::from_slice::<Until>(body).ok()?);
+                let span = (told.until, told.end);
+                self.distrusted.insert(pair.clone(), span);
+                inbox.put(|heard| {
+                    heard.distrusted.insert(pair, span);
+                });
+                Some(())
+            }
             _ => {
                 let told: Until = serde_json::from_slice(body).ok()?;
                 self.ended.insert(name.to_owned(), told.until);
@@ -126,15 +160,10 @@ impl Stays {
     /// What the others do not know yet: of revocations whatever goes beyond theirs, of documents the newer ones.
     pub(super) fn untold(
         &self,
-        registered: &BTreeMap<(String, String), Registered>,
-        (revoked, ended): (&Revocations, &BTreeMap<String, u64>),
+        registered: &BTreeMap<Pair, Registered>,
+        own: &Own,
         voucher: &Voucher,
     ) -> Vec<Change> {
-        let say = |key: String, body: serde_json::Result<Vec<u8>>| {
-            // Texts and numbers: this cannot fail.
-            let value = voucher.say(&key, &body.unwrap_or_default());
-            Change::put(key, value)
-        };
         let documents = registered.iter().filter(|(key, own)| {
             let theirs = self.documents.get(*key);
             theirs.is_none_or(|(at, digest)| {
@@ -142,23 +171,33 @@ impl Stays {
             })
         });
         let documents = documents.map(|((mesh, name), own)| {
-            say(format!("{DATAPLANE}{mesh}/{name}"), serde_json::to_vec(own))
+            let body = serde_json::to_vec(own);
+            (format!("{DATAPLANE}{mesh}/{name}"), body)
         });
-        let revoked = revoked
-            .iter()
-            .filter(|(key, until)| self.revoked.get(*key).is_none_or(|theirs| theirs < until));
-        let revoked = revoked.map(|((mesh, name), until)| {
-            say(
-                format!("{REVOKED}{mesh}/{name}"),
-                serde_json::to_vec(&Until { until }),
-            )
+        let said = |key: String, until, end| (key, serde_json::to_vec(&Until { until, end }));
+        let revoked = own.revoked.iter();
+        let revoked =
+            revoked.filter(|(key, until)| self.revoked.get(*key).is_none_or(|it| it < until));
+        let revoked =
+            revoked.map(|((mesh, name), until)| said(format!("{REVOKED}{mesh}/{name}"), until, 0));
+        let distrusted = own.distrusted.iter();
+        let distrusted = distrusted.filter(|(key, (until, _))| {
+            let theirs = self.distrusted.get(*key);
+            theirs.is_none_or(|(theirs, _)| theirs < until)
         });
-        let ended = ended.iter().filter(|(id, _)| !self.ended.contains_key(*id));
-        let ended = ended.map(|(id, until)| {
-            let until = *until;
-            say(format!("{ENDED}{id}"), serde_json::to_vec(&Until { until }))
+        let distrusted = distrusted.map(|((mesh, name), (until, end))| {
+            said(format!("{DISTRUSTED}{mesh}/{name}"), *until, *end)
         });
-        documents.chain(revoked).chain(ended).collect()
+        let ended = own.ended.iter();
+        let ended = ended.filter(|(id, _)| !self.ended.contains_key(*id));
+        let ended = ended.map(|(id, until)| said(format!("{ENDED}{id}"), *until, 0));
+        let all = documents.chain(revoked).chain(distrusted).chain(ended);
+        let vouched = all.map(|(key, body)| {
+            // Texts and numbers: this cannot fail.
+            let value = voucher.say(&key, &body.unwrap_or_default());
+            Change::put(key, value)
+        });
+        vouched.collect()
     }
 
     /// What nobody needs to know any more.
@@ -171,7 +210,9 @@ impl Stays {
         let ended = ended.map(|(id, _)| format!("{ENDED}{id}"));
         let used = self.used.iter().filter(|(_, expires)| **expires < now);
         let used = used.map(|(id, _)| format!("{USED}{id}"));
-        let all = revoked.chain(ended).chain(used);
+        let distrusted = self.distrusted.iter().filter(|(_, (_, end))| *end < now);
+        let distrusted = distrusted.map(|((mesh, name), _)| format!("{DISTRUSTED}{mesh}/{name}"));
+        let all = revoked.chain(ended).chain(used).chain(distrusted);
         all.map(|key| Change { key, value: None }).collect()
     }
 }
@@ -180,6 +221,11 @@ impl Inbox {
     fn put(&self, put: impl FnOnce(&mut Heard)) {
         put(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner));
         self.news.notify_one();
+    }
+
+    /// Whether git is to be followed: the last word counts.
+    pub(super) fn ordered(&self, ordered: Ordered) {
+        self.put(|heard| heard.ordered = Some(ordered));
     }
 
     /// Does what the others have said, until `stop`.
@@ -197,7 +243,12 @@ impl Inbox {
                 documents,
                 revoked,
                 ended,
+                distrusted,
+                ordered,
             } = heard;
+            if let Some(ordered) = ordered {
+                gate.rollout.ordered_elsewhere(ordered).await;
+            }
             if !revoked.is_empty() || !ended.is_empty() {
                 let doing = Arc::clone(&gate);
                 let done = tokio::task::spawn_blocking(move || revoke(&doing, &revoked, &ended));
@@ -207,6 +258,9 @@ impl Inbox {
                     Err(error) => unkept(&error),
                 }
                 gate.again.notify_one();
+            }
+            if !distrusted.is_empty() {
+                gate.rollout.distrust_too(distrusted).await;
             }
             if !documents.is_empty()
                 && let Err(error) = gate.rollout.adopt(documents).await
@@ -227,7 +281,7 @@ fn unkept(error: &str) {
 /// As an operator would have done here.
 fn revoke(
     gate: &Gate,
-    revoked: &BTreeMap<(String, String), u64>,
+    revoked: &BTreeMap<Pair, u64>,
     ended: &BTreeMap<String, u64>,
 ) -> Result<(), StateFailure> {
     let (state, now) = (gate.rollout.state(), Now::read().unix);
@@ -245,10 +299,16 @@ fn revoke(
     Ok(())
 }
 
-/// What this meshd has, by when each of them ends.
-pub(super) fn own_ended(gate: &Gate) -> BTreeMap<String, u64> {
-    let until = Now::read().unix.saturating_add(token::LONGEST.as_secs());
-    let ended = gate.tokens.revoked();
-    let ended = ended.iter().filter(|id| token::is_id(id));
-    ended.map(|id| (id.clone(), until)).collect()
+impl Own {
+    /// As of now.
+    pub(super) fn of(gate: &Gate) -> Self {
+        let until = Now::read().unix.saturating_add(token::LONGEST.as_secs());
+        let ended = gate.tokens.revoked();
+        let ended = ended.iter().filter(|id| token::is_id(id));
+        Self {
+            revoked: gate.revoked(),
+            ended: ended.map(|id| (id.clone(), until)).collect(),
+            distrusted: gate.rollout.distrusts(),
+        }
+    }
 }

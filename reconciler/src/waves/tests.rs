@@ -40,6 +40,7 @@ fn shown(action: &Action, machine: &Machine) -> String {
     match action {
         Action::Wait => "wait".to_owned(),
         Action::Serve => format!("serve {}", machine.wave().unwrap()),
+        Action::Propose(wave) => format!("propose {}", wave.as_deref().unwrap_or("the end")),
         Action::Finish => "finish".to_owned(),
         Action::Return(breach) => format!("return {}: {}", breach.gate, breach.message),
     }
@@ -231,4 +232,51 @@ fn a_restart_begins_the_wave_again_with_those_who_are_there() {
     // The wave is not declared any more.
     let machine = Machine::new(gates(), whole(), start).resumed(Some("early"), true);
     assert!(machine.moved().is_empty() && machine.paused && machine.wave().is_none());
+}
+
+#[test]
+fn whoever_leads_proposes_and_whoever_follows_only_takes_back() {
+    let start = Instant::now();
+    let mut gates = gates();
+    gates.bake = Duration::ZERO;
+    let everybody = "c1 c2 f1 f2 f3 f4";
+    let mut leader = Machine::new(gates.clone(), whole(), start);
+    leader.plays(Role::Leads, start);
+    // Nothing begins before the others know.
+    let leader = play(
+        leader,
+        start,
+        &[
+            (0, everybody, "", "", "propose canary"),
+            (1, everybody, "", "", "propose canary"),
+        ],
+    );
+    assert!(leader.moved().is_empty());
+    let mut follower = Machine::new(gates, whole(), start);
+    follower.plays(Role::Follows, start);
+    assert!(follower.agreed("canary", start, &set(everybody)));
+    assert!(!follower.agreed("canary", start, &set(everybody)));
+    assert!(!follower.agreed("unknown", start, &set(everybody)));
+    // Whatever time passes, and whoever acknowledges.
+    let mut follower = play(
+        follower,
+        start,
+        &[
+            (200, everybody, "", "", "wait"),
+            (201, everybody, "c1 c2", "", "wait"),
+        ],
+    );
+    // It takes over: the wave is watched from its beginning.
+    follower.plays(Role::Leads, start + Duration::from_secs(202));
+    let mut follower = play(
+        follower,
+        start,
+        &[
+            (203, everybody, "c1", "", "wait"),
+            (204, everybody, "c1 c2", "", "propose fleet"),
+        ],
+    );
+    follower.plays(Role::Follows, start + Duration::from_secs(205));
+    let refused = "return Rejected: wave `canary`: 1 proxies refused it, at most 0 may: c1: no";
+    play(follower, start, &[(206, everybody, "c2", "c1", refused)]);
 }

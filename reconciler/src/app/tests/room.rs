@@ -160,6 +160,11 @@ impl Room {
         self.meshd.take().unwrap().end().await;
     }
 
+    /// Without a word to anybody.
+    pub(super) fn kill(&mut self) {
+        drop(self.meshd.take());
+    }
+
     pub(super) fn meshd(&self) -> &Meshd {
         self.meshd.as_ref().unwrap()
     }

@@ -1,5 +1,6 @@
 //! Several meshds over one repository, with a real etcd between them (Debian: etcd-server).
 
+mod rollout;
 mod shared;
 
 use super::*;
@@ -25,15 +26,21 @@ async fn two() -> Option<(Room, Room, Server)> {
 
 /// Asks until a meshd says, or does not say any more, that something is not shared.
 async fn shares(room: &Room, wanted: bool) -> String {
+    told(room, |body| body.contains("NotShared") != wanted).await
+}
+
+/// Asks again and again, leaving the processors to who is asked.
+async fn told(room: &Room, so: impl Fn(&str) -> bool) -> String {
     let asked = async {
         loop {
             let (_, body) = room.get("/v1/status").await;
-            if body.contains("NotShared") != wanted {
+            if so(&body) {
                 return body;
             }
+            room.get("/v1/status?settled=0000000000&timeout=50ms").await;
         }
     };
-    let asked = tokio::time::timeout(Duration::from_secs(30), asked).await;
+    let asked = tokio::time::timeout(Duration::from_secs(60), asked).await;
     asked.expect("in time")
 }
 

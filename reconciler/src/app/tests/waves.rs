@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::room::{Connected, Proxy, Room};
 
 /// It changes what clients do, and what servers do.
-const TIMEOUT: &str = "type: MeshTimeout\nmesh: shop\nname: clients\nspec:\n  targetRef:\n    kind: Mesh\n  to:\n    - targetRef:\n        kind: Mesh\n      default:\n        connectionTimeout: 7s\n---\ntype: MeshTimeout\nmesh: shop\nname: servers\nspec:\n  targetRef:\n    kind: Mesh\n  rules:\n    - default:\n        connectionTimeout: 7s\n";
+pub(super) const TIMEOUT: &str = "type: MeshTimeout\nmesh: shop\nname: clients\nspec:\n  targetRef:\n    kind: Mesh\n  to:\n    - targetRef:\n        kind: Mesh\n      default:\n        connectionTimeout: 7s\n---\ntype: MeshTimeout\nmesh: shop\nname: servers\nspec:\n  targetRef:\n    kind: Mesh\n  rules:\n    - default:\n        connectionTimeout: 7s\n";
 
 /// web-1 is the canary, api-1 the fleet; both hold the first commit.
 struct Mesh {
@@ -53,7 +53,7 @@ impl Mesh {
     }
 }
 
-async fn join(room: &Room, name: &str) -> ((Proxy, Connected), Received) {
+pub(super) async fn join(room: &Room, name: &str) -> ((Proxy, Connected), Received) {
     let token = room.for_dataplane(name);
     let proxy = room.enroll(&token, None, None).await.unwrap();
     let mut session = room.connect(&proxy).await.unwrap();
@@ -63,7 +63,7 @@ async fn join(room: &Room, name: &str) -> ((Proxy, Connected), Received) {
 }
 
 /// The next configuration, not answered yet.
-async fn offered(session: &mut Connected) -> Received {
+pub(super) async fn offered(session: &mut Connected) -> Received {
     loop {
         if let Event::Configuration(received) = session.next().await.unwrap() {
             return received;
@@ -71,7 +71,7 @@ async fn offered(session: &mut Connected) -> Received {
     }
 }
 
-async fn refuse(session: &Connected, offered: &Received) {
+pub(super) async fn refuse(session: &Connected, offered: &Received) {
     let (key, pointer, reason) = (None, String::new(), "not for me".to_owned());
     let root = offered.root;
     session

@@ -118,6 +118,48 @@ async fn what_is_revoked_at_one_is_revoked_at_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_removed_is_distrusted_by_all_proxies_alike() {
+    let Some((one, other, _etcd)) = two().await else {
+        return;
+    };
+    shares(&other, true).await;
+    let token = other.for_dataplane("web-1");
+    let web = other.enroll(&token, None, None).await.unwrap();
+    let mut web = other.connect(&web).await.unwrap();
+    web.configuration().await;
+    let token = one.for_dataplane("api-1");
+    let api = one.enroll(&token, None, None).await.unwrap();
+    let mut api = one.connect(&api).await.unwrap();
+    api.configuration().await;
+    let issuer = "kri_mid_shop_default__identity_".parse().unwrap();
+    api.certificate(Some(issuer)).await.unwrap();
+    told(&other, |body| body.contains("\"state\": \"acked\"")).await;
+    one.write("api.yaml", "# gone\n");
+    one.commit("without api-1");
+    // Each notices at another moment.
+    let reads = |room: &Room| std::fs::read_to_string(room.state.path().join("distrusted.json"));
+    let known = |text: String| text.contains("api-1").then_some(text);
+    let both = |_: &str| {
+        let both = [&one, &other].map(|room| reads(room).ok().and_then(known));
+        both[0].is_some() && both[0] == both[1]
+    };
+    told(&one, both).await;
+    // So each meshd knows what the proxies of the other one should hold.
+    let answers = async {
+        loop {
+            web.configuration().await;
+        }
+    };
+    let acked = told(&one, |body| {
+        body.contains("\"state\": \"acked\"") && !body.contains("api-1")
+    });
+    tokio::select! {
+        () = answers => {}
+        _ = acked => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_no_meshd_has_said_counts_for_nothing() {
     let Some((one, other, etcd)) = two().await else {
         return;
@@ -137,14 +179,7 @@ async fn what_no_meshd_has_said_counts_for_nothing() {
 
 /// Waits until a meshd has a Dataplane.
 async fn knows(room: &Room, name: &str) {
-    let asked = async {
-        while !room.get("/v1/status").await.1.contains(name) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, asked)
-        .await
-        .expect("in time");
+    told(room, |body| body.contains(name)).await;
 }
 
 async fn appears(path: &std::path::Path) {
