@@ -30,6 +30,7 @@ mod probe;
 mod process;
 mod proxy;
 mod repo;
+mod secrecy;
 mod sshd;
 mod workload;
 

@@ -88,6 +88,11 @@ impl Log {
         }))
     }
 
+    /// Whose it is.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.name
+    }
+
     pub(crate) fn push(&self, text: String) {
         let mut lines = self.lines();
         lines.push(Line::new(text));

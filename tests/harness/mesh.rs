@@ -19,6 +19,7 @@ use crate::dataplane::Dataplane;
 use crate::meshd::{Meshd, Settled, Token};
 use crate::proxy::Proxy;
 use crate::repo::Repo;
+use crate::secrecy;
 use crate::workload::Workload;
 
 pub use options::Options;
@@ -283,13 +284,15 @@ impl Mesh {
     }
 }
 
-/// A test that fails shows what the processes said last; with `MESH_TEST_LOGS=1` every test does.
+/// No test leaves a secret in a log. A test that fails shows what the processes said last; with `MESH_TEST_LOGS=1` every test does.
 #[expect(
     clippy::print_stderr,
     reason = "the test's own output is where it belongs"
 )]
 impl Drop for Mesh {
     fn drop(&mut self) {
+        let leak = secrecy::leak_of(self.state.path(), self.repo.path());
+        assert!(leak.is_none() || std::thread::panicking(), "{leak:?}");
         if std::thread::panicking() || std::env::var_os("MESH_TEST_LOGS").is_some() {
             eprint!("{}", self.meshd.last_words());
             for proxy in self.proxies() {

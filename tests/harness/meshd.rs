@@ -17,6 +17,7 @@ use crate::binary;
 use crate::client::{Answer, Connection, Version, request_to};
 use crate::patience::{PATIENCE, within};
 use crate::process::Process;
+use crate::secrecy;
 
 /// One meshd: its arguments stay the same when it is started again.
 #[derive(Debug)]
@@ -143,6 +144,7 @@ impl Meshd {
         command.args(["--log-format", "json"]);
         command.args(&self.more);
         let process = Arc::new(Process::start("meshd", &mut command));
+        secrecy::listens(&self.state, process.log());
         let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(Arc::clone(&process));
         process

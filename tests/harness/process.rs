@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::guard;
 use crate::log::Log;
 use crate::patience::PATIENCE;
+use crate::secrecy;
 
 /// A child with its log. Ends when it is dropped.
 #[derive(Debug)]
@@ -194,5 +195,8 @@ impl Drop for Process {
         // Its addresses and its directory are free afterwards.
         let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = child.wait();
+        drop(child);
+        let leak = secrecy::mark_in(&self.log);
+        assert!(leak.is_none() || std::thread::panicking(), "{leak:?}");
     }
 }

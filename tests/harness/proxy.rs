@@ -15,6 +15,7 @@ use crate::client::Client;
 use crate::log::{Line, Log};
 use crate::patience::PATIENCE;
 use crate::process::Process;
+use crate::secrecy;
 
 /// The shortest life of a certificate that the language knows, and some patience.
 const LIFETIME: Duration = Duration::from_secs(75);
@@ -23,6 +24,7 @@ const LIFETIME: Duration = Duration::from_secs(75);
 #[derive(Debug)]
 pub struct Proxy {
     name: String,
+    state: PathBuf,
     /// What it is started by; empty: by us.
     through: Vec<String>,
     arguments: Vec<String>,
@@ -52,6 +54,7 @@ impl Proxy {
             name: name.to_owned(),
             through: Vec::new(),
             arguments: words.iter().map(|word| (*word).to_owned()).collect(),
+            state,
             environment: Vec::new(),
             process: Mutex::new(None),
         }
@@ -100,6 +103,7 @@ impl Proxy {
         }
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let process = Arc::new(Process::start(&self.name, &mut command));
+        secrecy::listens(&self.state, process.log());
         let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         *place = Some(Arc::clone(&process));
         process
