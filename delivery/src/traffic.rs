@@ -34,7 +34,7 @@ pub struct Both {
 pub struct Flow {
     /// Connections that are no HTTP.
     pub connections: u32,
-    /// Requests that were answered with 5xx, and connections that failed.
+    /// Requests that were answered with 5xx, gRPC calls whose status says that the other side failed, and connections that did.
     pub failures: u32,
     /// Requests and connections that no permission allows.
     pub denials: u32,

@@ -8,6 +8,7 @@ mod body;
 mod bootstrap;
 mod calm;
 mod deadline;
+mod ending;
 mod exchange;
 mod head;
 mod heads;

@@ -351,7 +351,8 @@ impl RequestStats {
         self.withheld.get_or_create(&self.flow).inc();
     }
 
-    pub(crate) fn ended(&self, code: u16, flag: &'static str, after: Duration) {
+    /// A request with this status and flag, after so long. A gRPC call may have failed whatever its status in HTTP is.
+    pub(crate) fn ended(&self, (code, flag, after): (u16, &'static str, Duration), failed: bool) {
         match (code, flag) {
             (200, NO_FLAG) => self.ok.inc(),
             _ => self
@@ -360,6 +361,6 @@ impl RequestStats {
                 .inc(),
         };
         self.seconds.observe(after.as_secs_f64());
-        self.tally.request(self.direction, code, after);
+        self.tally.request(self.direction, failed, after);
     }
 }

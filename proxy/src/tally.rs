@@ -59,14 +59,14 @@ impl Tally {
     }
 
     /// An HTTP request has ended.
-    pub(crate) fn request(&self, direction: Direction, code: u16, after: Duration) {
+    pub(crate) fn request(&self, direction: Direction, failed: bool, after: Duration) {
         let Some(counts) = self.counts(direction) else {
             return;
         };
         if let Some(count) = counts.latency.get(class(after)) {
             count.fetch_add(1, Ordering::Relaxed);
         }
-        if code >= 500 {
+        if failed {
             counts.failures.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -128,8 +128,8 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..2 * PARTS {
                 scope.spawn(|| {
-                    for code in [200, 404, 500, 503] {
-                        tally.request(Direction::Inbound, code, millis);
+                    for failed in [false, true, false, true] {
+                        tally.request(Direction::Inbound, failed, millis);
                     }
                     tally.connection(Direction::Outbound, "-");
                     tally.connection(Direction::Outbound, Refusal::Connect.row().flag);

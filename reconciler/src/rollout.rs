@@ -3,6 +3,7 @@
 //! Never hands anything to the proxies that is not whole, and never forgets on restart what it handed out.
 
 mod agreed;
+mod baseline;
 mod compiling;
 mod course;
 mod distrusted;

@@ -105,3 +105,23 @@ async fn a_route_that_leads_to_failures_is_taken_back_from_the_first_wave() {
     let commit = ("web/broken.yaml", BROKEN);
     taken_back("app = \"web\"", "web-1", commit, "Failures").await;
 }
+
+#[tokio::test]
+async fn a_restart_in_a_wave_does_not_make_what_it_did_the_measure() {
+    let mesh = open("app = \"web\"").await;
+    for _ in 0..100 {
+        assert_eq!(mesh.client("web-1", "api").get("/").await.status, 200);
+    }
+    mesh.repo().write("web/broken.yaml", BROKEN);
+    let bad = mesh.repo().commit("Break it");
+    let log = mesh.proxy("web-1").log();
+    log.says(0, "applied", &[("revision", &bad)]).await;
+    // Nothing was sent since: the next meshd sees all of it.
+    mesh.meshd().kill().await;
+    mesh.meshd().start().await;
+    let (_, status) = decided(&mesh, &bad, "web-1").await;
+    let returned = &status["rollout"]["returned"];
+    assert_eq!(returned["gate"], "Failures", "{status:#}");
+    let why = returned["message"].as_str().unwrap_or_default();
+    assert!(why.contains("before 0 %"), "{why}");
+}

@@ -162,7 +162,7 @@ fn rollout() -> Value {
         "additionalProperties": false,
         "properties": {
             "min-requests": number(u32::MAX, Traffic::default().min_requests, "Fewer requests say nothing."),
-            "max-added-failures-percent": share("So many more of a hundred requests may be answered with 5xx, and connections fail."),
+            "max-added-failures-percent": share("So many more of a hundred requests may be answered with 5xx, and gRPC calls and connections fail."),
             "max-added-denials-percent": share("So many more of a hundred may be denied by a permission."),
             "max-added-latency-percent": { "type": "integer", "minimum": 0, "maximum": 10_000, "description": "So much longer, of a hundred, may it be until 99 of 100 requests are answered." },
         },

@@ -257,7 +257,7 @@ pub struct Flow {
     /// Connections that are no HTTP.
     #[prost(uint64, tag = "1")]
     pub connections: u64,
-    /// Requests that were answered with 5xx, and connections that failed.
+    /// Requests that were answered with 5xx, gRPC calls whose status says that the other side failed, and connections that did.
     #[prost(uint64, tag = "2")]
     pub failures: u64,
     /// Requests and connections that no permission allows.

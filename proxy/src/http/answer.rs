@@ -27,6 +27,12 @@ pub(crate) fn grpc_status(headers: &HeaderMap) -> Option<u16> {
     headers.get(&GRPC_STATUS)?.to_str().ok()?.parse().ok()
 }
 
+/// Is it the other side that failed, as with a 5xx? What the caller did wrong and what he may not is none.
+pub(super) fn is_failed_call(grpc: u16) -> bool {
+    // Unknown, deadline exceeded, unimplemented, internal, unavailable, data loss.
+    matches!(grpc, 2 | 4 | 12..=15)
+}
+
 /// A refusal as an HTTP client or a gRPC client reads it.
 pub(super) fn refuse(refusal: Refusal, grpc: bool) -> Response<Body> {
     let row = refusal.row();

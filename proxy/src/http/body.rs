@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use super::exchange::Ending;
+use super::ending::Ending;
 use super::overdue;
 use super::pace::Pace;
 use super::received::Received;
@@ -168,6 +168,9 @@ impl Answered {
             Some(Ok(frame)) => {
                 self.activity.touch();
                 self.activity.send(length(frame));
+                if let Some(trailers) = frame.trailers_ref() {
+                    self.ending.closes(trailers);
+                }
             }
             Some(Err(_)) => self.ending.cut(Refusal::Closed),
             None => self.done = true,

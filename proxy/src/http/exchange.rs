@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::body::Counted;
 use super::bootstrap::Bootstrap;
+use super::ending::Ending;
 use super::pace::Pace;
 use super::serve::{Busy, Connection};
 use super::timers::{Timers, Watchdog};
@@ -27,57 +28,6 @@ use crate::refusal::Refusal;
 use crate::table::Table;
 use crate::tcp::Activity;
 use crate::upstream::{Answer, Lease, Load, Outgoing, Place, Trying, Upgrade, Upstreams, Via};
-
-/// Counts a request when it ends, however it ends.
-#[derive(Debug)]
-pub(crate) struct Ending {
-    stats: Arc<RequestStats>,
-    began: Instant,
-    code: u16,
-    flag: &'static str,
-    busy: Busy,
-    log: Option<Box<Log>>,
-}
-
-impl Ending {
-    /// Of a request whose response has begun. Without another word the client went away before its end.
-    pub(super) fn new(stats: Arc<RequestStats>, began: Instant, code: u16, begun: Rest) -> Self {
-        let Rest { busy, log } = begun;
-        Self {
-            stats,
-            began,
-            code,
-            flag: "DC",
-            busy,
-            log,
-        }
-    }
-
-    pub(super) fn complete(&mut self) {
-        self.flag = NO_FLAG;
-    }
-
-    /// The same, where nobody has told of it yet.
-    pub(super) fn tell(&mut self, refusal: Refusal) {
-        self.cut(refusal);
-        if refusal != Refusal::Revoked {
-            self.busy.tell(refusal);
-        }
-    }
-
-    pub(super) fn cut(&mut self, refusal: Refusal) {
-        self.flag = refusal.row().flag;
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.stats.ended(self.code, self.flag, self.began.elapsed());
-        if let Some(log) = &mut self.log {
-            log.end(self.code, self.flag);
-        }
-    }
-}
 
 /// A request that has begun and has no answer yet.
 pub(super) struct Begun<'c> {
@@ -93,8 +43,8 @@ pub(super) struct Begun<'c> {
 
 /// What stays with a request until its response has ended.
 pub(super) struct Rest {
-    busy: Busy,
-    log: Option<Box<Log>>,
+    pub(super) busy: Busy,
+    pub(super) log: Option<Box<Log>>,
 }
 
 /// How a request is sent on.
@@ -210,8 +160,16 @@ impl<'c> Begun<'c> {
         answer::explain(&mut response, note);
         self.close_tunnel(response.headers_mut());
         if let Some(stats) = stats {
-            let (code, flag) = (response.status().as_u16(), refusal.row().flag);
-            stats.ended(code, flag, self.activity.began().elapsed());
+            let (code, row) = (response.status().as_u16(), refusal.row());
+            let call = answer::grpc_status(response.headers()).filter(|_| self.grpc);
+            // Whoever asks too often has not met a failure, in gRPC as in HTTP.
+            let failed = match call {
+                Some(status) => {
+                    answer::is_failed_call(status) && row.status != StatusCode::TOO_MANY_REQUESTS
+                }
+                None => code >= 500,
+            };
+            stats.ended((code, row.flag, self.activity.began().elapsed()), failed);
         }
         self.own(&response, refusal.row().flag);
         response
@@ -224,7 +182,8 @@ impl<'c> Begun<'c> {
         stats: &RequestStats,
     ) -> Response<Body> {
         let code = response.status().as_u16();
-        stats.ended(code, NO_FLAG, self.activity.began().elapsed());
+        let ended = (code, NO_FLAG, self.activity.began().elapsed());
+        stats.ended(ended, code >= 500);
         self.own(&response, NO_FLAG);
         response
     }
@@ -313,6 +272,10 @@ impl<'c> Begun<'c> {
         }
         let (stats, code) = (Arc::clone(plan.stats), parts.status.as_u16());
         let ending = Ending::new(stats, self.activity.began(), code, self.rest);
+        let ending = match self.grpc {
+            true => ending.of_call(&parts.headers),
+            false => ending,
+        };
         let pace = plan.bits_per_second.map(Pace::new);
         let counted = Counted { ending, place };
         let body = Body::answer(body, watchdog, self.activity, lease, counted, pace);

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::bootstrap::Bootstrap;
-use super::exchange::Ending;
+use super::ending::Ending;
 use super::tunnel::{Handover, Outgoing, Tunnel};
 use super::{Body, Received};
 use crate::refusal::Refusal;

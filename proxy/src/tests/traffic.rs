@@ -91,6 +91,69 @@ async fn grpc_trailers_pass() {
     assert_eq!(collected.to_bytes(), "reply");
 }
 
+/// Whatever stands in HTTP, a gRPC call says itself how it went: in its headers, or behind its messages.
+#[tokio::test]
+async fn calls_that_fail_are_told_to_meshd_as_failures() {
+    let answer = |request: Request<hyper::body::Incoming>| async move {
+        let path = request.uri().path().to_owned();
+        let (place, status) = path.trim_start_matches('/').split_once('/').unwrap();
+        let kind = match place {
+            "page" => "text/plain",
+            _ => "application/grpc",
+        };
+        let response = Response::builder().header("content-type", kind);
+        if place != "trailers" {
+            let response = response.header("grpc-status", status);
+            return response.body(full("")).unwrap();
+        }
+        let mut trailers = HeaderMap::new();
+        trailers.insert("grpc-status", status.parse().unwrap());
+        let frames = [Frame::data("reply".into()), Frame::trailers(trailers)];
+        response.body(Frames(frames.into()).boxed()).unwrap()
+    };
+    let site = Site::start(Protocol::Grpc, workload(true, answer).await).await;
+    let mut expected = 0;
+    let calls = [
+        ("headers/0", false),
+        ("headers/5", false),
+        ("headers/14", true),
+        ("trailers/0", false),
+        ("trailers/7", false),
+        ("trailers/13", true),
+        ("trailers/2", true),
+        ("page/13", false),
+    ];
+    for (count, (path, failed)) in (1..).zip(calls) {
+        let kind = match path.starts_with("page") {
+            true => "text/plain",
+            false => "application/grpc",
+        };
+        let request = Request::post(format!("http://api/{path}"))
+            .header("content-type", kind)
+            .header("te", "trailers");
+        let request = request.body(full("call")).unwrap();
+        let mut client = client_two(site.entry).await;
+        let response = client.send_request(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        response.into_body().collect().await.unwrap();
+        expected += u32::from(failed);
+        let counted = async {
+            loop {
+                let both = [
+                    site.web.plane.counted().outbound,
+                    site.api.plane.counted().inbound,
+                ];
+                if both.iter().all(|flow| flow.http() == count) {
+                    return both.map(|flow| flow.failures);
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let counted = tokio::time::timeout(std::time::Duration::from_secs(30), counted).await;
+        assert_eq!(counted.unwrap(), [expected; 2], "{path}");
+    }
+}
+
 #[tokio::test]
 async fn tcp_is_half_closed_and_arrives_whole() {
     let site = Site::start(Protocol::Tcp, echo_workload().await).await;

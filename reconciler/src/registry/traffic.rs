@@ -129,6 +129,27 @@ impl Registry {
         self.lock().measured.compare(moved);
     }
 
+    /// What each told before it was given the commit that is on its way.
+    pub(crate) fn baselines(&self) -> BTreeMap<Kri, Both> {
+        let inner = self.lock();
+        let kept = inner.measured.proxies.iter();
+        let before = kept.filter_map(|(kri, kept)| Some((kri.clone(), kept.before.clone()?)));
+        before.collect()
+    }
+
+    /// The same, as it was when meshd ended.
+    pub(crate) fn restore_baselines(&self, before: BTreeMap<Kri, Both>) {
+        let mut inner = self.lock();
+        for (kri, before) in before {
+            let before = Some(before);
+            let kept = Kept {
+                before,
+                ..Kept::default()
+            };
+            inner.measured.proxies.insert(kri, Box::new(kept));
+        }
+    }
+
     /// Nothing is to be compared any more: everybody has the new commit, or nobody.
     pub(crate) fn compared(&self, stays: bool) {
         self.lock().measured.settle(stays);

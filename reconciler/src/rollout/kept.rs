@@ -5,6 +5,7 @@
 use mesh_bundle::Digest;
 use serde::{Deserialize, Serialize};
 
+use super::baseline;
 use crate::snapshot::{NEXT, Snapshot};
 use crate::state::{StateDir, StateFailure};
 use crate::waves::Breach;
@@ -82,6 +83,7 @@ impl Kept {
     /// There is no rollout any more.
     pub(super) fn remove(state: &StateDir) -> Result<(), StateFailure> {
         state.remove(FILE)?;
+        baseline::remove(state)?;
         state.remove(NEXT)
     }
 }

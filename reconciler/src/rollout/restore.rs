@@ -4,6 +4,7 @@
 
 use mesh_bundle::Digest;
 
+use super::baseline;
 use super::kept::Kept;
 use super::staged::Rolling;
 use super::{Desk, Good, Rollout, Stage};
@@ -62,6 +63,10 @@ impl Rollout {
         desk.good = Some(good);
         desk.rolling = rolling;
         if let Some(rolling) = &mut desk.rolling {
+            if rolling.machine.looks_at_traffic().is_some() {
+                let before = baseline::read(&self.state, &rolling.next.revision);
+                self.registry.restore_baselines(before);
+            }
             let seen = self.registry.observe(Now::read().instant);
             rolling.machine.expect(&seen.present);
             self.begun.notify_one();

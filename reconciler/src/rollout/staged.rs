@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::baseline;
 use super::course::{End, Wish};
 use super::kept::Kept;
 use super::{Desk, Good, Rollout, Stage};
@@ -84,6 +85,10 @@ impl Rollout {
         self.keep_rollout(rolling);
         if rolling.machine.looks_at_traffic().is_some() {
             self.registry.compare(rolling.machine.moved());
+            let before = self.registry.baselines();
+            if let Err(failure) = baseline::write(&self.state, &next.revision, &before) {
+                unkept(&failure);
+            }
         }
         let secrets = self.told_secrets(&stage);
         let served = self.serve(&stage, (authorities, secrets));
