@@ -173,10 +173,21 @@ pub struct WorkloadIdentity {
     pub spiffe_id: SpiffeId,
     /// The `MeshIdentity` that issues it: names the issuer in a certificate request.
     pub issuer: Kri,
-    /// How long each certificate is valid.
+    /// How long each certificate is valid. Zero where an agent decides it.
     pub lifetime: Duration,
+    /// An agent beside the proxy gives its certificates, and meshd none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<IdentityAgent>,
     /// The `MeshIdentity` document.
     pub origin: Origin,
+}
+
+/// Who gives certificates by the SPIFFE Workload API. Where it is, the host of each proxy knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IdentityAgent {
+    /// How long a configuration waits for it. Zero: as long as for meshd.
+    pub timeout: Duration,
 }
 
 /// Certificate authorities by the trust domain whose IDs they may vouch for (language 3.9).

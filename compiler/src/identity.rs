@@ -5,18 +5,22 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_bundle::resource::WorkloadIdentity;
+use mesh_bundle::resource::{IdentityAgent, WorkloadIdentity};
 use mesh_bundle::{CaSource, Duration, Issuer, Kri, SpiffeId, TrustDomain, ValueSource};
 
 use crate::diag::{Code, Diagnostic, Diagnostics, Pointer};
 use crate::kinds::data_source::{DataSource, DataSourceType};
-use crate::kinds::mesh_identity::{Bundled, MeshIdentity, MeshTrustCreation, ProviderType};
+use crate::kinds::mesh_identity::{
+    Bundled, MeshIdentity, MeshTrustCreation, Provider, ProviderType,
+};
 use crate::model::{Format, Meta, Settings};
 use crate::policy::target::NAMESPACE;
 use crate::repository::Lines;
 use crate::service::{Instance, WORKLOAD};
 use crate::template::{Template, Variable};
 
+/// `1s` (language 3.8).
+const AGENT_TIMEOUT: Duration = Duration::from_secs(1);
 /// `120h` (language 3.8).
 const LIFETIME: Duration = Duration::from_secs(120 * 3_600);
 const TRUST_DOMAIN: &str = "{{ .Mesh }}.{{ .Zone }}.mesh.local";
@@ -33,6 +37,7 @@ pub(crate) struct Identity {
     pub(crate) trust_domain: TrustDomain,
     path: Option<Template>,
     bundled: Option<Bundled>,
+    agent: Option<IdentityAgent>,
 }
 
 /// Values of [`ValueSource::Inline`], by issuer and pointer.
@@ -85,7 +90,13 @@ impl Identity {
             trust_domain,
             path,
             bundled: bundled.and_then(|provider| provider.bundled.clone()),
+            agent: provider.and_then(agent),
         })
+    }
+
+    /// Does somebody give certificates for it, or does it only announce names?
+    fn is_proven(&self) -> bool {
+        self.bundled.is_some() || self.agent.is_some()
     }
 
     /// Does it select anybody at all? One without selector only publishes its CA.
@@ -144,14 +155,14 @@ impl Identity {
     /// Why a proxy that both select gets the other one.
     pub(crate) fn loses(&self, winner: &Self) -> &'static str {
         let pairs = |identity: &Self| identity.labels.as_ref().map_or(0, BTreeMap::len);
-        match self.bundled {
-            None => "it only announces names",
-            Some(_) if pairs(self) < pairs(winner) => "another selects it by more labels",
-            Some(_) => "another comes before it by name",
+        match self.is_proven() {
+            false => "it only announces names",
+            true if pairs(self) < pairs(winner) => "another selects it by more labels",
+            true => "another comes before it by name",
         }
     }
 
-    /// How meshd issues its certificates; `None` where it only announces names.
+    /// How meshd issues its certificates; `None` where it issues none.
     pub(crate) fn issuer(&self, lines: Lines<'_>, inline: &mut Inline) -> Option<Issuer> {
         let bundled = self.bundled.as_ref()?;
         let generated = bundled.autogenerate.as_ref();
@@ -194,6 +205,9 @@ impl Identity {
     }
 
     fn lifetime(&self) -> Duration {
+        if self.agent.is_some() {
+            return Duration::from_secs(0);
+        }
         let bundled = self.bundled.as_ref();
         let parameters = bundled.and_then(|b| b.certificate_parameters.as_ref());
         let expiry = parameters.and_then(|parameters| parameters.expiry);
@@ -201,12 +215,22 @@ impl Identity {
     }
 }
 
-/// The identity that a proxy gets: of those that issue certificates and select it, the one with the most label pairs, then
+/// The agent of an identity, where one gives its certificates.
+fn agent(provider: &Provider) -> Option<IdentityAgent> {
+    let spire = provider.kind == Some(ProviderType::Spire);
+    let agent = provider.spire.as_ref().and_then(|it| it.agent.as_ref());
+    let timeout = agent.and_then(|agent| agent.timeout);
+    spire.then(|| IdentityAgent {
+        timeout: timeout.map_or(AGENT_TIMEOUT, |timeout| timeout.0),
+    })
+}
+
+/// The identity that a proxy gets: of those that have certificates and select it, the one with the most label pairs, then
 /// the smallest name. One that only announces names never takes a certificate away.
 pub(crate) fn winner<'a>(identities: &'a [Identity], proxy: &Meta) -> Option<&'a Identity> {
     let selecting = identities
         .iter()
-        .filter(|identity| identity.bundled.is_some() && identity.selects(proxy));
+        .filter(|identity| identity.is_proven() && identity.selects(proxy));
     best(selecting)
 }
 
@@ -234,6 +258,7 @@ pub(crate) fn given(
             spiffe_id,
             issuer: identity.meta.kri.clone(),
             lifetime: identity.lifetime(),
+            agent: identity.agent.clone(),
             origin: lines.document(&identity.meta),
         }),
         Err(why) => {

@@ -129,6 +129,7 @@ async fn serve(
         token_file: arguments.token_file,
         pin: arguments.meshd_pin,
         claim,
+        agent: arguments.spiffe_socket,
     };
     let control = control(settings, store, Arc::clone(&plane), view.clone());
     let control = tokio::spawn(control);

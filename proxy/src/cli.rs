@@ -62,6 +62,16 @@ pub(crate) struct Run {
     )]
     pub(crate) state_dir: PathBuf,
 
+    /// The socket of the SPIFFE Workload API (a SPIRE agent) on this host: `unix:///path`. Needed where a `MeshIdentity` has the
+    /// provider `Spire`.
+    #[arg(
+        long,
+        value_name = "SOCKET",
+        env = "SPIFFE_ENDPOINT_SOCKET",
+        value_parser = crate::workload_api::socket
+    )]
+    pub(crate) spiffe_socket: Option<PathBuf>,
+
     /// Health, readiness, metrics and configuration over HTTP; loopback only, port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
     pub(crate) admin: SocketAddr,
@@ -176,6 +186,9 @@ mod tests {
             ("--max-connections", "0"),
             ("--admin", "localhost"),
             ("--log-format", "xml"),
+            ("--spiffe-socket", "tcp://127.0.0.1:8000"),
+            ("--spiffe-socket", "unix://host/agent.sock"),
+            ("--spiffe-socket", "agent.sock"),
         ] {
             let line = LEAST.into_iter().chain([flag, value]);
             assert!(Cli::try_parse_from(line).is_err(), "{flag} {value}");

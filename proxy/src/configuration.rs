@@ -85,5 +85,6 @@ fn blamed(error: &Incomplete) -> &Key {
 
 /// Whether a certificate that was issued for one identity serves the other: everything but the line that declares it.
 pub(crate) fn same_identity(a: &WorkloadIdentity, b: &WorkloadIdentity) -> bool {
-    a.spiffe_id == b.spiffe_id && a.issuer == b.issuer && a.lifetime == b.lifetime
+    let essence = |it: &WorkloadIdentity| (it.lifetime, it.agent.is_some());
+    a.spiffe_id == b.spiffe_id && a.issuer == b.issuer && essence(a) == essence(b)
 }

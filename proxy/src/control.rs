@@ -4,6 +4,7 @@
 //! asks for a certificate is applied together with it, or not at all.
 
 mod addresses;
+mod agent;
 mod join;
 mod meter;
 pub(crate) mod plane;
@@ -31,6 +32,7 @@ use crate::enroll::Claim;
 use crate::identity::{Credential, PrivateKey};
 use crate::state::{Membership, Restored, Serving, Store};
 use crate::workload::Probes;
+use crate::workload_api::Agent;
 use crate::world::{Rejected, World};
 use addresses::Addresses;
 use join::NoSession;
@@ -52,6 +54,8 @@ pub(crate) struct Settings {
     /// Of the authority that meshd is known by, where the token does not say it.
     pub(crate) pin: Option<Digest>,
     pub(crate) claim: Claim,
+    /// The socket of the Workload API on this host.
+    pub(crate) agent: Option<PathBuf>,
 }
 
 /// A person must do something before this proxy can serve.
@@ -78,6 +82,8 @@ pub(crate) struct Control<P> {
     reoffer: Backoff,
     /// The key that the token was shown with, and which token.
     enrolment: Option<(String, PrivateKey)>,
+    /// While an identity is one that it gives the certificates of.
+    agent: Option<Agent>,
     said_ready: bool,
     said_expired: bool,
     probes: Probes,
@@ -107,6 +113,7 @@ impl<P: Plane> Control<P> {
             reconnect: Backoff::default(),
             reoffer: Backoff::default(),
             enrolment: None,
+            agent: None,
             said_ready: false,
             said_expired: false,
         }
@@ -148,16 +155,19 @@ impl<P: Plane> Control<P> {
             tracing::warn!(meshd = away, reason = %trouble, retry_ms = millis(wait), certificate_left_s, "meshd is away");
             self.show(|view| view.trouble = Some(trouble));
             self.complain_when_expired();
-            tokio::time::sleep(wait).await;
+            self.rest(wait).await;
             self.resume().await;
         }
     }
 
     /// Applies what was on disk, before meshd is asked for anything. A port that is still in use is tried again later.
     async fn resume(&mut self) {
-        let Some(parked) = self.parked.take().filter(|_| self.serving.is_none()) else {
+        let Some(mut parked) = self.parked.take().filter(|_| self.serving.is_none()) else {
             return;
         };
+        if parked.svid.is_none() {
+            parked.svid = self.wait_for_agent(&parked.configuration).await;
+        }
         let revision = parked.configuration.received.revision.clone();
         let world = self.world(&parked.configuration, parked.svid.as_ref());
         match self.plane.apply(&world).await {
@@ -239,10 +249,14 @@ impl<P: Plane> Control<P> {
 
     fn hold(&mut self, serving: Serving, world: World) {
         let spiffe_id = serving.svid.as_ref().map(|svid| svid.name().as_str());
-        let valid = serving
-            .svid
-            .as_ref()
-            .is_none_or(|svid| !svid.is_expired(unix_now()));
+        let identity = serving.configuration.identity();
+        let valid = match &serving.svid {
+            Some(svid) => !svid.is_expired(unix_now()),
+            None => identity.is_none(),
+        };
+        if identity.is_none_or(|identity| identity.agent.is_none()) {
+            self.agent = None;
+        }
         if valid && !self.said_ready {
             tracing::info!(revision = world.revision, spiffe_id, "ready");
             self.said_ready = true;
@@ -292,9 +306,14 @@ impl<P: Plane> Control<P> {
         let svid = self.serving.as_ref().and_then(|s| s.svid.as_ref());
         if let Some(svid) = svid.filter(|svid| svid.is_expired(unix_now())) {
             if !self.said_expired {
+                let by = if svid.is_of_agent() {
+                    "the SPIFFE agent gives"
+                } else {
+                    "meshd issues"
+                };
                 tracing::error!(
                     spiffe_id = svid.name().as_str(),
-                    "the certificate has ended: new mTLS connections fail until meshd issues another"
+                    "the certificate has ended: new mTLS connections fail until {by} another"
                 );
             }
             self.said_expired = true;

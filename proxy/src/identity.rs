@@ -34,6 +34,8 @@ pub(crate) struct Credential {
     not_after: u64,
     renew_at: u64,
     serial: Vec<u8>,
+    /// Of its trust domain, as whoever gave it says; empty where the configuration alone says it.
+    anchors: Vec<CertificateDer<'static>>,
     tls: Arc<CertifiedKey>,
 }
 
@@ -123,6 +125,7 @@ impl Credential {
             not_after: leaf.not_after,
             renew_at: renew_at.min(leaf.not_after),
             serial: leaf.serial,
+            anchors: Vec::new(),
             tls: Arc::new(tls),
         })
     }
@@ -136,6 +139,21 @@ impl Credential {
             found: Box::new(self.name),
             wanted: Box::new(wanted.clone()),
         })
+    }
+
+    /// An agent gave it, and says what its trust domain is believed by.
+    pub(crate) fn vouched_by(self, anchors: Vec<CertificateDer<'static>>) -> Self {
+        Self { anchors, ..self }
+    }
+
+    /// An agent gave it: it is asked again after a restart, and its key is not written down.
+    pub(crate) fn is_of_agent(&self) -> bool {
+        !self.anchors.is_empty()
+    }
+
+    /// Does it prove the same, to the same peers?
+    pub(crate) fn is_same_as(&self, other: &Self) -> bool {
+        (&self.chain, &self.anchors) == (&other.chain, &other.anchors)
     }
 
     /// The Dataplane that a control certificate names.
@@ -183,6 +201,7 @@ impl Credential {
             key: PrivatePkcs8KeyDer::from(self.key.pkcs8().to_vec()).into(),
             spiffe_id: self.name.clone(),
             not_after: self.not_after,
+            anchors: self.anchors.clone(),
         }
     }
 

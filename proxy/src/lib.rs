@@ -53,6 +53,7 @@ mod upstream;
 mod woken;
 mod workers;
 mod workload;
+mod workload_api;
 mod world;
 
 use std::process::ExitCode;

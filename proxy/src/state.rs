@@ -141,7 +141,7 @@ impl Store {
         self.save(CONTROL, form).await;
     }
 
-    /// Keeps a configuration together with its certificate.
+    /// Keeps a configuration together with its certificate, unless an agent gives that.
     pub(crate) async fn save_serving(&self, received: &Received, svid: Option<&Credential>) {
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         let resources = received.resources.iter();
@@ -151,7 +151,7 @@ impl Store {
             resources: resources
                 .map(|(key, (_, bytes))| (key.clone(), text(bytes)))
                 .collect(),
-            svid: svid.map(credential_form),
+            svid: svid.filter(|svid| !svid.is_of_agent()).map(credential_form),
         };
         self.save(SERVING, form).await;
     }

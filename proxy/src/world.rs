@@ -39,6 +39,8 @@ pub struct Svid {
     pub spiffe_id: SpiffeId,
     /// Seconds since 1970.
     pub not_after: u64,
+    /// What others of its trust domain are believed by, beside what the configuration says: of an agent that gave it.
+    pub anchors: Vec<CertificateDer<'static>>,
 }
 
 impl fmt::Debug for Svid {

@@ -3,6 +3,7 @@
 //! Never lets a reconnect of a proxy or a restart of meshd take an endpoint away, and never wakes a proxy that nothing has
 //! changed for.
 
+mod agents;
 mod delivered;
 mod feed;
 mod gone;
@@ -187,6 +188,9 @@ impl Registry {
     pub(crate) fn connected(&self, proxy: &Kri, session: u64, held: Option<Digest>) {
         let now = Instant::now();
         self.change(proxy, |live| live.connect(session, held, now));
+        if let Some(root) = held {
+            self.note_agent(proxy, root);
+        }
     }
 
     pub(crate) fn status(&self, proxy: &Kri, session: u64, said: Said) {
@@ -201,6 +205,7 @@ impl Registry {
             inner.note(proxy);
         }
         drop(inner);
+        self.note_agent(proxy, root);
         self.visible.send_modify(|count| *count += 1);
         self.news.notify_one();
     }

@@ -25,7 +25,11 @@ const KNOWN: [Known; 6] = [
     Known {
         library: &["hyper", "hyper_util", "h2"],
         inside: "proxy/",
-        only: &["proxy/src/http", "proxy/src/upstream"],
+        only: &[
+            "proxy/src/http",
+            "proxy/src/upstream",
+            "proxy/src/workload_api/call",
+        ],
     },
     Known {
         library: &["tonic", "prost", "tonic_prost"],
@@ -34,6 +38,7 @@ const KNOWN: [Known; 6] = [
             "delivery/src",
             "reconciler/src/etcd",
             "reconciler/src/gen/etcd",
+            "proxy/src/workload_api/wire",
         ],
     },
     Known {

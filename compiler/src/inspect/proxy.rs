@@ -102,7 +102,13 @@ impl Telling<'_> {
                 let id = format!("identity    {}", identity.spiffe_id);
                 self.page.noted(1, &id, &identity.origin);
                 let issuer = identity.issuer.name();
-                let text = format!("certificate {} of {issuer}", identity.lifetime);
+                let text = match &identity.agent {
+                    None => format!("certificate {} of {issuer}", identity.lifetime),
+                    Some(agent) => format!(
+                        "certificate of the SPIFFE agent beside it, as {issuer} says, waited for {}",
+                        agent.timeout
+                    ),
+                };
                 self.page.noted(1, &text, &identity.origin);
             }
         }

@@ -85,12 +85,12 @@ pub(crate) struct SpiffeIdTemplate {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct Provider {
-    /// `Bundled`: meshd. `Spire` is accepted, but has no effect yet. Required.
+    /// `Bundled`: meshd. `Spire`: the agent beside each proxy, by the SPIFFE Workload API. Required.
     #[serde(rename = "type")]
     pub(crate) kind: Option<ProviderType>,
     /// For `Bundled`: the CA.
     pub(crate) bundled: Option<Bundled>,
-    /// For `Spire`: the agent.
+    /// For `Spire`: how the agent is asked. Where its socket is, each proxy is told when it is started.
     pub(crate) spire: Option<Spire>,
     /// Not supported.
     pub(crate) extension: Option<ProviderExtension>,
@@ -177,7 +177,7 @@ pub(crate) struct Spire {
 #[serde(rename_all = "camelCase")]
 #[schemars(deny_unknown_fields)]
 pub(crate) struct SpireAgent {
-    /// How long to wait for it. Default: `1s`.
+    /// How long a proxy waits for it before it refuses the configuration, and tries again later. Default: `1s`.
     pub(crate) timeout: Option<TimeSpan>,
 }
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::plane::Plane;
 use super::session::Running;
 use crate::clock::{look_again, unix_now};
-use crate::configuration::rejected_at;
+use crate::configuration::{Configuration, rejected_at};
 use crate::enroll;
 use crate::identity::{Credential, Unacceptable};
 
@@ -40,12 +40,14 @@ impl<P: Plane> Running<'_, P> {
 
     /// The identity that a certificate is needed for now.
     fn wanted_identity(&self, now: u64) -> Option<&WorkloadIdentity> {
+        let of_meshd = |identity: &&WorkloadIdentity| identity.agent.is_none();
         if let Some(waiting) = &self.waiting {
-            return waiting.identity();
+            return waiting.identity().filter(of_meshd);
         }
         let serving = self.control.serving.as_ref()?;
         let old = serving.svid.as_ref()?.renew_at() <= now;
-        serving.configuration.identity().filter(|_| old)
+        let identity = serving.configuration.identity();
+        identity.filter(|_| old).filter(of_meshd)
     }
 
     /// The next moments at which [`Running::ask_for_certificates`] or the clock has something to say.
@@ -55,9 +57,14 @@ impl<P: Plane> Running<'_, P> {
         let serving = self.control.serving.as_ref();
         let svid = serving.and_then(|serving| serving.svid.as_ref());
         let due = self.svid.due(now);
+        let waiting = self.waiting.as_ref().and_then(Configuration::identity);
         let renew_svid = match &self.waiting {
+            // The agent says when it has something.
+            Some(_) if waiting.is_some_and(|it| it.agent.is_some()) => None,
             Some(_) => Some(due),
-            None => svid.map(|svid| renew(svid, due)),
+            None => svid
+                .filter(|svid| !svid.is_of_agent())
+                .map(|svid| renew(svid, due)),
         };
         let membership = self.control.membership.as_ref();
         let due = self.membership.due(now);

@@ -14,6 +14,7 @@ use mesh_delivery::subscriber::Event;
 use tokio::time::{Instant, sleep_until};
 
 use super::Control;
+use super::agent;
 use super::meter::Meter;
 use super::plane::Plane;
 use super::request::Request;
@@ -73,6 +74,8 @@ pub(super) struct Running<'a, P> {
     keep_at: Option<Instant>,
     kept_at: Option<Instant>,
     reopen_at: Option<Instant>,
+    /// How long what waits may wait for an agent.
+    pub(super) agent_until: Option<Instant>,
     /// They come first on a session; one that begins with something else has none.
     secrets_told: bool,
     meter: Meter,
@@ -93,6 +96,7 @@ impl<'a, P: Plane> Running<'a, P> {
             keep_at: None,
             kept_at: None,
             reopen_at: None,
+            agent_until: None,
             secrets_told: false,
             meter: Meter::default(),
         }
@@ -114,6 +118,7 @@ impl<'a, P: Plane> Running<'a, P> {
 
     /// Does what is due, then waits for one thing to happen.
     async fn turn(&mut self) -> Result<Option<Ended>, ClientError> {
+        self.follow_agent().await?;
         self.tell_status().await?;
         self.ask_for_certificates().await?;
         if self.control.store.is_behind() {
@@ -126,10 +131,12 @@ impl<'a, P: Plane> Running<'a, P> {
             // What changes from outside: the proxy begins to drain, its workload answers or does not.
             drop(view.wait_for(|view| Local::of(view) != before).await);
         };
+        let news = self.control.agent_news();
         let event = tokio::select! {
             event = self.session.next() => Some(event?),
             () = sleep_until(wake) => None,
             () = turned => return Ok(None),
+            () = news => return Ok(None),
         };
         match event {
             Some(event) => self.handle(event).await.map(|()| None),
@@ -190,6 +197,7 @@ impl<'a, P: Plane> Running<'a, P> {
             self.apply_at,
             self.keep_at,
             self.reopen_at,
+            self.waiting.as_ref().and(self.agent_until),
             self.meter.next(),
         ]
         .into_iter()
@@ -221,6 +229,8 @@ impl<'a, P: Plane> Running<'a, P> {
                 // Who was sent away and is here again needs another one.
                 Some(svid) if !svid.is_revoked(&configuration.config.trust) => Some(svid),
                 _ => {
+                    let wait = agent::patience(identity);
+                    self.agent_until = wait.map(|wait| Instant::now() + wait);
                     self.waiting = Some(configuration);
                     return Ok(());
                 }

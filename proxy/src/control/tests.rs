@@ -1,3 +1,4 @@
+mod agent;
 mod measured;
 pub(crate) mod meshd;
 mod outage;
@@ -48,6 +49,7 @@ fn control(
         token_file: meshd.token(directory),
         pin: None,
         claim: Claim::default(),
+        agent: None,
     };
     let (worlds, _) = mpsc::unbounded_channel();
     let plane = FakePlane {
@@ -74,6 +76,16 @@ impl Running {
     }
 
     fn with(meshd: &FakeMeshd, addresses: Vec<String>, directory: &Path) -> Self {
+        Self::beside(meshd, addresses, directory, None)
+    }
+
+    /// On a host with an agent.
+    fn beside(
+        meshd: &FakeMeshd,
+        addresses: Vec<String>,
+        directory: &Path,
+        agent: Option<PathBuf>,
+    ) -> Self {
         let token_file = meshd.token(directory);
         let store = Store::new(Directory::open(&directory.join("state"), Duration::ZERO).unwrap());
         let settings = Settings {
@@ -81,6 +93,7 @@ impl Running {
             token_file,
             pin: None,
             claim: Claim::default(),
+            agent,
         };
         let (sender, worlds) = mpsc::unbounded_channel();
         let refusal = Arc::new(Mutex::new(None));

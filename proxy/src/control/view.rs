@@ -62,6 +62,10 @@ impl View {
         if self.draining {
             return Some("draining");
         }
+        let world = &applied.world;
+        if world.config.proxy.identity.is_some() && world.svid.is_none() {
+            return Some("there is no certificate yet");
+        }
         let ended = applied.certificate_not_after().is_some_and(|end| now > end);
         ended.then_some("the certificate has ended")
     }

@@ -1,4 +1,4 @@
-//! A private key: P-256, made in this process.
+//! A private key: P-256, made in this process, or one of any kind that an agent gives.
 //!
 //! Never printed, never logged, and overwritten when it is dropped.
 
@@ -41,6 +41,13 @@ impl PrivateKey {
         let pair = pair(&pkcs8)?;
         let public = pair.public_key().as_ref().to_vec();
         Ok(Self { pkcs8, public })
+    }
+
+    /// One that was made elsewhere, of any kind that TLS takes. It shows no certificate request, and fits no certificate by
+    /// itself: TLS compares them.
+    pub(crate) const fn given(pkcs8: Zeroizing<Vec<u8>>) -> Self {
+        let public = Vec::new();
+        Self { pkcs8, public }
     }
 
     /// For the state file and for TLS; nobody else may ask.

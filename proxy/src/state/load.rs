@@ -92,6 +92,8 @@ pub(super) fn serving(path: &Path, name: &ProxyName) -> Result<Option<Serving>, 
     let svid = form.svid.map(restore).transpose()?;
     let svid = match (configuration.identity(), svid) {
         (None, None) => None,
+        // What an agent gives was not kept.
+        (Some(identity), None) if identity.agent.is_some() => None,
         (Some(identity), Some(svid)) => Some(Arc::new(svid.named(&identity.spiffe_id)?)),
         _ => return Err(Unusable::Certificates),
     };

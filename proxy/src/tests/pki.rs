@@ -84,6 +84,7 @@ impl Authority {
             key: leaf.key,
             spiffe_id: id.parse().unwrap(),
             not_after: u64::MAX,
+            anchors: Vec::new(),
         })
     }
 }

@@ -70,6 +70,7 @@ fn identity(id: &str) -> WorkloadIdentity {
         spiffe_id: id.parse().unwrap(),
         issuer: kri("kri_mid_default___identity_"),
         lifetime: Duration::from_secs(3_600),
+        agent: None,
         origin: origin("mesh/identity.yaml", 1),
     }
 }

@@ -64,6 +64,7 @@ pub(crate) fn bundle(options: Options) -> Bundle {
             spiffe_id: format!("spiffe://shop.example/{workload}").parse().unwrap(),
             issuer: identity(),
             lifetime: Duration::from_secs(3_600),
+            agent: None,
             origin: origin(),
         });
         let itself = Proxy {

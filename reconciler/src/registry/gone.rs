@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_bundle::{Bundle, Kri};
 
+use super::live::BY_AGENT;
 use super::{Inner, Registry};
 use crate::distrust::Name;
 
@@ -41,7 +42,9 @@ impl Registry {
     pub(crate) fn certified_until(&self, proxies: &[Kri]) -> u64 {
         let inner = self.lock();
         let live = proxies.iter().filter_map(|kri| inner.live.get(kri));
+        // What an agent has given, meshd revokes nothing of.
         let ends = live.flat_map(|live| live.certificates.values());
+        let ends = ends.filter(|end| **end != BY_AGENT);
         ends.copied().max().unwrap_or_default()
     }
 

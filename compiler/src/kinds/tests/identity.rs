@@ -54,7 +54,13 @@ fn providers() {
         "MeshIdentity",
         "provider: {type: Spire, spire: {agent: {timeout: 1s}}}",
         &[],
-        &["spec.provider.type [not-implemented]"],
+        &[],
+    );
+    check(
+        "MeshIdentity",
+        "provider: {type: Spire, spire: {agent: {timeout: -1s}}}",
+        &["spec.provider.spire.agent.timeout [invalid-value]"],
+        &[],
     );
     let at = "spec.provider.bundled";
     bundled(

@@ -266,6 +266,7 @@ pub(crate) fn configuration(
             spiffe_id: id.parse().unwrap(),
             issuer: kri("kri_mid_default_zone__identity_"),
             lifetime: Duration::from_secs(3600),
+            agent: None,
             origin: origin(),
         }),
         origin: origin(),

@@ -73,6 +73,7 @@ async fn nothing_listens_before_there_is_a_configuration() {
         token_file: meshd.token(directory.path()),
         pin: None,
         claim: Claim::default(),
+        agent: None,
     };
     let view = watch::Sender::new(View::default());
     let restored = Restored::default();
