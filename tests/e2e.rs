@@ -41,6 +41,7 @@ mod e2e {
     mod routes;
     mod secrets;
     mod signed;
+    mod spire;
     mod ssh;
     mod timeouts;
     mod tls_mode;

@@ -9,6 +9,7 @@
     reason = "a panic of the harness is the failure of the test which uses it"
 )]
 
+mod agent;
 mod binary;
 mod block;
 mod capture;
@@ -37,6 +38,7 @@ mod workload;
 #[cfg(test)]
 mod tests;
 
+pub use agent::Agent;
 pub use binary::{binary, meshc_check};
 pub use block::Block;
 pub use capture::{Capture, Seen};
