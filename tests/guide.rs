@@ -20,7 +20,7 @@ const LEFT_OUT: [(&str, &str, usize); 10] = [
     ("README.md", "servers", 2),
     ("docs/guide/capture.md", "root", 1),
     ("docs/guide/ci.md", "watch", 1),
-    ("docs/guide/identity.md", "servers", 6),
+    ("docs/guide/identity.md", "servers", 7),
     ("docs/guide/mesh-proxy.md", "servers", 2),
     ("docs/guide/meshd.md", "servers", 4),
     ("docs/guide/operate.md", "servers", 7),

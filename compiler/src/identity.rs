@@ -94,6 +94,14 @@ impl Identity {
         })
     }
 
+    /// Do proxies show certificates of it whose authority only a `MeshTrust` document can make believed?
+    pub(crate) fn needs_trust(&self) -> bool {
+        let bundled = self.bundled.as_ref();
+        let creation = bundled.and_then(|bundled| bundled.mesh_trust_creation);
+        let unpublished = creation == Some(MeshTrustCreation::Disabled);
+        self.is_for_somebody() && (self.agent.is_some() || unpublished)
+    }
+
     /// Does somebody give certificates for it, or does it only announce names?
     fn is_proven(&self) -> bool {
         self.bundled.is_some() || self.agent.is_some()

@@ -16,6 +16,7 @@ mod retries;
 mod routes;
 mod selection;
 mod telemetry;
+mod trusts;
 mod unused;
 
 use std::collections::BTreeSet;
@@ -158,11 +159,12 @@ const ROSTER: [fn(&MeshView, &mut Diagnostics); 3] =
     [protocols::check, selection::check, listeners::check];
 
 /// What looks at few documents, or only at what is kept of each proxy.
-const CHEAP: [fn(Compared<'_>, &mut Diagnostics); 7] = [
+const CHEAP: [fn(Compared<'_>, &mut Diagnostics); 8] = [
     |of, found| passthrough::check(of.mesh, found),
     |of, found| retries::check(of.mesh, found),
     |of, found| unused::check(of.mesh, found),
     |of, found| expiry::check(of.mesh, of.settings.now, found),
+    |of, found| trusts::check(of.mesh, found),
     listeners::metrics,
     permissions::denies_all,
     precedence::check,

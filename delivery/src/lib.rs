@@ -33,7 +33,8 @@
 //! * Where either end breaks these rules the session ends, and the proxy keeps what it has.
 //!
 //! Both halves are state machines without I/O: [`publisher`] for meshd, [`subscriber`] for the proxy. [`server`] and
-//! [`client`] drive them over sockets.
+//! [`client`] drive them over sockets. [`workload_api`]
+//! reads what an agent of SPIFFE says to a proxy: another protocol, here for its messages alone.
 
 mod authority;
 pub mod bounds;
@@ -48,5 +49,6 @@ pub mod subscriber;
 mod tests;
 pub mod traffic;
 mod wire;
+pub mod workload_api;
 
 pub use authority::{Authority, Report};

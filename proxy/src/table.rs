@@ -3,6 +3,7 @@
 //! Never changes once it is built, and never counts: a new world is a new table, and what counts lives in the pools and
 //! metrics that outlive it. A request loads one table and keeps to it.
 
+mod believed;
 mod build;
 mod filter;
 mod place;

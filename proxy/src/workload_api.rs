@@ -7,7 +7,6 @@ mod call;
 mod svid;
 #[cfg(test)]
 pub(crate) mod tests;
-mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

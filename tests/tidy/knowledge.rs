@@ -38,7 +38,6 @@ const KNOWN: [Known; 6] = [
             "delivery/src",
             "reconciler/src/etcd",
             "reconciler/src/gen/etcd",
-            "proxy/src/workload_api/wire",
         ],
     },
     Known {

@@ -110,6 +110,7 @@ codes! {
     UNSUPPORTED "unsupported" Error document "something that this version cannot do";
     UNSUPPORTED_YAML "unsupported-yaml" Error document "a feature of YAML that is not part of this language";
     UNTESTED_RULE "untested-rule" Warning intent "a rule that no test touches";
+    UNTRUSTED_IDENTITY "untrusted-identity" Warning repository "an identity that nobody believes";
     UNUSABLE_HOSTNAME "unusable-hostname" Warning repository "a template that makes no hostname";
     UNUSED_RESOURCE "unused-resource" Warning repository "something that nothing uses";
     UNUSED_SUPPRESSION "unused-suppression" Warning document "a suppression of what is not there";

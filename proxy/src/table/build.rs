@@ -5,13 +5,10 @@
 mod outside;
 mod wide;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use mesh_bundle::decide::{CompiledRetry, RouteTable, speaks_tls};
 use mesh_bundle::resource::{
     CircuitBreaker, Cluster, ConnectionLimits, Destination, HashPolicy, HttpRoute, Inbound,
@@ -20,6 +17,7 @@ use mesh_bundle::resource::{
 use mesh_bundle::{Key, Kri, ProxyConfig, Sourced};
 use mesh_delivery::message::{ClusterEndpoints, Endpoint};
 
+use super::believed::believed;
 use super::{
     Backend, Bind, ClusterTable, DestinationTable, Hop, InboundTable, Instance, OutboundTable,
     RouteEntry, Step, Table, TrafficTable,
@@ -83,27 +81,6 @@ fn rejected(key: Key, pointer: &str, reason: impl Into<String>) -> Rejected {
         pointer: pointer.to_owned(),
         reason: reason.into(),
     }
-}
-
-/// What the configuration says, and beside it what an agent says of the trust domain of the certificate that it gave.
-fn believed(world: &World) -> Cow<'_, mesh_bundle::resource::Trust> {
-    let mut trust = Cow::Borrowed(&world.config.trust);
-    let given = world.svid.as_ref().filter(|svid| !svid.anchors.is_empty());
-    if let Some(svid) = given {
-        let domain = svid.spiffe_id.trust_domain().clone();
-        let anchors = trust.to_mut().anchors.entry(domain).or_default();
-        let more = svid.anchors.iter().map(|der| pem(der));
-        anchors.extend(more);
-        anchors.sort();
-        anchors.dedup();
-    }
-    trust
-}
-
-/// A certificate as bundles hold it.
-fn pem(der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
 }
 
 fn identity(world: &World, trust: &Arc<Trust>) -> Result<Option<Identity>, Rejected> {

@@ -14,7 +14,8 @@ use http::{HeaderMap, Request, StatusCode, header};
 use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 
-use super::wire::{self, Answer};
+use mesh_delivery::workload_api::{self as wire, Answer};
+
 use crate::http::Pulse;
 
 /// Of the head of an answer.

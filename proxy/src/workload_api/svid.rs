@@ -6,11 +6,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use mesh_bundle::SpiffeId;
+use mesh_delivery::workload_api::{Answer, Svid};
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use zeroize::Zeroizing;
 
-use super::wire::{Answer, Svid};
 use crate::enroll::is_authority;
 use crate::identity::{Credential, PrivateKey};
 

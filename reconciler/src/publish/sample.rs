@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mesh_bundle::origin::{Origin, Sourced};
-use mesh_bundle::resource::{Cluster, Inbound, Protocol, Proxy, Trust, WorkloadIdentity};
+use mesh_bundle::resource::{
+    Cluster, IdentityAgent, Inbound, Protocol, Proxy, Trust, WorkloadIdentity,
+};
 use mesh_bundle::{
     Bundle, BundledProxy, CaSource, DeclaredEndpoint, Digest, Duration, Issuer, Key, Kri, Manifest,
     Resource,
@@ -43,6 +45,8 @@ fn origin() -> Origin {
 pub(crate) struct Options {
     /// A `MeshIdentity` selects everybody.
     pub(crate) identity: bool,
+    /// Agents give its certificates.
+    pub(crate) agent: bool,
     /// api-2 is declared unhealthy.
     pub(crate) sick: bool,
     /// Changes what web-1 is given, and nothing else.
@@ -64,7 +68,9 @@ pub(crate) fn bundle(options: Options) -> Bundle {
             spiffe_id: format!("spiffe://shop.example/{workload}").parse().unwrap(),
             issuer: identity(),
             lifetime: Duration::from_secs(3_600),
-            agent: None,
+            agent: options.agent.then(|| IdentityAgent {
+                timeout: Duration::from_secs(1),
+            }),
             origin: origin(),
         });
         let itself = Proxy {

@@ -139,6 +139,7 @@ fn what_is_taken_from_the_commit_before_is_what_would_be_made_anew() {
     let mut shared = 0;
     for (round, (port, identity, sick)) in worlds.into_iter().enumerate() {
         let options = Options {
+            agent: false,
             identity,
             sick,
             port,

@@ -4,7 +4,29 @@
 
 use mesh_bundle::{Digest, Kri};
 
+use super::live::Live;
 use super::{Inner, Registry};
+
+/// The end of a certificate that an agent has given: a proxy that holds a configuration for it has one, and renews it
+/// without a word to meshd.
+pub(super) const BY_AGENT: u64 = u64::MAX;
+
+impl Live {
+    /// It holds a configuration whose certificate an agent gives, as this identity says; or another one.
+    /// Whether that is new.
+    fn hold_by_agent(&mut self, identity: Option<&Kri>) -> bool {
+        let before = self.certificates.len();
+        self.certificates
+            .retain(|issuer, end| *end != BY_AGENT || Some(issuer) == identity);
+        let lost = self.certificates.len() != before;
+        let Some(issuer) = identity else { return lost };
+        let known = self.certificates.get(issuer) == Some(&BY_AGENT);
+        if !known {
+            self.certificates.insert(issuer.clone(), BY_AGENT);
+        }
+        lost || !known
+    }
+}
 
 impl Inner {
     /// A proxy holds this. Whether its services must be worked out again for that.

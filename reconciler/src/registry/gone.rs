@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_bundle::{Bundle, Kri};
 
-use super::live::BY_AGENT;
+use super::agents::BY_AGENT;
 use super::{Inner, Registry};
 use crate::distrust::Name;
 

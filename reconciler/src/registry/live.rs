@@ -17,10 +17,6 @@ pub(super) const ABSENCE: Duration = Duration::from_secs(30);
 /// The same, for the proxies that were ready when meshd itself ended.
 pub(super) const RESTART: Duration = Duration::from_secs(60);
 
-/// The end of a certificate that an agent has given: a proxy that holds a configuration for it has one, and renews it
-/// without a word to meshd.
-pub(super) const BY_AGENT: u64 = u64::MAX;
-
 /// A configuration that a proxy did not take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Rejection {
@@ -228,21 +224,6 @@ impl Live {
     /// Has it been given a certificate by this issuer that still holds?
     pub(super) fn is_certified(&self, issuer: &Kri, unix: u64) -> bool {
         self.certificates.get(issuer).is_some_and(|end| *end > unix)
-    }
-
-    /// It holds a configuration whose certificate an agent gives, as this identity says; or another one.
-    /// Whether that is new.
-    pub(super) fn hold_by_agent(&mut self, identity: Option<&Kri>) -> bool {
-        let before = self.certificates.len();
-        self.certificates
-            .retain(|issuer, end| *end != BY_AGENT || Some(issuer) == identity);
-        let lost = self.certificates.len() != before;
-        let Some(issuer) = identity else { return lost };
-        let known = self.certificates.get(issuer) == Some(&BY_AGENT);
-        if !known {
-            self.certificates.insert(issuer.clone(), BY_AGENT);
-        }
-        lost || !known
     }
 
     /// When it may have to be looked at again.

@@ -1,3 +1,5 @@
+mod agents;
+
 use std::time::Duration;
 
 use super::*;
@@ -7,6 +9,7 @@ use crate::state::StateDir;
 const UNIX: u64 = 1_800_000_000;
 const SECURE: Options = Options {
     identity: true,
+    agent: false,
     sick: false,
     port: 0,
 };

@@ -33,6 +33,26 @@ fn e10_the_most_pairs_win_then_the_smallest_name() {
 }
 
 #[test]
+fn an_agent_gives_what_meshd_does_not() {
+    for (provider, seconds) in [
+        ("{type: Spire}", 1),
+        ("{type: Spire, spire: {agent: {timeout: 3s}}}", 3),
+    ] {
+        let compiled = proxies(&format!(
+            "{}{}",
+            identity("mid-a", "{}", ISSUING),
+            identity("mid-b", "{app: api}", &format!("  provider: {provider}\n"))
+        ));
+        let agent = |proxy| config(&compiled, proxy).proxy.identity.unwrap().agent;
+        let wait = agent("api-1").unwrap().timeout;
+        assert_eq!(wait, mesh_bundle::Duration::from_secs(seconds));
+        assert_eq!(agent("web-1"), None);
+        let issuers = compiled.bundle.issuers.keys().map(|kri| kri.name());
+        assert!(issuers.eq(["mid-a"]));
+    }
+}
+
+#[test]
 fn an_announced_identity_is_expected_before_it_is_issued() {
     let announced = "  spiffeID: {trustDomain: next, path: '/app/{{ label \"app\" }}'}\n";
     let compiled = proxies(&format!(

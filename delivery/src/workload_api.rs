@@ -1,7 +1,7 @@
 //! The messages of the Workload API that are needed here, and how they lie on a stream (SPIFFE Workload API 5, gRPC over
 //! HTTP/2).
 //!
-//! Never shows a key.
+//! Never shows a key, and opens no connection: whoever has one hands over what has come.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use prost::Message;
 
 /// Which procedure is called.
-pub(super) const FETCH: &str = "/SpiffeWorkloadAPI/FetchX509SVID";
+pub const FETCH: &str = "/SpiffeWorkloadAPI/FetchX509SVID";
 /// A message without a field: its prefix is all of it.
-pub(super) const ASK: Bytes = Bytes::from_static(&[0; PREFIX]);
+pub const ASK: Bytes = Bytes::from_static(&[0; PREFIX]);
 /// Before each message: whether it is compressed, and its length.
 const PREFIX: usize = 5;
 /// Tens of identities with their bundles.
@@ -19,26 +19,28 @@ const LONGEST: usize = 1024 * 1024;
 
 /// All identities that this process may have.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Answer {
+pub struct Answer {
+    /// The first one is meant for who knows no other.
     #[prost(message, repeated, tag = "1")]
-    pub(super) svids: Vec<Svid>,
+    pub svids: Vec<Svid>,
 }
 
 /// One of them.
 #[derive(Clone, PartialEq, Message)]
 #[prost(skip_debug)]
-pub(super) struct Svid {
+pub struct Svid {
+    /// Its name.
     #[prost(string, tag = "1")]
-    pub(super) spiffe_id: String,
+    pub spiffe_id: String,
     /// Certificates in DER, one after the other, the leaf first.
     #[prost(bytes = "vec", tag = "2")]
-    pub(super) chain: Vec<u8>,
+    pub chain: Vec<u8>,
     /// PKCS#8, DER.
     #[prost(bytes = "vec", tag = "3")]
-    pub(super) key: Vec<u8>,
+    pub key: Vec<u8>,
     /// The authorities of its trust domain, as the chain is written.
     #[prost(bytes = "vec", tag = "4")]
-    pub(super) bundle: Vec<u8>,
+    pub bundle: Vec<u8>,
 }
 
 impl fmt::Debug for Svid {
@@ -50,7 +52,10 @@ impl fmt::Debug for Svid {
 }
 
 /// Takes the first message from what has come, if it is there as a whole.
-pub(super) fn take(read: &mut BytesMut) -> Result<Option<Answer>, String> {
+///
+/// # Errors
+/// In words, when it is none that is taken.
+pub fn take(read: &mut BytesMut) -> Result<Option<Answer>, String> {
     let Some((prefix, _)) = read.split_first_chunk::<PREFIX>() else {
         return Ok(None);
     };
