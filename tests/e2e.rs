@@ -12,6 +12,7 @@ mod e2e {
     mod collector_environment;
     mod crash;
     mod day0;
+    mod disk;
     mod drain;
     mod enrolment;
     mod envoy;

@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::client::Client;
 use crate::dataplane::Dataplane;
+use crate::disk::Disk;
 use crate::meshd::{Meshd, Settled, Token};
 use crate::proxy::Proxy;
 use crate::repo::Repo;
@@ -35,6 +36,8 @@ pub struct Mesh {
     repo: Arc<Repo>,
     /// What the repository was when the proxies were started first.
     begun: OnceCell<Bundle>,
+    /// What meshd has for its state, where it is not that of everybody.
+    disk: Option<Disk>,
     state: TempDir,
 }
 
@@ -131,6 +134,15 @@ impl Mesh {
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.state.path()
+    }
+
+    /// The disk of meshd's own.
+    ///
+    /// # Panics
+    /// When it has none.
+    #[must_use]
+    pub fn disk(&self) -> &Disk {
+        self.disk.as_ref().expect("a disk of its own")
     }
 
     /// The repository.

@@ -13,6 +13,7 @@ use tokio::sync::OnceCell;
 use super::Mesh;
 use crate::block::Block;
 use crate::dataplane::{self, Dataplane};
+use crate::disk::Disk;
 use crate::meshd::Meshd;
 use crate::repo::Repo;
 
@@ -29,6 +30,8 @@ pub struct Options {
     url: Option<String>,
     arguments: Vec<String>,
     settings: Option<String>,
+    /// KiB of the disk that meshd has for its state.
+    disk: Option<u32>,
 }
 
 impl Options {
@@ -47,6 +50,7 @@ impl Options {
             url: None,
             arguments: Vec::new(),
             settings: None,
+            disk: None,
         }
     }
 
@@ -83,6 +87,13 @@ impl Options {
     #[must_use]
     pub fn configured(mut self, text: impl FnOnce(&Repo) -> String) -> Self {
         self.settings = Some(text(&self.repo));
+        self
+    }
+
+    /// Gives meshd a disk of its own with so many KiB for its state.
+    #[must_use]
+    pub fn disk(mut self, kib: u32) -> Self {
+        self.disk = Some(kib);
         self
     }
 
@@ -130,6 +141,11 @@ impl Options {
         let repository = self
             .url
             .unwrap_or_else(|| self.repo.path().to_string_lossy().into_owned());
+        let disk = self.disk.map(|kib| {
+            let place = state.path().join("meshd");
+            std::fs::create_dir(&place).expect("a directory");
+            Disk::mount(&place, kib).unwrap_or_else(|why| panic!("a disk for meshd: {why}"))
+        });
         let host = self.repo.block().ip(MESHD);
         let mut meshd = Meshd::new(
             &repository,
@@ -151,6 +167,7 @@ impl Options {
             dataplanes,
             proxies: Mutex::default(),
             workloads: Mutex::default(),
+            disk,
             state,
         };
         mesh.meshd.start().await;
