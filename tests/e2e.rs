@@ -11,6 +11,7 @@ mod e2e {
     mod circuit_breaker;
     mod collector_environment;
     mod crash;
+    mod crowd;
     mod day0;
     mod disk;
     mod drain;
