@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{self, Connection as Library, SendResponse};
@@ -13,6 +14,7 @@ use h2::{Reason, RecvStream};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
+use tokio::time::{Sleep, sleep};
 
 use super::bootstrap::Bootstrap;
 use super::calm::Calm;
@@ -31,6 +33,9 @@ const WINDOW: u32 = 64 * 1024;
 const HEAD_BYTES: u32 = 64 * 1024;
 /// Of answers that wait for room, of one stream.
 const SEND_BYTES: usize = 64 * 1024;
+
+/// A client has this long to make room for an answer of this proxy itself: some words, which no limit of a request is over.
+const OWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection while it is served.
 pub(super) struct Streams {
@@ -71,6 +76,7 @@ impl Streams {
             respond,
             is_head,
             under_way: Some(UnderWay::new(&self.pulse)),
+            patience: None,
         };
         tokio::spawn(async move {
             let mut stream = pin!(Some(stream));
@@ -149,11 +155,15 @@ struct Stream {
     /// Its answer has a head only.
     is_head: bool,
     under_way: Option<UnderWay>,
+    /// Until when its reader has time, where nothing else watches over its answer and there was no room at once.
+    patience: Option<Pin<Box<Sleep>>>,
 }
 
 enum Step {
     Asked(Answer),
     Answering(Pump<Body>),
+    /// This proxy's own words.
+    Refusing(Pump<Body>),
 }
 
 impl Future for Stream {
@@ -164,14 +174,25 @@ impl Future for Stream {
         loop {
             match &mut this.state {
                 Step::Answering(pump) => return Pin::new(pump).poll(cx),
+                Step::Refusing(pump) => {
+                    if Pin::new(pump).poll(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
+                    let patience = || Box::pin(sleep(OWN_PATIENCE));
+                    let patience = this.patience.get_or_insert_with(patience);
+                    // The stream is reset with what has not been sent.
+                    return patience.as_mut().poll(cx);
+                }
                 Step::Asked(answer) => {
                     let Poll::Ready(response) = answer.as_mut().poll(cx) else {
                         // Whoever gives a request up does not wait for what becomes of it.
                         return this.respond.poll_reset(cx).map(|_| ());
                     };
-                    match this.answer(response) {
-                        Some(pump) => this.state = Step::Answering(pump),
-                        None => return Poll::Ready(()),
+                    let own = matches!(response.body(), Body::Own(_));
+                    match (this.answer(response), own) {
+                        (Some(pump), false) => this.state = Step::Answering(pump),
+                        (Some(pump), true) => this.state = Step::Refusing(pump),
+                        (None, _) => return Poll::Ready(()),
                     }
                 }
             }

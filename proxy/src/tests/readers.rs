@@ -77,6 +77,42 @@ async fn who_opens_no_window_is_cut() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_nobody_has_room_for_holds_no_stream() {
+    let mut site = endless().await;
+    site.web.routes(Vec::clear).await;
+    let mut tcp = TcpStream::connect(site.entry).await.unwrap();
+    let closed_window = frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let begin = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &closed_window[..]].concat();
+    tcp.write_all(&begin).await.unwrap();
+    // As many as there may be at once, and again when they are over: a stream that was held would be none of these.
+    for round in 0..2 {
+        let mut requests = Vec::new();
+        for index in 0..100 {
+            let flags = END_HEADERS | END_STREAM;
+            let stream = 2 * (100 * round + index) + 1;
+            requests.extend(frame(HEADERS, flags, stream, &fields(&GOOD)));
+        }
+        tcp.write_all(&requests).await.unwrap();
+        let (mut heads, mut resets) = (0, 0);
+        while resets < 100 {
+            let mut head = [0; 9];
+            let read = tokio::time::timeout(Duration::from_secs(30), tcp.read_exact(&mut head));
+            read.await.expect("a reset in time").unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            tcp.read_exact(&mut payload).await.unwrap();
+            match head[3] {
+                HEADERS => heads += 1,
+                RESET => resets += 1,
+                DATA => panic!("a byte that nobody has room for"),
+                _ => {}
+            }
+        }
+        assert_eq!(heads, 100, "in round {round}");
+    }
+}
+
+#[tokio::test]
 async fn who_reads_nothing_is_cut() {
     let site = endless().await;
     let mut tcp = TcpStream::connect(site.entry).await.unwrap();
