@@ -9,6 +9,7 @@ mod e2e {
     mod canary;
     mod captured;
     mod circuit_breaker;
+    mod clock;
     mod collector_environment;
     mod crash;
     mod crowd;

@@ -21,7 +21,7 @@ use crate::random;
 
 pub(crate) use key::Verifier;
 pub use key::{BadKey, Issuer, export, open};
-pub(crate) use ledger::Tokens;
+pub(crate) use ledger::{REMEMBERED, Tokens};
 pub use ledger::{Record, list, note, revoke};
 
 const PREFIX: &str = "mesh1.";

@@ -15,6 +15,7 @@ use tokio::net::UnixStream;
 
 use crate::binary;
 use crate::client::{Answer, Connection, Version, request_to};
+use crate::clock::Clock;
 use crate::patience::{PATIENCE, within};
 use crate::process::Process;
 use crate::secrecy;
@@ -26,6 +27,7 @@ pub struct Meshd {
     /// A file that says what else would stand on the command line.
     settings: Option<PathBuf>,
     more: Vec<String>,
+    environment: Vec<(String, String)>,
     state: PathBuf,
     delivery: SocketAddr,
     admin: SocketAddr,
@@ -107,6 +109,7 @@ impl Meshd {
             repository: repository.to_owned(),
             settings: None,
             more: Vec::new(),
+            environment: Vec::new(),
             state: state.to_path_buf(),
             delivery,
             admin,
@@ -117,6 +120,11 @@ impl Meshd {
     /// Arguments of `meshd run` beyond those that every mesh needs.
     pub fn arguments(&mut self, more: &[&str]) {
         self.more.extend(more.iter().map(|word| (*word).to_owned()));
+    }
+
+    /// Lets it go by a clock of its own.
+    pub fn clocked(&mut self, clock: &Clock) {
+        self.environment.extend(clock.environment());
     }
 
     /// Lets a file of settings name the repository.
@@ -143,6 +151,7 @@ impl Meshd {
         command.args(["--admin", &self.admin.to_string()]);
         command.args(["--log-format", "json"]);
         command.args(&self.more);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let process = Arc::new(Process::start("meshd", &mut command));
         secrecy::listens(&self.state, process.log());
         let mut place = self.process.lock().unwrap_or_else(PoisonError::into_inner);

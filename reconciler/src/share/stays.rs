@@ -208,7 +208,9 @@ impl Stays {
             .map(|((mesh, name), _)| format!("{REVOKED}{mesh}/{name}"));
         let ended = self.ended.iter().filter(|(_, until)| **until < now);
         let ended = ended.map(|(id, _)| format!("{ENDED}{id}"));
-        let used = self.used.iter().filter(|(_, expires)| **expires < now);
+        let used = self.used.iter();
+        let used =
+            used.filter(|(_, expires)| expires.saturating_add(token::REMEMBERED.as_secs()) < now);
         let used = used.map(|(id, _)| format!("{USED}{id}"));
         let distrusted = self.distrusted.iter().filter(|(_, (_, end))| *end < now);
         let distrusted = distrusted.map(|((mesh, name), _)| format!("{DISTRUSTED}{mesh}/{name}"));

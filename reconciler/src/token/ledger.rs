@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use mesh_bundle::Digest;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,9 @@ use crate::state::{StateDir, StateFailure};
 
 const DIRECTORY: &str = "tokens";
 const REVOKED: &str = "tokens/revoked";
+/// What was used is remembered for longer than its token is good: a clock that is ahead for some hours must not make it a new
+/// one when it is set right.
+pub(crate) const REMEMBERED: Duration = Duration::from_hours(24);
 
 /// What meshd knows of a token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,7 +185,11 @@ impl Tokens {
     /// Removes what has expired.
     pub(crate) fn prune(&self, now: u64) -> Result<(), StateFailure> {
         for record in list(&self.state)? {
-            if now >= record.grant.expires {
+            let remembered = match record.spent_on.is_empty() {
+                true => 0,
+                false => REMEMBERED.as_secs(),
+            };
+            if now >= record.grant.expires.saturating_add(remembered) {
                 self.state.remove(&file(&record.grant.id))?;
             }
         }

@@ -291,3 +291,17 @@ fn expired_tokens_are_cleared_away() {
     desk.tokens.prune(NOW + 60).unwrap();
     assert_eq!(list(&desk.state).unwrap(), []);
 }
+
+#[test]
+fn what_was_used_is_remembered_while_a_clock_is_ahead() {
+    let desk = Desk::new();
+    let token = desk.token(Some(1));
+    desk.spend(&token, "a").unwrap();
+    let expired = NOW + 60;
+    let remembered = expired + REMEMBERED.as_secs();
+    desk.tokens.prune(remembered - 1).unwrap();
+    // The clock is right again.
+    assert_eq!(desk.spend(&token, "b"), Err(Refused::Used));
+    desk.tokens.prune(remembered).unwrap();
+    assert_eq!(list(&desk.state).unwrap(), []);
+}

@@ -12,6 +12,7 @@ use tokio::sync::OnceCell;
 
 use super::Mesh;
 use crate::block::Block;
+use crate::clock::Clock;
 use crate::dataplane::{self, Dataplane};
 use crate::disk::Disk;
 use crate::meshd::Meshd;
@@ -32,6 +33,7 @@ pub struct Options {
     settings: Option<String>,
     /// KiB of the disk that meshd has for its state.
     disk: Option<u32>,
+    clock: Option<Arc<Clock>>,
 }
 
 impl Options {
@@ -51,6 +53,7 @@ impl Options {
             arguments: Vec::new(),
             settings: None,
             disk: None,
+            clock: None,
         }
     }
 
@@ -94,6 +97,13 @@ impl Options {
     #[must_use]
     pub fn disk(mut self, kib: u32) -> Self {
         self.disk = Some(kib);
+        self
+    }
+
+    /// Lets meshd go by a clock of its own.
+    #[must_use]
+    pub fn clock(mut self, clock: &Arc<Clock>) -> Self {
+        self.clock = Some(Arc::clone(clock));
         self
     }
 
@@ -155,6 +165,9 @@ impl Options {
         );
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         meshd.arguments(&arguments);
+        if let Some(clock) = &self.clock {
+            meshd.clocked(clock);
+        }
         if let Some(text) = &self.settings {
             let file = state.path().join("meshd.toml");
             std::fs::write(&file, text).expect("a file of settings");
