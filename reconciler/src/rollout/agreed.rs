@@ -54,9 +54,15 @@ impl Rollout {
         self.several().as_mut()?.next()
     }
 
-    /// Is a commit on its way here, so that somebody has to lead?
+    /// Is a commit on its way here, so that somebody has to lead? One that another took the place of goes no further: a
+    /// meshd that cannot see what came after it must not keep the lead from those who do.
     pub(crate) fn wants_lead(&self) -> bool {
-        self.view().is_some_and(|view| view.returned.is_none())
+        let Some(view) = self.view().filter(|view| view.returned.is_none()) else {
+            return false;
+        };
+        let several = self.several();
+        let course = several.as_ref().and_then(|it| it.of(&view.revision));
+        course.is_none_or(|course| course.end != Some(End::Superseded))
     }
 
     pub(crate) fn leads(&self) -> bool {
