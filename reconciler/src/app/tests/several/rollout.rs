@@ -285,3 +285,54 @@ async fn to_go_back_is_said_once() {
     assert_eq!(mesh.web.configuration().await.revision, second);
     assert_eq!(mesh.api.configuration().await.revision, second);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_cannot_wait_ends_a_rollout_and_the_next_one_is_led_again() {
+    let Some(mut mesh) = Mesh::open().await else {
+        return;
+    };
+    let second = mesh.commit();
+    let new = offered(&mut mesh.web).await;
+    assert_eq!(new.revision, second);
+    let status = until(&mesh.one, |status| status["rollout"]["role"] == "leads");
+    let other = until(&mesh.other, |status| status["rollout"]["role"] == "leads");
+    let one_leads = tokio::select! {
+        _ = status => true,
+        _ = other => false,
+    };
+    let (leader, follower) = match one_leads {
+        true => (&mesh.one, &mesh.other),
+        false => (&mesh.other, &mesh.one),
+    };
+    // An order to one is one to all, and so is the next one.
+    let order = json!({"by": "ada", "reason": "noon"});
+    let state = follower.state.path().join("suspended.json");
+    let (status, why) = follower.tell("/v1/suspend", &order).await;
+    assert_eq!(status, 200, "{why}");
+    until(leader, |status| status["suspended"].is_object()).await;
+    assert!(state.exists());
+    let by = json!({"by": "ada"});
+    assert_eq!(leader.tell("/v1/resume", &by).await.0, 200);
+    until(follower, |status| status["suspended"].is_null()).await;
+    mesh.one.write("timeout.yaml", &TIMEOUT.replace("7s", "8s"));
+    let third = mesh.one.commit("at once\n\nMesh-Rollout-At-Once: true");
+    // What is under way to a proxy comes first.
+    acknowledge(&mesh.web, new.root).await;
+    for session in [&mut mesh.web, &mut mesh.api] {
+        while session.configuration().await.revision != third {}
+    }
+    for room in mesh.rooms() {
+        let status = room.settled(&third).await;
+        assert_eq!(status["revision"], third, "{status}");
+        until(room, |status| status["rollout"].is_null()).await;
+    }
+    // The next one is led again, by whoever comes first.
+    mesh.one.write("timeout.yaml", &TIMEOUT.replace("7s", "9s"));
+    let fourth = mesh.one.commit("the next");
+    for room in mesh.rooms() {
+        until(room, |status| {
+            status["rollout"]["revision"] == fourth && status["rollout"]["wave"] == "canary"
+        })
+        .await;
+    }
+}
