@@ -44,9 +44,9 @@ impl Ending {
         }
     }
 
-    /// Of a gRPC call: these are the headers of its response.
-    pub(super) fn of_call(mut self, headers: &HeaderMap) -> Self {
-        self.grpc = true;
+    /// With these headers; a gRPC call may have nothing else.
+    pub(super) fn answered(mut self, grpc: bool, headers: &HeaderMap) -> Self {
+        self.grpc = grpc;
         self.closes(headers);
         self
     }

@@ -272,10 +272,7 @@ impl<'c> Begun<'c> {
         }
         let (stats, code) = (Arc::clone(plan.stats), parts.status.as_u16());
         let ending = Ending::new(stats, self.activity.began(), code, self.rest);
-        let ending = match self.grpc {
-            true => ending.of_call(&parts.headers),
-            false => ending,
-        };
+        let ending = ending.answered(self.grpc, &parts.headers);
         let pace = plan.bits_per_second.map(Pace::new);
         let counted = Counted { ending, place };
         let body = Body::answer(body, watchdog, self.activity, lease, counted, pace);
