@@ -173,13 +173,14 @@ pub fn diff(before: &Bundle, after: &Bundle) -> Difference {
     };
     let ports = sides.changed_ports();
     let edges = edges::edges(&sides, &ports);
-    let mut settings = settings::settings(&sides, &ports);
+    let differing = proxies::differing(&sides);
+    let mut settings = settings::settings(&sides, &ports, &differing);
     told::mark(&sides, &edges, &mut settings);
     Difference {
         edges,
         outside: outside::outside(&sides),
         settings,
-        proxies: proxies::proxies(&sides),
+        proxies: proxies::proxies(&sides, &differing),
         names: sides.names,
     }
 }

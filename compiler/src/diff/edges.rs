@@ -7,6 +7,7 @@ mod senders;
 mod sent;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use mesh_bundle::decide::Peer;
 use mesh_bundle::{Key, Kri, SpiffeId};
@@ -15,6 +16,7 @@ use super::{Edge, Sides};
 use crate::flow::callers::Caller;
 use crate::flow::{Node, Reach, Server};
 use crate::lookup::Lookup;
+use crate::parallel::{self, SMALL};
 
 pub(super) use access::distinct;
 use senders::Senders;
@@ -47,16 +49,37 @@ fn blank(caller: Caller, port: Kri) -> Edge {
 
 /// Callers and ports between which traffic may fare otherwise.
 fn candidates(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> BTreeSet<Pair> {
-    let mut found = BTreeSet::new();
-    let others = sides.other_issuers();
     let (before, after) = (sides.before.bundle(), sides.after.bundle());
-    let mut admitting: Lookup<(Option<&SpiffeId>, &Kri), bool> = Lookup::default();
     let names: BTreeSet<&Kri> = before.proxies.keys().chain(after.proxies.keys()).collect();
-    for name in names {
+    let names: Vec<&Kri> = names.into_iter().collect();
+    let looking = Looking {
+        sides,
+        ports,
+        others: sides.other_issuers(),
+        admitting: Mutex::default(),
+    };
+    let found = parallel::map(&names, SMALL, |name| looking.at(name));
+    found.into_iter().flatten().collect()
+}
+
+/// Looks at one proxy after the other.
+struct Looking<'a, 'b> {
+    sides: &'a Sides<'b>,
+    ports: &'a BTreeSet<Kri>,
+    others: bool,
+    /// See [`admits_alike`].
+    admitting: Mutex<Lookup<(Option<&'b SpiffeId>, &'a Kri), bool>>,
+}
+
+impl<'a, 'b> Looking<'a, 'b> {
+    /// What of the traffic of a proxy may fare otherwise.
+    fn at(&self, name: &Kri) -> Vec<Pair> {
+        let sides = self.sides;
+        let mut found = Vec::new();
         let (old, new) = (sides.before.node(name), sides.after.node(name));
         let (old_id, new_id) = (id(old), id(new));
-        let trust = |node: Option<Node<'_>>| node.and_then(|node| node.trust().cloned());
-        let whole = others || old_id != new_id || trust(old) != trust(new);
+        let trust = |node: Option<Node<'b>>| node.and_then(Node::trust);
+        let whole = self.others || old_id != new_id || trust(old) != trust(new);
         let clusters = changed_clusters(sides, old, new);
         let (sends_old, sends_new) = (destinations(old), destinations(new));
         for port in sends_old.union(&sends_new) {
@@ -67,35 +90,43 @@ fn candidates(sides: &Sides<'_>, ports: &BTreeSet<Kri>) -> BTreeSet<Pair> {
                 _ => false,
             };
             let sent = sends_old.contains(port) && sends_new.contains(port);
-            let mut reaches = || {
+            let reaches = || {
                 let (_, destination) = new?.destination(port)?;
                 let id = new_id?;
-                let mut touched = destination.clusters().filter_map(|port| ports.get(port));
-                let otherwise = touched.any(|port| {
-                    let pair = (id, port);
-                    let known = admitting.get(&pair).copied();
-                    let alike = known.unwrap_or_else(|| {
-                        let alike = admits_alike(sides, port, id);
-                        admitting.insert(pair, alike);
-                        alike
-                    });
-                    !alike
-                });
+                let mut touched = destination
+                    .clusters()
+                    .filter_map(|port| self.ports.get(port));
+                let otherwise = touched.any(|port| !self.admits_alike(port, id));
                 Some(otherwise || destination.clusters().any(|port| clusters.contains(port)))
             };
             if whole || !alike || !sent || reaches().unwrap_or(true) {
                 for id in [&old_id, &new_id].into_iter().flatten() {
                     let caller = id.cloned().map_or(Caller::Plain, Caller::Named);
-                    found.insert((caller, Kri::clone(port)));
+                    found.push((caller, Kri::clone(port)));
                 }
             }
         }
+        found
     }
-    found
+
+    /// Asked once for all proxies with one identity.
+    fn admits_alike(&self, port: &'a Kri, id: Option<&'b SpiffeId>) -> bool {
+        let known = || {
+            self.admitting
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+        };
+        if let Some(known) = known().get(&(id, port)) {
+            return *known;
+        }
+        let alike = admits_alike(self.sides, port, id);
+        known().insert((id, port), alike);
+        alike
+    }
 }
 
 /// As whom a proxy calls, where there is one.
-fn id(node: Option<Node<'_>>) -> Option<Option<&SpiffeId>> {
+fn id<'b>(node: Option<Node<'b>>) -> Option<Option<&'b SpiffeId>> {
     let identity = node?.identity();
     Some(identity.map(|identity| &identity.spiffe_id))
 }

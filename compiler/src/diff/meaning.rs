@@ -2,8 +2,8 @@
 //!
 //! Never looks at a line or the name of a file: a file that is renamed means what it meant.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use mesh_bundle::resource::{InboundPolicy, RateLimits, Timeouts, Traffic};
 use mesh_bundle::{Bundle, Digest, Resource, digest};
@@ -18,9 +18,9 @@ pub(super) struct Meanings<'b> {
     pub(super) before: &'b Bundle,
     pub(super) after: &'b Bundle,
     /// Pairs that have been compared.
-    known: RefCell<Pairs>,
+    known: Mutex<Pairs>,
     /// The same, for where they lead.
-    led: RefCell<Pairs>,
+    led: Mutex<Pairs>,
 }
 
 type Pairs = Lookup<(Digest, Digest), bool>;
@@ -30,38 +30,39 @@ impl<'b> Meanings<'b> {
         Self {
             before,
             after,
-            known: RefCell::default(),
-            led: RefCell::default(),
+            known: Mutex::default(),
+            led: Mutex::default(),
         }
     }
 
     /// Do a resource of the first and one of the second mean the same?
     pub(super) fn same(&self, old: Digest, new: Digest) -> bool {
-        if old == new {
-            return true;
-        }
-        let pair = (old, new);
-        if let Some(known) = self.known.borrow().get(&pair) {
-            return *known;
-        }
-        let same = self.equal(pair, meaning);
-        self.known.borrow_mut().insert(pair, same);
-        same
+        self.once(&self.known, (old, new), meaning)
     }
 
     /// Do all requests that take a destination or a cluster of the first end where those of one of the second do, and does an
     /// inbound let in whom it let in, whatever limits them on their way?
     pub(super) fn lead_alike(&self, old: Digest, new: Digest) -> bool {
-        if old == new {
+        self.once(&self.led, (old, new), lead)
+    }
+
+    /// What several ask at the same time is asked twice, and answered alike.
+    fn once(
+        &self,
+        known: &Mutex<Pairs>,
+        pair: (Digest, Digest),
+        of: impl Fn(&Resource) -> Value,
+    ) -> bool {
+        if pair.0 == pair.1 {
             return true;
         }
-        let pair = (old, new);
-        if let Some(known) = self.led.borrow().get(&pair) {
+        let locked = || known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = locked().get(&pair) {
             return *known;
         }
-        let alike = self.equal(pair, lead);
-        self.led.borrow_mut().insert(pair, alike);
-        alike
+        let equal = self.equal(pair, of);
+        locked().insert(pair, equal);
+        equal
     }
 
     fn equal(&self, (old, new): (Digest, Digest), of: impl Fn(&Resource) -> Value) -> bool {

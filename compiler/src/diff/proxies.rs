@@ -2,60 +2,66 @@
 //!
 //! Never counts what a proxy holds already.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use mesh_bundle::{Bundle, Digest, Key, Kri, digest};
 
 use super::{ChangedProxy, Proxies, Sides};
 use crate::flow::Node;
 use crate::lookup::Lookup;
+use crate::parallel::{self, SMALL};
 
-pub(super) fn proxies(sides: &Sides<'_>) -> Proxies {
+/// A proxy of both sides whose manifests are not the same.
+pub(super) struct Differing<'b> {
+    pub(super) old: Node<'b>,
+    pub(super) new: Node<'b>,
+    /// The entries that are not, with what they name.
+    pub(super) entries: Vec<Entry<'b>>,
+}
+
+/// An entry of a manifest; `None`: it is not there.
+type Entry<'b> = (&'b Key, Option<Digest>, Option<Digest>);
+
+/// Every proxy whose manifest is another than it was, in their order.
+pub(super) fn differing<'b>(sides: &Sides<'b>) -> Vec<Differing<'b>> {
+    let names: Vec<&Kri> = sides.before.bundle().proxies.keys().collect();
+    let pairs = parallel::map(&names, SMALL, |name| {
+        let (old, new) = (sides.before.node(name)?, sides.after.node(name)?);
+        let entries = differing_keys(old, new);
+        (!entries.is_empty()).then_some(Differing { old, new, entries })
+    });
+    pairs.into_iter().flatten().collect()
+}
+
+pub(super) fn proxies(sides: &Sides<'_>, differing: &[Differing<'_>]) -> Proxies {
     let (before, after) = (sides.before.bundle(), sides.after.bundle());
-    let names: BTreeSet<&Kri> = before.proxies.keys().chain(after.proxies.keys()).collect();
+    let only = |own: &Bundle, other: &Bundle| {
+        let names = own.proxies.keys();
+        let names = names.filter(|name| !other.proxies.contains_key(name));
+        names.cloned().collect()
+    };
     let sizes = (Sizes::new(before), Sizes::new(after));
-    let mut found = Proxies::default();
-    for name in names {
-        let (old, new) = match (sides.before.node(name), sides.after.node(name)) {
-            (Some(old), Some(new)) => (old, new),
-            (Some(_), None) => {
-                found.removed.push(name.clone());
-                continue;
-            }
-            _ => {
-                found.added.push(name.clone());
-                continue;
-            }
-        };
-        let differing = differing(old, new);
-        let means = |(was, is): &(Option<Digest>, Option<Digest>)| match (was, is) {
+    let told = parallel::map(differing, SMALL, |pair| {
+        let means = |(_, was, is): &Entry<'_>| match (was, is) {
             (Some(was), Some(is)) => !sides.meanings.same(*was, *is),
             _ => true,
         };
-        if differing.is_empty() {
-        } else if differing.iter().any(means) {
-            found
-                .changed
-                .push(changed(name, (old, new), &differing, &sizes));
-        } else {
-            found.moved += 1;
-        }
+        pair.entries
+            .iter()
+            .any(means)
+            .then(|| changed(pair, &sizes))
+    });
+    let moved = told.iter().filter(|told| told.is_none()).count();
+    Proxies {
+        added: only(after, before),
+        removed: only(before, after),
+        changed: told.into_iter().flatten().collect(),
+        moved,
     }
-    found
 }
 
-/// The entries of two manifests that are not the same.
-pub(super) fn differing(old: Node<'_>, new: Node<'_>) -> Vec<(Option<Digest>, Option<Digest>)> {
-    let pairs = differing_keys(old, new).into_iter();
-    pairs.map(|(_, was, is)| (was, is)).collect()
-}
-
-/// The same, with their keys.
-pub(super) fn differing_keys<'b>(
-    old: Node<'b>,
-    new: Node<'b>,
-) -> Vec<(&'b Key, Option<Digest>, Option<Digest>)> {
+fn differing_keys<'b>(old: Node<'b>, new: Node<'b>) -> Vec<Entry<'b>> {
     let (mut old, mut new) = (
         old.entries().iter().peekable(),
         new.entries().iter().peekable(),
@@ -82,30 +88,25 @@ pub(super) fn differing_keys<'b>(
     }
 }
 
-fn changed(
-    kri: &Kri,
-    (old, new): (Node<'_>, Node<'_>),
-    differing: &[(Option<Digest>, Option<Digest>)],
-    (before, after): &(Sizes<'_>, Sizes<'_>),
-) -> ChangedProxy {
+fn changed(pair: &Differing<'_>, (before, after): &(Sizes<'_>, Sizes<'_>)) -> ChangedProxy {
     let total = |sizes: &Sizes<'_>, digests: &BTreeSet<Digest>| -> u64 {
         digests.iter().map(|digest| sizes.of(*digest)).sum()
     };
     // A resource that two keys name is there once.
-    let held: BTreeSet<Digest> = old.entries().values().copied().collect();
-    let wanted: BTreeSet<Digest> = new.entries().values().copied().collect();
-    let gone = differing.iter().filter_map(|(was, _)| *was);
+    let held: BTreeSet<Digest> = pair.old.entries().values().copied().collect();
+    let wanted: BTreeSet<Digest> = pair.new.entries().values().copied().collect();
+    let gone = pair.entries.iter().filter_map(|(_, was, _)| *was);
     let gone: BTreeSet<Digest> = gone.filter(|digest| !wanted.contains(digest)).collect();
-    let come = differing.iter().filter_map(|(_, is)| *is);
+    let come = pair.entries.iter().filter_map(|(_, _, is)| *is);
     let come: BTreeSet<Digest> = come.filter(|digest| !held.contains(digest)).collect();
     let (lost, sent) = (total(before, &gone), total(after, &come));
     let manifest = |node: Node<'_>| {
         let bytes = digest::canonical(node.entries());
         bytes.map_or(0, |bytes| bytes.len() as u64)
     };
-    let (smaller, larger) = (lost + manifest(old), sent + manifest(new));
+    let (smaller, larger) = (lost + manifest(pair.old), sent + manifest(pair.new));
     ChangedProxy {
-        kri: kri.clone(),
+        kri: pair.new.kri.clone(),
         growth: larger.cast_signed() - smaller.cast_signed(),
         sent,
     }
@@ -114,25 +115,26 @@ fn changed(
 /// Canonical bytes of resources.
 struct Sizes<'b> {
     bundle: &'b Bundle,
-    known: RefCell<Lookup<Digest, u64>>,
+    known: Mutex<Lookup<Digest, u64>>,
 }
 
 impl<'b> Sizes<'b> {
     fn new(bundle: &'b Bundle) -> Self {
         Self {
             bundle,
-            known: RefCell::default(),
+            known: Mutex::default(),
         }
     }
 
     fn of(&self, digest: Digest) -> u64 {
-        if let Some(known) = self.known.borrow().get(&digest) {
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known().get(&digest) {
             return *known;
         }
         let resource = self.bundle.resources.get(&digest);
         let encoded = resource.and_then(|resource| resource.encode().ok());
         let size = encoded.map_or(0, |(_, bytes)| bytes.len() as u64);
-        self.known.borrow_mut().insert(digest, size);
+        known().insert(digest, size);
         size
     }
 }

@@ -4,16 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_bundle::{Digest, Key, Kri, Origin, Resource};
+use mesh_bundle::{Bundle, Digest, Key, Kri, Origin, Resource};
 use serde_json::Value;
 
 use super::leaf::{Leaf, leaves};
 use super::meaning::with_origins;
 use super::names::Names;
-use super::proxies::differing_keys;
+use super::proxies::Differing;
 use super::unequal::unequal;
 use super::{Setting, Sides, Subject, words};
 use crate::flow::{Flows, Node, Server};
+use crate::parallel::{self, SMALL};
 
 /// What a value is about, and the two resources that hold it.
 type Compared = (Subject, Option<Digest>, Option<Digest>);
@@ -21,47 +22,41 @@ type Compared = (Subject, Option<Digest>, Option<Digest>);
 /// By subject, path, value before and value after.
 type Merged = BTreeMap<(Subject, String, Option<String>, Option<String>), Setting>;
 
-pub(super) fn settings<'b>(sides: &Sides<'b>, ports: &BTreeSet<Kri>) -> Vec<Setting> {
+pub(super) fn settings(
+    sides: &Sides<'_>,
+    ports: &BTreeSet<Kri>,
+    differing: &[Differing<'_>],
+) -> Vec<Setting> {
     let mut merged = Merged::new();
     let mut compared: BTreeMap<Compared, BTreeSet<Kri>> = BTreeMap::new();
-    for new in sides.after.nodes() {
-        let Some(old) = sides.before.node(new.kri) else {
-            continue;
-        };
-        for (key, was, is) in differing_keys(old, new) {
+    for Differing { old, new, entries } in differing {
+        for (key, was, is) in entries {
             let Some(subject) = subject(key, was.is_some() && is.is_some()) else {
                 continue;
             };
             let same = was
-                .zip(is)
-                .is_some_and(|(was, is)| sides.meanings.same(was, is));
+                .as_ref()
+                .zip(is.as_ref())
+                .is_some_and(|(was, is)| sides.meanings.same(*was, *is));
             let gone = was.is_none() != is.is_none();
             if let (Key::Outbound(_), true) = (key, gone) {
                 let node = if was.is_some() { old } else { new };
-                if let Some(leaf) = listener(&sides.names, node, key, is.is_some()) {
+                if let Some(leaf) = listener(&sides.names, *node, key, is.is_some()) {
                     let own = BTreeSet::from([new.kri.clone()]);
                     add(&mut merged, subject.clone(), leaf, &own);
                 }
             } else if !same {
-                let whose = compared.entry((subject, was, is)).or_default();
+                let whose = compared.entry((subject, *was, *is)).or_default();
                 whose.insert(new.kri.clone());
             }
         }
     }
-    for ((subject, was, is), proxies) in compared {
-        let held = |flows: &Flows<'b>, digest: Option<Digest>| {
-            let resource = flows.bundle().resources.get(&digest?)?;
-            Some(resource.as_ref())
-        };
-        let (old, new) = (held(&sides.before, was), held(&sides.after, is));
-        let (old, new) = match old.zip(new) {
-            Some((old, new)) => {
-                let (old, new) = unequal(old, new);
-                (shown(Some(&old)), shown(Some(&new)))
-            }
-            None => (shown(old), shown(new)),
-        };
-        for leaf in leaves(&sides.names, &old, &new) {
+    let compared: Vec<(Compared, BTreeSet<Kri>)> = compared.into_iter().collect();
+    let told = parallel::map(&compared, SMALL, |((_, was, is), _)| {
+        values(sides, *was, *is)
+    });
+    for (((subject, ..), proxies), leaves) in compared.into_iter().zip(told) {
+        for leaf in leaves {
             add(&mut merged, subject.clone(), leaf, &proxies);
         }
     }
@@ -77,6 +72,23 @@ pub(super) fn settings<'b>(sides: &Sides<'b>, ports: &BTreeSet<Kri>) -> Vec<Sett
         }
     }
     merged.into_values().collect()
+}
+
+/// What is different between two resources.
+fn values(sides: &Sides<'_>, was: Option<Digest>, is: Option<Digest>) -> Vec<Leaf> {
+    let held = |bundle: &Bundle, digest: Option<Digest>| bundle.resources.get(&digest?).cloned();
+    let (old, new) = (
+        held(sides.before.bundle(), was),
+        held(sides.after.bundle(), is),
+    );
+    let (old, new) = match old.as_deref().zip(new.as_deref()) {
+        Some((old, new)) => {
+            let (old, new) = unequal(old, new);
+            (shown(Some(&old)), shown(Some(&new)))
+        }
+        None => (shown(old.as_deref()), shown(new.as_deref())),
+    };
+    leaves(&sides.names, &old, &new)
 }
 
 /// A listener that came or went, with where it leads: its destination came or went with it.

@@ -167,12 +167,15 @@ fn trusted(bundle: &Bundle) -> Vec<TrustDomain> {
 /// Whom the rules of an inbound are about.
 pub(crate) fn mentioned(resource: &Resource) -> Vec<&SpiffeMatch> {
     match resource {
-        Resource::InboundPolicy(policy) => {
-            let matches = matches(policy).into_iter();
-            matches.filter_map(|own| own.spiffe_id.as_ref()).collect()
-        }
+        Resource::InboundPolicy(policy) => named(policy),
         _ => Vec::new(),
     }
+}
+
+/// The same, of what an inbound permits and limits.
+pub(crate) fn named(policy: &InboundPolicy) -> Vec<&SpiffeMatch> {
+    let matches = matches(policy).into_iter();
+    matches.filter_map(|own| own.spiffe_id.as_ref()).collect()
 }
 
 fn matches(policy: &InboundPolicy) -> Vec<&PeerMatch> {

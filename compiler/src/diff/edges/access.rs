@@ -4,12 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mesh_bundle::{Key, Kri, Origin};
+use mesh_bundle::resource::SpiffeMatch;
+use mesh_bundle::{Key, Kri, Origin, SpiffeId, TrustDomain};
 
 use super::super::{Edge, Sides};
 use super::blank;
 use super::sent::sent;
-use crate::flow::callers::{Caller, callers};
+use crate::flow::callers::{Caller, callers, named};
 use crate::flow::{Entrance, Flows, Server};
 
 /// What the servers of the changed ports say to everybody.
@@ -21,11 +22,11 @@ pub(super) fn changes(
     if ports.is_empty() {
         return;
     }
-    let everybody = callers(&[&sides.before, &sides.after]);
+    let everybody = Everybody::of(callers(&[&sides.before, &sides.after]));
     for port in ports {
         let old = distinct(sides.before.servers(port));
         let new = distinct(sides.after.servers(port));
-        for caller in &everybody {
+        for caller in everybody.told_apart(sides, (&old, &new)) {
             let before = sides.before.access(&old, caller.peer().as_ref());
             let after = sides.after.access(&new, caller.peer().as_ref());
             if before != after {
@@ -56,6 +57,84 @@ pub(super) fn changes(
             &old
         };
         edge.is_idle = !sent.contains(&(port.clone(), caller.identity().cloned()));
+    }
+}
+
+/// All callers, by what rules that do not name them tell apart.
+struct Everybody {
+    /// Sorted.
+    callers: Vec<Caller>,
+    domains: BTreeMap<TrustDomain, Domain>,
+}
+
+/// The callers of one trust domain, as places in the list.
+#[derive(Default)]
+struct Domain {
+    members: Vec<usize>,
+    /// Whom no rule names: whom the rules of a port do not name fares like it there.
+    other: Option<usize>,
+}
+
+impl Everybody {
+    fn of(callers: Vec<Caller>) -> Self {
+        let mut domains: BTreeMap<TrustDomain, Domain> = BTreeMap::new();
+        for (place, caller) in callers.iter().enumerate() {
+            if let Some(id) = caller.identity() {
+                let domain = domains.entry(id.trust_domain().clone()).or_default();
+                domain.members.push(place);
+                if matches!(caller, Caller::Other { .. }) {
+                    domain.other = Some(place);
+                }
+            }
+        }
+        Self { callers, domains }
+    }
+
+    /// Those for whom the answer of these servers may be another than it was: mostly a few of thousands.
+    fn told_apart<'b>(
+        &self,
+        sides: &Sides<'b>,
+        (old, new): (&[Server<'b>], &[Server<'b>]),
+    ) -> impl Iterator<Item = &Caller> {
+        let plain = self.callers.binary_search(&Caller::Plain);
+        let mut found: BTreeSet<usize> = plain.into_iter().collect();
+        for rule in old
+            .iter()
+            .chain(new)
+            .flat_map(|server| named(server.policy))
+        {
+            match rule {
+                SpiffeMatch::Exact(id) => {
+                    found.extend(self.callers.binary_search(&Caller::Named(id.clone())));
+                }
+                SpiffeMatch::Prefix(prefix) => found.extend(self.within(prefix, rule)),
+            }
+        }
+        for domain in self.domains.values() {
+            let other = domain.other.and_then(|place| self.callers.get(place));
+            let alike = other.is_some_and(|other| {
+                let peer = other.peer();
+                sides.before.access(old, peer.as_ref()) == sides.after.access(new, peer.as_ref())
+            });
+            if !alike {
+                found.extend(&domain.members);
+            }
+        }
+        let mut found = found.into_iter();
+        std::iter::from_fn(move || self.callers.get(found.next()?))
+    }
+
+    /// Those whom a rule about a prefix is about.
+    fn within(&self, prefix: &SpiffeId, rule: &SpiffeMatch) -> impl Iterator<Item = usize> {
+        let domain = self.domains.get(prefix.trust_domain());
+        let members = domain
+            .into_iter()
+            .flat_map(|domain| &domain.members)
+            .copied();
+        members.filter(move |place| {
+            let id = self.callers.get(*place).and_then(Caller::identity);
+            id.is_some_and(|id| rule.matches(id))
+        })
     }
 }
 
