@@ -54,7 +54,7 @@ pub struct InboundPolicy {
     /// `None`: the proxy has no identity, so there is nobody to permit or deny (language 5.5).
     pub permissions: Option<Permissions>,
     /// Limits for every peer.
-    pub timeouts: Timeouts,
+    pub timeouts: Box<Timeouts>,
     /// Limits for some peers, the most specific match first.
     pub peer_timeouts: Vec<PeerTimeouts>,
     /// How much is let in.
@@ -155,7 +155,7 @@ impl InboundPolicy {
         Self {
             tls: Sourced::built_in(tls),
             permissions,
-            timeouts: Timeouts::default(),
+            timeouts: Box::default(),
             peer_timeouts: Vec::new(),
             rate_limits: RateLimits::default(),
             faults: Vec::new(),

@@ -48,7 +48,7 @@ pub struct Destination {
     /// Routing.
     pub traffic: Traffic,
     /// Limits of this destination; `connect` is that of the [`Cluster`] which finally receives the traffic.
-    pub timeouts: Timeouts,
+    pub timeouts: Box<Timeouts>,
     /// What makes requests go to the same instance, where the balancer of the [`Cluster`] looks at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash_policies: Option<Sourced<Vec<HashPolicy>>>,
@@ -110,16 +110,16 @@ pub struct Cluster {
     pub connect_timeout: Sourced<Duration>,
     /// `None`: one instance after the other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub balancer: Option<Sourced<Balancer>>,
+    pub balancer: Option<Box<Sourced<Balancer>>>,
     /// Never for a balancer that goes by hashes. `None`: who is new gets its share at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_start: Option<Box<SlowStart>>,
     /// `None`: the own zone, then all others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub locality: Option<Locality>,
+    pub locality: Option<Box<Locality>>,
     /// Its servers are not of the mesh; then it has no identities.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub external: Option<External>,
+    pub external: Option<Box<External>>,
     /// How much at once, and which servers are left out. `None`: what is built in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<Box<CircuitBreaker>>,
@@ -141,7 +141,7 @@ impl Destination {
             vip: None,
             hostnames: Vec::new(),
             traffic,
-            timeouts: Timeouts::default(),
+            timeouts: Box::default(),
             hash_policies: None,
             access_log: None,
             retry: None,

@@ -14,7 +14,7 @@ use crate::origin::Sourced;
 pub struct RateLimits {
     /// Requests of peers whom no match is about. `None`: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpRateLimit>,
+    pub http: Option<Box<HttpRateLimit>>,
     /// Connections of peers whom no match is about. `None`: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tcp: Option<TcpRateLimit>,
@@ -31,7 +31,7 @@ pub struct PeerRateLimit {
     pub peer: PeerMatch,
     /// `None`: no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub http: Option<HttpRateLimit>,
+    pub http: Option<Box<HttpRateLimit>>,
     /// `None`: the connections of these peers count with those of everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tcp: Option<TcpRateLimit>,

@@ -23,7 +23,7 @@ pub struct HttpRoute {
     pub backends: Vec<WeightedBackend>,
     /// Instead of those of the destination, where a `MeshTimeout` targets this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub timeouts: Option<Timeouts>,
+    pub timeouts: Option<Box<Timeouts>>,
     /// Instead of those of the destination, where a `MeshLoadBalancingStrategy` targets this route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash_policies: Option<Sourced<Vec<HashPolicy>>>,

@@ -90,7 +90,7 @@ fn lead(resource: &Resource) -> Value {
                     route.retry = None;
                 }
             }
-            own.timeouts = Timeouts::default();
+            own.timeouts = Box::default();
             own.hash_policies = None;
             own.access_log = None;
             own.retry = None;
@@ -107,7 +107,7 @@ fn lead(resource: &Resource) -> Value {
         }
         Resource::InboundPolicy(own) => {
             let way = InboundPolicy {
-                timeouts: Timeouts::default(),
+                timeouts: Box::default(),
                 peer_timeouts: Vec::new(),
                 rate_limits: RateLimits::default(),
                 faults: Vec::new(),

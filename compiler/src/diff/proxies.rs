@@ -132,8 +132,8 @@ impl<'b> Sizes<'b> {
             return *known;
         }
         let resource = self.bundle.resources.get(&digest);
-        let encoded = resource.and_then(|resource| resource.encode().ok());
-        let size = encoded.map_or(0, |(_, bytes)| bytes.len() as u64);
+        let encoded = resource.and_then(|resource| digest::canonical(resource).ok());
+        let size = encoded.map_or(0, |bytes| bytes.len() as u64);
         known().insert(digest, size);
         size
     }

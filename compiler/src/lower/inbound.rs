@@ -105,12 +105,12 @@ fn policy(
             Some(_) => tls(of, section, notes),
         },
         permissions: identity.map(|identity| permissions(of, section, identity)),
-        timeouts: timeouts(Leaves {
+        timeouts: Box::new(timeouts(Leaves {
             merged: &limits.base(),
             lines: of.lines,
             notes,
             place: "timeouts",
-        }),
+        })),
         peer_timeouts: peer_timeouts(of, &limits, notes),
         rate_limits: rate_limits(of, (section, protocol), notes),
         faults: match protocol.is_http() {

@@ -191,12 +191,12 @@ impl<'a> Sending<'a> {
             hostnames: service.hostnames.clone(),
             traffic,
             retry,
-            timeouts: timeouts(Leaves {
+            timeouts: Box::new(timeouts(Leaves {
                 merged: &self.timeout.lookup(&kri),
                 lines: self.of.lines,
                 notes: &mut notes,
                 place: "timeouts",
-            }),
+            })),
             hash_policies: hash_policies(Leaves {
                 merged: &self.load_balancing.lookup(&kri),
                 lines: self.of.lines,
@@ -353,12 +353,12 @@ impl<'a> Sending<'a> {
             notes: &mut notes,
             place: "",
         };
-        cluster.balancer = balancer(&mut balancing);
+        cluster.balancer = balancer(&mut balancing).map(Box::new);
         let chosen = cluster.balancer.as_ref().map(|found| &found.value);
         cluster.slow_start = slow_start(&mut balancing, chosen);
-        cluster.locality = locality(&mut balancing, self.of.instance.meta);
+        cluster.locality = locality(&mut balancing, self.of.instance.meta).map(Box::new);
         if let Selector::Outside(spec) = &service.selector {
-            cluster.external = Some(external(spec));
+            cluster.external = Some(Box::new(external(spec)));
         }
         cluster.circuit_breaker = circuit_breaker(Leaves {
             merged: &self.circuit_breaker.lookup(kri),

@@ -48,7 +48,7 @@ fn limits(
     protocol: Protocol,
     notes: &mut Notes,
     place: &str,
-) -> (Option<HttpRateLimit>, Option<TcpRateLimit>) {
+) -> (Option<Box<HttpRateLimit>>, Option<TcpRateLimit>) {
     let mut section = Limits {
         of,
         merged,
@@ -62,7 +62,7 @@ fn limits(
     section.place = format!("{place}/http");
     // There are no requests in bytes.
     let http = (protocol.is_http() && there("http")).then(|| section.http());
-    (http, tcp)
+    (http.map(Box::new), tcp)
 }
 
 /// One section of a merged conf.

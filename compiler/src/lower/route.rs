@@ -55,7 +55,8 @@ pub(super) fn routes<'a>(
         .flat_map(|rule: &Rule| rule.matches.iter().map(entry(rule)));
     let mut entries: Vec<(&RequestMatch, &Rule)> = entries.collect();
     entries.sort_by_key(|(matches, _)| rank(matches));
-    let mut routes = Vec::new();
+    // Thousands of destinations have one or two: a list that grows by itself has room for four.
+    let mut routes = Vec::with_capacity(entries.len() + 1);
     for (matches, rule) in entries {
         let last = is_everything(matches);
         routes.push(route(
@@ -158,12 +159,12 @@ fn route<'a>(
             })
         }),
         timeouts: sending.timeout.lookup_route(&port, by).map(|merged| {
-            timeouts(Leaves {
+            Box::new(timeouts(Leaves {
                 merged: &merged,
                 lines,
                 notes,
                 place: &format!("traffic/routes/{place}/timeouts"),
-            })
+            }))
         }),
         access_log: access_log::route(
             sending.of,

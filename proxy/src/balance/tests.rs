@@ -33,7 +33,7 @@ fn cluster(balancer: Balancer) -> Cluster {
         Protocol::Http,
         origin("api.yaml", 1),
     );
-    cluster.balancer = Some(Sourced::built_in(balancer));
+    cluster.balancer = Some(Box::new(Sourced::built_in(balancer)));
     cluster
 }
 
@@ -238,11 +238,11 @@ fn a_level_gives_away_what_its_healthy_instances_do_not_suffice_for() {
             instance.pool.get().unwrap().shun();
         }
         let mut cluster = cluster(Balancer::RoundRobin {});
-        cluster.locality = Some(Locality {
+        cluster.locality = Some(Box::new(Locality {
             affinity: None,
             zones: Sourced::built_in(Zones::AfterOwn),
             threshold: Sourced::built_in(threshold),
-        });
+        }));
         let shares = shares(&Balance::new(&cluster, &all).unwrap(), &all);
         let other = shares.get("10.0.0.4:80").copied().unwrap_or_default();
         assert!(

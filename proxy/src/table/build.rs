@@ -135,7 +135,7 @@ fn clusters(world: &World, identity: Option<&Identity>, serial: u64) -> Result<C
 /// The proxies behind a cluster; some zones are not used at all.
 fn instances(cluster: &Cluster, endpoints: &ClusterEndpoints, own: &str) -> Vec<Instance> {
     let endpoints = endpoints.endpoints.values();
-    let locality = cluster.locality.as_ref();
+    let locality = cluster.locality.as_deref();
     let instance = |endpoint: &Endpoint| {
         let priority = Locality::priority(locality, own, &endpoint.zone)?;
         let near = locality.filter(|_| endpoint.zone == own);

@@ -49,7 +49,7 @@ async fn a_request_that_takes_too_long_is_504() {
     };
     site.api.policy(|policy| policy.peer_timeouts.clear()).await;
     site.web
-        .routes(|routes| routes[0].timeouts = Some(limits))
+        .routes(|routes| routes[0].timeouts = Some(Box::new(limits)))
         .await;
     assert_eq!(fetch(site.entry, "/").await.0, StatusCode::GATEWAY_TIMEOUT);
     let metrics = site.web.metrics.encode().unwrap();
@@ -65,7 +65,7 @@ async fn grpc_clients_are_told_in_grpc() {
         ..Timeouts::default()
     };
     site.web
-        .routes(|routes| routes[0].timeouts = Some(limits))
+        .routes(|routes| routes[0].timeouts = Some(Box::new(limits)))
         .await;
     let request = Request::post("http://api/svc/Method").header("content-type", "application/grpc");
     let request = request.body(full("call")).unwrap();

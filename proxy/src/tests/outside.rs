@@ -40,7 +40,7 @@ async fn site(external: External) -> Site {
         let config = Arc::make_mut(&mut web.config);
         let cluster = config.clusters.get_mut(&service("api")).unwrap();
         cluster.identities.clear();
-        cluster.external = Some(external);
+        cluster.external = Some(Box::new(external));
     })
     .await
 }

@@ -265,7 +265,7 @@ impl Running {
                 destination.traffic = Traffic::Http { routes };
                 destination.retry = retry.map(|retry| Retry::Requests(Box::new(retry)));
                 for cluster in config.clusters.values_mut() {
-                    cluster.balancer = Some(Sourced::built_in(balance.balancer.clone()));
+                    cluster.balancer = Some(Box::new(Sourced::built_in(balance.balancer.clone())));
                     cluster.slow_start = balance.slow_start.clone().map(Box::new);
                     let breaker = cluster.circuit_breaker.get_or_insert_default();
                     breaker.limits.retry_budget = balance.budget.clone();

@@ -23,7 +23,7 @@ impl Telling<'_> {
 
     fn limits(
         &mut self,
-        (tcp, http): (&Option<TcpRateLimit>, &Option<HttpRateLimit>),
+        (tcp, http): (&Option<TcpRateLimit>, &Option<Box<HttpRateLimit>>),
         depth: usize,
         key: &Key,
         place: &str,

@@ -183,7 +183,7 @@ fn locality(conf: &str, target: &str) -> (Compiled, Option<Locality>) {
         compiled.diagnostics.list
     );
     let locality = cluster(&compiled, "web-1").locality;
-    (compiled, locality)
+    (compiled, locality.map(|own| *own))
 }
 
 #[test]
