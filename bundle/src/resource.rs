@@ -72,10 +72,6 @@ pub use telemetry::{Collector, CollectorProtocol, Environment, EnvironmentMode};
 pub use tracing::{Sampling, Tag, TagValue, Tracing, TracingBackend, ZipkinVersion};
 
 /// One content-addressed piece of configuration.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most resources of a mesh are destinations, so a box would save nothing"
-)]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Resource {

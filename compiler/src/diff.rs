@@ -25,6 +25,7 @@ use mesh_bundle::{Bundle, Kri, Origin};
 
 use crate::flow::callers::Caller;
 use crate::flow::{Asked, Flows, Reach};
+use crate::parallel;
 use meaning::Meanings;
 use names::Names;
 
@@ -164,7 +165,7 @@ pub fn diff(before: &Bundle, after: &Bundle) -> Difference {
     if before.digest == after.digest {
         return Difference::default();
     }
-    let (old, new) = (Flows::new(before), Flows::new(after));
+    let (old, new) = parallel::both(|| Flows::new(before), || Flows::new(after));
     let sides = Sides {
         names: Names::of([&old, &new]),
         before: old,

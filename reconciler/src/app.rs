@@ -3,6 +3,7 @@
 //! Never listens before there is something to answer with, and never gives up what it restored because git is away.
 
 mod identity;
+mod listening;
 mod outside;
 
 use std::collections::BTreeMap;
@@ -12,12 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use mesh_compiler::config::Said;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::admin::{Admin, AdminToken, Metrics};
+use crate::admin::{Admin, Metrics};
 use crate::authority::Gate;
 use crate::ca::{self, CaFailure};
 use crate::control;
@@ -27,14 +27,14 @@ use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
 use crate::rollout::Rollout;
-use crate::settings::Settings;
+use crate::settings::{Etcd, Settings};
 use crate::share::{Share, Uses, Voucher};
 use crate::state::{StateDir, StateFailure};
 use crate::status::Status;
 use crate::tls::{self, OwnCertificate};
 use crate::token::BadKey;
 use identity::Identity;
-
+use listening::Listening;
 use outside::Outside;
 
 /// Sessions are ended in words; who does not take them is not waited for.
@@ -136,11 +136,8 @@ impl Meshd {
         let distrust = Distrust::read(&state).map_err(Failure::Revocations)?;
         let registry = Arc::new(Registry::new(Kept::read(&state), now));
         // 2. Addresses, before anything takes long.
-        let delivery = listen(config.listen).await?;
-        let admin = listen(config.admin).await?;
-        let control_socket = control::listen(&state).map_err(Failure::System)?;
-        let admin_token = admin_token(&config)?;
-        let addresses = (address(&delivery)?, address(&admin)?);
+        let listening = Listening::open(&config, &state).await?;
+        let addresses = listening.addresses()?;
         let (own, renew_at) = OwnCertificate::new(Arc::clone(&control)).map_err(Failure::System)?;
         let tls = tls::server(&control, Arc::clone(&own)).map_err(Failure::System)?;
         // 3. Something to serve: the last good commit, or git's.
@@ -174,8 +171,9 @@ impl Meshd {
         let stop = watch::Sender::new(false);
         let stopped = || stop.subscribe();
         let mut tasks = JoinSet::new();
-        let etcd = config.settings.etcd.clone();
-        let uses = etcd.map(|etcd| Uses::new(etcd, Voucher::new(&control)));
+        let etcd = config.settings.etcd;
+        let uses = etcd.clone();
+        let uses = uses.map(|etcd| Uses::new(etcd, Voucher::new(&control)));
         let gate = Arc::new(Gate {
             control,
             registry: Arc::clone(&registry),
@@ -187,11 +185,7 @@ impl Meshd {
             uses,
             again: Notify::new(),
         });
-        if let Some(etcd) = config.settings.etcd.clone() {
-            let share = Share::new(etcd, Arc::clone(&gate), Arc::clone(&status));
-            tasks.spawn(share.work(stopped()));
-            tasks.spawn(share.run(stopped()));
-        }
+        share(&mut tasks, etcd, (&gate, &status), &stop);
         tasks.spawn(Arc::clone(&rollout).drive(stopped()));
         tasks.spawn(work(Arc::clone(&registry), Arc::clone(&state), stopped()));
         identity::watch(&mut tasks, &gate, (&state, &events), signers, &stop);
@@ -199,10 +193,7 @@ impl Meshd {
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
         let (shown, served) = (Arc::clone(&status), Arc::clone(&registry));
         let answers = Admin::new(shown, served, metrics, rollout, (events, outside.bell));
-        let local = Arc::clone(&answers).control(control_socket, stopped());
-        tasks.spawn(told("control", local));
-        let remote = answers.serve(admin, admin_token, stopped());
-        tasks.spawn(told("admin", remote));
+        let delivery = listening.answer(&mut tasks, &answers, &stop);
         let server = mesh_delivery::server::serve(delivery, tls, Arc::clone(&gate), stopped());
         tasks.spawn(told("delivery", server));
         let hooks = outside.helpers.begin(&mut tasks, &stop)?;
@@ -265,11 +256,18 @@ impl Meshd {
     }
 }
 
-/// A token that could not be checked later is told now.
-fn admin_token(config: &Config) -> Result<AdminToken, Failure> {
-    let token = AdminToken::new(config.admin_token.clone());
-    token.read().map_err(Failure::System)?;
-    Ok(token)
+/// Tells other meshds, and hears of them, where they share an etcd.
+fn share(
+    tasks: &mut JoinSet<()>,
+    etcd: Option<Etcd>,
+    (gate, status): (&Arc<Gate>, &Arc<Status>),
+    stop: &watch::Sender<bool>,
+) {
+    if let Some(etcd) = etcd {
+        let share = Share::new(etcd, Arc::clone(gate), Arc::clone(status));
+        tasks.spawn(share.work(stop.subscribe()));
+        tasks.spawn(share.run(stop.subscribe()));
+    }
 }
 
 /// Restores, or makes the first pass; both have failed where neither leaves anything to serve nor a commit to mend.
@@ -344,15 +342,6 @@ async fn told(what: &'static str, server: impl Future<Output = std::io::Result<(
     if let Err(error) = server.await {
         tracing::error!(%error, what, "nothing is accepted any more");
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| Failure::Listen { address, source })
-}
-
-fn address(listener: &TcpListener) -> Result<SocketAddr, Failure> {
-    listener.local_addr().map_err(|error| system(&error))
 }
 
 fn system(error: &std::io::Error) -> Failure {

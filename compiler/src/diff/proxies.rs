@@ -20,15 +20,22 @@ pub(super) struct Differing<'b> {
     pub(super) entries: Vec<Entry<'b>>,
 }
 
-/// An entry of a manifest; `None`: it is not there.
-type Entry<'b> = (&'b Key, Option<Digest>, Option<Digest>);
+/// An entry of both manifests.
+pub(super) struct Entry<'b> {
+    pub(super) key: &'b Key,
+    /// What it names; `None`: it is not there.
+    pub(super) was: Option<Digest>,
+    pub(super) is: Option<Digest>,
+    /// It means what it meant, from other lines.
+    pub(super) same: bool,
+}
 
 /// Every proxy whose manifest is another than it was, in their order.
 pub(super) fn differing<'b>(sides: &Sides<'b>) -> Vec<Differing<'b>> {
     let names: Vec<&Kri> = sides.before.bundle().proxies.keys().collect();
     let pairs = parallel::map(&names, SMALL, |name| {
         let (old, new) = (sides.before.node(name)?, sides.after.node(name)?);
-        let entries = differing_keys(old, new);
+        let entries = unequal(sides, old, new);
         (!entries.is_empty()).then_some(Differing { old, new, entries })
     });
     pairs.into_iter().flatten().collect()
@@ -43,14 +50,8 @@ pub(super) fn proxies(sides: &Sides<'_>, differing: &[Differing<'_>]) -> Proxies
     };
     let sizes = (Sizes::new(before), Sizes::new(after));
     let told = parallel::map(differing, SMALL, |pair| {
-        let means = |(_, was, is): &Entry<'_>| match (was, is) {
-            (Some(was), Some(is)) => !sides.meanings.same(*was, *is),
-            _ => true,
-        };
-        pair.entries
-            .iter()
-            .any(means)
-            .then(|| changed(pair, &sizes))
+        let means = pair.entries.iter().any(|entry| !entry.same);
+        means.then(|| changed(pair, &sizes))
     });
     let moved = told.iter().filter(|told| told.is_none()).count();
     Proxies {
@@ -61,7 +62,7 @@ pub(super) fn proxies(sides: &Sides<'_>, differing: &[Differing<'_>]) -> Proxies
     }
 }
 
-fn differing_keys<'b>(old: Node<'b>, new: Node<'b>) -> Vec<Entry<'b>> {
+fn unequal<'b>(sides: &Sides<'b>, old: Node<'b>, new: Node<'b>) -> Vec<Entry<'b>> {
     let (mut old, mut new) = (
         old.entries().iter().peekable(),
         new.entries().iter().peekable(),
@@ -76,14 +77,16 @@ fn differing_keys<'b>(old: Node<'b>, new: Node<'b>) -> Vec<Entry<'b>> {
         };
         let was = if order.is_le() { old.next() } else { None };
         let is = if order.is_ge() { new.next() } else { None };
-        let digests = (
-            was.map(|(_, digest)| *digest),
-            is.map(|(_, digest)| *digest),
-        );
-        if digests.0 != digests.1
-            && let Some((key, _)) = was.or(is)
-        {
-            found.push((key, digests.0, digests.1));
+        let Some((key, _)) = was.or(is) else {
+            continue;
+        };
+        let digest = |entry: Option<(_, &Digest)>| entry.map(|(_, digest)| *digest);
+        let (was, is) = (digest(was), digest(is));
+        if was != is {
+            let pair = was.zip(is);
+            let same = pair.is_some_and(|(was, is)| sides.meanings.same(was, is));
+            let entry = Entry { key, was, is, same };
+            found.push(entry);
         }
     }
 }
@@ -95,9 +98,9 @@ fn changed(pair: &Differing<'_>, (before, after): &(Sizes<'_>, Sizes<'_>)) -> Ch
     // A resource that two keys name is there once.
     let held: BTreeSet<Digest> = pair.old.entries().values().copied().collect();
     let wanted: BTreeSet<Digest> = pair.new.entries().values().copied().collect();
-    let gone = pair.entries.iter().filter_map(|(_, was, _)| *was);
+    let gone = pair.entries.iter().filter_map(|entry| entry.was);
     let gone: BTreeSet<Digest> = gone.filter(|digest| !wanted.contains(digest)).collect();
-    let come = pair.entries.iter().filter_map(|(_, _, is)| *is);
+    let come = pair.entries.iter().filter_map(|entry| entry.is);
     let come: BTreeSet<Digest> = come.filter(|digest| !held.contains(digest)).collect();
     let (lost, sent) = (total(before, &gone), total(after, &come));
     let manifest = |node: Node<'_>| {

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::leaf::{Leaf, leaves};
 use super::meaning::with_origins;
 use super::names::Names;
-use super::proxies::Differing;
+use super::proxies::{Differing, Entry};
 use super::unequal::unequal;
 use super::{Setting, Sides, Subject, words};
 use crate::flow::{Flows, Node, Server};
@@ -30,14 +30,10 @@ pub(super) fn settings(
     let mut merged = Merged::new();
     let mut compared: BTreeMap<Compared, BTreeSet<Kri>> = BTreeMap::new();
     for Differing { old, new, entries } in differing {
-        for (key, was, is) in entries {
+        for Entry { key, was, is, same } in entries {
             let Some(subject) = subject(key, was.is_some() && is.is_some()) else {
                 continue;
             };
-            let same = was
-                .as_ref()
-                .zip(is.as_ref())
-                .is_some_and(|(was, is)| sides.meanings.same(*was, *is));
             let gone = was.is_none() != is.is_none();
             if let (Key::Outbound(_), true) = (key, gone) {
                 let node = if was.is_some() { old } else { new };

@@ -1,4 +1,4 @@
-//! Identities that nobody can believe: no MeshTrust says by which authorities.
+//! Identities that nobody can believe: no `MeshTrust` says by which authorities.
 //!
 //! Never about those whose authority meshd publishes by itself.
 

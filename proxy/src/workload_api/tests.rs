@@ -150,13 +150,13 @@ fn svid(ca: &Ca, name: &str, left: i64) -> Svid {
     }
 }
 
-fn all(svids: Vec<Svid>) -> Says {
-    Says::Bytes(framed(&svids))
+fn all(svids: &[Svid]) -> Says {
+    Says::Bytes(framed(svids))
 }
 
 /// One identity, as an agent gives it.
 pub(crate) fn gives(ca: &Ca, name: &str) -> Says {
-    all(vec![svid(ca, name, 3_600)])
+    all(&[svid(ca, name, 3_600)])
 }
 
 /// Waits until the agent gives, or does not give, what is wanted; what that is.
@@ -192,15 +192,15 @@ async fn what_an_agent_gives_is_taken_and_so_is_the_next() {
     assert_eq!(unknown, "it has not answered yet");
 
     let other = svid(&ca, "spiffe://default.local/workload/other", 3_600);
-    standin.say(all(vec![other.clone(), svid(&ca, WEB, 3_600)]));
+    standin.say(all(&[other.clone(), svid(&ca, WEB, 3_600)]));
     let first = leaf(&until(&mut agent, WEB, Result::is_ok).await);
-    let next = all(vec![svid(&ca, WEB, 3_600)]);
+    let next = all(&[svid(&ca, WEB, 3_600)]);
     standin.say(next);
     let is_next = |found: &Found| found.is_ok() && leaf(found) != first;
     let second = leaf(&until(&mut agent, WEB, is_next).await);
 
     // It gives something else: that is told.
-    standin.say(all(vec![other]));
+    standin.say(all(&[other]));
     let why = until(&mut agent, WEB, Result::is_err).await.unwrap_err();
     assert!(
         why.contains("`spiffe://default.local/workload/other`, and not"),
@@ -227,7 +227,7 @@ async fn other_kinds_of_keys_are_taken() {
         key: key.serialize_der(),
         ..svid(&ca, WEB, 3_600)
     };
-    let _standin = Standin::start(&socket, all(vec![given]));
+    let _standin = Standin::start(&socket, all(&[given]));
     let mut agent = Agent::start(Some(socket));
     until(&mut agent, WEB, Result::is_ok).await.unwrap();
 }
@@ -245,7 +245,7 @@ async fn what_does_not_fit_is_told_and_what_was_good_stays() {
     let with = |change: fn(&mut Svid)| {
         let mut bad = fine();
         change(&mut bad);
-        all(vec![bad])
+        all(&[bad])
     };
     let long = Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff]);
     let packed = Bytes::from_static(&[1, 0, 0, 0, 0]);
@@ -262,7 +262,7 @@ async fn what_does_not_fit_is_told_and_what_was_good_stays() {
         ..fine()
     };
     for (says, why) in [
-        (all(vec![]), "it gives no identity"),
+        (all(&[]), "it gives no identity"),
         (with(|bad| bad.chain.clear()), "the chain is empty"),
         (with(|bad| bad.chain.push(0)), "cannot be read"),
         (
@@ -275,8 +275,8 @@ async fn what_does_not_fit_is_told_and_what_was_good_stays() {
         (with(|bad| bad.bundle.clear()), "0 certificates"),
         (with(|bad| bad.bundle = bad.chain.clone()), "no authority"),
         (with(|bad| bad.bundle.truncate(9)), "cannot be read"),
-        (all(vec![svid(&ca, WEB, -60)]), "has ended"),
-        (all(vec![double]), "2 URI names"),
+        (all(&[svid(&ca, WEB, -60)]), "has ended"),
+        (all(&[double]), "2 URI names"),
         (Says::Bytes(long), "at most"),
         (Says::Bytes(packed), "compressed"),
         (Says::Bytes(strange), "cannot be read"),

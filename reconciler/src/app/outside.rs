@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Failure, address, listen, told, until};
+use super::listening::{address, listen};
+use super::{Failure, told, until};
 use crate::commit_status::{self, Statements};
 use crate::event::Events;
 use crate::git::SourceConfig;

@@ -130,11 +130,8 @@ pub(crate) fn bundle(options: Options) -> Bundle {
         publish_trust: true,
         origin: origin(),
     };
-    let issuers = match options.identity {
-        true => BTreeMap::from([(identity(), issuer)]),
-        false => BTreeMap::new(),
-    };
-    Bundle::seal(issuers, proxies, resources).unwrap()
+    let issuers = options.identity.then(|| (identity(), issuer));
+    Bundle::seal(issuers.into_iter().collect(), proxies, resources).unwrap()
 }
 
 /// The same where everybody trusts these, by trust domain.

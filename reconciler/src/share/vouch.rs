@@ -21,7 +21,7 @@ impl Voucher {
     pub(crate) fn new(control: &CertificateAuthority) -> Self {
         Self(hmac::Key::new(
             hmac::HMAC_SHA256,
-            &*control.secret_for(PURPOSE),
+            &control.secret_for(PURPOSE),
         ))
     }
 

@@ -78,7 +78,7 @@ async fn the_agent_gives_what_meshd_does_not() {
     meshd.until_ready(true).await;
     let svid = world.svid.as_ref().unwrap();
     assert_eq!(svid.spiffe_id.as_str(), WEB);
-    assert_eq!(svid.anchors, [ca.certificate.clone()]);
+    assert_eq!(svid.anchors, std::slice::from_ref(&ca.certificate));
     assert!(meshd.issued.try_recv().is_err(), "meshd was asked too");
     // The agent is asked again after a restart: its key is nowhere.
     let kept = std::fs::read_to_string(directory.path().join("state/serving")).unwrap();
