@@ -127,6 +127,8 @@ async fn without_its_agent_a_proxy_says_so_and_is_nobody() {
         "{}",
         line.field("reason")
     );
+    let holds = |config: &serde_json::Value| config["revision"].is_string();
+    proxy.configured("what is on its disk", holds).await;
     let answer = mesh.client("web-1", "api").get("/").await;
     assert_eq!(answer.status, 503, "{}", answer.text());
     assert!(
