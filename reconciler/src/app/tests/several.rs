@@ -8,8 +8,15 @@ use crate::etcd::tests::Server;
 
 /// Two meshds that serve the same commit, and the etcd that they share.
 async fn two() -> Option<(Room, Room, Server)> {
+    let (one, other, etcd, _) = two_of(|_| {}).await?;
+    Some((one, other, etcd))
+}
+
+/// The same of a repository that holds more, and the commit.
+async fn two_of(more: impl FnOnce(&Room)) -> Option<(Room, Room, Server, String)> {
     let etcd = Server::start().await?;
     let mut one = Room::new();
+    more(&one);
     let first = one.commit("first");
     one.start_with(|config| config.settings.etcd = Some(etcd.config()))
         .await
@@ -21,7 +28,7 @@ async fn two() -> Option<(Room, Room, Server)> {
         .await
         .unwrap();
     other.settled(&first).await;
-    Some((one, other, etcd))
+    Some((one, other, etcd, first))
 }
 
 /// Asks until a meshd says, or does not say any more, that something is not shared.

@@ -23,20 +23,7 @@ struct Mesh {
 
 impl Mesh {
     async fn open() -> Option<Self> {
-        let etcd = Server::start().await?;
-        let mut one = Room::new();
-        one.write("meshc.toml", WAVES);
-        let first = one.commit("first");
-        one.start_with(|config| config.settings.etcd = Some(etcd.config()))
-            .await
-            .unwrap();
-        one.settled(&first).await;
-        let mut other = one.beside();
-        other
-            .start_with(|config| config.settings.etcd = Some(etcd.config()))
-            .await
-            .unwrap();
-        other.settled(&first).await;
+        let (one, other, etcd, first) = two_of(|one| one.write("meshc.toml", WAVES)).await?;
         for room in [&one, &other] {
             shares(room, true).await;
         }
