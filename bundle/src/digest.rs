@@ -4,6 +4,7 @@
 //! value has the same bytes on every machine. See `docs/decisions/2026-11-24-bundle-is-canonical-json.md`.
 
 use std::fmt;
+use std::io;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -67,6 +68,30 @@ pub fn canonical<T: Serialize>(value: &T) -> Result<Vec<u8>, serde_json::Error> 
     let mut bytes = Vec::new();
     canonical::write(value, &mut bytes)?;
     Ok(bytes)
+}
+
+/// How many canonical bytes a value has, without making them: the order of keys changes nothing about that.
+///
+/// # Errors
+/// As [`canonical`].
+pub fn size<T: Serialize>(value: &T) -> Result<u64, serde_json::Error> {
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, value)?;
+    Ok(count.0)
+}
+
+/// Counts what is written.
+struct Count(u64);
+
+impl io::Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A text that is not `sha256:` and 64 lower-case hex digits.

@@ -5,6 +5,7 @@
 mod access_log;
 mod captured;
 mod circuit_breaker;
+mod cluster;
 mod external;
 mod fault_injection;
 mod health_check;
@@ -18,6 +19,7 @@ mod outbound;
 mod passthrough;
 pub(crate) mod rate_limit;
 mod renew;
+mod retried;
 pub(crate) mod retry;
 pub(crate) mod route;
 mod shared;

@@ -98,6 +98,8 @@ proptest! {
     #[test]
     fn any_value_is_what_the_detour_writes(value in value()) {
         prop_assert_eq!(direct(&value), detour(&value));
+        let size = crate::digest::size(&value).unwrap();
+        prop_assert_eq!(size, direct(&value).len() as u64);
     }
 
     #[test]

@@ -37,13 +37,13 @@ impl<'b> Meanings<'b> {
 
     /// Do a resource of the first and one of the second mean the same?
     pub(super) fn same(&self, old: Digest, new: Digest) -> bool {
-        self.once(&self.known, (old, new), meaning)
+        self.once(&self.known, (old, new), Clone::clone)
     }
 
     /// Do all requests that take a destination or a cluster of the first end where those of one of the second do, and does an
     /// inbound let in whom it let in, whatever limits them on their way?
     pub(super) fn lead_alike(&self, old: Digest, new: Digest) -> bool {
-        self.once(&self.led, (old, new), lead)
+        self.once(&self.led, (old, new), way)
     }
 
     /// What several ask at the same time is asked twice, and answered alike.
@@ -51,7 +51,7 @@ impl<'b> Meanings<'b> {
         &self,
         known: &Mutex<Pairs>,
         pair: (Digest, Digest),
-        of: impl Fn(&Resource) -> Value,
+        of: impl Fn(&Resource) -> Resource,
     ) -> bool {
         if pair.0 == pair.1 {
             return true;
@@ -65,22 +65,24 @@ impl<'b> Meanings<'b> {
         equal
     }
 
-    fn equal(&self, (old, new): (Digest, Digest), of: impl Fn(&Resource) -> Value) -> bool {
+    fn equal(&self, (old, new): (Digest, Digest), of: impl Fn(&Resource) -> Resource) -> bool {
         let (old, new) = (
             self.before.resources.get(&old),
             self.after.resources.get(&new),
         );
         old.zip(new).is_some_and(|(old, new)| {
             let (old, new) = unequal(old, new);
-            of(&old) == of(&new)
+            let (old, new) = (of(&old), of(&new));
+            // What is equal with its lines needs no look without them.
+            old == new || meaning(&old) == meaning(&new)
         })
     }
 }
 
-/// The meaning of what decides where a request ends, and who may send it: without limits, balancing, repetition and logs, which differ for many
-/// proxies at once where a policy of the whole mesh does.
-fn lead(resource: &Resource) -> Value {
-    let bare = match resource.clone() {
+/// What decides where a request ends, and who may send it: without limits, balancing, repetition and logs, which differ for
+/// many proxies at once where a policy of the whole mesh does.
+fn way(resource: &Resource) -> Resource {
+    match resource.clone() {
         Resource::Destination(mut own) => {
             if let Traffic::Http { routes } = &mut own.traffic {
                 for route in routes {
@@ -118,8 +120,7 @@ fn lead(resource: &Resource) -> Value {
             Resource::InboundPolicy(way)
         }
         other => other,
-    };
-    meaning(&bare)
+    }
 }
 
 /// A resource as a value without origins, lists without an order in one.

@@ -96,16 +96,26 @@ fn changed(pair: &Differing<'_>, (before, after): &(Sizes<'_>, Sizes<'_>)) -> Ch
         digests.iter().map(|digest| sizes.of(*digest)).sum()
     };
     // A resource that two keys name is there once.
-    let held: BTreeSet<Digest> = pair.old.entries().values().copied().collect();
-    let wanted: BTreeSet<Digest> = pair.new.entries().values().copied().collect();
+    let named = |node: Node<'_>| {
+        let mut digests: Vec<Digest> = node.entries().values().copied().collect();
+        digests.sort_unstable();
+        digests
+    };
+    let (held, wanted) = (named(pair.old), named(pair.new));
+    let is_in = |digests: &[Digest], digest: &Digest| digests.binary_search(digest).is_ok();
     let gone = pair.entries.iter().filter_map(|entry| entry.was);
-    let gone: BTreeSet<Digest> = gone.filter(|digest| !wanted.contains(digest)).collect();
+    let gone: BTreeSet<Digest> = gone.filter(|digest| !is_in(&wanted, digest)).collect();
     let come = pair.entries.iter().filter_map(|entry| entry.is);
-    let come: BTreeSet<Digest> = come.filter(|digest| !held.contains(digest)).collect();
+    let come: BTreeSet<Digest> = come.filter(|digest| !is_in(&held, digest)).collect();
     let (lost, sent) = (total(before, &gone), total(after, &come));
-    let manifest = |node: Node<'_>| {
-        let bytes = digest::canonical(node.entries());
-        bytes.map_or(0, |bytes| bytes.len() as u64)
+    // All digests are written equally long.
+    let alike = pair
+        .entries
+        .iter()
+        .all(|entry| entry.was.is_some() && entry.is.is_some());
+    let manifest = |node: Node<'_>| match alike {
+        true => 0,
+        false => digest::size(node.entries()).unwrap_or(0),
     };
     let (smaller, larger) = (lost + manifest(pair.old), sent + manifest(pair.new));
     ChangedProxy {
@@ -135,8 +145,8 @@ impl<'b> Sizes<'b> {
             return *known;
         }
         let resource = self.bundle.resources.get(&digest);
-        let encoded = resource.and_then(|resource| digest::canonical(resource).ok());
-        let size = encoded.map_or(0, |bytes| bytes.len() as u64);
+        let size = resource.and_then(|resource| digest::size(resource.as_ref()).ok());
+        let size = size.unwrap_or(0);
         known().insert(digest, size);
         size
     }

@@ -1,3 +1,4 @@
+mod retries;
 mod services;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ const FILES: [&str; 14] = [
 ];
 
 /// Documents that speak about each other, with and without mistakes.
-const TEXTS: [&str; 48] = [
+const TEXTS: [&str; 51] = [
     "type: Mesh\nname: default\n",
     "type: Mesh\nname: other\n",
     "type: Dataplane\nname: web-1\nlabels: {app: web, kuma.io/workload: web}\nnetworking:\n  address: 10.0.0.1\n  inbound: [{name: http, port: 8080, protocol: http, servicePort: 80}]\n  outbound: [{port: 10001, backendRef: {kind: MeshService, name: api, port: 80}}]\n",
@@ -55,6 +56,9 @@ const TEXTS: [&str; 48] = [
     "type: MeshTrafficPermission\nname: no\nspec:\n  rules:\n    - default:\n        deny: [{spiffeID: {type: Prefix, value: \"spiffe://default.default.mesh.local/workload/web\"}}]\n",
     "type: MeshLoadBalancingStrategy\nname: lb\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      default: {localityAwareness: {localZone: {affinityTags: [{key: zone}, {key: app}]}}, loadBalancer: {type: RingHash}}\n",
     "type: MeshRetry\nname: re\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      default: {http: {numRetries: 2}}\n",
+    "type: MeshRetry\nname: re\nspec:\n  to:\n    - targetRef: {kind: Mesh}\n      default: {http: {numRetries: 3}, tcp: {maxConnectAttempt: 2}}\n",
+    "type: MeshRetry\nname: of-route\nspec:\n  to:\n    - targetRef: {kind: MeshHTTPRoute, labels: {kuma.io/display-name: r}}\n      default: {http: {numRetries: 4}}\n",
+    "type: MeshRetry\nname: web\nspec:\n  targetRef: {kind: Dataplane, labels: {app: web}}\n  to:\n    - targetRef: {kind: Mesh}\n      default: {http: {perTryTimeout: 1s}}\n",
     "type: MeshCircuitBreaker\nname: mesh-circuit-breaker-all-default\nspec:\n  to: [{targetRef: {kind: Mesh}, default: {connectionLimits: {maxConnections: 2}}}]\n",
     "type: MeshTCPRoute\nname: tr\nspec:\n  to:\n    - targetRef: {kind: MeshService, labels: {kuma.io/display-name: api}}\n      rules: [{default: {backendRefs: [{kind: MeshService, labels: {tier: back}, port: 80}]}}]\n",
     "type: MeshAccessLog\nname: log\nspec:\n  to: [{targetRef: {kind: Mesh}, default: {backends: [{type: OpenTelemetry, openTelemetry: {backendRef: {kind: MeshOpenTelemetryBackend, labels: {is: otel}}}}]}}]\n",

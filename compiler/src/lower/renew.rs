@@ -5,11 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use mesh_bundle::resource::Destination;
 use mesh_bundle::{BundledProxy, Key, Kri, Resource};
 
+use crate::provenance::Notes;
 use crate::repository::Part;
 
 use super::outbound::{Addressed, Sending};
+use super::retried::retried;
 use super::shared::{Kept, Parts, Shared};
 use super::{Given, Lowering, Share, closed, inbound, seen, wide};
 
@@ -51,11 +54,14 @@ pub(super) fn renew(
         wide::lower(of, &mut parts);
     }
     if aspects.destinations || aspects.clusters {
-        let destinations = stale.into_iter().filter_map(|((key, _), _)| match key {
-            Key::Destination(port) => Some(port),
-            _ => None,
+        let destinations = stale.into_iter().filter_map(|((key, _), resource)| {
+            let Resource::Destination(destination) = resource.as_ref() else {
+                return None;
+            };
+            let noted = before.notes.get(key).map(Arc::as_ref);
+            Some((destination, noted))
         });
-        sending(of, destinations, &mut parts);
+        sending(of, (destinations, aspects.ways), &mut parts);
     }
     let seen = match aspects.inbounds || aspects.whole {
         true => Arc::new(seen(&parts.held)),
@@ -77,22 +83,32 @@ pub(super) fn renew(
     })
 }
 
-/// Adds where traffic to these ports goes, and where any traffic ends; takes away where none ends any more.
+/// Adds where traffic goes that went to these, and where any traffic ends; takes away where none ends any more. More of them
+/// than what is tried again may be another thing, or is not.
 fn sending<'k>(
     of: Lowering<'_>,
-    destinations: impl Iterator<Item = &'k Kri>,
+    (destinations, ways): (
+        impl Iterator<Item = (&'k Destination, Option<&'k Notes>)>,
+        bool,
+    ),
     parts: &mut Parts<'_>,
 ) {
     let sending = Sending::new(of);
-    for kri in destinations {
+    for before in destinations {
+        let kri = &before.0.kri;
         let service = of.mesh.service(&kri.without_section());
         let addressed = service.and_then(|service| {
             let port = service.section(kri.section())?;
             Some(Addressed { service, port })
         });
-        if let Some(addressed) = addressed {
-            sending.destination(addressed, parts);
-        }
+        let Some(addressed) = addressed else {
+            continue;
+        };
+        sending.destination_by(addressed, parts, |shared| {
+            let retried = || retried(&sending, addressed, before, shared);
+            let retried = (!ways).then(retried).flatten();
+            retried.or_else(|| sending.make(addressed, shared))
+        });
     }
     let held = parts.held.values();
     let held: Vec<Arc<Resource>> = held.filter_map(|kept| kept.resource.clone()).collect();

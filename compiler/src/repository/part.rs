@@ -22,6 +22,8 @@ pub(crate) enum Part<'s> {
 pub(crate) struct Aspects {
     /// Where what it sends goes.
     pub(crate) destinations: bool,
+    /// More of that than what is tried again.
+    pub(crate) ways: bool,
     /// How that ends.
     pub(crate) clusters: bool,
     /// What it permits and limits.
@@ -61,6 +63,7 @@ impl Part<'_> {
 impl Aspects {
     pub(super) const NOTHING: Self = Self {
         destinations: false,
+        ways: false,
         clusters: false,
         inbounds: false,
         whole: false,
@@ -68,6 +71,7 @@ impl Aspects {
     /// Both ends of what it sends.
     pub(super) const SENDING: Self = Self {
         destinations: true,
+        ways: true,
         clusters: true,
         ..Self::NOTHING
     };
@@ -97,6 +101,7 @@ impl Aspects {
         let sends = is_there("to");
         Some(Self {
             destinations: destinations && sends,
+            ways: destinations && sends && !matches!(policy.spec, Spec::MeshRetry(_)),
             clusters: clusters && sends,
             inbounds: is_there("rules"),
             whole: false,
@@ -105,6 +110,7 @@ impl Aspects {
 
     pub(super) fn add(&mut self, others: Self) {
         self.destinations |= others.destinations;
+        self.ways |= others.ways;
         self.clusters |= others.clusters;
         self.inbounds |= others.inbounds;
         self.whole |= others.whole;
