@@ -2,7 +2,9 @@
 //!
 //! Never says what: a wake-up is only a reason to look, and many wake-ups are one.
 
-use std::path::Path;
+mod looking;
+
+use std::path::{Path, PathBuf};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -10,57 +12,81 @@ use tokio::sync::mpsc;
 
 use crate::git::Source;
 use crate::state::StateDir;
+use looking::Looking;
+
+/// What of a repository tells that a reference changed.
+const NAMED: [&str; 2] = ["HEAD", "packed-refs"];
+const INSIDE: [&str; 2] = ["refs", "reftable"];
 
 /// Wakes up when there is something to look at. Without a watchable place, never.
 #[derive(Debug)]
-pub struct Watch {
-    /// Held for as long as events are wanted.
-    _watcher: Option<RecommendedWatcher>,
-    /// Keeps the channel open where there is no watcher.
-    _sender: mpsc::Sender<()>,
-    changes: mpsc::Receiver<()>,
+pub struct Watch(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Nothing,
+    Told {
+        /// Held for as long as events are wanted.
+        _watcher: RecommendedWatcher,
+        changes: mpsc::Receiver<()>,
+    },
+    Looking(Looking),
 }
 
 impl Watch {
-    /// Begins to watch a local repository. Where the system refuses, the reason is logged and polling remains.
+    /// Begins to watch a local repository. Where the system refuses, the reason is logged, and it is looked at every second.
     #[must_use]
     pub fn references(source: &Source) -> Self {
-        Self::begin(|sender| {
-            let directory = source.watched()?;
-            let watcher = references(&directory, sender);
-            let refused = |error: &notify::Error| {
-                tracing::warn!(%error, directory = %directory.display(), "the repository cannot be watched, only polled");
-            };
-            watcher.inspect_err(refused).ok()
+        let Some(directory) = source.watched() else {
+            return Self(Kind::Nothing);
+        };
+        Self::begin(&directory, references, |directory| {
+            let places = NAMED.iter().chain(&INSIDE);
+            places.map(|name| directory.join(name)).collect()
         })
     }
 
-    /// Begins to watch the files of the operator. Where the system refuses, the reason is logged and polling remains.
+    /// Begins to watch the files of the operator, in the same way.
     pub(crate) fn secrets(state: &StateDir) -> Self {
-        Self::begin(|sender| {
-            let refused = |error: &dyn std::fmt::Display| {
-                tracing::warn!(%error, "the secret directory cannot be watched, only polled");
-            };
-            let directory = state.directory("secrets");
-            let directory = directory.inspect_err(|error| refused(error)).ok()?;
-            let watcher = secrets(&directory, sender);
-            watcher.inspect_err(|error| refused(error)).ok()
-        })
+        match state.directory("secrets") {
+            Ok(directory) => {
+                Self::begin(&directory, secrets, |directory| vec![directory.to_owned()])
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the secret directory cannot be watched");
+                Self(Kind::Nothing)
+            }
+        }
     }
 
-    fn begin(watcher: impl FnOnce(mpsc::Sender<()>) -> Option<RecommendedWatcher>) -> Self {
+    fn begin(
+        directory: &Path,
+        watch: impl FnOnce(&Path, mpsc::Sender<()>) -> notify::Result<RecommendedWatcher>,
+        places: impl FnOnce(&Path) -> Vec<PathBuf>,
+    ) -> Self {
         let (sender, changes) = mpsc::channel(1);
-        Self {
-            _watcher: watcher(sender.clone()),
-            _sender: sender,
-            changes,
-        }
+        Self(match watch(directory, sender) {
+            Ok(watcher) => Kind::Told {
+                _watcher: watcher,
+                changes,
+            },
+            Err(error) => {
+                tracing::warn!(%error, directory = %directory.display(), "the system does not tell of changes here: it is looked at every second");
+                Kind::Looking(Looking::begin(places(directory)))
+            }
+        })
     }
 
     /// Waits for the next change; changes since the last call count as one.
     pub async fn changed(&mut self) {
-        if self.changes.recv().await.is_none() {
-            std::future::pending::<()>().await;
+        match &mut self.0 {
+            Kind::Nothing => std::future::pending().await,
+            Kind::Told { changes, .. } => {
+                if changes.recv().await.is_none() {
+                    std::future::pending::<()>().await;
+                }
+            }
+            Kind::Looking(looking) => looking.changed().await,
         }
     }
 }
@@ -73,7 +99,7 @@ fn references(directory: &Path, sender: mpsc::Sender<()>) -> notify::Result<Reco
     };
     let mut watcher = waking(sender, relevant)?;
     watcher.watch(directory, RecursiveMode::NonRecursive)?;
-    for name in ["refs", "reftable"] {
+    for name in INSIDE {
         let inside = directory.join(name);
         if inside.is_dir() {
             watcher.watch(&inside, RecursiveMode::Recursive)?;
@@ -113,14 +139,33 @@ fn is_reference(root: &Path, path: &Path) -> bool {
     let Ok(relative) = path.strip_prefix(root) else {
         return false;
     };
-    let named = ["HEAD", "packed-refs"]
-        .iter()
-        .any(|name| relative == Path::new(name));
-    let inside = ["refs", "reftable"]
-        .iter()
-        .any(|name| relative.starts_with(name));
+    let named = NAMED.iter().any(|name| relative == Path::new(name));
+    let inside = INSIDE.iter().any(|name| relative.starts_with(name));
     let lock = relative
         .extension()
         .is_some_and(|extension| extension == "lock");
     (named || inside) && !lock
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn where_the_system_refuses_it_is_looked_at() {
+        let room = tempfile::tempdir().unwrap();
+        let refuses = |_: &Path, _| Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch));
+        let places = |directory: &Path| vec![directory.join("HEAD"), directory.join("refs")];
+        let mut watch = Watch::begin(room.path(), refuses, places);
+        for (path, text) in [("refs/heads/main", "1"), ("HEAD", "a"), ("HEAD", "b")] {
+            let path = room.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, text).unwrap();
+            tokio::time::timeout(Duration::from_secs(20), watch.changed())
+                .await
+                .expect("the change is noticed");
+        }
+    }
 }

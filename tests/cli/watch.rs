@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -39,6 +39,10 @@ impl Watching {
     fn start(repo: &Repo, arguments: &[&str]) -> Self {
         let mut command = limited();
         command.args(["check", "--watch"]).args(arguments);
+        Self::spawn(command, repo)
+    }
+
+    fn spawn(mut command: Command, repo: &Repo) -> Self {
         command.current_dir(repo.root()).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("meshc starts");
@@ -72,10 +76,7 @@ impl Watching {
 
     fn interrupt(mut self) {
         let kill = format!("kill -INT {}", self.child.id());
-        let sent = std::process::Command::new("sh")
-            .arg("-c")
-            .arg(kill)
-            .status();
+        let sent = Command::new("sh").arg("-c").arg(kill).status();
         assert!(sent.expect("a shell").success());
         // Its output ends with it.
         loop {
@@ -158,6 +159,37 @@ fn programs_get_nothing_but_findings() {
     repo.write("a.yaml", BAD);
     let line = watching.until("invalid-name");
     assert_eq!(line.len(), 1, "{line:#?}");
+    watching.interrupt();
+}
+
+/// With nothing left of what the kernel tells changes by: in a namespace of its own, where that can be said.
+#[test]
+fn where_the_system_does_not_tell_files_are_looked_at() {
+    const NONE_LEFT: &str = "echo 0 > /proc/sys/user/max_inotify_instances";
+    let alone = |command: &str| {
+        let mut alone = Command::new("unshare");
+        alone.args(["--user", "--map-root-user", "sh", "-c", command]);
+        alone
+    };
+    let able = alone(NONE_LEFT).output();
+    if !able.is_ok_and(|able| able.status.success()) {
+        eprintln!("skipped: no user namespace can be made here");
+        return;
+    }
+    let repo = Repo::with("a.yaml", GOOD);
+    let mut command = alone(&format!("{NONE_LEFT} && exec \"$0\" check --watch"));
+    command.arg(mesh_tests::binary("meshc"));
+    let watching = Watching::spawn(command, &repo);
+    watching.complains("the system does not tell of changes (cannot watch files: ");
+    watching.until("no problems in 1 document");
+    repo.write("a.yaml", BAD);
+    watching.until("1 error in 1 document");
+    std::fs::create_dir(repo.path("team")).expect("a directory");
+    repo.write("team/b.yaml", GOOD);
+    watching.until("1 error in 2 documents");
+    std::fs::remove_dir_all(repo.path("team")).expect("it is there");
+    repo.write("a.yaml", GOOD);
+    watching.until("no problems in 1 document");
     watching.interrupt();
 }
 

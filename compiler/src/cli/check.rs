@@ -172,6 +172,12 @@ impl Check {
         );
         self.open()?;
         let mut watch = Watch::start(&paths, &findings.files())?;
+        if let Some(why) = watch.trouble() {
+            output.complain(&format!(
+                "the system does not tell of changes ({why}): files are looked at every second. On Linux, \
+                 fs.inotify.max_user_instances says how many may be told\n"
+            ));
+        }
         // What is known of files that have not changed.
         let mut compiler = Compiler::default();
         let mut people = true;

@@ -3,6 +3,8 @@
 //! Never reads a file and never decides anything: a wake-up is only a reason to look, and many wake-ups are one. Never
 //! takes part in how the process ends: Ctrl-C does, as it does with every other program.
 
+mod looking;
+
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -15,6 +17,7 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use super::worktree;
 use crate::config;
 use crate::source::has_extension;
+use looking::Looking;
 
 /// Editors write a file in several steps, and `git switch` many files.
 const QUIET: Duration = Duration::from_millis(100);
@@ -29,7 +32,15 @@ const CLEAR: &str = "\u{1b}[2J\u{1b}[3J\u{1b}[H";
 const ABSENT: Duration = Duration::from_millis(500);
 
 /// The files that a check reads.
-pub(super) struct Watch {
+pub(super) enum Watch {
+    /// The system tells what changes.
+    Told(Telling),
+    /// It does not, for this reason.
+    Looking(Looking, String),
+}
+
+/// What the system tells.
+pub(super) struct Telling {
     changes: Receiver<()>,
     /// Held for as long as events are wanted.
     watcher: RecommendedWatcher,
@@ -46,8 +57,6 @@ struct Root {
 impl Watch {
     /// Begins to watch. What is written to `ours` is no change.
     pub(super) fn start(paths: &[PathBuf], ours: &[PathBuf]) -> Result<Self, anyhow::Error> {
-        // One is as good as many, however long nobody looks.
-        let (sender, changes) = sync_channel(1);
         let whole = matches!(paths, [path] if path.is_dir());
         let mut roots = Vec::new();
         for path in paths {
@@ -61,9 +70,56 @@ impl Watch {
             };
             roots.extend(directory.map(Path::to_path_buf));
         }
-        let ours = ours.iter().filter_map(|path| real(path)).collect();
+        // The settings may stand further up.
+        let above = roots.first().and_then(|root| {
+            let top = worktree::top(root)?;
+            let above = root.ancestors().skip(1);
+            let above = above.take_while(|above| above.starts_with(&top));
+            Some(above.map(Path::to_path_buf).collect::<Vec<_>>())
+        });
+        let above = above.unwrap_or_default();
+        let ours: Vec<PathBuf> = ours.iter().filter_map(|path| real(path)).collect();
+        let told = Telling::start(&roots, whole, &above, ours.clone());
+        Ok(match told {
+            Ok(telling) => Self::Told(telling),
+            Err(why) => Self::Looking(
+                Looking::begin(roots, whole, above, ours),
+                format!("{why:#}"),
+            ),
+        })
+    }
+
+    /// What stands in the way of being told.
+    pub(super) fn trouble(&self) -> Option<&str> {
+        match self {
+            Self::Told(_) => None,
+            Self::Looking(_, why) => Some(why),
+        }
+    }
+
+    /// Waits until something has changed and nothing changes any more.
+    pub(super) fn changed(&mut self) -> Result<(), anyhow::Error> {
+        match self {
+            Self::Told(telling) => telling.changed(),
+            Self::Looking(looking, _) => {
+                looking.changed();
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Telling {
+    fn start(
+        roots: &[PathBuf],
+        whole: bool,
+        above: &[PathBuf],
+        ours: Vec<PathBuf>,
+    ) -> Result<Self, anyhow::Error> {
+        // One is as good as many, however long nobody looks.
+        let (sender, changes) = sync_channel(1);
         let watched = Watched {
-            roots: roots.clone(),
+            roots: roots.to_vec(),
             ours,
             sender,
         };
@@ -74,36 +130,26 @@ impl Watch {
         } else {
             RecursiveMode::NonRecursive
         };
-        for root in &roots {
+        for root in roots {
             watch(&mut watcher, root, mode)?;
+        }
+        for directory in above {
+            watch(&mut watcher, directory, RecursiveMode::NonRecursive)?;
         }
         let kept = roots.iter().map(|path| Root {
             watched: identity(path),
             path: path.clone(),
         });
-        let kept = kept.collect();
-        // The settings may stand further up.
-        if let Some(root) = roots.first()
-            && let Some(top) = worktree::top(root)
-        {
-            for above in root
-                .ancestors()
-                .skip(1)
-                .take_while(|above| above.starts_with(&top))
-            {
-                watch(&mut watcher, above, RecursiveMode::NonRecursive)?;
-            }
-        }
         Ok(Self {
             changes,
             watcher,
-            roots: kept,
+            roots: kept.collect(),
             mode,
         })
     }
 
     /// Waits until something has changed and nothing changes any more.
-    pub(super) fn changed(&mut self) -> Result<(), anyhow::Error> {
+    fn changed(&mut self) -> Result<(), anyhow::Error> {
         let gone = || anyhow!("the system watches no longer");
         loop {
             if self.again()? {
@@ -131,9 +177,7 @@ impl Watch {
         self.again()?;
         Ok(())
     }
-}
 
-impl Watch {
     /// Watches what has taken the place of a directory, as `git switch` and generators make it. Has it changed?
     fn again(&mut self) -> Result<bool, anyhow::Error> {
         let mut changed = false;
@@ -171,6 +215,15 @@ type Identity = Option<std::time::SystemTime>;
 #[cfg(not(unix))]
 fn identity(directory: &Path) -> Option<Identity> {
     Some(std::fs::metadata(directory).ok()?.created().ok())
+}
+
+/// Does a check read what is called so?
+fn is_read(path: &Path) -> bool {
+    is_settings(path) || has_extension(path)
+}
+
+fn is_settings(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == config::FILE)
 }
 
 /// What stands between two pages.
@@ -223,7 +276,7 @@ impl Watched {
         if matches!(kind, EventKind::Access(_)) || self.ours.iter().any(|ours| ours == path) {
             return false;
         }
-        if path.file_name().is_some_and(|name| name == config::FILE) {
+        if is_settings(path) {
             return true;
         }
         let mut roots = self.roots.iter();
@@ -241,7 +294,7 @@ impl Watched {
                 | EventKind::Remove(RemoveKind::Folder)
                 | EventKind::Modify(ModifyKind::Name(_))
         );
-        directory || has_extension(path)
+        directory || is_read(path)
     }
 }
 
