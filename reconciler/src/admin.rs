@@ -9,6 +9,7 @@ mod rollout;
 mod suspension;
 mod token;
 mod view;
+mod wish;
 
 use std::io;
 use std::sync::Arc;
@@ -27,14 +28,14 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::event::Events;
-use crate::hooks::Doorbell;
 use crate::registry::Registry;
-use crate::rollout::Rollout;
-use crate::status::{Condition, Status};
+use crate::sources::{Source, Sources};
+use crate::status::Condition;
 
 pub(crate) use bounded::Bounded;
 pub(crate) use metrics::Metrics;
 pub(crate) use token::AdminToken;
+use wish::Wish;
 
 const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Between two looks whether a revision has settled.
@@ -47,52 +48,25 @@ const WAITERS: usize = 64;
 /// What questions are answered from.
 #[derive(Debug)]
 pub(crate) struct Admin {
-    status: Arc<Status>,
+    sources: Arc<Sources>,
     registry: Arc<Registry>,
     metrics: Arc<Metrics>,
-    rollout: Arc<Rollout>,
     events: Arc<Events>,
-    bell: Arc<Doorbell>,
     waiters: Semaphore,
-}
-
-/// What a status request asks to wait for.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Wish {
-    settled: Option<String>,
-    timeout: Option<String>,
-}
-
-impl Wish {
-    /// Commits and durations need no escapes, so none are understood.
-    fn parse(query: &str) -> Result<Self, String> {
-        let mut wish = Self::default();
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            match pair.split_once('=') {
-                Some(("settled", value)) => wish.settled = Some(value.to_owned()),
-                Some(("timeout", value)) => wish.timeout = Some(value.to_owned()),
-                _ => return Err("the parameters are `settled` and `timeout`\n".to_owned()),
-            }
-        }
-        Ok(wish)
-    }
 }
 
 impl Admin {
     pub(crate) fn new(
-        status: Arc<Status>,
+        sources: Arc<Sources>,
         registry: Arc<Registry>,
         metrics: Arc<Metrics>,
-        rollout: Arc<Rollout>,
-        (events, bell): (Arc<Events>, Arc<Doorbell>),
+        events: Arc<Events>,
     ) -> Arc<Self> {
         Arc::new(Self {
-            status,
+            sources,
             registry,
             metrics,
-            rollout,
             events,
-            bell,
             waiters: Semaphore::new(WAITERS),
         })
     }
@@ -123,17 +97,29 @@ impl Admin {
             .await
     }
 
-    fn json(&self) -> Response {
-        let proxies = self.registry.proxies(Instant::now());
-        let rollout = self.rollout.view();
-        let told = (rollout.as_ref(), self.rollout.suspension());
-        let body = view::status(&self.status.report(), &proxies, told);
+    /// The page of one source, or, where there are several, of all.
+    fn json(&self, source: Option<&Source>) -> Response {
+        let body = match source {
+            Some(source) => self.page(source),
+            None => {
+                let pages = self.sources.each().map(|source| self.page(source));
+                view::all(&pages.collect::<Vec<_>>())
+            }
+        };
         ([(header::CONTENT_TYPE, "application/json")], body).into_response()
     }
 
+    fn page(&self, source: &Source) -> String {
+        let name = (!self.sources.alone()).then_some(source.name());
+        let proxies = self.registry.proxies(Some(source.name()), Instant::now());
+        let rollout = source.rollout.view();
+        let told = (rollout.as_ref(), source.rollout.suspension());
+        view::status((name, &source.status.report()), &proxies, told)
+    }
+
     /// Has this commit been judged and, where it is served, has every connected proxy answered?
-    fn is_settled(&self, revision: &str) -> bool {
-        let report = self.status.report();
+    fn is_settled(&self, source: &Source, revision: &str) -> bool {
+        let report = source.status.report();
         let is = |one: &Option<String>| one.as_deref().is_some_and(|id| id.starts_with(revision));
         let suspended = report.conditions.iter().any(|it| it.kind == "Suspended");
         if suspended && !is(&report.revision) {
@@ -146,15 +132,15 @@ impl Admin {
         if report.conditions.iter().any(on_its_way) {
             return false;
         }
-        !is(&report.revision) || self.registry.all_answered()
+        !is(&report.revision) || self.registry.has_answered(source.name())
     }
 
-    async fn settled(&self, revision: &str) {
-        let (mut status, mut registry) = (self.status.watch(), self.registry.watch());
+    async fn settled(&self, source: &Source, revision: &str) {
+        let (mut status, mut registry) = (source.status.watch(), self.registry.watch());
         loop {
             status.mark_unchanged();
             registry.mark_unchanged();
-            if self.is_settled(revision) {
+            if self.is_settled(source, revision) {
                 return;
             }
             tokio::select! {
@@ -193,15 +179,34 @@ async fn events_page(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 /// What live proxies need of authorities.
-async fn fleet_page(State(admin): State<Arc<Admin>>) -> Response {
-    let revision = admin.status.report().revision;
+async fn fleet_page(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let source = match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => source,
+        Err(refused) => return refused.into_response(),
+    };
+    let revision = source.status.report().revision;
     let now = crate::registry::Now::read().unix;
-    Json(admin.registry.fleet(revision, now)).into_response()
+    let fleet = admin.registry.fleet(Some(source.name()), revision, now);
+    Json(fleet).into_response()
 }
 
-async fn reconcile(State(admin): State<Arc<Admin>>) -> Response {
-    admin.bell.ring();
-    let served = admin.status.report().revision;
+/// Looks at all repositories, or at one.
+async fn reconcile(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    if query.is_none() && !admin.sources.alone() {
+        admin.sources.each().for_each(|source| source.bell.ring());
+        let served = admin.sources.each().map(|source| {
+            let revision = source.status.report().revision;
+            json!({ "source": source.name(), "revision": revision })
+        });
+        let served = json!({ "sources": served.collect::<Vec<_>>() });
+        return (StatusCode::ACCEPTED, Json(served)).into_response();
+    }
+    let source = match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => source,
+        Err(refused) => return refused.into_response(),
+    };
+    source.bell.ring();
+    let served = source.status.report().revision;
     (StatusCode::ACCEPTED, Json(json!({ "revision": served }))).into_response()
 }
 
@@ -209,11 +214,12 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// One source that serves is enough: another team's trouble is no reason to send proxies away.
 async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
     if admin.registry.published().is_some() {
         return "ok\n".into_response();
     }
-    let conditions = admin.status.report().conditions;
+    let conditions = admin.sources.first().status.report().conditions;
     let reason = conditions
         .first()
         .map_or_else(String::new, |c| format!("{}: {}\n", c.reason, c.message));
@@ -221,24 +227,26 @@ async fn readyz(State(admin): State<Arc<Admin>>) -> Response {
 }
 
 async fn metrics_page(State(admin): State<Arc<Admin>>) -> Response {
-    let proxies = admin.registry.proxies(Instant::now());
-    let published = admin.registry.published();
-    let report = admin.status.report();
-    let served = report.revision.as_deref().zip(report.digest);
-    let since = served.and_then(|served| admin.rollout.history().since(served));
-    let metrics = &admin.metrics;
-    let text = metrics.text((&report, since), &proxies, published.as_deref());
+    let text = admin.metrics.text(&admin.sources, &admin.registry);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 async fn status_page(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
-    let wish = match Wish::parse(&query.unwrap_or_default()) {
+    let wish = match Wish::parse(query.as_deref().unwrap_or_default()) {
         Ok(wish) => wish,
         Err(error) => return (StatusCode::BAD_REQUEST, error).into_response(),
     };
+    let all = wish.source.is_none() && wish.settled.is_none() && !admin.sources.alone();
+    if all {
+        return admin.json(None);
+    }
+    let source = match wish::named(&admin.sources, wish.source.as_deref()) {
+        Ok(source) => source,
+        Err(refused) => return refused.into_response(),
+    };
     let Some(revision) = wish.settled else {
-        return admin.json();
+        return admin.json(Some(source));
     };
     if revision.len() < SHORTEST_REVISION {
         let short = format!("a revision has at least {SHORTEST_REVISION} characters\n");
@@ -254,8 +262,8 @@ async fn status_page(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery)
         let busy = "too many requests wait already\n";
         return (StatusCode::SERVICE_UNAVAILABLE, busy).into_response();
     };
-    match tokio::time::timeout(timeout, admin.settled(&revision)).await {
-        Ok(()) => admin.json(),
-        Err(_) => (StatusCode::GATEWAY_TIMEOUT, admin.json()).into_response(),
+    match tokio::time::timeout(timeout, admin.settled(source, &revision)).await {
+        Ok(()) => admin.json(Some(source)),
+        Err(_) => (StatusCode::GATEWAY_TIMEOUT, admin.json(Some(source))).into_response(),
     }
 }

@@ -5,6 +5,7 @@
 mod identity;
 mod listening;
 mod outside;
+mod start;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,10 +24,9 @@ use crate::ca::{self, CaFailure};
 use crate::control;
 use crate::distrust::Distrust;
 use crate::event::Events;
-use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::registry::{Kept, Now, Registry};
 use crate::revocation::Revocations;
-use crate::rollout::Rollout;
+use crate::rollout::Shared;
 use crate::settings::{Etcd, Settings};
 use crate::share::{Share, Uses, Voucher};
 use crate::state::{StateDir, StateFailure};
@@ -36,6 +36,7 @@ use crate::token::BadKey;
 use identity::Identity;
 use listening::Listening;
 use outside::Outside;
+use start::Begun;
 
 /// Sessions are ended in words; who does not take them is not waited for.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -118,7 +119,6 @@ pub struct Meshd {
     registry: Arc<Registry>,
     state: Arc<StateDir>,
     gate: Arc<Gate>,
-    status: Arc<Status>,
     hooks: Option<SocketAddr>,
 }
 
@@ -134,7 +134,13 @@ impl Meshd {
         let control = Arc::new(ca::open_control(&state, now.unix)?);
         let revocations = Revocations::read(&state, now.unix).map_err(Failure::Revocations)?;
         let distrust = Distrust::read(&state).map_err(Failure::Revocations)?;
-        let registry = Arc::new(Registry::new(Kept::read(&state), now));
+        let several = config.settings.sources.len() > 1;
+        let registry = Registry::new(Kept::read(&state), now);
+        let registry = match several {
+            true => registry.of_several(),
+            false => registry,
+        };
+        let registry = Arc::new(registry);
         // 2. Addresses, before anything takes long.
         let listening = Listening::open(&config, &state).await?;
         let addresses = listening.addresses()?;
@@ -143,30 +149,21 @@ impl Meshd {
         // 3. Something to serve: the last good commit, or git's.
         let Identity(tokens, issuers, signers) = Identity::open(&config.settings, &state).await?;
         let events = Arc::new(Events::open(&state));
-        let outside = Outside::open(&config.settings, &state, &events).await?;
-        let (keeps, lives) = (Arc::clone(&state), Arc::clone(&registry));
-        let (tells, read) = (Arc::clone(&events), (&*config.said, &outside.source));
-        let rollout = Rollout::new(keeps, lives, distrust, read, tells);
-        let rollout = Arc::new(rollout.signed_by(signers.clone()));
-        if config.settings.etcd.is_some() {
-            rollout.among_others();
-        }
-        let status = Arc::new(Status::new());
-        let name = outside.source.source.name.to_string();
+        let Outside { followed, helpers } =
+            Outside::open(&config.settings, &state, &events).await?;
         let counted = (Arc::clone(&events), registry.delivered());
-        let metrics = Arc::new(Metrics::new(name, control.not_after(), counted));
-        let mut reconciler = Reconciler::new(Ctx {
-            config: outside.source,
-            bell: Arc::clone(&outside.bell),
-            rollout: Arc::clone(&rollout),
-            status: Arc::clone(&status),
-            tokens: Arc::clone(&tokens),
-            metrics: Arc::clone(&metrics),
-            events: Arc::clone(&events),
-            statements: outside.statements,
-            registry: Arc::clone(&registry),
-        });
-        let wait = begin(&rollout, &status, &mut reconciler).await?;
+        let metrics = Metrics::new(several, control.not_after(), counted);
+        let shared = Shared::new(
+            Arc::clone(&state),
+            Arc::clone(&registry),
+            distrust,
+            (&config.said, signers.clone()),
+            Arc::clone(&events),
+        );
+        let with = (Arc::clone(&tokens), Arc::new(metrics));
+        let begun = Begun::new(&shared, followed, with, config.settings.etcd.is_some())?;
+        let (sources, metrics) = (begun.sources(), begun.metrics());
+        let reconcilers = begun.begin().await?;
         // 4. Everybody to work.
         let stop = watch::Sender::new(false);
         let stopped = || stop.subscribe();
@@ -177,7 +174,7 @@ impl Meshd {
         let gate = Arc::new(Gate {
             control,
             registry: Arc::clone(&registry),
-            rollout: Arc::clone(&rollout),
+            sources: Arc::clone(&sources),
             tokens,
             issuers,
             revocations: Mutex::new(Arc::new(revocations)),
@@ -185,19 +182,23 @@ impl Meshd {
             uses,
             again: Notify::new(),
         });
-        share(&mut tasks, etcd, (&gate, &status), &stop);
-        tasks.spawn(Arc::clone(&rollout).drive(stopped()));
+        share(&mut tasks, etcd, &gate, &stop);
+        for source in sources.each() {
+            tasks.spawn(Arc::clone(&source.rollout).drive(stopped()));
+        }
         tasks.spawn(work(Arc::clone(&registry), Arc::clone(&state), stopped()));
         identity::watch(&mut tasks, &gate, (&state, &events), signers, &stop);
         tasks.spawn(Arc::clone(&events).keep(Arc::clone(&state), stopped()));
         tasks.spawn(until(own.keep_renewed(renew_at), stopped()));
-        let (shown, served) = (Arc::clone(&status), Arc::clone(&registry));
-        let answers = Admin::new(shown, served, metrics, rollout, (events, outside.bell));
+        let (shown, served) = (Arc::clone(&sources), Arc::clone(&registry));
+        let answers = Admin::new(shown, served, metrics, events);
         let delivery = listening.answer(&mut tasks, &answers, &stop);
         let server = mesh_delivery::server::serve(delivery, tls, Arc::clone(&gate), stopped());
         tasks.spawn(told("delivery", server));
-        let hooks = outside.helpers.begin(&mut tasks, &stop)?;
-        tasks.spawn(reconciler.run(wait, stopped()));
+        let hooks = helpers.begin(&mut tasks, &stop)?;
+        for (reconciler, wait) in reconcilers {
+            tasks.spawn(reconciler.run(wait, stopped()));
+        }
         tracing::info!(delivery = %addresses.0, admin = %addresses.1, "listening");
         Ok(Self {
             delivery: addresses.0,
@@ -207,7 +208,6 @@ impl Meshd {
             registry,
             state,
             gate,
-            status,
             hooks,
         })
     }
@@ -235,10 +235,14 @@ impl Meshd {
         self.hooks
     }
 
-    /// The commit that is served.
+    /// The commit that is served, of the first source.
     #[must_use]
     pub fn revision(&self) -> Option<String> {
-        self.status.report().revision
+        self.status().report().revision
+    }
+
+    fn status(&self) -> &Status {
+        &self.gate.sources.first().status
     }
 
     /// Ends it: sessions in words, then everything else. Proxies keep what they have.
@@ -260,44 +264,13 @@ impl Meshd {
 fn share(
     tasks: &mut JoinSet<()>,
     etcd: Option<Etcd>,
-    (gate, status): (&Arc<Gate>, &Arc<Status>),
+    gate: &Arc<Gate>,
     stop: &watch::Sender<bool>,
 ) {
     if let Some(etcd) = etcd {
-        let share = Share::new(etcd, Arc::clone(gate), Arc::clone(status));
+        let share = Share::new(etcd, Arc::clone(gate));
         tasks.spawn(share.work(stop.subscribe()));
         tasks.spawn(share.run(stop.subscribe()));
-    }
-}
-
-/// Restores, or makes the first pass; both have failed where neither leaves anything to serve nor a commit to mend.
-async fn begin(
-    rollout: &Rollout,
-    status: &Status,
-    reconciler: &mut Reconciler,
-) -> Result<Duration, Failure> {
-    if let Some(suspended) = rollout.suspended() {
-        tracing::warn!(reason = suspended.reason, message = %suspended.message, "git is not followed");
-        status.suspend(Some(suspended));
-    }
-    if let Some((revision, digest)) = rollout.restore().await? {
-        tracing::info!(%revision, %digest, "restored");
-        status.restored(&revision, digest);
-        return Ok(Duration::ZERO);
-    }
-    let (wait, outcome) = reconciler.reconcile().await;
-    match outcome {
-        Ok(Outcome { .. }) => Ok(wait),
-        // An operator can say that git is to be followed while meshd runs.
-        Err(trouble) if trouble.kind == Kind::Suspended => Ok(wait),
-        // A commit can be mended while meshd runs; a repository that is not there is most likely a mistake on the
-        // command line.
-        Err(Trouble {
-            kind: Kind::Stalled | Kind::Waiting(_),
-            revision: Some(_),
-            ..
-        }) => Ok(wait),
-        Err(trouble) => Err(Failure::Repository(trouble.message)),
     }
 }
 

@@ -23,8 +23,8 @@ use crate::oidc::Issuers;
 use crate::publish::Published;
 use crate::registry::{Now, Registry, Rejection, Said};
 use crate::revocation::{self, Revocations};
-use crate::rollout::Rollout;
 use crate::share::Uses;
+use crate::sources::Sources;
 use crate::state::StateFailure;
 use crate::token::Tokens;
 
@@ -39,7 +39,7 @@ const CONTROL_LIFETIME: Duration = Duration::from_hours(30 * 24);
 pub(crate) struct Gate {
     pub(crate) control: Arc<CertificateAuthority>,
     pub(crate) registry: Arc<Registry>,
-    pub(crate) rollout: Arc<Rollout>,
+    pub(crate) sources: Arc<Sources>,
     pub(crate) tokens: Arc<Tokens>,
     pub(crate) issuers: Arc<Issuers>,
     pub(crate) revocations: Mutex<Arc<Revocations>>,
@@ -74,7 +74,7 @@ impl Gate {
                 token,
                 "its join token is revoked, and so is what it led to"
             );
-            revocation::revoke(self.rollout.state(), mesh, dataplane, now)?;
+            revocation::revoke(self.sources.state(), mesh, dataplane, now)?;
             let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
             holders.retain(|holder, by| *holder != proxy || *by != token);
         }
@@ -101,7 +101,9 @@ impl Gate {
             tracing::warn!(mesh, dataplane, "revoked");
             self.registry.cut(&mesh, &dataplane);
         }
-        self.rollout.revoke(&revocations).await;
+        for source in self.sources.each() {
+            source.rollout.revoke(&revocations).await;
+        }
         self.registry.tell_others();
     }
 
@@ -228,7 +230,7 @@ impl Gate {
         if revocations.covers(&peer.mesh, &peer.dataplane, peer.issued) {
             return Err(again("the control certificate is revoked"));
         }
-        let published = self.published()?;
+        let published = self.published_for(&peer.mesh)?;
         let proxy = only(&published, &peer.mesh, &peer.dataplane)?;
         let workload = published.proxies.get(&proxy);
         let workload = workload.and_then(|proxy| proxy.workload.as_deref());
@@ -309,7 +311,7 @@ impl Gate {
         let issued = match authority {
             Signing::Held(authority) => {
                 let issued = (mesh.to_owned(), dataplane.to_owned());
-                let issued = self.rollout.issued(&issued, now);
+                let issued = self.sources.of(mesh).rollout.issued(&issued, now);
                 let name = Name::Workload(&identity.spiffe_id, instance, issued);
                 authority.issue(&csr, name, lifetime, now)?
             }
@@ -335,6 +337,15 @@ impl Gate {
             return Err(Denied::Unavailable(why.to_owned()));
         }
         Ok(())
+    }
+
+    /// What is served, where one of the sources has this mesh: one that cannot be served yet may come.
+    fn published_for(&self, mesh: &str) -> Result<Arc<Published>, Denied> {
+        if !self.sources.has(mesh) {
+            let why = format!("no source serves the mesh `{mesh}` at this moment");
+            return Err(Denied::Unavailable(why));
+        }
+        self.published()
     }
 
     fn published(&self) -> Result<Arc<Published>, Denied> {

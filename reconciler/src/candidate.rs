@@ -52,6 +52,8 @@ pub(crate) struct Candidate {
     pub(crate) files: Files,
     /// What stands in the files.
     pub(crate) inventory: HashSet<Name>,
+    /// Those that it names.
+    pub(crate) meshes: Arc<BTreeSet<String>>,
     /// Gates that it would break, had nobody said that it is meant; each in a sentence.
     pub(crate) allowed: Vec<String>,
     /// Warnings, as `meshc check` prints them.
@@ -103,6 +105,15 @@ pub(crate) struct Name {
 impl Name {
     pub(crate) fn mesh(&self) -> &str {
         self.kri.mesh()
+    }
+
+    /// The mesh that it is of, or is; `None`: it is of none.
+    fn of_mesh(&self) -> Option<&str> {
+        let mesh = match self.kind {
+            "Mesh" => self.kri.name(),
+            _ => self.kri.mesh(),
+        };
+        (!mesh.is_empty()).then_some(mesh)
     }
 
     pub(crate) fn namespace(&self) -> &str {
@@ -177,12 +188,16 @@ impl Candidate {
             Some(judge) => judge.judge(&files, (settings, &compiled), compiler)?,
             None => Vec::new(),
         };
+        let inventory = inventory(&compiled.sources);
+        let meshes = inventory.iter().filter_map(Name::of_mesh);
+        let meshes = meshes.map(str::to_owned).collect();
         Ok(Self {
             revision,
             allowed,
             files,
             digest: compiled.bundle.digest,
-            inventory: inventory(&compiled.sources),
+            meshes: Arc::new(meshes),
+            inventory,
             warnings: (!compiled.diagnostics.list.is_empty()).then(|| text(&compiled)),
             bundle: compiled.bundle,
             secrets: compiled.secrets,

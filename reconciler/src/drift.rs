@@ -37,7 +37,7 @@ impl Drift {
     pub(crate) async fn watch(mut self, registry: Arc<Registry>, events: Arc<Events>) {
         loop {
             let now = Instant::now();
-            for news in self.look(&registry.proxies(now), now) {
+            for news in self.look(&registry.proxies(None, now), now) {
                 events.record(&news, Now::read().unix);
             }
             tokio::time::sleep(LOOK).await;

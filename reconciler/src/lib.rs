@@ -38,6 +38,7 @@ mod share;
 mod signature;
 mod signer;
 mod snapshot;
+mod sources;
 pub mod state;
 mod status;
 mod suspension;

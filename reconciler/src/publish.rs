@@ -8,6 +8,7 @@ mod proxy;
 mod resources;
 mod secrets;
 mod trust;
+mod united;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use trust::Completion;
 /// What is served from the moment it is handed to the registry.
 #[derive(Debug)]
 pub(crate) struct Published {
+    /// Those that it speaks for, also where they have no Dataplanes.
+    pub(crate) meshes: Arc<BTreeSet<String>>,
     pub(crate) authorities: Authorities,
     pub(crate) proxies: BTreeMap<Kri, PublishedProxy>,
     /// By mesh and name: what a control certificate and a token say.
@@ -60,6 +63,8 @@ pub(crate) enum Undeliverable {
 #[derive(Debug)]
 pub(crate) struct Beside<'a> {
     pub(crate) revision: String,
+    /// Those that it speaks for.
+    pub(crate) meshes: Arc<BTreeSet<String>>,
     /// Who has another commit than the others, and which.
     pub(crate) moved: Option<(&'a BTreeSet<Kri>, &'a str)>,
     /// Proxies are asked for their traffic.
@@ -81,6 +86,7 @@ impl Published {
     pub(crate) fn project(bundle: &Bundle, beside: Beside<'_>) -> Result<Self, Undeliverable> {
         let Beside {
             revision,
+            meshes,
             moved,
             measures,
             authorities,
@@ -140,6 +146,7 @@ impl Published {
             None => Arc::new(services(&proxies)),
         };
         Ok(Self {
+            meshes,
             services,
             authorities,
             names,

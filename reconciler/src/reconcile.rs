@@ -78,6 +78,8 @@ pub(crate) struct Reconciler {
     watch: Option<Watch>,
     /// Files of the operator.
     secrets: Watch,
+    /// Meshes that other sources give up.
+    freed: watch::Receiver<u64>,
     /// A fetch that takes longer than a pass waits for it.
     fetching: Mutex<Option<JoinHandle<Result<Commit, Failure>>>>,
     /// The commit that was judged last, and the judgement: it does not change by itself.
@@ -89,6 +91,7 @@ impl Reconciler {
         let schedule = Schedule::new(ctx.config.source.poll);
         Self {
             secrets: Watch::secrets(ctx.rollout.state()),
+            freed: ctx.rollout.place().freed(),
             ctx,
             schedule,
             source: None,
@@ -103,6 +106,7 @@ impl Reconciler {
         loop {
             let (commits, secrets) = (&mut self.watch, &mut self.secrets);
             let (bell, rollout) = (&self.ctx.bell, &self.ctx.rollout);
+            let freed = &mut self.freed;
             let woken = async {
                 let committed = async {
                     match commits {
@@ -115,6 +119,7 @@ impl Reconciler {
                     () = secrets.changed() => {}
                     () = bell.rings() => {}
                     () = rollout.ended() => {}
+                    Ok(()) = freed.changed() => {}
                 }
             };
             tokio::select! {
@@ -133,7 +138,9 @@ impl Reconciler {
         self.ctx.status.suspend(self.ctx.rollout.suspended());
         let begun = Instant::now();
         let outcome = self.pass().await;
-        self.ctx.metrics.reconciled(&outcome, begun.elapsed());
+        let name = self.ctx.rollout.place().name();
+        let took = begun.elapsed();
+        self.ctx.metrics.reconciled(name, &outcome, took);
         // A rollout may have ended since, also where git cannot be asked.
         if let Some((revision, digest)) = self.ctx.rollout.served() {
             self.ctx.status.serves(&revision, digest);
@@ -147,6 +154,7 @@ impl Reconciler {
         if news {
             self.ctx.state(&outcome);
         }
+        self.ctx.rollout.place().begun();
         (self.schedule.after(&outcome), outcome)
     }
 
@@ -184,7 +192,8 @@ impl Reconciler {
         let source = self.open().await?;
         let begun = Instant::now();
         let fetched = self.fetch(&source).await;
-        self.ctx.metrics.fetched(&fetched, begun.elapsed());
+        let name = self.ctx.rollout.place().name();
+        self.ctx.metrics.fetched(name, &fetched, begun.elapsed());
         let commit = match fetched {
             Ok(commit) => commit,
             // What the operator keeps is not kept in git.
@@ -228,10 +237,12 @@ impl Reconciler {
         let own = self.ctx.config.source.gates.clone();
         let candidate = compile(&rollout, &desk, source, (commit, own)).await?;
         self.told_allowed(&candidate);
+        rollout.place().turn().await;
         let most = self.ctx.config.source.max_removed_percent;
-        verify(commit, &candidate, &desk, most)?;
-        guard::trusted(commit, &candidate, &rollout)?;
-        let mut outcome = publish(&rollout, &mut desk, candidate, commit)?;
+        let published = admit(&rollout, &mut desk, candidate, (commit, most));
+        // What was claimed for a commit that is not served is free again.
+        rollout.keep_meshes(&desk);
+        let mut outcome = published?;
         outcome.verified = verified;
         drop(desk);
         self.prune(outcome)
@@ -318,6 +329,20 @@ async fn compile(
     rollout.compile(desk, asked, world).await
 }
 
+/// Publishes a commit that nothing speaks against: neither another source, nor what it removes, nor whom it distrusts.
+fn admit(
+    rollout: &Rollout,
+    desk: &mut Desk,
+    candidate: Candidate,
+    (commit, most): (&Commit, u8),
+) -> Result<Outcome, Trouble> {
+    let claimed = rollout.claim(&candidate.meshes);
+    claimed.map_err(|trouble| trouble.about(&commit.id))?;
+    verify(commit, &candidate, desk, most)?;
+    guard::trusted(commit, &candidate, rollout)?;
+    publish(rollout, desk, candidate, commit)
+}
+
 fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk, most: u8) -> Result<(), Trouble> {
     let Some(served) = desk.inventory() else {
         return Ok(());
@@ -356,11 +381,11 @@ fn is_final(outcome: &Result<Outcome, Trouble>) -> bool {
             .degraded
             .iter()
             .all(|(reason, _)| *reason != "StorageOperationFailed"),
-        // Who may sign and which gates hold is written in files of the operator, which may have changed; and an operator may want a
-        // rollout to be tried again.
+        // Who may sign and which gates hold is written in files of the operator, which may have changed; an operator may want a
+        // rollout to be tried again; and another source may give up a mesh.
         Err(trouble) => {
             trouble.kind == Kind::Stalled
-                && trouble.reason != "RolloutFailed"
+                && !["RolloutFailed", "MeshOfAnotherSource"].contains(&trouble.reason)
                 && !UNVERIFIED.contains(&trouble.reason)
                 && !gates::REASONS.contains(&trouble.reason)
         }

@@ -11,6 +11,7 @@ mod kept;
 mod keys;
 mod live;
 mod needs;
+mod parts;
 mod service;
 mod shared;
 mod standing;
@@ -55,7 +56,14 @@ pub(crate) struct Registry {
 
 #[derive(Debug, Default)]
 struct Inner {
+    /// What each source publishes.
+    parts: BTreeMap<String, Arc<Published>>,
+    /// All of that.
     published: Option<Arc<Published>>,
+    /// There are several sources, each with meshes of its own.
+    several: bool,
+    /// What was known when meshd ended is lost.
+    lost: bool,
     live: BTreeMap<Kri, Live>,
     feeds: BTreeMap<Kri, Feed>,
     tls_ready: BTreeSet<Kri>,
@@ -98,6 +106,7 @@ impl Registry {
         }
         let inner = Inner {
             live,
+            lost: kept.lost,
             tls_ready: kept.tls_ready.clone(),
             kept,
             ..Inner::default()
@@ -119,39 +128,6 @@ impl Registry {
     fn touch(&self) {
         self.work.notify_one();
         self.visible.send_modify(|count| *count += 1);
-    }
-
-    /// What is served now.
-    pub(crate) fn published(&self) -> Option<Arc<Published>> {
-        self.lock().published.clone()
-    }
-
-    /// Serves this from now on. Dataplanes that it does not have lose their streams.
-    pub(crate) fn publish(&self, published: Arc<Published>) {
-        let mut inner = self.lock();
-        let before = inner.published.take();
-        let Inner { delivery, live, .. } = &mut *inner;
-        delivery.publish((before.as_deref(), &published), live, Instant::now());
-        if before.is_none_or(|before| !published.has_those_of(&before)) {
-            inner.keep_only(&published);
-        }
-        let Inner {
-            services,
-            tls_ready,
-            ..
-        } = &mut *inner;
-        services.retain(|service, _| published.services.contains(service));
-        tls_ready.retain(|service| published.services.contains(service));
-        if std::mem::take(&mut inner.kept.lost) {
-            inner.assume_tls(&published);
-        }
-        Self::asks(&mut inner.measured, published.measures, Instant::now());
-        inner.published = Some(published);
-        inner.answers = Answers::Unknown;
-        inner.dirty.everything = true;
-        drop(inner);
-        self.touch();
-        self.news.notify_one();
     }
 
     /// What a proxy is to hold, as it changes; `None` where there is no such Dataplane.
@@ -286,27 +262,6 @@ impl Registry {
         inner.tell(now);
         drop(inner);
         self.visible.send_modify(|count| *count += 1);
-    }
-}
-
-impl Inner {
-    /// Forgets the Dataplanes that are not there any more.
-    fn keep_only(&mut self, published: &Published) {
-        let there = |kri: &Kri| published.proxies.contains_key(kri);
-        self.live.retain(|kri, _| there(kri));
-        self.feeds.retain(|kri, _| there(kri));
-        self.keys.retain(there);
-        self.measured.keep_only(there);
-    }
-
-    /// Which services had become ready for mTLS was lost. Nobody says it again, and clients that fell back to plaintext
-    /// would be refused: whatever can be ready counts as ready.
-    fn assume_tls(&mut self, published: &Published) {
-        for (service, servers) in &published.servers {
-            if service::may_be_tls_ready(published, servers) {
-                self.tls_ready.insert(service.clone());
-            }
-        }
     }
 }
 

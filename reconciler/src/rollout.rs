@@ -4,6 +4,7 @@
 
 mod agreed;
 mod baseline;
+
 mod compiling;
 mod course;
 mod distrusted;
@@ -17,33 +18,32 @@ mod ordered;
 mod outgrown;
 mod refresh;
 mod restore;
+mod shared;
 mod stage;
 mod staged;
 mod steer;
 mod suspended;
 mod view;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_bundle::Digest;
-use mesh_compiler::config::Said;
 use mesh_compiler::{Compiler, World};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use crate::ca::{Authorities, CaFailure, Values};
 use crate::candidate::gates::{Asked, Base};
-use crate::candidate::{Candidate, Documents, Name};
-use crate::distrust::Distrust;
+use crate::candidate::{Candidate, Name};
 use crate::event::Events;
 use crate::git::{Commit, SourceConfig};
 use crate::history::{Archive, History};
 use crate::publish::{Beside, Held, Published};
 use crate::reconcile::Trouble;
 use crate::registry::{Now, Registry};
-use crate::signer::Signers;
 use crate::snapshot::{GOOD, Journal};
+use crate::sources::{Place, Taken};
 use crate::state::StateDir;
 use crate::suspension::Suspension;
 use crate::waves::Plan;
@@ -56,6 +56,7 @@ use kept::Kept;
 pub(crate) use ordered::Ordered;
 use outgrown::Outgrown;
 use refresh::unread;
+pub(crate) use shared::Shared;
 use stage::Stage;
 use staged::Rolling;
 pub(crate) use view::View;
@@ -66,16 +67,15 @@ const AT_ONCE: &str = "Mesh-Rollout-At-Once";
 /// Shared by the reconciler, which brings commits, and the gate, which brings Dataplanes.
 #[derive(Debug)]
 pub(crate) struct Rollout {
-    state: Arc<StateDir>,
+    shared: Shared,
+    /// Of the source, among the others.
+    place: Place,
+    /// What is kept of this source alone.
+    own: Arc<StateDir>,
     registry: Arc<Registry>,
-    /// What the command line says; the rest stands in the commits.
-    said: Arc<[Said]>,
     /// Remembers what stands in the files of the last commit.
     compiler: Arc<Remembered>,
-    distrust: std::sync::Mutex<Distrust>,
     outgrown: std::sync::Mutex<Outgrown>,
-    /// Of identities whose keys meshd does not hold.
-    signers: Signers,
     /// One at a time compiles and publishes.
     desk: Mutex<Desk>,
     events: Arc<Events>,
@@ -86,8 +86,6 @@ pub(crate) struct Rollout {
     view: std::sync::Mutex<Option<View>>,
     /// What everybody was given last.
     served: std::sync::Mutex<Option<(String, Digest)>>,
-    /// What joined here and the other meshds were not told yet; `None`: there are none.
-    untold: std::sync::Mutex<Option<BTreeMap<(String, String), Registered>>>,
     /// How far a rollout is among several meshds; `None`: this one is alone.
     several: std::sync::Mutex<Option<Several>>,
     /// A rollout has begun.
@@ -109,7 +107,6 @@ pub(crate) struct Desk {
     rolling: Option<Rolling>,
     /// The commit that was taken back last.
     returned: Option<Kept>,
-    documents: Documents,
 }
 
 /// What was published, and what is not as it should be beside that.
@@ -136,52 +133,52 @@ impl Desk {
 
 impl Rollout {
     pub(crate) fn new(
-        state: Arc<StateDir>,
-        registry: Arc<Registry>,
-        distrust: Distrust,
-        (said, source): (&[Said], &SourceConfig),
-        events: Arc<Events>,
+        shared: Shared,
+        place: Place,
+        own: Arc<StateDir>,
+        source: &SourceConfig,
     ) -> Self {
-        let documents = documents::read(&state);
         let desk = Desk {
             good: None,
             journal: Journal::empty(GOOD),
             rolling: None,
             returned: None,
-            documents,
         };
-        let history = Arc::new(History::open(&state));
-        let suspension = std::sync::Mutex::new(Suspension::read(&state));
+        let history = Arc::new(History::open(&own));
+        let suspension = std::sync::Mutex::new(Suspension::read(&own));
         Self {
-            state,
-            registry,
-            said: said.into(),
-            events,
+            registry: Arc::clone(&shared.registry),
+            events: Arc::clone(&shared.events),
             history,
-            archive: Archive::new(source.clone(), said),
+            archive: Archive::new(source.clone(), &shared.said),
             suspension,
             compiler: Arc::default(),
-            distrust: std::sync::Mutex::new(distrust),
             outgrown: std::sync::Mutex::default(),
-            signers: Signers::default(),
+            place,
+            own,
+            shared,
             desk: Mutex::new(desk),
             view: std::sync::Mutex::default(),
             served: std::sync::Mutex::default(),
-            untold: std::sync::Mutex::default(),
             several: std::sync::Mutex::default(),
             begun: Notify::new(),
             ended: Notify::new(),
         }
     }
 
-    /// The same, with signers of identities whose keys meshd does not hold.
-    pub(crate) fn signed_by(self, signers: Signers) -> Self {
-        Self { signers, ..self }
+    /// The source, among the others.
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
     }
 
-    /// Where meshd keeps what git does not hold.
+    /// Where meshd keeps what git does not hold, of all sources.
     pub(crate) fn state(&self) -> &StateDir {
-        &self.state
+        &self.shared.state
+    }
+
+    /// What is served of this source.
+    fn published(&self) -> Option<Arc<Published>> {
+        self.registry.published_of(self.place.name())
     }
 
     /// What was published so far.
@@ -205,7 +202,7 @@ impl Rollout {
         asked: Asked,
         world: impl FnOnce() -> Result<W, Trouble> + Send + 'static,
     ) -> Result<Candidate, Trouble> {
-        let documents = vec![desk.documents.clone()];
+        let documents = vec![self.documents()];
         let base = desk.good.as_ref().map(|good| Base {
             revision: good.revision.clone(),
             files: good.files.clone(),
@@ -228,7 +225,7 @@ impl Rollout {
         candidate: Candidate,
         commit: &Commit,
     ) -> Result<Done, Trouble> {
-        let left_out = left_out(&candidate);
+        let left_out = self.left_out(&candidate);
         let next = Good::new(candidate);
         let at_once = commit.says(AT_ONCE);
         if let (Some(good), Some(gates), false) = (&desk.good, &next.rollout, at_once) {
@@ -256,11 +253,13 @@ impl Rollout {
     ) -> Result<Done, Trouble> {
         let revision = next.revision.clone();
         let stage = Stage::only(&next);
+        self.claim(&stage.meshes())
+            .map_err(|trouble| trouble.about(&revision))?;
         let authorities = self.usable(&stage, &revision)?;
         // A rollout that this ends must not come back with the next start.
-        let kept = Kept::remove(&self.state);
+        let kept = Kept::remove(&self.own);
         // A full disk must not keep a correction from the proxies; a restart without git would go one commit back.
-        let written = kept.and_then(|()| desk.journal.write(&self.state, next.snapshot()));
+        let written = kept.and_then(|()| desk.journal.write(&self.own, next.snapshot()));
         if let Err(failure) = written {
             degraded.insert(0, ("StorageOperationFailed", failure.to_string()));
         }
@@ -270,12 +269,12 @@ impl Rollout {
             .map_err(|trouble| trouble.about(&revision))?;
         desk.good = Some(next);
         if let Some(earlier) = desk.rolling.take() {
-            self.registry.compared(false);
+            self.registry.compared(self.place.name(), false);
             self.wants_end(&earlier.next.revision, End::Superseded);
         }
         desk.returned = None;
         self.show(desk);
-        if let Some(published) = self.registry.published() {
+        if let Some(published) = self.published() {
             degraded.extend(unread(&published.secrets));
         }
         Ok(Done { proxies, degraded })
@@ -309,10 +308,15 @@ impl Rollout {
             secrets.documents.extend(next.secrets.documents.clone());
         }
         let values = Values {
-            state: &self.state,
+            state: &self.shared.state,
             secrets: &secrets,
+            alone: self.place.alone(),
         };
-        Authorities::load(&issuers, &values, &self.signers, Now::read().unix)
+        let meshes = stage.meshes();
+        let its = (!self.place.alone()).then_some(&*meshes);
+        let _turn = self.shared.turn();
+        let signers = &self.shared.signers;
+        Authorities::load((&issuers, its), &values, signers, Now::read().unix)
     }
 
     /// What proxies are given for servers outside, and in the log what cannot be read of it.
@@ -338,16 +342,18 @@ impl Rollout {
                 Arc::new(mixed.map_err(|error| undeliverable(error.to_string()))?)
             }
         };
-        let before = self.registry.published();
+        let before = self.published();
+        let meshes = stage.meshes();
         let beside = Beside {
             revision: stage.good.revision.clone(),
+            meshes: Arc::clone(&meshes),
             moved: stage
                 .next
                 .map(|(next, moved)| (moved, next.revision.as_str())),
             measures: stage.measures(),
             authorities,
             secrets,
-            revoked: self.distrusted(&mixed),
+            revoked: self.distrusted(&mixed, &meshes),
             revoked_tokens: stage.revoked_tokens(),
             before: before.as_deref(),
         };
@@ -355,17 +361,40 @@ impl Rollout {
             Published::project(&mixed, beside).map_err(|error| undeliverable(error.to_string()))?;
         self.note_outgrown(before.as_deref(), &published);
         let proxies = published.proxies.len();
-        self.registry.publish(Arc::new(published));
+        self.registry
+            .publish(self.place.name(), Arc::new(published));
         Ok(proxies)
     }
-}
 
-/// Registered Dataplanes that do not fit.
-fn left_out(candidate: &Candidate) -> Vec<(&'static str, String)> {
-    let left_out = candidate.left_out.iter();
-    let left_out = left_out.map(|((mesh, name), why)| {
-        let why = format!("{mesh}/{name}: {}", why.trim());
-        ("RegisteredDataplaneLeftOut", why)
-    });
-    left_out.collect()
+    /// Registered Dataplanes that do not fit. Of a mesh that the commit does not name, another source may know.
+    fn left_out(&self, candidate: &Candidate) -> Vec<(&'static str, String)> {
+        let its = |mesh: &String| self.place.alone() || candidate.meshes.contains(mesh);
+        let left_out = candidate.left_out.iter().filter(|((mesh, _), _)| its(mesh));
+        let left_out = left_out.map(|((mesh, name), why)| {
+            let why = format!("{mesh}/{name}: {}", why.trim());
+            ("RegisteredDataplaneLeftOut", why)
+        });
+        left_out.collect()
+    }
+
+    /// Takes these meshes for this source, beside what it has.
+    ///
+    /// # Errors
+    /// Another source has one of them.
+    pub(crate) fn claim(&self, meshes: &BTreeSet<String>) -> Result<(), Trouble> {
+        self.place.claim(meshes).map_err(|Taken { mesh, owner }| {
+            let name = self.place.name();
+            let why = format!(
+                "the mesh `{mesh}` comes from the source `{owner}`, and `{name}` names it too: a mesh comes from one source; it is \
+                 free when a commit of `{owner}` that does not name it any more is served"
+            );
+            Trouble::stalled("MeshOfAnotherSource", why)
+        })
+    }
+
+    /// Gives up what was claimed and is not served.
+    pub(crate) fn keep_meshes(&self, desk: &Desk) {
+        let served = desk.stage().map(|stage| stage.meshes());
+        self.place.keep(&served.unwrap_or_default());
+    }
 }

@@ -63,7 +63,7 @@ pub struct Settings {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 #[schemars(title = "meshd.toml: settings of meshd")]
 struct Written {
-    /// The repository that documents come from. One, so far.
+    /// The repositories that documents come from, each with meshes of its own.
     #[serde(default)]
     source: Vec<Source>,
     /// Where the webhooks of forges are taken.

@@ -25,7 +25,6 @@ use crate::random;
 use crate::registry::Now;
 use crate::rollout::Registered;
 use crate::settings;
-use crate::status::Status;
 
 use live::{AUTHORITY, Heard};
 use stays::{Inbox, Own, Stays};
@@ -51,7 +50,6 @@ const PRUNE: Duration = Duration::from_hours(1);
 pub(crate) struct Share {
     config: settings::Etcd,
     gate: Arc<Gate>,
-    status: Arc<Status>,
     voucher: Voucher,
     inbox: Arc<Inbox>,
     /// Its name among them, another one each time it starts.
@@ -69,12 +67,11 @@ struct Session<'a> {
 }
 
 impl Share {
-    pub(crate) fn new(config: settings::Etcd, gate: Arc<Gate>, status: Arc<Status>) -> Self {
+    pub(crate) fn new(config: settings::Etcd, gate: Arc<Gate>) -> Self {
         Self {
             voucher: Voucher::new(&gate.control),
             config,
             gate,
-            status,
             inbox: Arc::default(),
             name: random::hex(8),
         }
@@ -94,7 +91,9 @@ impl Share {
                 Ok(()) => return,
                 Err(failure) => failure,
             };
-            self.gate.rollout.connected(false);
+            for source in self.gate.sources.each() {
+                source.rollout.connected(false);
+            }
             self.trouble(Some(failure.to_string()));
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -130,7 +129,7 @@ impl Share {
         let all = live::said(&self.name, registry.share());
         session.write(&all).await?;
         self.agree(&mut session).await?;
-        let rollout = Arc::clone(&self.gate.rollout);
+        let rollout = Arc::clone(&self.gate.sources.first().rollout);
         let registered = tokio::task::spawn_blocking(move || rollout.share_registered());
         let registered = registered.await.unwrap_or_default();
         self.tell_what_stays(&mut session, &registered).await?;
@@ -191,7 +190,7 @@ impl Share {
                     if !news.is_empty() {
                         session.write(&live::said(&self.name, news)).await?;
                     }
-                    let registered = self.gate.rollout.newly_registered();
+                    let registered = self.gate.sources.first().rollout.newly_registered();
                     self.tell_what_stays(session, &registered).await?;
                     self.steer(session).await?;
                     // Words about proxies that were not published yet are understood now.
@@ -259,7 +258,9 @@ impl Share {
     }
 
     fn trouble(&self, why: Option<String>) {
-        if self.status.shared(why.clone()) {
+        let each = self.gate.sources.each();
+        let news = each.map(|source| source.status.shared(why.clone()));
+        if news.fold(false, |all, one| all | one) {
             match why {
                 Some(why) => tracing::error!(
                     why,

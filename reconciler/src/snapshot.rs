@@ -8,6 +8,7 @@ mod record;
 use mesh_bundle::Digest;
 
 use crate::candidate::Files;
+use crate::sources;
 use crate::state::{StateDir, StateFailure};
 
 pub(crate) use journal::Journal;
@@ -17,6 +18,14 @@ use record::Record;
 pub(crate) const GOOD: &str = "published.log";
 /// The commit that is being rolled out.
 pub(crate) const NEXT: &str = "next.log";
+
+/// What shows that meshd has served before: the file of a last good commit, wherever it may lie.
+pub(crate) fn served(state: &StateDir) -> Option<String> {
+    let sources = state.list(sources::DIRECTORY).unwrap_or_default();
+    let files = sources.iter().map(|name| sources::below(name) + "/" + GOOD);
+    let mut files = files.chain([GOOD.to_owned()]);
+    files.find(|file| state.path(file).exists())
+}
 
 /// One commit.
 #[derive(Debug, Clone, PartialEq, Eq)]

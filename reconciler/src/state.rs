@@ -128,6 +128,31 @@ impl StateDir {
         })
     }
 
+    /// A directory of it, as one of its own; made where it is missing. Whoever holds the lock of the whole may write it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn part(&self, name: &str) -> Result<Self, StateFailure> {
+        let part = Self::beside(&self.path(name))?;
+        part.remove_abandoned(&part.root);
+        Ok(part)
+    }
+
+    /// Puts a file or directory of it in another place of it; it is there for good when this returns.
+    ///
+    /// # Errors
+    /// It is not there, or cannot be.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), StateFailure> {
+        let (from, to) = (self.path(from), self.path(to));
+        let renamed = fs::rename(&from, &to).and_then(|()| {
+            let parents = [&from, &to].into_iter().filter_map(|path| path.parent());
+            parents
+                .map(|parent| File::open(parent)?.sync_all())
+                .collect()
+        });
+        renamed.map_err(|error| StateFailure::io("moving", &from, error))
+    }
+
     /// Keys are sealed with this from now on.
     #[must_use]
     pub fn sealed_by(mut self, seal: Option<Seal>) -> Self {

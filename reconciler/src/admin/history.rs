@@ -12,8 +12,9 @@ use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::Admin;
+use super::{Admin, wish};
 use crate::history::{Compared, Entry, Shape};
+use crate::sources::Source;
 
 #[derive(Serialize)]
 struct Line {
@@ -33,6 +34,7 @@ struct Answer {
 /// What is to be compared.
 #[derive(Debug, PartialEq, Eq)]
 struct Wish {
+    source: Option<String>,
     sides: Vec<String>,
     shape: Shape,
 }
@@ -43,9 +45,13 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/v1/diff", get(compare))
 }
 
-async fn list(State(admin): State<Arc<Admin>>) -> Response {
-    let (mut running, others) = admin.registry.running();
-    let entries = admin.rollout.history().list().into_iter();
+async fn list(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    let source = match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => source,
+        Err(refused) => return refused.into_response(),
+    };
+    let (mut running, others) = admin.registry.running(source.name());
+    let entries = source.rollout.history().list().into_iter();
     let entries: Vec<Line> = entries
         .map(|entry| Line {
             // Of the same commit, the last time that it was published.
@@ -61,13 +67,17 @@ async fn compare(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> 
         Ok(wish) => wish,
         Err(why) => return (StatusCode::BAD_REQUEST, why).into_response(),
     };
-    let (before, after) = match sides(&admin, &wish.sides) {
+    let source = match wish::named(&admin.sources, wish.source.as_deref()) {
+        Ok(source) => source,
+        Err(refused) => return refused.into_response(),
+    };
+    let (before, after) = match sides(source, &wish.sides) {
         Ok(sides) => sides,
         Err(why) => return (StatusCode::NOT_FOUND, why + "\n").into_response(),
     };
     let side = |entry: &Entry| json!({ "revision": entry.revision, "digest": entry.digest });
     let sides = json!({ "before": side(&before), "after": side(&after) });
-    match admin
+    match source
         .rollout
         .archive()
         .compare(before, after, wish.shape)
@@ -79,8 +89,8 @@ async fn compare(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> 
 }
 
 /// What is served against the one before; one against the one before it; or two.
-fn sides(admin: &Admin, wanted: &[String]) -> Result<(Entry, Entry), String> {
-    let history = admin.rollout.history();
+fn sides(source: &Source, wanted: &[String]) -> Result<(Entry, Entry), String> {
+    let history = source.rollout.history();
     match wanted {
         [] => history.newest(),
         [one] => {
@@ -95,18 +105,21 @@ impl Wish {
     /// Commits and digests need no escapes, so none are understood.
     fn parse(query: &str) -> Result<Self, String> {
         let mut wish = Self {
+            source: None,
             sides: Vec::new(),
             shape: Shape::Human,
         };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {
                 Some(("of", side)) if wish.sides.len() < 2 => wish.sides.push(side.to_owned()),
+                Some(("source", name)) => wish.source = Some(name.to_owned()),
                 Some(("format", name)) => {
                     let shape = Shape::named(name);
                     wish.shape = shape.ok_or("`format` is `human`, `json` or `markdown`\n")?;
                 }
                 _ => {
-                    return Err("the parameters are `of`, at most twice, and `format`\n".to_owned());
+                    let known = "the parameters are `of`, at most twice, `source` and `format`\n";
+                    return Err(known.to_owned());
                 }
             }
         }
@@ -121,6 +134,7 @@ mod tests {
     #[test]
     fn a_question_has_at_most_two_sides_and_a_known_form() {
         let wish = |sides: &[&str], shape| Wish {
+            source: None,
             sides: sides.iter().map(|side| (*side).to_owned()).collect(),
             shape,
         };

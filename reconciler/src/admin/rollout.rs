@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 
-use super::Admin;
+use super::{Admin, wish};
 use crate::rollout::View;
 
 pub(super) fn routes() -> Router<Arc<Admin>> {
@@ -20,16 +20,25 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/v1/rollout/abort", post(abort))
 }
 
-async fn pause(State(admin): State<Arc<Admin>>) -> Response {
-    answer(admin.rollout.pause().await)
+async fn pause(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => answer(source.rollout.pause().await),
+        Err(refused) => refused.into_response(),
+    }
 }
 
-async fn resume(State(admin): State<Arc<Admin>>) -> Response {
-    answer(admin.rollout.resume_rollout().await)
+async fn resume(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => answer(source.rollout.resume_rollout().await),
+        Err(refused) => refused.into_response(),
+    }
 }
 
-async fn abort(State(admin): State<Arc<Admin>>) -> Response {
-    answer(admin.rollout.abort().await)
+async fn abort(State(admin): State<Arc<Admin>>, RawQuery(query): RawQuery) -> Response {
+    match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => answer(source.rollout.abort().await),
+        Err(refused) => refused.into_response(),
+    }
 }
 
 /// The rollout as it is now.

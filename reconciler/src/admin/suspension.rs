@@ -4,15 +4,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use serde::Deserialize;
 
-use super::Admin;
 use super::view::Suspended;
+use super::{Admin, wish};
 use crate::suspension::{Order, Suspension};
 
 /// Where to go back to.
@@ -40,23 +40,47 @@ pub(super) fn routes() -> Router<Arc<Admin>> {
         .route("/v1/rollback", post(rollback))
 }
 
-async fn suspend(State(admin): State<Arc<Admin>>, Json(order): Json<Order>) -> Response {
+async fn suspend(
+    State(admin): State<Arc<Admin>>,
+    RawQuery(query): RawQuery,
+    Json(order): Json<Order>,
+) -> Response {
+    let source = match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => source,
+        Err(refused) => return refused.into_response(),
+    };
     let order = match order.checked() {
         Ok(order) => order,
         Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
     };
-    let done = admin.rollout.suspend(order).await;
-    admin.status.suspend(admin.rollout.suspended());
+    let done = source.rollout.suspend(order).await;
+    source.status.suspend(source.rollout.suspended());
     answer(done)
 }
 
-async fn resume(State(admin): State<Arc<Admin>>, Json(By { by }): Json<By>) -> Response {
-    let done = admin.rollout.follow(&by).await;
-    admin.status.suspend(admin.rollout.suspended());
+async fn resume(
+    State(admin): State<Arc<Admin>>,
+    RawQuery(query): RawQuery,
+    Json(By { by }): Json<By>,
+) -> Response {
+    let source = match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => source,
+        Err(refused) => return refused.into_response(),
+    };
+    let done = source.rollout.follow(&by).await;
+    source.status.suspend(source.rollout.suspended());
     answer(done)
 }
 
-async fn rollback(State(admin): State<Arc<Admin>>, Json(back): Json<Back>) -> Response {
+async fn rollback(
+    State(admin): State<Arc<Admin>>,
+    RawQuery(query): RawQuery,
+    Json(back): Json<Back>,
+) -> Response {
+    let source = match wish::source(&admin.sources, query.as_deref()) {
+        Ok(source) => source,
+        Err(refused) => return refused.into_response(),
+    };
     let Back {
         to,
         by,
@@ -67,17 +91,17 @@ async fn rollback(State(admin): State<Arc<Admin>>, Json(back): Json<Back>) -> Re
         Ok(order) => order,
         Err(why) => return (StatusCode::BAD_REQUEST, why + "\n").into_response(),
     };
-    let entry = match admin.rollout.history().find(&to) {
+    let entry = match source.rollout.history().find(&to) {
         Ok(entry) => entry,
         Err(why) => return (StatusCode::NOT_FOUND, why + "\n").into_response(),
     };
     let wanted = (entry, recompiled);
-    let done = admin.rollout.rollback(wanted, order).await;
+    let done = source.rollout.rollback(wanted, order).await;
     // A pass may be waiting for git.
-    if let Some((revision, digest)) = admin.rollout.served() {
-        admin.status.serves(&revision, digest);
+    if let Some((revision, digest)) = source.rollout.served() {
+        source.status.serves(&revision, digest);
     }
-    admin.status.suspend(admin.rollout.suspended());
+    source.status.suspend(source.rollout.suspended());
     answer(done)
 }
 

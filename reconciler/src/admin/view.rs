@@ -12,6 +12,9 @@ use crate::suspension::Suspension;
 
 #[derive(Serialize)]
 struct Page<'a> {
+    /// Where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<&'a str>,
     revision: Option<&'a str>,
     digest: Option<Digest>,
     seen: Option<&'a str>,
@@ -77,7 +80,7 @@ impl Standing {
 }
 
 pub(super) fn status(
-    report: &Report,
+    (source, report): (Option<&str>, &Report),
     proxies: &[Seen],
     (rollout, suspension): (Option<&View>, Option<Suspension>),
 ) -> String {
@@ -95,6 +98,7 @@ pub(super) fn status(
         reason: seen.reason.as_deref(),
     });
     let page = Page {
+        source,
         revision: served,
         digest: report.digest,
         seen: report.seen.as_deref(),
@@ -106,4 +110,10 @@ pub(super) fn status(
     };
     // Texts, digests and flags: this cannot fail.
     serde_json::to_string_pretty(&page).unwrap_or_default() + "\n"
+}
+
+/// Those of several sources.
+pub(super) fn all(pages: &[String]) -> String {
+    let pages = pages.join(",");
+    format!("{{ \"sources\": [{pages}] }}\n")
 }

@@ -99,7 +99,9 @@ async fn look_for_revocations(
 }
 
 pub(super) async fn revoke(gate: &Arc<Gate>, state: &Arc<StateDir>) {
-    gate.rollout.settle_outgrown(Now::read().unix).await;
+    for source in gate.sources.each() {
+        source.rollout.settle_outgrown(Now::read().unix).await;
+    }
     let (state, asked) = (Arc::clone(state), Arc::clone(gate));
     let read = tokio::task::spawn_blocking(move || {
         let now = Now::read().unix;

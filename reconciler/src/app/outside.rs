@@ -22,11 +22,17 @@ use crate::state::StateDir;
 
 /// Ready to be used.
 pub(super) struct Outside {
+    /// One for each source.
+    pub(super) followed: Vec<Followed>,
+    pub(super) helpers: Helpers,
+}
+
+/// One repository.
+pub(super) struct Followed {
     pub(super) source: SourceConfig,
     pub(super) bell: Arc<Doorbell>,
     /// Where the outcome of commits is handed in, if anybody is told.
     pub(super) statements: Option<Arc<Statements>>,
-    pub(super) helpers: Helpers,
 }
 
 /// What works beside the passes.
@@ -63,35 +69,35 @@ impl Outside {
         state: &StateDir,
         events: &Arc<Events>,
     ) -> Result<Self, Failure> {
-        let [source] = settings.sources.as_slice() else {
-            let why = "several sources in one meshd are not supported yet: run one for each";
-            return Err(Failure::System(why.to_owned()));
-        };
-        let bell = Arc::new(Doorbell::default());
         let mut helpers = Helpers::default();
-        if let Some(webhook) = &settings.webhook {
-            let listener = listen(webhook.listen).await?;
-            let known = Hooks::new([(source, Arc::clone(&bell))], Arc::clone(events));
-            helpers.hooks = Some((known, listener));
-        }
         for to in &settings.notify {
             let teller = notification::tell(Arc::clone(events), to.clone());
             helpers.tellers.push(Box::pin(teller));
         }
-        let statements = source.report.clone().map(|wanted| {
-            let statements = Arc::new(Statements::default());
-            let (name, told) = (source.name.clone(), Arc::clone(&statements));
-            let teller = commit_status::write(name, wanted, told, Arc::clone(events));
-            helpers.tellers.push(Box::pin(teller));
-            statements
-        });
-        let source = source.clone();
-        let cache = state.path("git").join(source.name.as_str());
-        Ok(Self {
-            source: SourceConfig { source, cache },
-            bell,
-            statements,
-            helpers,
-        })
+        let mut followed = Vec::new();
+        for source in &settings.sources {
+            let statements = source.report.clone().map(|wanted| {
+                let statements = Arc::new(Statements::default());
+                let (name, told) = (source.name.clone(), Arc::clone(&statements));
+                let teller = commit_status::write(name, wanted, told, Arc::clone(events));
+                helpers.tellers.push(Box::pin(teller));
+                statements
+            });
+            let cache = state.path("git").join(source.name.as_str());
+            let source = source.clone();
+            followed.push(Followed {
+                source: SourceConfig { source, cache },
+                bell: Arc::new(Doorbell::default()),
+                statements,
+            });
+        }
+        if let Some(webhook) = &settings.webhook {
+            let listener = listen(webhook.listen).await?;
+            let wake = followed.iter();
+            let wake = wake.map(|it| (&it.source.source, Arc::clone(&it.bell)));
+            let known = Hooks::new(wake, Arc::clone(events));
+            helpers.hooks = Some((known, listener));
+        }
+        Ok(Self { followed, helpers })
     }
 }

@@ -8,6 +8,7 @@ mod rollback;
 mod room;
 mod secrets;
 mod several;
+mod sources;
 mod state;
 mod stolen;
 mod waves;

@@ -34,7 +34,7 @@ impl Gate {
             Ok(grant)
         });
         let grant = grant.await?;
-        let published = self.published()?;
+        let published = self.published_for(&grant.mesh)?;
         if published.revoked_tokens.contains(&grant.id) {
             return Err(Refused::Revoked.into());
         }
@@ -42,7 +42,8 @@ impl Gate {
         let asked = request.dataplane.as_deref();
         let proxy = match request.dataplane_document {
             Some(document) => {
-                let name = self.rollout.register(document, &grant, asked).await?;
+                let rollout = &self.sources.of(&grant.mesh).rollout;
+                let name = rollout.register(document, &grant, asked).await?;
                 only(&*self.published()?, name.mesh(), name.name())?
             }
             None => choose(&published, &grant, asked)?,

@@ -160,6 +160,19 @@ impl Anchors {
             .retain(|anchor| anchor.ends.is_none_or(|ends| ends > now));
     }
 
+    /// With those of other meshes.
+    pub(super) fn unite(&mut self, other: &Self) {
+        self.anchors.extend(other.anchors.iter().cloned());
+    }
+
+    /// Without those of the meshes that others look after, which are given back.
+    pub(super) fn take_others(&mut self, theirs: impl Fn(&str) -> bool) -> Self {
+        let others = self.anchors.extract_if(.., |anchor| theirs(&anchor.mesh));
+        Self {
+            anchors: others.collect(),
+        }
+    }
+
     /// The certificates that vouch for a trust domain of a mesh.
     pub(super) fn of<'a>(
         &'a self,

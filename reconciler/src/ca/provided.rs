@@ -26,6 +26,9 @@ pub(crate) struct Values<'a> {
     pub(crate) state: &'a StateDir,
     /// Written into documents.
     pub(crate) secrets: &'a Secrets,
+    /// Documents of one source alone may name files of the host and its environment: of several, none is to read what is there
+    /// for another.
+    pub(crate) alone: bool,
 }
 
 impl std::fmt::Debug for Values<'_> {
@@ -42,6 +45,12 @@ impl Values<'_> {
         source: &ValueSource,
     ) -> Result<Zeroizing<Vec<u8>>, String> {
         let mesh = document.mesh();
+        if let (ValueSource::EnvVar(name) | ValueSource::File(name), false) = (source, self.alone) {
+            return Err(format!(
+                "`{name}` is of the host: where meshd follows several sources, a document names values below `secrets/{mesh}/` of \
+                 its state directory, by a `Secret`"
+            ));
+        }
         match source {
             ValueSource::Inline(pointer) => {
                 let key = (document.clone(), pointer.clone());

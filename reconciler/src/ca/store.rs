@@ -2,7 +2,7 @@
 //!
 //! Never stops the others because one cannot be used, unless a key was lost.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use mesh_bundle::{CaSource, Digest, Issuer, Kri, TrustDomain};
@@ -14,12 +14,13 @@ use super::anchors::{AnchorStep, Anchors};
 use super::kept::{LIST, file, kept, lost};
 use super::{CaFailure, CertificateAuthority, Values, pem, pin_of};
 use crate::signer::{Elsewhere, Signers};
+use crate::snapshot;
 use crate::state::StateDir;
 
 /// The authority that proxies and meshd know each other by.
 pub const CONTROL: &str = "control";
 /// Files and directories of a state directory that has served before.
-const EARLIER_LIFE: [&str; 4] = ["published.log", "proxies.json", "dataplanes", "tokens"];
+const EARLIER_LIFE: [&str; 3] = ["proxies.json", "dataplanes", "tokens"];
 
 /// The authorities of one published bundle.
 #[derive(Debug, Clone, Default)]
@@ -77,15 +78,18 @@ pub(super) fn ends(certificate: &CertificateDer<'static>) -> Option<u64> {
 }
 
 impl Authorities {
-    /// Loads or makes the authority of every issuer. What fails is noted, unless a key was lost: that stops everything.
+    /// Loads or makes the authority of every issuer. What fails is noted, unless a key was lost: that stops everything. With
+    /// `meshes`, others look after what vouches for other meshes. One at a time: what is kept is read and written.
     pub(crate) fn load(
-        issuers: &BTreeMap<Kri, Issuer>,
+        (issuers, meshes): (&BTreeMap<Kri, Issuer>, Option<&BTreeSet<String>>),
         values: &Values<'_>,
         signers: &Signers,
         now: u64,
     ) -> Result<Self, CaFailure> {
+        let mut anchors = Anchors::read(values.state)?;
+        let others = anchors.take_others(|mesh| meshes.is_some_and(|its| !its.contains(mesh)));
         let mut authorities = Self {
-            anchors: Anchors::read(values.state)?,
+            anchors,
             ..Self::default()
         };
         for (identity, issuer) in issuers {
@@ -138,9 +142,22 @@ impl Authorities {
         authorities.anchors.update(issuers, &current, now);
         if authorities.anchors != before {
             // On the disk before anybody holds what only these vouch for.
-            authorities.anchors.write(values.state)?;
+            let mut all = authorities.anchors.clone();
+            all.unite(&others);
+            all.write(values.state)?;
         }
         Ok(authorities)
+    }
+
+    /// With those of other meshes.
+    pub(crate) fn unite(&mut self, other: &Self) {
+        let usable = other.usable.iter();
+        self.usable
+            .extend(usable.map(|(kri, it)| (kri.clone(), it.clone())));
+        let failed = other.failed.iter();
+        self.failed
+            .extend(failed.map(|(kri, why)| (kri.clone(), why.clone())));
+        self.anchors.unite(&other.anchors);
     }
 
     /// Where each certificate that vouches for a trust domain stands at that time.
@@ -216,8 +233,9 @@ impl Authorities {
 /// It was lost, or cannot be read or kept.
 pub(crate) fn open_control(state: &StateDir, now: u64) -> Result<CertificateAuthority, CaFailure> {
     let first = state.read(LIST)?.is_none() && state.read(&file(CONTROL))?.is_none();
-    let served = EARLIER_LIFE.iter().find(|name| state.path(name).exists());
-    if let (true, Some(evidence)) = (first, served) {
+    let mut evidence = EARLIER_LIFE.iter().map(|name| (*name).to_owned());
+    let evidence = evidence.find(|name| state.path(name).exists());
+    if let (true, Some(evidence)) = (first, snapshot::served(state).or(evidence)) {
         let what = format!("missing (`{evidence}` shows that meshd ran here before)");
         return Err(lost(state, CONTROL, what));
     }

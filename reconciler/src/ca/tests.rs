@@ -215,13 +215,15 @@ fn values_come_from_every_source_and_are_not_shown() {
     let values = Values {
         state: &state,
         secrets: &secrets,
+        alone: true,
     };
     let load = |certificate: ValueSource, private_key: ValueSource| {
         let issuers = BTreeMap::from([issuer(CaSource::Provided {
             certificate,
             private_key,
         })]);
-        let authorities = Authorities::load(&issuers, &values, &Signers::default(), NOW).unwrap();
+        let authorities =
+            Authorities::load((&issuers, None), &values, &Signers::default(), NOW).unwrap();
         authorities.get(&kri).cloned().map_err(str::to_owned)
     };
     use ValueSource::{EnvVar, File, Inline, Secret};
@@ -231,6 +233,17 @@ fn values_come_from_every_source_and_are_not_shown() {
     load(Inline("/spec/x".to_owned()), secret()).unwrap();
     let document = Secret("in-git".to_owned());
     load(Inline("/spec/x".to_owned()), document).unwrap();
+    // Of several sources, none reads what is there for another.
+    let among = Values {
+        alone: false,
+        ..values
+    };
+    assert!(among.get(&kri, &secret()).is_ok());
+    for foreign in [File(path.clone()), EnvVar("PATH".to_owned())] {
+        let why = among.get(&kri, &foreign).unwrap_err();
+        assert!(why.contains("below `secrets/shop/`"), "{why}");
+        assert!(values.get(&kri, &foreign).is_ok());
+    }
     for (source, expected) in [
         (Secret("../control".to_owned()), "not the name of a secret"),
         (Secret("absent".to_owned()), "secret `absent`"),
@@ -262,8 +275,9 @@ fn an_identity_has_one_authority_for_ever() {
     let values = Values {
         state: &state,
         secrets: &secrets,
+        alone: true,
     };
-    let load = || Authorities::load(&issuers, &values, &Signers::default(), NOW);
+    let load = || Authorities::load((&issuers, None), &values, &Signers::default(), NOW);
     let kri = issuers.keys().next().unwrap();
     let pin = |authorities: &Authorities| authorities.get(kri).unwrap().pin();
     assert_eq!(pin(&load().unwrap()), pin(&load().unwrap()));

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::app::Failure;
 use crate::control::{Answer, Client};
+use crate::settings::Label;
 
 /// An answer that is not waited for comes at once; a bundle may have to be compiled for it.
 pub(super) const PROMPT: Duration = Duration::from_secs(150);
@@ -63,6 +64,30 @@ impl Ask {
             _ => Err(Failure::System(answer.text().trim().to_owned())),
         }
     }
+}
+
+/// Which of the sources that a meshd follows.
+#[derive(Debug, Args)]
+pub(super) struct Of {
+    /// The source that is meant, as the settings of meshd call it, where there are several
+    #[arg(long, value_name = "NAME", value_parser = source)]
+    source: Option<String>,
+}
+
+impl Of {
+    /// The path of a question about it.
+    pub(super) fn at(&self, path: &str) -> String {
+        let Some(source) = &self.source else {
+            return path.to_owned();
+        };
+        let sign = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{sign}source={source}")
+    }
+}
+
+/// The name of a source is a [`Label`].
+fn source(text: &str) -> Result<String, String> {
+    Label::try_from(text.to_owned()).map(|label| label.to_string())
 }
 
 /// Text that came over the wire, for a terminal: no control characters.

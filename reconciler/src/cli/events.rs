@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::ask::{Ask, Format, plain, short, table, text};
+use super::ask::{Ask, Format, Of, list, plain, short, table, text};
 use super::print;
 use crate::app::Failure;
 
@@ -26,6 +26,8 @@ pub struct Events {
 pub struct Reconcile {
     #[command(flatten)]
     ask: Ask,
+    #[command(flatten)]
+    of: Of,
 }
 
 impl Events {
@@ -41,14 +43,28 @@ impl Events {
 
 impl Reconcile {
     pub(super) fn ask(&self) -> Result<ExitCode, Failure> {
-        let answer = self.ask.prompt(("POST", "/v1/reconcile"), None)?;
-        let served = match text(&answer, "revision") {
+        let path = self.of.at("/v1/reconcile");
+        let answer = self.ask.prompt(("POST", &path), None)?;
+        let served = |answer: &Value| match text(answer, "revision") {
             "" => "nothing".to_owned(),
             revision => plain(revision),
         };
-        print(&format!(
-            "the repository is looked at; {served} is served until then\n"
-        ))?;
+        match list(&answer, "sources") {
+            [] => print(&format!(
+                "the repository is looked at; {} is served until then\n",
+                served(&answer)
+            ))?,
+            sources => {
+                let line = |source: &Value| {
+                    let name = plain(text(source, "source"));
+                    format!(
+                        "{name} is looked at; {} is served until then\n",
+                        served(source)
+                    )
+                };
+                print(&sources.iter().map(line).collect::<String>())?;
+            }
+        }
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::ask::Ask;
+use super::ask::{Ask, Of};
 use super::print;
 use crate::app::Failure;
 
@@ -15,11 +15,13 @@ use crate::app::Failure;
 pub struct Fleet {
     #[command(flatten)]
     ask: Ask,
+    #[command(flatten)]
+    of: Of,
 }
 
 impl Fleet {
     pub(super) fn show(&self) -> Result<ExitCode, Failure> {
-        let fleet = self.ask.prompt(("GET", "/v1/fleet"), None)?;
+        let fleet = self.ask.prompt(("GET", &self.of.at("/v1/fleet")), None)?;
         print(&format!("{fleet:#}\n"))?;
         Ok(ExitCode::SUCCESS)
     }

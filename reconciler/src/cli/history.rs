@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::ask::{Ask, Format, list, plain, short, table, text};
+use super::ask::{Ask, Format, Of, list, plain, short, table, text};
 use super::{print, print_error};
 use crate::app::Failure;
 
@@ -16,6 +16,8 @@ use crate::app::Failure;
 pub struct History {
     #[command(flatten)]
     ask: Ask,
+    #[command(flatten)]
+    of: Of,
     /// A table for people, or everything for programs
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
@@ -34,6 +36,8 @@ pub struct Diff {
     bundles: Vec<String>,
     #[command(flatten)]
     ask: Ask,
+    #[command(flatten)]
+    of: Of,
     /// A page, JSON, or a comment of a pull request, as `meshc diff` prints them
     #[arg(long, value_enum, default_value = "human")]
     format: Shape,
@@ -52,7 +56,7 @@ enum Shape {
 
 impl History {
     pub(super) fn show(&self) -> Result<ExitCode, Failure> {
-        let history = self.ask.prompt(("GET", "/v1/history"), None)?;
+        let history = self.ask.prompt(("GET", &self.of.at("/v1/history")), None)?;
         print(&match self.format {
             Format::Human => human(&history),
             Format::Json => format!("{history:#}\n"),
@@ -68,7 +72,7 @@ impl Diff {
             Shape::Json => "json",
             Shape::Markdown => "markdown",
         };
-        let mut path = format!("/v1/diff?format={format}");
+        let mut path = self.of.at(&format!("/v1/diff?format={format}"));
         for bundle in &self.bundles {
             path.push_str(&format!("&of={bundle}"));
         }

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use mesh_compiler::config::rollout::percent;
 use serde_json::Value;
 
-use super::ask::{Ask, plain};
+use super::ask::{Ask, Of, plain};
 use super::print;
 use crate::app::Failure;
 
@@ -28,16 +28,18 @@ pub enum Rollout {
 pub struct Steer {
     #[command(flatten)]
     ask: Ask,
+    #[command(flatten)]
+    of: Of,
 }
 
 impl Rollout {
     pub(super) fn steer(&self) -> Result<ExitCode, Failure> {
-        let (what, Steer { ask }) = match self {
+        let (what, Steer { ask, of }) = match self {
             Self::Pause(steer) => ("pause", steer),
             Self::Resume(steer) => ("resume", steer),
             Self::Abort(steer) => ("abort", steer),
         };
-        let path = format!("/v1/rollout/{what}");
+        let path = of.at(&format!("/v1/rollout/{what}"));
         let rollout = ask.prompt(("POST", &path), None)?;
         print(&format!("{}\n", line(&rollout)))?;
         Ok(ExitCode::SUCCESS)

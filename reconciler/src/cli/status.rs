@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::Value;
 
-use super::ask::{Ask, Format, list, plain, short, table, text};
+use super::ask::{Ask, Format, Of, list, plain, short, table, text};
 use super::{at_least_a_second, print, print_error, rollout, suspension};
 use crate::app::Failure;
 
@@ -28,6 +28,8 @@ not served, or a proxy refused it, or the time was over; 2: meshd could not be a
 pub struct Status {
     #[command(flatten)]
     ask: Ask,
+    #[command(flatten)]
+    of: Of,
     /// Wait until this commit was judged and every connected proxy has answered to it
     #[arg(long, value_name = "COMMIT")]
     wait: Option<String>,
@@ -39,14 +41,20 @@ pub struct Status {
     format: Format,
 }
 
+/// Whether the commit has settled, and how things stand; or why meshd does not answer that question.
+type Asked = Result<(bool, Value), Failure>;
+
 impl Status {
     pub(super) fn show(&self) -> Result<ExitCode, Failure> {
         let (status, in_time) = match &self.wait {
             Some(commit) => self.waited(commit)?,
-            None => (self.ask.prompt(("GET", "/v1/status"), None)?, true),
+            None => (
+                self.ask.prompt(("GET", &self.of.at("/v1/status")), None)?,
+                true,
+            ),
         };
         let text = match self.format {
-            Format::Human => human(&status),
+            Format::Human => pages(&status),
             Format::Json => format!("{status:#}\n"),
         };
         print(&text)?;
@@ -70,8 +78,11 @@ impl Status {
             let left = self.timeout.saturating_sub(begin.elapsed());
             let turn = left.min(TURN);
             let path = format!("/v1/status?settled={commit}&timeout={}ms", turn.as_millis());
+            let path = self.of.at(&path);
             let (settled, status) = match self.asked(&path, turn.saturating_add(SLACK)) {
-                Ok(asked) => asked,
+                Ok(Ok(asked)) => asked,
+                // Asked again, it would say so again.
+                Ok(Err(refused)) => return Err(refused),
                 // It may be about to start, or to start again.
                 Err(failure) if left > AGAIN => {
                     if !told {
@@ -89,13 +100,14 @@ impl Status {
         }
     }
 
-    fn asked(&self, path: &str, patience: Duration) -> Result<(bool, Value), Failure> {
+    fn asked(&self, path: &str, patience: Duration) -> Result<Asked, Failure> {
         let answer = self.ask.request(("GET", path), None, patience)?;
         match answer.status {
-            200 | 504 => Ok((
+            200 | 504 => Ok(Ok((
                 answer.status == 200,
                 answer.json().map_err(Failure::System)?,
-            )),
+            ))),
+            400..500 => Ok(Err(Failure::System(answer.text().trim().to_owned()))),
             _ => Err(Failure::System(answer.text().trim().to_owned())),
         }
     }
@@ -150,6 +162,23 @@ impl Counts {
         }
         counts
     }
+}
+
+/// One page, or one of each source.
+fn pages(status: &Value) -> String {
+    let sources = list(status, "sources");
+    if sources.is_empty() {
+        return human(status);
+    }
+    let page = |source: &Value| {
+        format!(
+            "source {}\n{}",
+            plain(text(source, "source")),
+            human(source)
+        )
+    };
+    let pages: Vec<String> = sources.iter().map(page).collect();
+    pages.join("\n")
 }
 
 fn human(status: &Value) -> String {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::ask::{Ask, list, plain, text};
+use super::ask::{Ask, Of, list, plain, text};
 use super::{history, print};
 use crate::app::Failure;
 
@@ -17,6 +17,8 @@ pub struct Suspend {
     #[command(flatten)]
     ask: Ask,
     #[command(flatten)]
+    of: Of,
+    #[command(flatten)]
     order: Order,
 }
 
@@ -25,6 +27,8 @@ pub struct Suspend {
 pub struct Resume {
     #[command(flatten)]
     ask: Ask,
+    #[command(flatten)]
+    of: Of,
     #[command(flatten)]
     who: Who,
 }
@@ -37,6 +41,8 @@ pub struct Rollback {
     to: String,
     #[command(flatten)]
     ask: Ask,
+    #[command(flatten)]
+    of: Of,
     #[command(flatten)]
     order: Order,
     /// Also where this version of meshd compiles the commit to something else than was published
@@ -78,14 +84,16 @@ impl Who {
 impl Suspend {
     pub(super) fn tell(&self) -> Result<ExitCode, Failure> {
         let body = json!({ "by": self.order.who.name(), "reason": self.order.reason });
-        told(&self.ask.prompt(("POST", "/v1/suspend"), Some(&body))?)
+        let path = self.of.at("/v1/suspend");
+        told(&self.ask.prompt(("POST", &path), Some(&body))?)
     }
 }
 
 impl Resume {
     pub(super) fn tell(&self) -> Result<ExitCode, Failure> {
         let body = json!({ "by": self.who.name() });
-        self.ask.prompt(("POST", "/v1/resume"), Some(&body))?;
+        let path = self.of.at("/v1/resume");
+        self.ask.prompt(("POST", &path), Some(&body))?;
         print("git is followed again\n")?;
         Ok(ExitCode::SUCCESS)
     }
@@ -96,7 +104,8 @@ impl Rollback {
         let (by, reason) = (self.order.who.name(), &self.order.reason);
         let body =
             json!({ "to": self.to, "by": by, "reason": reason, "recompiled": self.recompiled });
-        told(&self.ask.prompt(("POST", "/v1/rollback"), Some(&body))?)
+        let path = self.of.at("/v1/rollback");
+        told(&self.ask.prompt(("POST", &path), Some(&body))?)
     }
 }
 

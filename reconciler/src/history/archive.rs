@@ -63,10 +63,10 @@ pub(crate) struct Archive {
 }
 
 impl Archive {
-    pub(crate) fn new(config: SourceConfig, said: &[Said]) -> Self {
+    pub(crate) fn new(config: SourceConfig, said: &Arc<[Said]>) -> Self {
         Self {
             config,
-            said: said.into(),
+            said: Arc::clone(said),
             turn: Semaphore::new(1),
         }
     }

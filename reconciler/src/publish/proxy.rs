@@ -20,7 +20,7 @@ use super::trust::Completed;
 type Resources = Arc<BTreeMap<Digest, Bytes>>;
 
 /// One Dataplane. Cheap to clone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct PublishedProxy {
     /// Its configuration, without endpoints.
     pub(crate) wanted: Wanted,

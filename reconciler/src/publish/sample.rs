@@ -171,13 +171,21 @@ pub(crate) fn project(
     let values = Values {
         state,
         secrets: &secrets,
+        alone: true,
     };
     let beside = Beside {
         revision: revision.to_owned(),
+        meshes: Arc::new(
+            bundle
+                .proxies
+                .keys()
+                .map(|kri| kri.mesh().to_owned())
+                .collect(),
+        ),
         moved: None,
         measures: true,
         authorities: Authorities::load(
-            &bundle.issuers,
+            (&bundle.issuers, None),
             &values,
             &Signers::default(),
             1_800_000_000,

@@ -50,7 +50,7 @@ async fn tell(
             return;
         }
         if let Some(said) = said(
-            &registry.proxies(Instant::now()),
+            &registry.proxies(Some(rollout.place().name()), Instant::now()),
             &revision,
             begin.elapsed(),
         ) {

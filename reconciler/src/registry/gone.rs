@@ -11,12 +11,18 @@ use super::{Inner, Registry};
 use crate::distrust::Name;
 
 impl Registry {
-    /// Dataplanes that were given certificates and that this bundle does not have: when the last of them ends.
-    pub(crate) fn gone(&self, bundle: &Bundle, now: u64) -> BTreeMap<Name, u64> {
+    /// Dataplanes that were given certificates and that this bundle, which speaks for these meshes, does not have: when the last
+    /// of them ends.
+    pub(crate) fn gone(
+        &self,
+        (bundle, meshes): (&Bundle, &BTreeSet<String>),
+        now: u64,
+    ) -> BTreeMap<Name, u64> {
         let inner = self.lock();
         let missing = inner.live.iter().filter(|(kri, live)| {
             let end = live.certificates.values().max();
-            end.is_some_and(|end| *end > now) && !bundle.proxies.contains_key(kri)
+            let its = !inner.several || meshes.contains(kri.mesh());
+            its && end.is_some_and(|end| *end > now) && !bundle.proxies.contains_key(kri)
         });
         let mut gone = BTreeMap::new();
         for (kri, live) in missing {

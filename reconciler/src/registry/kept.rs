@@ -8,11 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesh_bundle::Kri;
 use serde::{Deserialize, Serialize};
 
+use crate::snapshot;
 use crate::state::{StateDir, StateFailure};
 
 const FILE: &str = "proxies.json";
-/// Shows that meshd has served before.
-const SERVED: &str = "published.log";
 
 /// A small file, written when it changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,7 +36,7 @@ impl Kept {
         let read = state.read(FILE).map_err(|error| error.to_string());
         let parsed = read.and_then(|bytes| match bytes {
             Some(bytes) => serde_json::from_slice(&bytes).map_err(|error| error.to_string()),
-            None if state.path(SERVED).exists() => Err("it is not there".to_owned()),
+            None if snapshot::served(state).is_some() => Err("it is not there".to_owned()),
             None => Ok(Self::default()),
         });
         parsed.unwrap_or_else(|error| {

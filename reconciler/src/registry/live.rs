@@ -115,6 +115,10 @@ impl Live {
         }
     }
 
+    pub(super) fn session(&self) -> Option<u64> {
+        self.session
+    }
+
     pub(super) fn disconnect(&mut self, session: u64, now: Instant) {
         if self.session != Some(session) {
             return;

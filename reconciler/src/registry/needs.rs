@@ -10,11 +10,11 @@ use mesh_compiler::fleet::{FORMAT, Fleet, Needed};
 use super::Registry;
 
 impl Registry {
-    /// As of that time, in seconds since 1970.
-    pub(crate) fn fleet(&self, revision: Option<String>, now: u64) -> Fleet {
+    /// As of that time, in seconds since 1970; of one source, or of all.
+    pub(crate) fn fleet(&self, source: Option<&str>, revision: Option<String>, now: u64) -> Fleet {
         let inner = self.lock();
         let mut needed: BTreeMap<(String, TrustDomain, Digest), Needed> = BTreeMap::new();
-        let published = inner.published.iter().flat_map(|published| {
+        let published = inner.asked(source).into_iter().flat_map(|published| {
             let proxies = published.proxies.iter();
             proxies.map(move |(kri, proxy)| (published, kri, proxy))
         });

@@ -79,6 +79,22 @@ impl Registry {
         answered
     }
 
+    /// The same of the proxies of one source.
+    pub(crate) fn has_answered(&self, source: &str) -> bool {
+        if !self.lock().several {
+            return self.all_answered();
+        }
+        let inner = self.lock();
+        let Some(published) = inner.asked(Some(source)) else {
+            return true;
+        };
+        let mut proxies = published.proxies.iter();
+        proxies.all(|(kri, proxy)| {
+            let live = inner.live.get(kri).filter(|live| live.is_connected());
+            live.is_none_or(|live| live.has_answered(proxy.wanted.root()))
+        })
+    }
+
     /// Is it connected, and does it hold exactly what is published now?
     pub(crate) fn holds_what_is_wanted(&self, proxy: &Kri) -> bool {
         let inner = self.lock();
@@ -91,11 +107,11 @@ impl Registry {
         wanted.is_some_and(|wanted| held == Some(wanted.wanted.root()))
     }
 
-    /// How the proxies stand, for a rollout.
-    pub(crate) fn observe(&self, now: Instant) -> Observation {
+    /// How the proxies of a source stand, for a rollout.
+    pub(crate) fn observe(&self, source: &str, now: Instant) -> Observation {
         let inner = self.lock();
         let mut seen = Observation::default();
-        let Some(published) = &inner.published else {
+        let Some(published) = inner.asked(Some(source)) else {
             return seen;
         };
         for (kri, live) in &inner.live {
@@ -117,14 +133,16 @@ impl Registry {
         seen
     }
 
-    /// How many connected proxies hold what each commit gives them, and how many something else.
-    pub(crate) fn running(&self) -> (BTreeMap<String, usize>, usize) {
+    /// How many connected proxies of a source hold what each commit gives them, and how many something else.
+    pub(crate) fn running(&self, source: &str) -> (BTreeMap<String, usize>, usize) {
         let inner = self.lock();
         let (mut running, mut others) = (BTreeMap::new(), 0);
-        let Some(published) = &inner.published else {
+        let Some(published) = inner.asked(Some(source)) else {
             return (running, others);
         };
-        for (kri, live) in inner.live.iter().filter(|(_, live)| live.is_connected()) {
+        let is_its = |kri: &Kri| !inner.several || published.meshes.contains(kri.mesh());
+        let connected = inner.live.iter().filter(|(_, live)| live.is_connected());
+        for (kri, live) in connected.filter(|(kri, _)| is_its(kri)) {
             match published.proxies.get(kri) {
                 Some(proxy) if live.held == Some(proxy.wanted.root()) => {
                     let revision = proxy.wanted.revision();
@@ -139,10 +157,10 @@ impl Registry {
         (running, others)
     }
 
-    /// Every proxy that is published, as it stands.
-    pub(crate) fn proxies(&self, now: Instant) -> Vec<Seen> {
+    /// Every proxy that is published, as it stands; of one source, or of all.
+    pub(crate) fn proxies(&self, source: Option<&str>, now: Instant) -> Vec<Seen> {
         let inner = self.lock();
-        let Some(published) = &inner.published else {
+        let Some(published) = inner.asked(source) else {
             return Vec::new();
         };
         let proxies = published.proxies.iter();

@@ -51,7 +51,7 @@ impl Room {
     fn publish(&self, options: Options, revision: &str) {
         let before = self.registry.published();
         let published = publish(options, &self.state, revision, before.as_deref());
-        self.registry.publish(Arc::new(published));
+        self.registry.publish("mesh", Arc::new(published));
         self.work();
     }
 
@@ -269,12 +269,12 @@ fn who_is_removed_loses_the_stream() {
     let feed = room.feed("web-1");
     let nothing = mesh_bundle::Bundle::seal(BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let nothing = crate::publish::sample::project(&nothing.unwrap(), &room.state, "none", None);
-    room.registry.publish(Arc::new(nothing));
+    room.registry.publish("mesh", Arc::new(nothing));
     assert!(feed.has_changed().is_err());
     assert!(room.registry.subscribe(&dataplane("web-1")).is_none());
     // Its last words are not an accident.
     room.registry.disconnected(&dataplane("web-1"), 1);
-    assert_eq!(room.registry.proxies(room.now.instant), []);
+    assert_eq!(room.registry.proxies(None, room.now.instant), []);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn how_proxies_stand() {
     room.registry.connected(&web, 1, Some(root(&web)));
     room.registry.connected(&api, 2, None);
     let standing = || -> Vec<_> {
-        let proxies = room.registry.proxies(room.now.instant);
+        let proxies = room.registry.proxies(None, room.now.instant);
         proxies.iter().map(|seen| seen.standing).collect()
     };
     // api-1, api-2, web-1.
@@ -301,7 +301,7 @@ fn how_proxies_stand() {
     };
     room.registry.rejected(&api, 2, rejection);
     assert_eq!(standing(), [Nacked, Offline, Acked]);
-    let seen = room.registry.proxies(room.now.instant).remove(0);
+    let seen = room.registry.proxies(None, room.now.instant).remove(0);
     assert_eq!(seen.reason.as_deref(), Some("port in use"));
     room.registry.acknowledged(&api, 2, root(&api));
     assert_eq!(standing(), [Acked, Offline, Acked]);
@@ -365,7 +365,7 @@ fn traffic_counts_under_the_configuration_that_is_held_and_deliveries_are_timed(
     let moved = BTreeSet::from([web.clone()]);
     registry.compare(&moved);
     let counted = || {
-        let (compared, _) = registry.traffic(&moved, room.now.instant);
+        let (compared, _) = registry.traffic(("mesh", &moved), room.now.instant);
         let failures = |both: &mesh_delivery::traffic::Both| both.inbound.failures;
         (failures(&compared[0].before), failures(&compared[0].after))
     };

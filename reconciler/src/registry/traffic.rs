@@ -11,6 +11,7 @@ use mesh_delivery::traffic::{Both, Traffic};
 use tokio::time::Instant;
 
 use super::Registry;
+use crate::publish::Published;
 use crate::waves::traffic::Compared;
 
 /// What is kept is of the last one to two of these.
@@ -22,8 +23,8 @@ const MOST_IN_A_REPORT: u64 = 10_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Measured {
     proxies: BTreeMap<Kri, Box<Kept>>,
-    /// Since when everybody is asked.
-    since: Option<Instant>,
+    /// Since when everybody of a source is asked.
+    since: BTreeMap<String, Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -93,8 +94,8 @@ impl Measured {
         }
     }
 
-    fn settle(&mut self, stays: bool) {
-        for kept in self.proxies.values_mut() {
+    fn settle(&mut self, its: impl Fn(&Kri) -> bool, stays: bool) {
+        for (_, kept) in self.proxies.iter_mut().filter(|(kri, _)| its(kri)) {
             let Some(before) = kept.before.take() else {
                 continue;
             };
@@ -129,10 +130,12 @@ impl Registry {
         self.lock().measured.compare(moved);
     }
 
-    /// What each told before it was given the commit that is on its way.
-    pub(crate) fn baselines(&self) -> BTreeMap<Kri, Both> {
+    /// What each proxy of a source told before it was given the commit that is on its way.
+    pub(crate) fn baselines(&self, source: &str) -> BTreeMap<Kri, Both> {
         let inner = self.lock();
-        let kept = inner.measured.proxies.iter();
+        let published = inner.asked(Some(source));
+        let its = |kri: &Kri| published.is_none_or(|it| it.proxies.contains_key(kri));
+        let kept = inner.measured.proxies.iter().filter(|(kri, _)| its(kri));
         let before = kept.filter_map(|(kri, kept)| Some((kri.clone(), kept.before.clone()?)));
         before.collect()
     }
@@ -150,13 +153,24 @@ impl Registry {
         }
     }
 
-    /// Nothing is to be compared any more: everybody has the new commit, or nobody.
-    pub(crate) fn compared(&self, stays: bool) {
-        self.lock().measured.settle(stays);
+    /// Nothing of a source is to be compared any more: everybody has the new commit, or nobody.
+    pub(crate) fn compared(&self, source: &str, stays: bool) {
+        let mut inner = self.lock();
+        let published = inner.asked(Some(source)).cloned();
+        let its = |kri: &Kri| {
+            published
+                .as_ref()
+                .is_none_or(|it| it.proxies.contains_key(kri))
+        };
+        inner.measured.settle(its, stays);
     }
 
     /// What each of these told before it was given the commit and since then; and for how long everybody has been asked.
-    pub(crate) fn traffic(&self, moved: &BTreeSet<Kri>, now: Instant) -> (Vec<Compared>, Duration) {
+    pub(crate) fn traffic(
+        &self,
+        (source, moved): (&str, &BTreeSet<Kri>),
+        now: Instant,
+    ) -> (Vec<Compared>, Duration) {
         let inner = self.lock();
         let measured = &inner.measured;
         let kept = moved.iter().filter_map(|kri| measured.proxies.get(kri));
@@ -166,17 +180,18 @@ impl Registry {
                 after: kept.sum(),
             })
         });
-        let asked = measured
-            .since
-            .map(|since| now.saturating_duration_since(since));
+        let since = measured.since.get(source);
+        let asked = since.map(|since| now.saturating_duration_since(*since));
         (compared.collect(), asked.unwrap_or_default())
     }
 
-    /// Everybody is asked from now on, or nobody.
-    pub(super) fn asks(measured: &mut Measured, asks: bool, now: Instant) {
-        match asks {
-            true => drop(measured.since.get_or_insert(now)),
-            false => *measured = Measured::default(),
+    /// Everybody of a source is asked from now on, or nobody.
+    pub(super) fn asks(measured: &mut Measured, (source, part): (&str, &Published), now: Instant) {
+        if part.measures {
+            measured.since.entry(source.to_owned()).or_insert(now);
+        } else {
+            measured.since.remove(source);
+            measured.keep_only(|kri| !part.proxies.contains_key(kri));
         }
     }
 }
@@ -232,11 +247,11 @@ mod tests {
         assert_eq!((before, failures(&kept.sum())), (Some(5), 3));
         assert!(measured.proxies[&kri("silent")].before.is_some());
         // It is taken back: what the bad commit did is no measure for the next one.
-        measured.settle(false);
+        measured.settle(|_| true, false);
         assert_eq!(failures(&measured.proxies[&kri("a")].sum()), 5);
         measured.compare(&moved);
         measured.add(&kri("a"), &traffic(b"new", 3), (new, now));
-        measured.settle(true);
+        measured.settle(|_| true, true);
         assert_eq!(failures(&measured.proxies[&kri("a")].sum()), 3);
     }
 

@@ -151,7 +151,7 @@ impl Rollout {
                 let Some(wave) = course.wave else {
                     return;
                 };
-                let seen = self.registry.observe(now);
+                let seen = self.registry.observe(self.place.name(), now);
                 if rolling.machine.agreed(&wave, now, &seen.present) {
                     self.advance(desk, "");
                 }
@@ -166,7 +166,7 @@ impl Rollout {
         if desk.rolling.is_some() || desk.returned.take_if(again).is_none() {
             return;
         }
-        if let Err(failure) = Kept::remove(&self.state) {
+        if let Err(failure) = Kept::remove(&self.own) {
             unkept(&failure);
         }
         self.ended.notify_one();

@@ -25,7 +25,7 @@ impl Rollout {
         documents: Vec<Documents>,
         (before, asked): (Files, Option<(Asked, Base)>),
     ) -> Result<Candidate, Trouble> {
-        let (compiler, said) = (Arc::clone(&self.compiler), Arc::clone(&self.said));
+        let (compiler, said) = (Arc::clone(&self.compiler), Arc::clone(&self.shared.said));
         let about = revision.clone();
         let task = tokio::task::spawn_blocking(move || {
             let world = world()?;

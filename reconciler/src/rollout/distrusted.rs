@@ -2,7 +2,7 @@
 //!
 //! Never tells them before it is on the disk, unless the disk takes nothing: a restart must not forget it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 
 use mesh_bundle::{Bundle, Revoked};
@@ -15,7 +15,8 @@ use crate::revocation::Revocations;
 impl Rollout {
     fn distrust(&self) -> MutexGuard<'_, Distrust> {
         // It is never left half changed.
-        self.distrust.lock().unwrap_or_else(PoisonError::into_inner)
+        let distrust = &self.shared.distrust;
+        distrust.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a certificate says that is issued to a Dataplane now.
@@ -31,9 +32,13 @@ impl Rollout {
     }
 
     /// What the proxies of this bundle are told: whoever is not in it any more has no friends.
-    pub(super) fn distrusted(&self, bundle: &Bundle) -> BTreeMap<String, Vec<Revoked>> {
+    pub(super) fn distrusted(
+        &self,
+        bundle: &Bundle,
+        meshes: &BTreeSet<String>,
+    ) -> BTreeMap<String, Vec<Revoked>> {
         let now = Now::read().unix;
-        let gone = self.registry.gone(bundle, now);
+        let gone = self.registry.gone((bundle, meshes), now);
         let mut distrust = self.distrust();
         let before = distrust.clone();
         for (name, end) in gone {
@@ -86,7 +91,7 @@ impl Rollout {
 
     /// Tells the proxies what is served, with whom they are not to believe any more.
     pub(super) fn tell_distrusted(&self, desk: &Desk) {
-        let (Some(stage), Some(published)) = (desk.stage(), self.registry.published()) else {
+        let (Some(stage), Some(published)) = (desk.stage(), self.published()) else {
             return;
         };
         let secrets = self.secrets(&stage);
@@ -98,11 +103,14 @@ impl Rollout {
 
     /// Revocations that are not distrusted yet and about something that may not have ended: until when, and its end.
     fn news(&self, revocations: &Revocations) -> BTreeMap<Name, (u64, u64)> {
-        let (now, published) = (Now::read().unix, self.registry.published());
+        let (now, published) = (Now::read().unix, self.published());
         let Some(published) = published else {
             return BTreeMap::new();
         };
         let news = revocations.iter().filter_map(|(name, revoked)| {
+            if !self.place.alone() && !published.meshes.contains(&name.0) {
+                return None;
+            }
             let until = revoked.saturating_add(SLACK.as_secs());
             if self.distrust().covers(name, until) {
                 return None;
@@ -125,7 +133,7 @@ impl Rollout {
             return;
         }
         self.registry.tell_others();
-        if let Err(failure) = distrust.write(&self.state) {
+        if let Err(failure) = distrust.write(&self.shared.state) {
             tracing::error!(error = %failure, "who is distrusted cannot be kept: a restart would forget it");
         }
     }

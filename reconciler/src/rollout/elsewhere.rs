@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use super::documents::{self, Registered};
-use super::{Desk, Good, Rollout};
+use super::{Good, Rollout};
 use crate::candidate::{self, Documents};
 use crate::registry::Now;
 
@@ -15,13 +15,21 @@ type Key = (String, String);
 impl Rollout {
     /// Begins to note what joins here, for the others, and returns what has joined so far. Reads the disk.
     pub(crate) fn share_registered(&self) -> BTreeMap<Key, Registered> {
-        *self.untold.lock().unwrap_or_else(PoisonError::into_inner) = Some(BTreeMap::new());
-        documents::registered(&self.state)
+        *self
+            .shared
+            .untold
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(BTreeMap::new());
+        documents::registered(&self.shared.state)
     }
 
     /// What has joined since it was asked last.
     pub(crate) fn newly_registered(&self) -> BTreeMap<Key, Registered> {
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut untold = self
+            .shared
+            .untold
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         untold.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -29,8 +37,12 @@ impl Rollout {
     pub(super) fn registered_here(&self, key: &Key, document: &[u8], before: Option<u64>) {
         let after = before.map_or(0, |before| before.saturating_add(1));
         let at = Now::read().unix.max(after);
-        documents::date(&self.state, key, at);
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        documents::date(&self.shared.state, key, at);
+        let mut untold = self
+            .shared
+            .untold
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let (Some(untold), Ok(document)) = (&mut *untold, str::from_utf8(document)) {
             let document = document.to_owned();
             untold.insert(key.clone(), Registered { at, document });
@@ -49,8 +61,8 @@ impl Rollout {
         let mut new = Documents::new();
         for (key, told) in news {
             let document = told.document.into_bytes();
-            if desk.documents.get(&key) == Some(&document)
-                || documents::at(&self.state, &key).is_some_and(|own| own >= told.at)
+            if self.joined().get(&key) == Some(&document)
+                || documents::at(&self.shared.state, &key).is_some_and(|own| own >= told.at)
             {
                 continue;
             }
@@ -69,8 +81,8 @@ impl Rollout {
                 );
                 continue;
             }
-            match documents::write(&self.state, &key, &document) {
-                Ok(()) => documents::date(&self.state, &key, told.at),
+            match documents::write(&self.shared.state, &key, &document) {
+                Ok(()) => documents::date(&self.shared.state, &key, told.at),
                 Err(failure) => {
                     tracing::error!(error = %failure, "a Dataplane that joined at another meshd cannot be kept");
                 }
@@ -83,14 +95,14 @@ impl Rollout {
             return Ok(());
         }
         let good = match desk.good.clone() {
-            Some(good) => Some(self.with(&desk, &good, &new).await?),
+            Some(good) => Some(self.with(&good, &new).await?),
             None => None,
         };
         let next = match &desk.rolling {
-            Some(rolling) => Some(self.with(&desk, &rolling.next, &new).await?),
+            Some(rolling) => Some(self.with(&rolling.next, &new).await?),
             None => None,
         };
-        desk.documents.extend(new);
+        self.joined().extend(new);
         match good {
             Some(good) => self.replace(&mut desk, good, next),
             // They come with the first commit.
@@ -99,8 +111,8 @@ impl Rollout {
     }
 
     /// The same commit, with these beside whoever joined before.
-    async fn with(&self, desk: &Desk, good: &Good, new: &Documents) -> Result<Good, String> {
-        let mut others = desk.documents.clone();
+    async fn with(&self, good: &Good, new: &Documents) -> Result<Good, String> {
+        let mut others = self.documents();
         others.retain(|key, _| !new.contains_key(key));
         let (files, before) = (good.files.clone(), good.files.clone());
         let groups = vec![others, new.clone()];

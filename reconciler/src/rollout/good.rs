@@ -28,6 +28,8 @@ pub(super) struct Good {
     pub(super) revoked_tokens: Arc<BTreeSet<String>>,
     pub(super) files: Files,
     pub(super) inventory: HashSet<Name>,
+    /// Those that it speaks for.
+    pub(super) meshes: Arc<BTreeSet<String>>,
 }
 
 /// Nothing of what documents hold.
@@ -52,6 +54,7 @@ impl Good {
             settings: candidate.settings,
             revoked_tokens: candidate.revoked_tokens,
             inventory: candidate.inventory,
+            meshes: candidate.meshes,
         }
     }
 

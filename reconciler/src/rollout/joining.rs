@@ -47,13 +47,11 @@ impl Rollout {
             grant,
         };
         newcomer.check_labels()?;
-        let candidate = self
-            .beside(&desk, &good, &newcomer.key, document.clone())
-            .await?;
+        let candidate = self.beside(&good, &newcomer.key, document.clone()).await?;
         if let Some(diagnostics) = candidate.left_out.get(&newcomer.key) {
             return Err(Denied::Invalid(diagnostics.clone()));
         }
-        self.check_claims(&desk, &good, &newcomer, &candidate.bundle)
+        self.check_claims(&good, &newcomer, &candidate.bundle)
             .await?;
         let unavailable = |why: String| {
             tracing::error!(%why, "a Dataplane cannot be registered");
@@ -66,22 +64,19 @@ impl Rollout {
             None => None,
             Some(rolling) => {
                 let next = &rolling.next;
-                let with = self
-                    .beside(&desk, next, &newcomer.key, document.clone())
-                    .await?;
+                let with = self.beside(next, &newcomer.key, document.clone()).await?;
                 // What does not fit there is left out of it, as one that was there before would be.
                 if !with.left_out.contains_key(&newcomer.key) {
-                    self.check_claims(&desk, next, &newcomer, &with.bundle)
-                        .await?;
+                    self.check_claims(next, &newcomer, &with.bundle).await?;
                 }
                 Some(Good::new(with))
             }
         };
-        let before = documents::at(&self.state, &newcomer.key);
-        documents::write(&self.state, &newcomer.key, &document)
+        let before = documents::at(&self.shared.state, &newcomer.key);
+        documents::write(&self.shared.state, &newcomer.key, &document)
             .map_err(|failure| unavailable(failure.to_string()))?;
         self.registered_here(&newcomer.key, &document, before);
-        desk.documents.insert(newcomer.key, document);
+        self.joined().insert(newcomer.key, document);
         self.replace(&mut desk, good, next).map_err(unavailable)?;
         Ok(name)
     }
@@ -117,12 +112,11 @@ impl Rollout {
     /// What is served, with this document for that Dataplane. Whoever was there before stays, whatever the newcomer claims.
     async fn beside(
         &self,
-        desk: &Desk,
         good: &Good,
         key: &(String, String),
         document: Vec<u8>,
     ) -> Result<Candidate, Denied> {
-        let mut others = desk.documents.clone();
+        let mut others = self.documents();
         others.remove(key);
         let groups = vec![others, Documents::from([(key.clone(), document)])];
         let (files, before) = (good.files.clone(), good.files.clone());
@@ -139,7 +133,6 @@ impl Rollout {
     /// May the newcomer be what it claims to be?
     async fn check_claims(
         &self,
-        desk: &Desk,
         good: &Good,
         newcomer: &Newcomer<'_>,
         with: &Bundle,
@@ -150,8 +143,8 @@ impl Rollout {
             ));
         };
         // Those that joined by themselves before: they are in what is served, the commit alone does not have them.
-        let served = self.registry.published();
-        let earlier = desk.documents.get(&newcomer.key).and(served.as_ref());
+        let served = self.published();
+        let earlier = self.joined().get(&newcomer.key).and(served.as_ref());
         let earlier = earlier.and_then(|served| served.proxies.get(kri));
         newcomer.check_workload(itself, earlier.map(|earlier| earlier.workload.as_deref()))?;
         let mut open = newcomer.unproven(kri, itself, with);
@@ -162,7 +155,7 @@ impl Rollout {
             return Ok(());
         }
         let (key, probe) = newcomer.probe();
-        let granted = self.beside(desk, good, &key, probe).await?;
+        let granted = self.beside(good, &key, probe).await?;
         let granted = find(&granted.bundle, &key).map(|(_, proxy)| proxy.endpoints.as_slice());
         let granted = granted.unwrap_or_default();
         let foreign = open

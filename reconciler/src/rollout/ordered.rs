@@ -76,8 +76,8 @@ impl Rollout {
                 self.orders(own.as_ref());
                 return;
             }
-            None => Suspension::remove(&self.state),
-            Some(suspension) => suspension.write(&self.state),
+            None => Suspension::remove(&self.own),
+            Some(suspension) => suspension.write(&self.own),
         };
         if let Err(failure) = kept {
             tracing::error!(error = %failure, "an order at another meshd cannot be kept: a restart without etcd would forget it");
@@ -86,7 +86,10 @@ impl Rollout {
         match &told.suspension {
             None => {
                 let news = "git is followed again: another meshd was told";
-                event::record(&self.events, &News::info("Source", "mesh", "Resumed", news));
+                event::record(
+                    &self.events,
+                    &News::info("Source", self.place.name(), "Resumed", news),
+                );
             }
             Some(suspension) => {
                 if suspension.pin.is_some() {

@@ -11,13 +11,13 @@ use crate::publish::Held;
 impl Rollout {
     /// What live proxies need of authorities.
     pub(crate) fn fleet(&self, now: u64) -> Fleet {
-        self.registry.fleet(None, now)
+        self.registry.fleet(Some(self.place.name()), None, now)
     }
 
     /// Looks whether authorities and secrets that are in use have changed where the operator keeps them. What cannot be
     /// used any more stays as it is, and is told.
     pub(crate) fn refresh(&self, desk: &Desk) -> Vec<(&'static str, String)> {
-        let (Some(stage), Some(published)) = (desk.stage(), self.registry.published()) else {
+        let (Some(stage), Some(published)) = (desk.stage(), self.published()) else {
             return Vec::new();
         };
         let mut degraded = Vec::new();
@@ -56,12 +56,13 @@ impl Rollout {
 
     /// What proxies are given for servers outside.
     pub(super) fn secrets(&self, stage: &Stage<'_>) -> Held {
-        let before = self.registry.published();
+        let before = self.published();
         let before = before.as_ref().map(|published| &published.secrets);
         let read = |good: &Good| {
             let values = Values {
-                state: &self.state,
+                state: &self.shared.state,
                 secrets: &good.secrets,
+                alone: self.place.alone(),
             };
             Held::read(&good.bundle, &values, before)
         };

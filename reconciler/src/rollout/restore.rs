@@ -20,7 +20,7 @@ impl Rollout {
     /// # Errors
     /// A key was lost.
     pub(crate) async fn restore(&self) -> Result<Option<(String, Digest)>, CaFailure> {
-        let journal = match Journal::open(&self.state, GOOD) {
+        let journal = match Journal::open(&self.own, GOOD) {
             Ok(journal) => journal,
             Err(error) => {
                 tracing::warn!(%error, "the last good commit cannot be restored");
@@ -33,7 +33,7 @@ impl Rollout {
         let mut desk = self.desk().await;
         desk.journal = journal;
         let kept = snapshot.digest;
-        let good = match self.compiled_again(&desk, snapshot).await {
+        let good = match self.compiled_again(snapshot).await {
             Ok(good) => good,
             Err(trouble) => {
                 tracing::warn!(error = %trouble.message, diagnostics = trouble.diagnostics, "the last good commit does not compile any more");
@@ -49,6 +49,10 @@ impl Rollout {
             good: &good,
             next: rolling.as_ref().map(|it| (&it.next, it.machine.moved())),
         };
+        if let Err(trouble) = self.claim(&stage.meshes()) {
+            tracing::warn!(error = %trouble.message, "the last good commit cannot be restored");
+            return Ok(None);
+        }
         let authorities = self.load(&stage)?;
         for why in authorities.failed().values() {
             tracing::warn!(%why, "no certificates of this authority");
@@ -56,6 +60,7 @@ impl Rollout {
         let secrets = self.told_secrets(&stage);
         if let Err(trouble) = self.serve(&stage, (authorities, secrets)) {
             tracing::warn!(error = %trouble.message, "the last good commit cannot be delivered any more");
+            self.keep_meshes(&desk);
             return Ok(None);
         }
         // Where the history was lost, or a kill came before it was written.
@@ -64,10 +69,12 @@ impl Rollout {
         desk.rolling = rolling;
         if let Some(rolling) = &mut desk.rolling {
             if rolling.machine.looks_at_traffic().is_some() {
-                let before = baseline::read(&self.state, &rolling.next.revision);
+                let before = baseline::read(&self.own, &rolling.next.revision);
                 self.registry.restore_baselines(before);
             }
-            let seen = self.registry.observe(Now::read().instant);
+            let seen = self
+                .registry
+                .observe(self.place.name(), Now::read().instant);
             rolling.machine.expect(&seen.present);
             self.begun.notify_one();
         }
@@ -77,7 +84,7 @@ impl Rollout {
 
     /// The rollout that was under way when meshd ended, or the one that was taken back last.
     async fn resume(&self, desk: &mut Desk, good: &Good) -> Option<Rolling> {
-        let (kept, snapshot) = Kept::read(&self.state)?;
+        let (kept, snapshot) = Kept::read(&self.own)?;
         let Some(snapshot) = snapshot else {
             desk.returned = Some(kept);
             return None;
@@ -86,7 +93,7 @@ impl Rollout {
             // It had arrived everywhere.
             return None;
         }
-        let next = match self.compiled_again(desk, snapshot).await {
+        let next = match self.compiled_again(snapshot).await {
             Ok(next) => next,
             Err(trouble) => {
                 tracing::warn!(error = %trouble.message, "the commit that was being rolled out does not compile any more");
@@ -106,10 +113,10 @@ impl Rollout {
         Some(Rolling { next, machine })
     }
 
-    async fn compiled_again(&self, desk: &Desk, snapshot: Snapshot) -> Result<Good, Trouble> {
+    async fn compiled_again(&self, snapshot: Snapshot) -> Result<Good, Trouble> {
         let files = snapshot.files;
         let before = files.clone();
-        let documents = vec![desk.documents.clone()];
+        let documents = vec![self.documents()];
         let compiled = self.compiled(
             move || Ok(files),
             snapshot.revision,

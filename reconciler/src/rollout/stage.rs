@@ -21,6 +21,17 @@ impl<'a> Stage<'a> {
         Self { good, next: None }
     }
 
+    /// Those that it speaks for.
+    pub(super) fn meshes(&self) -> Arc<BTreeSet<String>> {
+        let good = &self.good.meshes;
+        match self.next {
+            Some((next, _)) if !next.meshes.is_subset(good) => {
+                Arc::new(good.union(&next.meshes).cloned().collect())
+            }
+            _ => Arc::clone(good),
+        }
+    }
+
     /// Is either of them given in waves that look at traffic?
     pub(super) fn measures(&self) -> bool {
         let looks = |good: &Good| good.rollout.as_ref().is_some_and(|it| it.traffic.is_some());

@@ -51,12 +51,17 @@ impl Rollout {
         if let Err(trouble) = self.stage(desk, &rolling) {
             return trouble;
         }
-        let begins = News::info("Rollout", "mesh", "RolloutStarted", "a rollout begins");
+        let begins = News::info(
+            "Rollout",
+            self.place.name(),
+            "RolloutStarted",
+            "a rollout begins",
+        );
         event::record(&self.events, &begins.of(Some(&revision)));
         self.history.begins((&revision, digest), about);
         if let Some(earlier) = desk.rolling.replace(rolling) {
             // Whoever had that has what was before it again.
-            self.registry.compared(false);
+            self.registry.compared(self.place.name(), false);
             self.wants_end(&earlier.next.revision, End::Superseded);
         }
         desk.returned = None;
@@ -76,17 +81,19 @@ impl Rollout {
             good,
             next: Some((next, rolling.machine.moved())),
         };
+        self.claim(&stage.meshes())
+            .map_err(|trouble| trouble.about(&next.revision))?;
         let authorities = self.usable(&stage, &next.revision)?;
         if rolling.machine.wave().is_none()
-            && let Err(failure) = next.snapshot().write(&self.state, NEXT)
+            && let Err(failure) = next.snapshot().write(&self.own, NEXT)
         {
             unkept(&failure);
         }
         self.keep_rollout(rolling);
         if rolling.machine.looks_at_traffic().is_some() {
             self.registry.compare(rolling.machine.moved());
-            let before = self.registry.baselines();
-            if let Err(failure) = baseline::write(&self.state, &next.revision, &before) {
+            let before = self.registry.baselines(self.place.name());
+            if let Err(failure) = baseline::write(&self.own, &next.revision, &before) {
                 unkept(&failure);
             }
         }
@@ -101,7 +108,7 @@ impl Rollout {
         let mut kept = Kept::new(&rolling.next.revision, rolling.next.digest);
         kept.wave = rolling.machine.wave().map(str::to_owned);
         kept.paused = rolling.machine.paused;
-        if let Err(failure) = kept.write(&self.state) {
+        if let Err(failure) = kept.write(&self.own) {
             unkept(&failure);
         }
     }
@@ -174,9 +181,11 @@ impl Rollout {
 
     /// How the proxies stand, and what their traffic shows.
     pub(super) fn observed(&self, machine: &Machine, now: Instant) -> Observation {
-        let mut seen = self.registry.observe(now);
+        let mut seen = self.registry.observe(self.place.name(), now);
         if let Some(gates) = machine.looks_at_traffic() {
-            let (compared, asked) = self.registry.traffic(machine.moved(), now);
+            let (compared, asked) = self
+                .registry
+                .traffic((self.place.name(), machine.moved()), now);
             seen.traffic = Some(Figures::of(&compared, gates.min_requests));
             seen.asked = asked;
         }
@@ -191,7 +200,7 @@ impl Rollout {
         let proxies = rolling.machine.moved().len();
         let wave = wave.unwrap_or_default();
         let told = format!("the wave `{wave}` is given it: {proxies} proxies in all{shown}");
-        let told = News::info("Rollout", "mesh", "RolloutProgressing", &told);
+        let told = News::info("Rollout", self.place.name(), "RolloutProgressing", &told);
         event::record(&self.events, &told.of(Some(revision)));
         let staged = self.stage(desk, &rolling);
         desk.rolling = Some(rolling);
@@ -211,16 +220,16 @@ impl Rollout {
         };
         let next = rolling.next;
         let done = format!("every wave has it{shown}");
-        let done = News::info("Rollout", "mesh", "RolledOut", &done);
+        let done = News::info("Rollout", self.place.name(), "RolledOut", &done);
         event::record(&self.events, &done.of(Some(&next.revision)));
         // First what is good, then that nothing is on its way: between the two both say the same.
-        let written = desk.journal.write(&self.state, next.snapshot());
-        if let Err(failure) = written.and_then(|()| Kept::remove(&self.state)) {
+        let written = desk.journal.write(&self.own, next.snapshot());
+        if let Err(failure) = written.and_then(|()| Kept::remove(&self.own)) {
             unkept(&failure);
         }
         let (revision, digest) = (next.revision.clone(), next.digest);
         desk.good = Some(next);
-        self.registry.compared(true);
+        self.registry.compared(self.place.name(), true);
         self.serve_again(desk);
         self.history.arrived(&revision, digest);
         self.ended.notify_one();
@@ -234,7 +243,7 @@ impl Rollout {
         let revision = &rolling.next.revision;
         let Breach { gate, message } = breach.clone();
         let why = format!("everybody has the commit before it again, {gate}: {message}");
-        let why = News::error("Rollout", "mesh", "RolloutFailed", &why);
+        let why = News::error("Rollout", self.place.name(), "RolloutFailed", &why);
         event::record(&self.events, &why.of(Some(revision)));
         let mut kept = Kept::new(revision, rolling.next.digest);
         kept.wave = rolling.machine.wave().map(str::to_owned);
@@ -243,12 +252,12 @@ impl Rollout {
         kept.returned = Some(breach.clone());
         self.wants(revision, Wish::End(End::Returned(breach)));
         kept.traffic = self.observed(&rolling.machine, Now::read().instant).traffic;
-        let written = kept.write(&self.state);
-        if let Err(failure) = written.and_then(|()| self.state.remove(NEXT)) {
+        let written = kept.write(&self.own);
+        if let Err(failure) = written.and_then(|()| self.own.remove(NEXT)) {
             unkept(&failure);
         }
         desk.returned = Some(kept);
-        self.registry.compared(false);
+        self.registry.compared(self.place.name(), false);
         self.serve_again(desk);
         self.history.returned(&rolling.next.revision, &why);
         self.ended.notify_one();
@@ -273,6 +282,7 @@ impl Rollout {
                 "a commit that was served cannot be any more"
             );
         }
+        self.keep_meshes(desk);
     }
 
     /// Waits until a rollout has ended, or is to be tried again.

@@ -33,11 +33,11 @@ impl Rollout {
             drop(desk);
             return self.paused(false).await;
         };
-        if let Err(failure) = Kept::remove(&self.state) {
+        if let Err(failure) = Kept::remove(&self.own) {
             unkept(&failure);
         }
         let again = "what was taken back is tried again: an operator said so";
-        let again = News::info("Rollout", "mesh", "RolloutRetried", again);
+        let again = News::info("Rollout", self.place.name(), "RolloutRetried", again);
         event::record(&self.events, &again.of(Some(&kept.revision)));
         self.wants(&kept.revision, Wish::Again);
         let before = self.view();
@@ -54,7 +54,7 @@ impl Rollout {
             true => ("RolloutPaused", "it stays at the wave that it has reached"),
             false => ("RolloutResumed", "it goes on"),
         };
-        let told = News::info("Rollout", "mesh", reason, told);
+        let told = News::info("Rollout", self.place.name(), reason, told);
         event::record(&self.events, &told.of(Some(&rolling.next.revision)));
         self.wants(&rolling.next.revision, Wish::Paused(paused));
         if let Some(rolling) = &desk.rolling {

@@ -48,7 +48,7 @@ impl Rollout {
         let pin = earlier.and_then(|earlier| earlier.pin);
         let suspension = Suspension::new(order, pin, Now::read().unix);
         suspension
-            .write(&self.state)
+            .write(&self.own)
             .map_err(|failure| failure.to_string())?;
         self.suspends(Some(suspension.clone()));
         self.orders(Some(&suspension));
@@ -66,13 +66,13 @@ impl Rollout {
         let Some(suspension) = self.suspension() else {
             return Err("git is followed: nothing is suspended".to_owned());
         };
-        Suspension::remove(&self.state).map_err(|failure| failure.to_string())?;
+        Suspension::remove(&self.own).map_err(|failure| failure.to_string())?;
         self.suspends(None);
         self.orders(None);
         let told = format!("git is followed again: {by}");
         event::record(
             &self.events,
-            &News::info("Source", "mesh", "Resumed", &told),
+            &News::info("Source", self.place.name(), "Resumed", &told),
         );
         self.ended.notify_one();
         Ok(suspension)
@@ -118,7 +118,7 @@ impl Rollout {
         let suspension = Suspension::new(order, Some(pin), Now::read().unix);
         let earlier = self.suspension();
         suspension
-            .write(&self.state)
+            .write(&self.own)
             .map_err(|failure| failure.to_string())?;
         self.suspends(Some(suspension.clone()));
         self.end_rolling(&mut desk, &suspension);
@@ -166,7 +166,7 @@ impl Rollout {
         // An operator has asked for it, and it was judged when it was new: no gate is asked.
         let before = desk.good.as_ref().map(|good| good.files.clone());
         let before = (before.unwrap_or_default(), None);
-        let documents = vec![desk.documents.clone()];
+        let documents = vec![self.documents()];
         let compiled = self.compiled(world, revision.to_owned(), documents, before);
         compiled.await.map_err(|trouble| match trouble.diagnostics {
             Some(text) => format!("`{revision}` does not compile any more:\n{text}"),
@@ -179,9 +179,11 @@ impl Rollout {
         let (revision, digest) = (next.revision.clone(), next.digest);
         // What was taken back stays so when git is followed again.
         let returned = desk.returned.clone();
-        self.publish_whole(desk, next, Vec::new())?;
+        let published = self.publish_whole(desk, next, Vec::new());
+        self.keep_meshes(desk);
+        published?;
         if let Some(kept) = returned {
-            if let Err(failure) = kept.write(&self.state) {
+            if let Err(failure) = kept.write(&self.own) {
                 super::staged::unkept(&failure);
             }
             desk.returned = Some(kept);
@@ -204,8 +206,8 @@ impl Rollout {
 
     fn undo(&self, earlier: Option<Suspension>) {
         let undone = match &earlier {
-            Some(earlier) => earlier.write(&self.state),
-            None => Suspension::remove(&self.state),
+            Some(earlier) => earlier.write(&self.own),
+            None => Suspension::remove(&self.own),
         };
         if let Err(error) = undone {
             tracing::error!(%error, "a rollback that failed stays on the disk");
@@ -230,12 +232,12 @@ impl Rollout {
             reason, message, ..
         } = suspension.trouble();
         let revision = suspension.pin.as_ref().map(|pin| pin.revision.as_str());
-        let news = News::error("Source", "mesh", reason, &message);
+        let news = News::error("Source", self.place.name(), reason, &message);
         event::record(&self.events, &news.of(revision));
         let withheld = suspension.pin.iter().flat_map(|pin| pin.withheld.told());
         for what in withheld {
             let told = format!("{what}, and stays away: only a commit brings it back");
-            let news = News::error("Source", "mesh", "NotBroughtBack", &told);
+            let news = News::error("Source", self.place.name(), "NotBroughtBack", &told);
             event::record(&self.events, &news.of(revision));
         }
     }

@@ -80,7 +80,8 @@ struct Heard {
     revoked: BTreeMap<Pair, u64>,
     ended: BTreeMap<String, u64>,
     distrusted: BTreeMap<Pair, (u64, u64)>,
-    ordered: Option<Ordered>,
+    /// By source.
+    ordered: BTreeMap<String, Ordered>,
 }
 
 impl Stays {
@@ -226,8 +227,10 @@ impl Inbox {
     }
 
     /// Whether git is to be followed: the last word counts.
-    pub(super) fn ordered(&self, ordered: Ordered) {
-        self.put(|heard| heard.ordered = Some(ordered));
+    pub(super) fn ordered(&self, source: &str, ordered: Ordered) {
+        self.put(|heard| {
+            heard.ordered.insert(source.to_owned(), ordered);
+        });
     }
 
     /// Does what the others have said, until `stop`.
@@ -248,8 +251,10 @@ impl Inbox {
                 distrusted,
                 ordered,
             } = heard;
-            if let Some(ordered) = ordered {
-                gate.rollout.ordered_elsewhere(ordered).await;
+            for (name, ordered) in ordered {
+                if let Ok(source) = gate.sources.named(Some(&name)) {
+                    source.rollout.ordered_elsewhere(ordered).await;
+                }
             }
             if !revoked.is_empty() || !ended.is_empty() {
                 let doing = Arc::clone(&gate);
@@ -261,16 +266,16 @@ impl Inbox {
                 }
                 gate.again.notify_one();
             }
-            if !distrusted.is_empty() {
-                gate.rollout.distrust_too(distrusted).await;
+            for (source, distrusted) in gate.sources.apart(distrusted) {
+                source.rollout.distrust_too(distrusted).await;
             }
-            if !documents.is_empty()
-                && let Err(error) = gate.rollout.adopt(documents).await
-            {
-                tracing::error!(
-                    error,
-                    "Dataplanes that joined at other meshds cannot be taken in"
-                );
+            for (source, documents) in gate.sources.apart(documents) {
+                if let Err(error) = source.rollout.adopt(documents).await {
+                    tracing::error!(
+                        error,
+                        "Dataplanes that joined at other meshds cannot be taken in"
+                    );
+                }
             }
         }
     }
@@ -286,7 +291,7 @@ fn revoke(
     revoked: &BTreeMap<Pair, u64>,
     ended: &BTreeMap<String, u64>,
 ) -> Result<(), StateFailure> {
-    let (state, now) = (gate.rollout.state(), Now::read().unix);
+    let (state, now) = (gate.sources.state(), Now::read().unix);
     let known = gate.revoked();
     for ((mesh, dataplane), until) in revoked {
         if !known.covers(mesh, dataplane, *until) {
@@ -310,7 +315,7 @@ impl Own {
         Self {
             revoked: gate.revoked(),
             ended: ended.map(|id| (id.clone(), until)).collect(),
-            distrusted: gate.rollout.distrusts(),
+            distrusted: gate.sources.first().rollout.distrusts(),
         }
     }
 }

@@ -54,7 +54,7 @@ impl Story {
 
     /// Waits until the status is like this.
     async fn until(&self, what: &str, like: impl Fn(&Value) -> bool) -> Value {
-        let mut changed = self.meshd.status.watch();
+        let mut changed = self.meshd.status().watch();
         let found = async {
             loop {
                 let status = self.ask("GET", "/v1/status").await;

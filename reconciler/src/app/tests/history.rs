@@ -98,7 +98,7 @@ async fn what_git_does_not_give_as_it_was_published_is_said() {
     let status = room.settled(&second).await;
     let digest = status["digest"].as_str().unwrap().to_owned();
     // What was published does not come out of the commit any more: it is said.
-    let kept = room.state.path().join("history.json");
+    let kept = room.state.path().join("sources/repository/history.json");
     room.stop().await;
     let text = std::fs::read_to_string(&kept).unwrap();
     let other = format!("sha256:{}", "0".repeat(64));

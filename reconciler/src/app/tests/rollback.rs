@@ -64,7 +64,7 @@ impl Story {
 
     /// Waits until everybody is given this.
     async fn served(&self, revision: &str) {
-        let mut changed = self.room.meshd().status.watch();
+        let mut changed = self.room.meshd().status().watch();
         let served = async {
             while self.room.meshd().revision().as_deref() != Some(revision) {
                 changed.changed().await.unwrap();
@@ -232,7 +232,11 @@ async fn a_suspended_meshd_follows_nothing_and_what_cannot_be_gone_back_to_chang
     assert_eq!(status["revision"], revisions[2], "{status}");
     assert_eq!(conditions(&status)[1], ("Suspended", "True", "Suspended"));
     // Another version of meshd would have made something else of the commit.
-    let kept = story.room.state.path().join("history.json");
+    let kept = story
+        .room
+        .state
+        .path()
+        .join("sources/repository/history.json");
     story.room.stop().await;
     let text = std::fs::read_to_string(&kept).unwrap();
     let history: Value = serde_json::from_str(&text).unwrap();
@@ -260,19 +264,42 @@ async fn a_suspended_meshd_follows_nothing_and_what_cannot_be_gone_back_to_chang
 async fn a_kill_between_the_word_and_the_deed_is_made_good() {
     let mut story = Story::open().await;
     let revisions = story.revisions.clone();
-    let served = std::fs::read(story.room.state.path().join("published.log")).unwrap();
+    let served = std::fs::read(
+        story
+            .room
+            .state
+            .path()
+            .join("sources/repository/published.log"),
+    )
+    .unwrap();
     let back = json!({ "to": revisions[1], "by": "ada", "reason": "back" });
     assert_eq!(story.tell("rollback", back).await.0, 200);
     story.served(&revisions[1]).await;
     story.room.stop().await;
     // As it is when the word was kept, and the bundle was not.
-    std::fs::write(story.room.state.path().join("published.log"), served).unwrap();
+    std::fs::write(
+        story
+            .room
+            .state
+            .path()
+            .join("sources/repository/published.log"),
+        served,
+    )
+    .unwrap();
     story.room.start().await.unwrap();
     story.served(&revisions[1]).await;
     assert_eq!(names(&story.status().await), ["api-1", "web-1"]);
     // A word that cannot be read is no permission to go on.
     story.room.stop().await;
-    std::fs::write(story.room.state.path().join("suspended.json"), "{").unwrap();
+    std::fs::write(
+        story
+            .room
+            .state
+            .path()
+            .join("sources/repository/suspended.json"),
+        "{",
+    )
+    .unwrap();
     story.room.start().await.unwrap();
     let status = story.room.settled(&revisions[2]).await;
     assert_eq!(status["revision"], revisions[1], "{status}");
@@ -297,7 +324,7 @@ async fn a_bundle_is_gone_back_to_while_git_is_away() {
     );
     let meshd = Meshd::start(config.clone()).await.unwrap();
     let first = meshd.revision().unwrap();
-    let mut changed = meshd.status.watch();
+    let mut changed = meshd.status().watch();
     server.commit("type: Mesh\nname: one\n---\ntype: Mesh\nname: two\n");
     let followed = async {
         assert_eq!(Room::at(&state, ("POST", "/v1/reconcile")).await.0, 202);

@@ -257,15 +257,16 @@ impl Room {
     }
 
     pub(super) fn token(&self, mesh: &str, scope: Scope) -> String {
-        self.made(mesh, scope, Some(1))
+        self.made(mesh, scope, Some(1)).0
     }
 
     /// That nobody counts.
     pub(super) fn uncounted(&self, mesh: &str, scope: Scope) -> String {
-        self.made(mesh, scope, None)
+        self.made(mesh, scope, None).0
     }
 
-    fn made(&self, mesh: &str, scope: Scope, uses: Option<u32>) -> String {
+    /// A token, and its identifier.
+    pub(super) fn made(&self, mesh: &str, scope: Scope, uses: Option<u32>) -> (String, String) {
         let now = Now::read().unix;
         let (state, control) = ca::control(self.state.path(), now).unwrap();
         let order = Order {
@@ -275,7 +276,8 @@ impl Room {
             uses,
         };
         let issuer = token::open(&state).unwrap();
-        issuer.issue(control.pin, order, now).0.to_string()
+        let (text, grant) = issuer.issue(control.pin, order, now);
+        (text.to_string(), grant.id)
     }
 
     pub(super) fn for_dataplane(&self, name: &str) -> String {

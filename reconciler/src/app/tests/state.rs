@@ -40,7 +40,11 @@ async fn what_cannot_be_restored_comes_from_git_again() {
     let (mut room, first) = Room::open().await;
     room.stop().await;
     for damage in ["", "{", "{\"format\":7}"] {
-        std::fs::write(room.state.path().join("published.log"), damage).unwrap();
+        std::fs::write(
+            room.state.path().join("sources/repository/published.log"),
+            damage,
+        )
+        .unwrap();
         std::fs::write(room.state.path().join("proxies.json"), damage).unwrap();
         room.start().await.unwrap();
         let status = room.settled(&first).await;
@@ -107,7 +111,7 @@ async fn a_lost_authority_is_told_and_not_made_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_takes_nothing_does_not_stop_a_correction() {
     let (mut room, _) = Room::open().await;
-    let file = room.state.path().join("published.log");
+    let file = room.state.path().join("sources/repository/published.log");
     std::fs::remove_file(&file).unwrap();
     // Stands for a full disk: nothing can take this place.
     std::fs::create_dir_all(file.join("in the way")).unwrap();

@@ -55,7 +55,7 @@ async fn who_proves_it_brings_the_next_commit() {
     .await
     .unwrap();
     let first = meshd.revision();
-    let mut changed = meshd.status.watch();
+    let mut changed = meshd.status().watch();
     server.commit("type: Mesh\nname: one\n# More.\n");
     let hooks = meshd.hooks.unwrap();
     assert!(knock(hooks, "another").await.starts_with("HTTP/1.1 401"));

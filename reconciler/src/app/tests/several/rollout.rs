@@ -100,7 +100,13 @@ async fn one_rollout_goes_over_the_proxies_of_all() {
     }
     // One that was away meanwhile does not begin it again.
     mesh.other.stop().await;
-    std::fs::remove_file(mesh.other.state.path().join("published.log")).unwrap();
+    std::fs::remove_file(
+        mesh.other
+            .state
+            .path()
+            .join("sources/repository/published.log"),
+    )
+    .unwrap();
     let config = mesh.etcd.config();
     mesh.other
         .start_with(|with| with.settings.etcd = Some(config))
@@ -293,7 +299,10 @@ async fn a_commit_that_cannot_wait_ends_a_rollout_and_the_next_one_is_led_again(
     };
     // An order to one is one to all, and so is the next one.
     let order = json!({"by": "ada", "reason": "noon"});
-    let state = follower.state.path().join("suspended.json");
+    let state = follower
+        .state
+        .path()
+        .join("sources/repository/suspended.json");
     let (status, why) = follower.tell("/v1/suspend", &order).await;
     assert_eq!(status, 200, "{why}");
     until(leader, |status| status["suspended"].is_object()).await;
