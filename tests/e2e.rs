@@ -44,6 +44,7 @@ mod e2e {
     mod routes;
     mod secrets;
     mod signed;
+    mod sources;
     mod spire;
     mod ssh;
     mod timeouts;

@@ -165,3 +165,27 @@ async fn a_clone_and_the_keys_of_the_authorities_are_everything() {
     let token = room.for_dataplane("api-1");
     room.enroll(&token, None, None).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_earlier_version_kept_of_its_source_counts() {
+    let (mut room, first) = Room::open().await;
+    let order = serde_json::json!({ "by": "ada", "reason": "a freeze" });
+    assert_eq!(room.tell("/v1/suspend", &order).await.0, 200);
+    room.stop().await;
+    // As it lay before there could be several sources.
+    let own = room.state.path().join("sources/repository");
+    for file in std::fs::read_dir(&own).unwrap() {
+        let file = file.unwrap();
+        std::fs::rename(file.path(), room.state.path().join(file.file_name())).unwrap();
+    }
+    std::fs::remove_dir_all(room.state.path().join("sources")).unwrap();
+    room.start().await.unwrap();
+    let (_, status) = room.get("/v1/status").await;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["suspended"]["by"], "ada", "{status}");
+    assert_eq!(status["revision"], first, "{status}");
+    let (_, history) = room.get("/v1/history").await;
+    assert!(history.contains(&first), "{history}");
+    assert!(!room.state.path().join("published.log").exists());
+    assert!(own.join("published.log").exists());
+}

@@ -167,3 +167,29 @@ async fn everything_that_is_told_is_told_by_source() {
     about.sort_unstable();
     assert_eq!(about, ["bank", "shop"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_never_answers_keeps_the_other_no_longer_than_its_first_look() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut two = Two::new();
+    let mut sources = two.sources();
+    sources.reverse();
+    // It is taken, and nothing is ever said.
+    sources[0].repository = format!("https://{}/bank.git", silent.local_addr().unwrap());
+    sources[0].timeout = Duration::from_secs(2);
+    sources[0].poll = Duration::from_secs(1);
+    two.start_of(sources).await;
+    let first = two.shop.git(&["rev-parse", "HEAD"]);
+    assert_eq!(two.settled("shop", &first).await["revision"], first);
+    assert_eq!(reason(&two.status("bank").await), "GitOperationFailed");
+    let second = two.shop.commit("second");
+    assert_eq!(two.settled("shop", &second).await["revision"], second);
+    // With something to serve, nobody waits for it at all.
+    two.shop.stop().await;
+    let mut sources = two.sources();
+    sources.reverse();
+    sources[0].repository = format!("https://{}/bank.git", silent.local_addr().unwrap());
+    two.start_of(sources).await;
+    let third = two.shop.commit("third");
+    assert_eq!(two.settled("shop", &third).await["revision"], third);
+}
