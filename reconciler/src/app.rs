@@ -134,12 +134,8 @@ impl Meshd {
         let control = Arc::new(ca::open_control(&state, now.unix)?);
         let revocations = Revocations::read(&state, now.unix).map_err(Failure::Revocations)?;
         let distrust = Distrust::read(&state).map_err(Failure::Revocations)?;
-        let several = config.settings.sources.len() > 1;
-        let registry = Registry::new(Kept::read(&state), now);
-        let registry = match several {
-            true => registry.of_several(),
-            false => registry,
-        };
+        let count = config.settings.sources.len();
+        let registry = Registry::new(Kept::read(&state), now).of_sources(count);
         let registry = Arc::new(registry);
         // 2. Addresses, before anything takes long.
         let listening = Listening::open(&config, &state).await?;
@@ -152,7 +148,7 @@ impl Meshd {
         let Outside { followed, helpers } =
             Outside::open(&config.settings, &state, &events).await?;
         let counted = (Arc::clone(&events), registry.delivered());
-        let metrics = Metrics::new(several, control.not_after(), counted);
+        let metrics = Metrics::new(count > 1, control.not_after(), counted);
         let shared = Shared::new(
             Arc::clone(&state),
             Arc::clone(&registry),

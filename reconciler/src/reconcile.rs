@@ -3,6 +3,7 @@
 //! Never publishes what does not compile, and never writes a status from within a step: steps return values, the loop
 //! records them.
 
+mod admit;
 mod arrival;
 mod guard;
 mod schedule;
@@ -31,6 +32,7 @@ use crate::status::Status;
 use crate::token::Tokens;
 use crate::watch::Watch;
 
+use admit::admit;
 use schedule::Schedule;
 use tell::tell;
 pub(crate) use trouble::{Kind, Trouble};
@@ -101,6 +103,11 @@ impl Reconciler {
         }
     }
 
+    /// Of its source.
+    pub(crate) fn name(&self) -> &str {
+        self.ctx.rollout.place().name()
+    }
+
     /// Passes until `stop`, each after the last one's wait or when something wakes it.
     pub(crate) async fn run(mut self, mut wait: Duration, mut stop: watch::Receiver<bool>) {
         loop {
@@ -148,7 +155,12 @@ impl Reconciler {
         // Who sees a status finds the events that led to it.
         let news = self.ctx.status.record(&outcome, || {
             let commit = self.judged.as_ref().map(|(commit, _)| commit);
-            tell(&outcome, commit, before.as_deref());
+            tell(
+                self.ctx.rollout.place(),
+                &outcome,
+                commit,
+                before.as_deref(),
+            );
             self.record(&outcome);
         });
         if news {
@@ -327,51 +339,6 @@ async fn compile(
         })
     };
     rollout.compile(desk, asked, world).await
-}
-
-/// Publishes a commit that nothing speaks against: neither another source, nor what it removes, nor whom it distrusts.
-fn admit(
-    rollout: &Rollout,
-    desk: &mut Desk,
-    candidate: Candidate,
-    (commit, most): (&Commit, u8),
-) -> Result<Outcome, Trouble> {
-    let claimed = rollout.claim(&candidate.meshes);
-    claimed.map_err(|trouble| trouble.about(&commit.id))?;
-    verify(commit, &candidate, desk, most)?;
-    guard::trusted(commit, &candidate, rollout)?;
-    publish(rollout, desk, candidate, commit)
-}
-
-fn verify(commit: &Commit, candidate: &Candidate, desk: &Desk, most: u8) -> Result<(), Trouble> {
-    let Some(served) = desk.inventory() else {
-        return Ok(());
-    };
-    match guard::objection(served, &candidate.inventory, most) {
-        Some(why) if !commit.says(guard::TRAILER) => {
-            Err(Trouble::stalled("PruneGuard", why).about(&commit.id))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn publish(
-    rollout: &Rollout,
-    desk: &mut Desk,
-    candidate: Candidate,
-    commit: &Commit,
-) -> Result<Outcome, Trouble> {
-    let (revision, digest) = (candidate.revision.clone(), candidate.digest);
-    let warnings = candidate.warnings.clone();
-    let done = rollout.publish(desk, candidate, commit)?;
-    Ok(Outcome {
-        revision,
-        digest,
-        proxies: done.proxies,
-        warnings,
-        degraded: done.degraded,
-        verified: None,
-    })
 }
 
 /// Would judging the same commit again give the same?

@@ -72,7 +72,7 @@ impl Sources {
         match name {
             None if self.alone() => Ok(&self.first),
             None => Err(format!(
-                "there are several sources: say which one is meant (`source`): {}",
+                "there are several sources: say which one is meant (`--source NAME`, `?source=NAME`): {}",
                 names()
             )),
             Some(name) => {

@@ -103,7 +103,11 @@ impl Begun {
         ended.sort_by_key(|(index, ..)| *index);
         let (mut hopeless, all) = (Vec::new(), ended.len());
         for (_, reconciler, wait, outcome) in ended {
-            hopeless.extend(fatal(outcome));
+            let why = fatal(outcome);
+            hopeless.extend(why.map(|why| match all {
+                1 => why,
+                _ => format!("{}: {why}", reconciler.name()),
+            }));
             waits.push((reconciler, wait));
         }
         match hopeless.len() == all {

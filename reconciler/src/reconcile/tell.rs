@@ -4,13 +4,16 @@
 
 use super::{Outcome, Trouble};
 use crate::git::Commit;
+use crate::sources::Place;
 
 /// What an audit wants to know: which commit, whose, and what was served before.
 pub(super) fn tell(
+    place: &Place,
     outcome: &Result<Outcome, Trouble>,
     commit: Option<&Commit>,
     before: Option<&str>,
 ) {
+    let source = (!place.alone()).then(|| place.name());
     match outcome {
         Ok(outcome) => {
             let Outcome {
@@ -20,9 +23,9 @@ pub(super) fn tell(
             let diagnostics = outcome.warnings.as_deref();
             let author = commit.map(|commit| commit.author.as_str());
             let subject = commit.map(|commit| commit.subject.as_str());
-            tracing::info!(%revision, %digest, proxies, author, subject, before, diagnostics, "published");
+            tracing::info!(source, %revision, %digest, proxies, author, subject, before, diagnostics, "published");
             for (reason, why) in &outcome.degraded {
-                tracing::warn!(reason, error = why, "degraded");
+                tracing::warn!(source, reason, error = why, "degraded");
             }
         }
         Err(trouble) => {
@@ -32,6 +35,7 @@ pub(super) fn tell(
             let revision = trouble.revision.as_deref();
             let diagnostics = trouble.diagnostics.as_deref();
             tracing::warn!(
+                source,
                 revision,
                 reason,
                 error = message,

@@ -15,9 +15,9 @@ use super::{Inner, Now, Registry, service};
 use crate::publish::Published;
 
 impl Registry {
-    /// The same, for several sources.
-    pub(crate) fn of_several(self) -> Self {
-        self.lock().several = true;
+    /// The same, for so many sources.
+    pub(crate) fn of_sources(self, count: usize) -> Self {
+        self.lock().several = count > 1;
         self
     }
 

@@ -10,6 +10,19 @@ fn message(status: &Value) -> &str {
         .unwrap_or_default()
 }
 
+/// The proxies of a source, by mesh and name.
+fn proxies(status: &Value) -> Vec<String> {
+    let proxies = status["proxies"].as_array().unwrap().iter();
+    let mut names: Vec<String> = proxies
+        .map(|proxy| {
+            let part = |name: &str| proxy[name].as_str().unwrap();
+            format!("{}/{}", part("mesh"), part("name"))
+        })
+        .collect();
+    names.sort();
+    names
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_had_a_mesh_first_keeps_it() {
     let mut two = Two::open().await;
@@ -98,25 +111,14 @@ async fn a_mesh_moves_with_its_authority_and_nobody_is_distrusted() {
         .told("bank", |status| status["revision"] == taking.as_str())
         .await;
     assert_eq!(reason(&status), "Published", "{status}");
-    let mut names: Vec<String> = Vec::new();
-    for proxy in status["proxies"].as_array().unwrap() {
-        names.push(format!(
-            "{}/{}",
-            proxy["mesh"].as_str().unwrap(),
-            proxy["name"].as_str().unwrap()
-        ));
-    }
-    names.sort();
-    assert_eq!(
-        names,
-        [
-            "bank/api-1",
-            "bank/web-1",
-            "till/api-1",
-            "till/web-1",
-            "till/web-2"
-        ]
-    );
+    let names = [
+        "bank/api-1",
+        "bank/web-1",
+        "till/api-1",
+        "till/web-1",
+        "till/web-2",
+    ];
+    assert_eq!(proxies(&status), names);
     // The same authority, and whoever has its certificates is believed.
     let mut session = two.shop.connect(&api).await.unwrap();
     let now = session.configuration().await;
