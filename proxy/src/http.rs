@@ -6,7 +6,6 @@ mod alarms;
 mod answer;
 mod body;
 mod bootstrap;
-mod calm;
 mod deadline;
 mod ending;
 mod exchange;
@@ -32,7 +31,7 @@ mod upgrade;
 
 pub(crate) use answer::grpc_status;
 pub(crate) use body::{Body, RequestBody};
-pub(crate) use deadline::tell as tell_deadline;
+pub(crate) use deadline::told as told_deadline;
 pub(crate) use received::Received;
 pub(crate) use recorded::Recording;
 pub(crate) use serve::serve;

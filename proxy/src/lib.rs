@@ -26,6 +26,7 @@ mod enroll;
 mod health_check;
 mod hello;
 mod http;
+mod http2;
 mod http_admin;
 mod http_client;
 mod http_metrics;

@@ -2,7 +2,6 @@
 //!
 //! Never reorders: what was read to find out what a connection is, is read again first.
 
-mod batched;
 mod wire;
 
 use std::io;
@@ -14,7 +13,6 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
-pub(crate) use batched::Batched;
 pub(crate) use wire::Wire;
 
 /// The 24 bytes that a client which knows that it speaks HTTP/2 begins with (RFC 9113 3.4).

@@ -18,6 +18,7 @@ use super::received::Received;
 use super::recorded::Reading;
 use super::timers::Watchdog;
 use super::tunnel::Handover;
+use crate::http2;
 use crate::refusal::Refusal;
 use crate::tcp::Activity;
 use crate::upstream::{Lease, Place};
@@ -33,7 +34,7 @@ pub(crate) enum Broken {
     #[error(transparent)]
     One(hyper::Error),
     #[error("the stream was cut")]
-    Two(#[source] h2::Error),
+    Two(#[source] http2::Error),
     #[error("the copy was given up")]
     Copy,
 }

@@ -7,12 +7,13 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use h2::ext::Protocol;
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, HeaderValue, Method};
 
-const WEBSOCKET: &str = "websocket";
+use crate::http2::Protocol;
+
+const WEBSOCKET: &[u8] = b"websocket";
 /// RFC 6455 1.3.
 const WEBSOCKET_SALT: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -30,20 +31,17 @@ impl Bootstrap {
 
     /// Says in words of HTTP/1.1 what the head asks for.
     pub(super) fn translate(parts: &mut Parts) {
-        let Some(protocol) = parts.extensions.remove::<Protocol>() else {
+        let Some(Protocol(protocol)) = parts.extensions.remove() else {
             return;
         };
         parts.method = Method::GET;
         let headers = &mut parts.headers;
-        // A name that is none leads to no upgrade, and so to a refusal.
-        let name = HeaderValue::from_str(protocol.as_str());
-        let name = name.unwrap_or(HeaderValue::from_static(""));
+        let is_websocket = protocol.as_bytes().eq_ignore_ascii_case(WEBSOCKET);
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, name);
+        // A name that is none leads to no upgrade, and so to a refusal.
+        headers.insert(UPGRADE, protocol);
         let mut accept = None;
-        if protocol.as_str().eq_ignore_ascii_case(WEBSOCKET)
-            && let Some((key, answer)) = key()
-        {
+        if is_websocket && let Some((key, answer)) = key() {
             headers.insert(SEC_WEBSOCKET_KEY, key);
             accept = Some(answer);
         }

@@ -38,12 +38,11 @@ pub(super) fn given(headers: &HeaderMap) -> Option<Duration> {
     }
 }
 
-/// Tells the next hop how much of it is left.
-pub(crate) fn tell(headers: &mut HeaderMap, until: Instant) {
+/// What tells the next hop how much of it is left.
+pub(crate) fn told(until: Instant) -> Option<(HeaderName, HeaderValue)> {
     let left = until.saturating_duration_since(Instant::now());
-    if let Ok(left) = HeaderValue::try_from(written(left)) {
-        headers.insert(&GRPC_TIMEOUT, left);
-    }
+    let left = HeaderValue::try_from(written(left)).ok()?;
+    Some((GRPC_TIMEOUT.clone(), left))
 }
 
 /// In the smallest unit that there is room for, and not rounded up.

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::{Reason, RecvStream};
 use http::{HeaderMap, header};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::body::Broken;
 use super::two::Pulse;
+use crate::http2::{self, Reason, RecvStream};
 
 /// What comes from a client or from an upstream.
 #[derive(Debug)]
@@ -105,12 +105,10 @@ impl Streamed {
     fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, http2::Error>>> {
         if !self.no_more_data {
             if let Some(data) = ready!(self.stream.poll_data(cx)) {
                 return Poll::Ready(Some(data.map(|data| {
-                    // It is on its way to the other side, whose own window holds more back.
-                    let _ = self.stream.flow_control().release_capacity(data.len());
                     let length = u64::try_from(data.len()).unwrap_or(u64::MAX);
                     self.left = self.left.map(|left| left.saturating_sub(length));
                     Frame::data(data)
@@ -118,11 +116,7 @@ impl Streamed {
             }
             self.no_more_data = true;
         }
-        let trailers = ready!(self.stream.poll_trailers(cx));
-        Poll::Ready(
-            trailers
-                .map(|trailers| trailers.map(Frame::trailers))
-                .transpose(),
-        )
+        let trailers = self.stream.take_trailers();
+        Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
     }
 }

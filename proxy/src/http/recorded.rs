@@ -43,7 +43,7 @@ struct Recorded {
 #[derive(Debug, Clone)]
 enum Piece {
     Data(Bytes),
-    Trailers(HeaderMap),
+    Trailers(Box<HeaderMap>),
 }
 
 /// One time that the body is sent.
@@ -169,7 +169,10 @@ impl Recorded {
             return self.lose();
         }
         let data = frame.data_ref().cloned().map(Piece::Data);
-        let piece = data.or_else(|| frame.trailers_ref().cloned().map(Piece::Trailers));
+        let piece = data.or_else(|| {
+            let trailers = frame.trailers_ref()?;
+            Some(Piece::Trailers(Box::new(trailers.clone())))
+        });
         self.bytes += frame.data_ref().map_or(0, Bytes::len);
         match piece {
             Some(piece) if self.bytes <= self.most && self.frames.len() < MOST_FRAMES => {
@@ -189,7 +192,7 @@ impl Piece {
     fn frame(&self) -> Frame<Bytes> {
         match self {
             Self::Data(data) => Frame::data(data.clone()),
-            Self::Trailers(trailers) => Frame::trailers(trailers.clone()),
+            Self::Trailers(trailers) => Frame::trailers(HeaderMap::clone(trailers)),
         }
     }
 }

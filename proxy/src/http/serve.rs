@@ -20,11 +20,11 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::alarms::Alarms;
-use super::calm::Calm;
 use super::heads::Heads;
 use super::overdue::Watch;
 use super::streams::Streams;
 use super::{Body, Received, inbound, outbound, passing};
+use crate::http2;
 use crate::metrics::Direction;
 use crate::refusal::Refusal;
 use crate::session::{Session, Standing, revoked};
@@ -149,7 +149,7 @@ pub(crate) async fn serve(session: &Arc<Session>, mut stream: Stream, timeouts: 
             drive(Requests(served.with_upgrades()), &connection, timeouts).await;
         }
         HttpVersion::Two => {
-            let served = Streams::new(Calm::new(stream), &connection);
+            let served = Streams::new(stream, &connection);
             drive(served, &connection, timeouts).await;
         }
     }
@@ -209,7 +209,7 @@ pub(super) enum Ended {
     #[error(transparent)]
     One(hyper::Error),
     #[error(transparent)]
-    Two(h2::Error),
+    Two(http2::Error),
 }
 
 impl Ended {
@@ -218,10 +218,7 @@ impl Ended {
         let bad = match self {
             Self::One(why) if why.is_parse_too_large() => return Some(Refusal::HeadTooLarge),
             Self::One(why) => why.is_parse(),
-            Self::Two(why) => {
-                let mut reason = why.reason().into_iter();
-                why.is_library() && reason.any(|reason| reason != h2::Reason::NO_ERROR)
-            }
+            Self::Two(why) => matches!(why, http2::Error::Violated(_)),
         };
         bad.then_some(Refusal::BadRequest)
     }

@@ -8,72 +8,86 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::server::{self, Connection as Library, SendResponse};
-use h2::{Reason, RecvStream};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderValue, Method, Request, Response};
 use http_body::Body as _;
 use tokio::time::{Sleep, sleep};
 
+use super::answer::{explain, refuse};
 use super::bootstrap::Bootstrap;
-use super::calm::Calm;
 use super::overdue::Watch;
 use super::serve::{Answer, Connection, Ended, Graceful, MOST_STREAMS, answer};
 use super::tunnel::Outgoing;
 use super::two::{Pulse, Pump};
 use super::{Body, Received, head};
+use crate::http2::{Begun, Limits, RecvStream, Respond, Server, Unfit};
 use crate::metrics::Direction;
+use crate::refusal::Refusal;
 use crate::session::Session;
+use crate::stream;
 
 /// What may be under way to this proxy on one stream.
 const PEER_WINDOW: u32 = 128 * 1024;
 const WINDOW: u32 = 64 * 1024;
 /// Of requests.
-const HEAD_BYTES: u32 = 64 * 1024;
-/// Of answers that wait for room, of one stream.
-const SEND_BYTES: usize = 64 * 1024;
+const HEAD_BYTES: usize = 64 * 1024;
 
 /// A client has this long to make room for an answer of this proxy itself: some words, which no limit of a request is over.
 const OWN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// A connection while it is served.
 pub(super) struct Streams {
-    state: State,
+    server: Server<stream::Stream>,
+    /// Resolves when the client is gone without a word.
+    gone: Pin<Box<dyn Future<Output = ()> + Send>>,
     connection: Arc<Connection>,
     pulse: Arc<Pulse>,
 }
 
-enum State {
-    Beginning(Box<server::Handshake<Calm, Bytes>>),
-    Serving {
-        library: Box<Library<Calm, Bytes>>,
-        /// Resolves when the client is gone without a word.
-        gone: Pin<Box<dyn Future<Output = ()> + Send>>,
-    },
-    Over,
-}
-
 impl Streams {
-    pub(super) fn new(stream: Calm, connection: &Arc<Connection>) -> Self {
-        let handshake = builder(&connection.session).handshake(stream);
+    pub(super) fn new(stream: stream::Stream, connection: &Arc<Connection>) -> Self {
+        let server = Server::new(stream, limits(&connection.session));
+        let pulse = Arc::<Pulse>::default();
         Self {
-            state: State::Beginning(Box::new(handshake)),
+            gone: Box::pin(Arc::clone(&pulse).stops(server.pings())),
+            server,
             connection: Arc::clone(connection),
-            pulse: Arc::default(),
+            pulse,
         }
     }
 
-    fn begin(&self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
+    fn begin(&self, begun: Begun) {
         self.pulse.hear();
+        let Begun { request, respond } = begun;
+        match request {
+            Ok(request) => self.ask(request, respond),
+            Err(Unfit::Malformed) => self.refuse(Refusal::BadRequest, respond),
+            Err(Unfit::HeadTooLarge) => self.refuse(Refusal::HeadTooLarge, respond),
+        }
+    }
+
+    fn ask(&self, request: Request<RecvStream>, respond: Respond) {
         let is_head = request.method() == Method::HEAD;
         let (mut parts, stream) = request.into_parts();
         Bootstrap::translate(&mut parts);
         let body = Received::streamed(stream, &parts.headers, &self.pulse);
         let request = Request::from_parts(parts, body);
+        self.spawn(answer(&self.connection, request), respond, is_head);
+    }
+
+    /// Says no to what is no request.
+    fn refuse(&self, refusal: Refusal, respond: Respond) {
+        let session = &self.connection.session;
+        let table = session.shared.table();
+        session.refused(refusal, None, &table);
+        let mut response = refuse(refusal, false);
+        explain(&mut response, session.note(refusal, None, &table));
+        self.spawn(Box::pin(std::future::ready(response)), respond, false);
+    }
+
+    fn spawn(&self, answer: Answer, respond: Respond, is_head: bool) {
         let stream = Stream {
-            state: Step::Asked(answer(&self.connection, request)),
-            respond,
+            state: Step::Asked(answer, respond),
             is_head,
             under_way: Some(UnderWay::new(&self.pulse)),
             patience: None,
@@ -88,21 +102,18 @@ impl Streams {
 
 /// The window of a connection has room for all of its streams, so that none which stalls stops the others; only a stranger
 /// must do with one.
-fn builder(session: &Session) -> server::Builder {
-    let (stream, connection) = match (session.direction, &session.peer) {
+fn limits(session: &Session) -> Limits {
+    let (stream_window, connection_window) = match (session.direction, &session.peer) {
         (Direction::Inbound, Some(_)) => (PEER_WINDOW, PEER_WINDOW * MOST_STREAMS),
         (Direction::Inbound, None) => (WINDOW, WINDOW),
         (Direction::Outbound, _) => (WINDOW, WINDOW * MOST_STREAMS),
     };
-    let mut builder = server::Builder::new();
-    builder
-        .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(HEAD_BYTES)
-        .max_send_buffer_size(SEND_BYTES)
-        .enable_connect_protocol()
-        .initial_window_size(stream)
-        .initial_connection_window_size(connection);
-    builder
+    Limits {
+        stream_window,
+        connection_window,
+        head_bytes: HEAD_BYTES,
+        streams: usize::try_from(MOST_STREAMS).unwrap_or(usize::MAX),
+    }
 }
 
 impl Future for Streams {
@@ -110,27 +121,15 @@ impl Future for Streams {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        if this.gone.as_mut().poll(cx).is_ready() {
+            tracing::debug!("a client is gone without a word");
+            return Poll::Ready(Ok(()));
+        }
         loop {
-            match &mut this.state {
-                State::Beginning(handshake) => {
-                    let library = ready!(Pin::new(handshake.as_mut()).poll(cx));
-                    let mut library = Box::new(library.map_err(Ended::Two)?);
-                    let gone = Arc::clone(&this.pulse).stops(library.ping_pong());
-                    let gone = Box::pin(gone);
-                    this.state = State::Serving { library, gone };
-                }
-                State::Serving { library, gone } => {
-                    if gone.as_mut().poll(cx).is_ready() {
-                        tracing::debug!("a client is gone without a word");
-                        return Poll::Ready(Ok(()));
-                    }
-                    match ready!(library.poll_accept(cx)) {
-                        Some(Ok((request, respond))) => this.begin(request, respond),
-                        Some(Err(why)) => return Poll::Ready(Err(Ended::Two(why))),
-                        None => return Poll::Ready(Ok(())),
-                    }
-                }
-                State::Over => return Poll::Ready(Ok(())),
+            match ready!(this.server.poll_accept(cx)) {
+                Some(Ok(begun)) => this.begin(begun),
+                Some(Err(why)) => return Poll::Ready(Err(Ended::Two(why))),
+                None => return Poll::Ready(Ok(())),
             }
         }
     }
@@ -139,19 +138,14 @@ impl Future for Streams {
 impl Graceful for Streams {
     const ONLY_WITH_AN_ANSWER: bool = false;
 
-    fn drain(mut self: Pin<&mut Self>) {
-        match &mut self.state {
-            State::Beginning(_) => self.state = State::Over,
-            State::Serving { library, .. } => library.graceful_shutdown(),
-            State::Over => {}
-        }
+    fn drain(self: Pin<&mut Self>) {
+        self.server.drain();
     }
 }
 
 /// One request, until its answer has been sent.
 struct Stream {
     state: Step,
-    respond: SendResponse<Bytes>,
     /// Its answer has a head only.
     is_head: bool,
     under_way: Option<UnderWay>,
@@ -160,10 +154,11 @@ struct Stream {
 }
 
 enum Step {
-    Asked(Answer),
+    Asked(Answer, Respond),
     Answering(Pump<Body>),
     /// This proxy's own words.
     Refusing(Pump<Body>),
+    Over,
 }
 
 impl Future for Stream {
@@ -183,18 +178,17 @@ impl Future for Stream {
                     // The stream is reset with what has not been sent.
                     return patience.as_mut().poll(cx);
                 }
-                Step::Asked(answer) => {
+                Step::Asked(answer, respond) => {
                     let Poll::Ready(response) = answer.as_mut().poll(cx) else {
                         // Whoever gives a request up does not wait for what becomes of it.
-                        return this.respond.poll_reset(cx).map(|_| ());
+                        return respond.poll_reset(cx);
                     };
-                    let own = matches!(response.body(), Body::Own(_));
-                    match (this.answer(response), own) {
-                        (Some(pump), false) => this.state = Step::Answering(pump),
-                        (Some(pump), true) => this.state = Step::Refusing(pump),
-                        (None, _) => return Poll::Ready(()),
+                    if let Step::Asked(_, respond) = std::mem::replace(&mut this.state, Step::Over)
+                    {
+                        this.state = this.answer(response, respond);
                     }
                 }
+                Step::Over => return Poll::Ready(()),
             }
         }
     }
@@ -202,7 +196,7 @@ impl Future for Stream {
 
 impl Stream {
     /// Sends the head; what sends the body, where there is one.
-    fn answer(&mut self, response: Response<Body>) -> Option<Pump<Body>> {
+    fn answer(&mut self, response: Response<Body>, respond: Respond) -> Step {
         let (mut parts, body) = response.into_parts();
         // Also what a filter has put there.
         head::response(&mut parts.headers);
@@ -213,26 +207,24 @@ impl Stream {
             parts.headers.entry(CONTENT_LENGTH).or_insert_with(length);
         }
         ended |= self.is_head;
-        match self
-            .respond
-            .send_response(Response::from_parts(parts, ()), ended)
-        {
-            Ok(stream) => match (body, self.under_way.take()) {
-                (Body::Tunnel(handover), Some(under_way)) => {
-                    // Where nobody takes it any more the stream is reset.
-                    drop(handover.send(Outgoing { stream, under_way }));
-                    None
-                }
-                (body, under_way) => {
-                    self.under_way = under_way;
-                    (!ended).then(|| Pump::answer(body, stream))
-                }
-            },
+        let stream = match respond.send(parts.status, &parts.headers, ended) {
+            Ok(stream) => stream,
             Err(why) => {
                 tracing::debug!(%why, "no answer was sent");
-                self.respond.send_reset(Reason::INTERNAL_ERROR);
-                None
+                return Step::Over;
             }
+        };
+        match body {
+            Body::Tunnel(handover) => {
+                if let Some(under_way) = self.under_way.take() {
+                    // Where nobody takes it any more the stream is reset.
+                    drop(handover.send(Outgoing { stream, under_way }));
+                }
+                Step::Over
+            }
+            _ if ended => Step::Over,
+            Body::Own(_) => Step::Refusing(Pump::new(body, stream)),
+            Body::Answer(_) => Step::Answering(Pump::new(body, stream)),
         }
     }
 }

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use h2::{Reason, SendStream};
 use http_body::Body as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Received;
 use super::streams::UnderWay;
+use crate::http2::{Reason, SendStream};
 
 /// Where the other half of a stream goes, once the head of its answer has been sent.
 pub(crate) type Handover = tokio::sync::oneshot::Sender<Outgoing>;
@@ -21,7 +21,7 @@ pub(crate) type Handover = tokio::sync::oneshot::Sender<Outgoing>;
 /// What the client is sent, and that its stream is under way.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    pub(super) stream: SendStream<Bytes>,
+    pub(super) stream: SendStream,
     pub(super) under_way: UnderWay,
 }
 
@@ -31,7 +31,7 @@ pub(super) struct Tunnel {
     received: Received,
     /// What has come and was not taken yet.
     waiting: Bytes,
-    stream: Arc<Mutex<SendStream<Bytes>>>,
+    stream: Arc<Mutex<SendStream>>,
     /// The client has been told that nothing follows.
     ended: bool,
     _under_way: UnderWay,
@@ -52,11 +52,11 @@ impl Tunnel {
     /// that reads and writes: the library wakes one.
     pub(super) fn given_up(&self) -> impl Future<Output = ()> + use<> {
         let stream = Arc::clone(&self.stream);
-        std::future::poll_fn(move |cx| locked(&stream).poll_reset(cx).map(drop))
+        std::future::poll_fn(move |cx| locked(&stream).poll_reset(cx))
     }
 }
 
-fn locked(stream: &Mutex<SendStream<Bytes>>) -> MutexGuard<'_, SendStream<Bytes>> {
+fn locked(stream: &Mutex<SendStream>) -> MutexGuard<'_, SendStream> {
     stream.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -90,21 +90,8 @@ impl AsyncWrite for Tunnel {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let mut stream = locked(&self.stream);
-        stream.reserve_capacity(bytes.len());
-        while stream.capacity() == 0 {
-            match ready!(stream.poll_capacity(cx)) {
-                None => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
-                Some(Err(why)) => return Poll::Ready(Err(io::Error::other(why))),
-                Some(Ok(_)) => {}
-            }
-        }
-        let length = stream.capacity().min(bytes.len());
-        let piece = Bytes::copy_from_slice(bytes.get(..length).unwrap_or_default());
-        let sent = stream.send_data(piece, false);
-        // A window that is held for nothing stops other streams.
-        stream.reserve_capacity(0);
-        Poll::Ready(sent.map(|()| length).map_err(io::Error::other))
+        let written = locked(&self.stream).poll_write(bytes, cx);
+        written.map_err(io::Error::other)
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -113,7 +100,7 @@ impl AsyncWrite for Tunnel {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.ended = true;
-        let sent = locked(&self.stream).send_data(Bytes::new(), true);
+        let sent = locked(&self.stream).end();
         Poll::Ready(sent.map_err(io::Error::other))
     }
 }
@@ -121,7 +108,7 @@ impl AsyncWrite for Tunnel {
 impl Drop for Tunnel {
     fn drop(&mut self) {
         if !self.ended {
-            locked(&self.stream).send_reset(Reason::CONNECT_ERROR);
+            locked(&self.stream).reset(Reason::CONNECT_ERROR);
         }
     }
 }

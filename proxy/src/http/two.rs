@@ -1,21 +1,21 @@
-//! What both ends of a connection of HTTP/2 need beside the library: to find out that the other one is gone, and to send
+//! What both ends of a connection of HTTP/2 need beside frames and streams: to find out that the other one is gone, and to send
 //! a body.
 //!
-//! Never sends faster than the other side reads, and never holds more than the one frame that it waits with.
+//! Never holds more of a body than the one frame that it waits with.
 
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use h2::{Ping, PingPong, Reason, SendStream};
 use http_body::Body;
 use tokio::time::{sleep, timeout};
 
 use super::body::Broken;
+use crate::http2::{self, Pings, Reason, SendStream};
 
 /// A peer that is gone without a word is noticed after the sum of these.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -41,18 +41,10 @@ impl Pulse {
     }
 
     /// Resolves when the other side does not answer any more, although somebody waits for it.
-    pub(crate) async fn stops(self: Arc<Self>, pings: Option<PingPong>) {
-        let Some(mut pings) = pings else {
-            return std::future::pending().await;
-        };
+    pub(crate) async fn stops(self: Arc<Self>, pings: Pings) {
         loop {
             sleep(PING_EVERY).await;
-            if self.is_silent()
-                && !matches!(
-                    timeout(PING_WAIT, pings.ping(Ping::opaque())).await,
-                    Ok(Ok(_))
-                )
-            {
+            if self.is_silent() && timeout(PING_WAIT, pings.ping()).await.is_err() {
                 return;
             }
         }
@@ -62,71 +54,46 @@ impl Pulse {
 /// Sends a body, as fast as the other side takes it.
 pub(crate) struct Pump<B> {
     body: B,
-    stream: SendStream<Bytes>,
-    /// What there is no window for yet.
-    waiting: Option<Bytes>,
-    /// Whether the last frame waits for a window too. The limits of an answer are looked after until its last byte may go;
-    /// those of a request are looked after by whoever waits for its answer.
-    to_the_end: bool,
+    stream: SendStream,
+    /// What there is no room for yet.
+    waiting: Bytes,
 }
 
 impl<B: Body<Data = Bytes, Error = Broken> + Unpin> Pump<B> {
-    pub(crate) fn request(body: B, stream: SendStream<Bytes>) -> Self {
+    pub(crate) fn new(body: B, stream: SendStream) -> Self {
         Self {
             body,
             stream,
-            waiting: None,
-            to_the_end: false,
+            waiting: Bytes::new(),
         }
     }
 
-    pub(crate) fn answer(body: B, stream: SendStream<Bytes>) -> Self {
-        Self {
-            to_the_end: true,
-            ..Self::request(body, stream)
-        }
-    }
-
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+    /// An error only says that nobody takes it any more: whoever waits for the answer hears why.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), http2::Error>> {
         loop {
-            if self.waiting.is_some() {
-                while self.stream.capacity() == 0 {
-                    match self.stream.poll_capacity(cx) {
-                        Poll::Pending => return Poll::Pending,
-                        Poll::Ready(None) => return Poll::Ready(Ok(())),
-                        Poll::Ready(Some(more)) => more?,
-                    };
-                }
-                let data = self.waiting.take().unwrap_or_default();
+            if !self.waiting.is_empty() {
                 let ended = self.body.is_end_stream();
-                self.stream.send_data(data, ended)?;
+                ready!(self.stream.poll_send(&mut self.waiting, ended, cx))?;
                 if ended {
                     return Poll::Ready(Ok(()));
                 }
             }
-            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(self.stream.send_data(Bytes::new(), true)),
-                Poll::Ready(Some(Err(why))) => {
-                    self.stream.send_reset(reason(&why));
+            let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                None => return Poll::Ready(self.stream.end()),
+                Some(Err(why)) => {
+                    self.stream.reset(reason(&why));
                     return Poll::Ready(Ok(()));
                 }
-                Poll::Ready(Some(Ok(frame))) => frame,
+                Some(Ok(frame)) => frame,
             };
             match frame.into_data() {
-                Ok(data) if (data.is_empty() || !self.to_the_end) && self.body.is_end_stream() => {
-                    return Poll::Ready(self.stream.send_data(data, true));
+                Ok(data) if data.is_empty() && self.body.is_end_stream() => {
+                    return Poll::Ready(self.stream.end());
                 }
-                Ok(data) if data.is_empty() => {}
-                Ok(data) => {
-                    // Only when there is something to send: a window that is held for nothing stops other streams.
-                    self.stream.reserve_capacity(1);
-                    self.waiting = Some(data);
-                }
+                Ok(data) => self.waiting = data,
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
-                        self.stream.reserve_capacity(0);
-                        return Poll::Ready(self.stream.send_trailers(trailers));
+                        return Poll::Ready(self.stream.send_trailers(&trailers));
                     }
                 }
             }
@@ -139,9 +106,8 @@ impl<B: Body<Data = Bytes, Error = Broken> + Unpin> Future for Pump<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.poll_body(cx) {
-            // Where the stream cannot be written to any more, whoever waits for the answer hears why.
             Poll::Ready(_) => Poll::Ready(()),
-            Poll::Pending => self.stream.poll_reset(cx).map(|_| ()),
+            Poll::Pending => self.stream.poll_reset(cx),
         }
     }
 }
@@ -150,7 +116,7 @@ impl<B: Body<Data = Bytes, Error = Broken> + Unpin> Future for Pump<B> {
 fn reason(why: &(dyn Error + 'static)) -> Reason {
     let mut why = Some(why);
     while let Some(error) = why {
-        if let Some(error) = error.downcast_ref::<h2::Error>() {
+        if let Some(error) = error.downcast_ref::<http2::Error>() {
             return error.reason().unwrap_or(Reason::INTERNAL_ERROR);
         }
         why = error.source();

@@ -48,7 +48,7 @@ async fn floods_end_their_connection_and_nothing_else() {
         .concat()
     });
     let large = "y".repeat(100);
-    let many: Vec<_> = (0..1_000).map(|_| ("x-large", large.as_str())).collect();
+    let many: Vec<_> = (0..3_000).map(|_| ("x-large", large.as_str())).collect();
     let list = fields(&[&GOOD[..], &many[..]].concat());
     let mut large = frame(HEADERS, END_STREAM, 1, &[]);
     for chunk in list.chunks(16_000) {
@@ -76,7 +76,7 @@ async fn floods_end_their_connection_and_nothing_else() {
             "empty data",
             [opened(1), frame(DATA, 0, 1, &[]).repeat(20_000)].concat(),
         ),
-        ("long list", large),
+        ("endless list", large),
         (
             "continuation",
             [

@@ -4,48 +4,33 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
-use h2::client::{Builder, ResponseFuture, SendRequest};
-use http::{Request, Response};
+use http::Response;
 use http_body::Body as _;
 use tokio::task::AbortHandle;
 
 use super::pool::Counted;
 use crate::http::{Pulse, Pump, Received, RequestBody};
-use crate::refusal::Refusal;
-use crate::stream::{Batched, Stream};
+use crate::http2::{self, Answer, Client, Limits, RequestHead};
+use crate::stream::Stream;
 
 /// On one connection: what mesh proxies accept, and enough for one.
 pub(super) const MOST_STREAMS: usize = 100;
 /// What may be under way to one stream before its receiver has read it. A connection has room for all of its streams, so
 /// that none which stalls stops the others.
 const STREAM_WINDOW: u32 = 128 * 1024;
-const CONNECTION_WINDOW: u32 = 100 * STREAM_WINDOW;
-const SEND_BYTES: usize = 64 * 1024;
-const HEAD_BYTES: u32 = 64 * 1024;
-
-/// Where requests for one connection go in.
-pub(super) type Sender = SendRequest<Bytes>;
+const LIMITS: Limits = Limits {
+    stream_window: STREAM_WINDOW,
+    connection_window: 100 * STREAM_WINDOW,
+    head_bytes: 64 * 1024,
+    streams: MOST_STREAMS,
+};
 
 /// A connection, and what ends it at once.
-pub(super) async fn open(
-    stream: Stream,
-    pulse: &Arc<Pulse>,
-    counted: Counted,
-) -> Result<(Sender, AbortHandle), Refusal> {
-    let (sender, mut connection) = Builder::new()
-        .enable_push(false)
-        .initial_max_send_streams(MOST_STREAMS)
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEAD_BYTES)
-        .max_send_buffer_size(SEND_BYTES)
-        .handshake(Batched::new(stream))
-        .await
-        .map_err(|_| Refusal::Connect)?;
-    let pings = connection.ping_pong();
+pub(super) fn open(stream: Stream, pulse: &Arc<Pulse>, counted: Counted) -> (Client, AbortHandle) {
+    let (client, connection) = http2::connect(stream, LIMITS);
+    let pings = connection.pings();
     let pulse = Arc::clone(pulse);
     let driver = tokio::spawn(async move {
         let _counted = counted;
@@ -57,52 +42,33 @@ pub(super) async fn open(
             tracing::debug!(%why, "upstream connection ended");
         }
     });
-    Ok((sender, driver.abort_handle()))
-}
-
-/// Takes requests, as far as it is known: another handle of it for one of them, and how many may be under way at once.
-pub(super) fn ready(sender: &Sender) -> Option<(Sender, usize)> {
-    let mut sender = sender.clone();
-    // A new handle waits for nothing, so nobody must be woken.
-    match sender.poll_ready(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(Err(_)) => None,
-        Poll::Ready(Ok(())) | Poll::Pending => {
-            let most = sender.current_max_send_streams().min(MOST_STREAMS);
-            Some((sender, most))
-        }
-    }
+    (client, driver.abort_handle())
 }
 
 /// Begins one request. `Err`: the connection has ended before that.
 pub(super) fn begin(
-    sender: &mut Sender,
+    client: &Client,
     pulse: &Arc<Pulse>,
-    head: Request<()>,
+    head: &RequestHead<'_>,
     body: RequestBody,
-) -> Result<Exchange, h2::Error> {
-    let ended = body.is_end_stream();
-    let (response, stream) = sender.send_request(head, ended)?;
-    let pump = match ended {
-        true => None,
-        false => Some(Pump::request(body, stream)),
-    };
-    let pulse = Arc::clone(pulse);
+) -> Result<Exchange, http2::Error> {
+    let (answer, stream) = client.begin(head, body.is_end_stream())?;
     Ok(Exchange {
-        response,
-        pump,
-        pulse,
+        answer,
+        pump: stream.map(|stream| Pump::new(body, stream)),
+        pulse: Arc::clone(pulse),
     })
 }
 
 /// A request that is under way. Resolves with the head of its answer; what is left of the body then goes on by itself.
 pub(super) struct Exchange {
-    response: ResponseFuture,
+    answer: Answer,
     pump: Option<Pump<RequestBody>>,
     pulse: Arc<Pulse>,
 }
 
 impl Future for Exchange {
-    type Output = Result<Response<Received>, h2::Error>;
+    type Output = Result<Response<Received>, http2::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -111,7 +77,7 @@ impl Future for Exchange {
         {
             this.pump = None;
         }
-        let response = ready!(Pin::new(&mut this.response).poll(cx))?;
+        let response = ready!(this.answer.poll(cx))?;
         this.pulse.hear();
         if let Some(pump) = this.pump.take() {
             tokio::spawn(pump);

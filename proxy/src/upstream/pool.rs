@@ -215,9 +215,9 @@ impl Pool {
         }
         let peer = connected.peer;
         let pulse = Arc::new(Pulse::default());
-        let (sender, driver) = multiplex::open(connected.stream, &pulse, counted).await?;
+        let (client, driver) = multiplex::open(connected.stream, &pulse, counted);
         let shared = Arc::new(Shared {
-            sender: sender.clone(),
+            client,
             pulse,
             used: Mutex::new(Instant::now()),
             peer,
@@ -225,7 +225,7 @@ impl Pool {
             driver,
             place: weak,
         });
-        let share = self.share_of(&shared, sender);
+        let share = self.share_of(&shared);
         if !self.retired.load(Ordering::Acquire) {
             locked(&self.two).push(shared);
         }

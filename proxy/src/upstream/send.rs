@@ -13,7 +13,8 @@ use super::multiplex::Exchange;
 use super::pool::Share;
 use super::upgrade::Upgrade;
 use super::{Fate, Kind, Lease, Pool, Upstreams, Via, dial};
-use crate::http::{Received, Recording, RequestBody, grpc_status, tell_deadline};
+use crate::http::{Received, Recording, RequestBody, grpc_status, told_deadline};
+use crate::http2::{self, RequestHead};
 use crate::refusal::Refusal;
 use crate::table::{Hop, Instance};
 
@@ -149,7 +150,7 @@ async fn send_over(
                         if let (Ok(_), Some(recording)) = (&answer, &recording) {
                             recording.forget();
                         }
-                        answer.map_err(|why| unanswered(&why, recording.as_ref()))
+                        answer.map_err(|why| unanswered(why, recording.as_ref()))
                     }
                 };
                 if sent.is_err() {
@@ -207,15 +208,15 @@ async fn send_one(
 
 /// The same on a connection that others use too.
 fn send_two(
-    share: &mut Share,
+    share: &Share,
     outgoing: &Outgoing,
     instance: &Instance,
     scheme: &Scheme,
     body: RequestBody,
 ) -> Result<(Exchange, Option<Recording>), Unsent> {
-    let head = two(outgoing, instance, scheme.clone()).map_err(|why| (why, None))?;
+    let head = two(outgoing, instance, scheme);
     let recording = Recording::until_answered(body);
-    match share.begin(head, from_beginning(recording.as_ref())) {
+    match share.begin(&head, from_beginning(recording.as_ref())) {
         Ok(exchange) => Ok((exchange, recording)),
         Err(why) => {
             tracing::debug!(%why, "not sent");
@@ -225,9 +226,9 @@ fn send_two(
 }
 
 /// What an error means, and the body where the request may be sent again: whatever its method, since nobody has looked at it.
-fn unanswered(why: &h2::Error, recording: Option<&Recording>) -> Unsent {
+fn unanswered(why: http2::Error, recording: Option<&Recording>) -> Unsent {
     tracing::debug!(%why, "no response");
-    if !is_unprocessed(why) {
+    if why != http2::Error::Unprocessed {
         return (Refusal::Closed, None);
     }
     let again = recording.is_none_or(Recording::is_whole);
@@ -291,16 +292,6 @@ async fn upgrade<'a>(
     Err(last)
 }
 
-/// The other side promises that it did not look at the request (RFC 9113, sections 6.8 and 8.7): it is about to close the
-/// connection, and the request crossed that word on the way. Of requests that it may have looked at, the library tells only
-/// that the connection has ended.
-fn is_unprocessed(error: &h2::Error) -> bool {
-    let reason = error.reason();
-    error.is_remote()
-        && (error.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
-            || error.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM))
-}
-
 fn failure(why: &hyper::Error) -> Refusal {
     tracing::debug!(%why, "no response");
     match why.is_parse() {
@@ -322,8 +313,8 @@ impl Outgoing {
         *request.uri_mut() = uri;
         *request.version_mut() = version;
         *request.headers_mut() = self.headers.clone();
-        if let Some(deadline) = self.deadline {
-            tell_deadline(request.headers_mut(), deadline);
+        if let Some((name, left)) = self.deadline.and_then(told_deadline) {
+            request.headers_mut().insert(name, left);
         }
         request
     }
@@ -351,14 +342,15 @@ fn one(outgoing: &Outgoing, instance: &Instance) -> Result<Request<()>, Refusal>
 }
 
 /// In the form of HTTP/2.
-fn two(outgoing: &Outgoing, instance: &Instance, scheme: Scheme) -> Result<Request<()>, Refusal> {
-    let host = outgoing.host(instance).as_bytes();
-    let mut parts = uri::Parts::default();
-    parts.authority = Some(Authority::try_from(host).map_err(|_| Refusal::BadRequest)?);
-    parts.scheme = Some(scheme);
-    parts.path_and_query = Some(outgoing.target.clone());
-    let uri = Uri::from_parts(parts).map_err(|_| Refusal::BadRequest)?;
-    Ok(outgoing.head(uri, Version::HTTP_2))
+fn two<'a>(outgoing: &'a Outgoing, instance: &'a Instance, scheme: &'a Scheme) -> RequestHead<'a> {
+    RequestHead {
+        method: &outgoing.method,
+        scheme,
+        authority: outgoing.host(instance).as_bytes(),
+        path: outgoing.target.as_str(),
+        headers: &outgoing.headers,
+        instead: outgoing.deadline.and_then(told_deadline),
+    }
 }
 
 /// HTTP/2 may cut the cookies into several fields; outside of it they are one (RFC 9113 8.2.3).

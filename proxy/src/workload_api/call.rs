@@ -2,24 +2,30 @@
 //!
 //! Never holds more than one answer, and never waits for an agent that is gone without a word.
 
+use std::future::poll_fn;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
-use h2::RecvStream;
-use h2::client::Builder;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::header::{CONTENT_TYPE, TE};
+use http::uri::Scheme;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::net::UnixStream;
 use tokio::task::AbortHandle;
 
 use mesh_delivery::workload_api::{self as wire, Answer};
 
 use crate::http::Pulse;
+use crate::http2::{self, Limits, RecvStream, RequestHead};
 
-/// Of the head of an answer.
-const HEAD_BYTES: u32 = 16 * 1024;
+const LIMITS: Limits = Limits {
+    stream_window: 64 * 1024,
+    connection_window: 64 * 1024,
+    head_bytes: 16 * 1024,
+    streams: 1,
+};
 
 /// Why there is nothing to hear.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +35,7 @@ pub(super) enum Trouble {
     #[error("it does not answer")]
     Silent,
     #[error("it breaks off: {0}")]
-    Broken(#[from] h2::Error),
+    Broken(#[from] http2::Error),
     #[error("it answers with status {0}, and not as gRPC does")]
     NotGrpc(StatusCode),
     #[error("it refuses with gRPC status {0}: {1}")]
@@ -56,31 +62,39 @@ impl Drop for Call {
 impl Call {
     pub(super) async fn open(socket: &Path) -> Result<Self, Trouble> {
         let stream = UnixStream::connect(socket).await?;
-        let mut builder = Builder::new();
-        builder.enable_push(false).max_header_list_size(HEAD_BYTES);
-        let (sender, mut connection) = builder.handshake(stream).await?;
+        let (client, connection) = http2::connect(stream, LIMITS);
         let pulse = Arc::new(Pulse::default());
         pulse.streams.store(1, Ordering::Relaxed);
-        let pings = connection.ping_pong();
+        let pings = connection.pings();
         let driver = tokio::spawn(async move {
             // How it ended, whoever reads the answer hears.
             tokio::select! {
-                ended = connection => drop(ended),
+                _ = connection => {}
                 () = pulse.stops(pings) => {}
             }
         });
         let driver = driver.abort_handle();
-        let mut sender = sender.ready().await?;
-        let request = Request::post(format!("http://localhost{}", wire::FETCH))
-            .header(header::CONTENT_TYPE, "application/grpc")
-            .header(header::TE, "trailers")
+        let headers = [
+            (CONTENT_TYPE, "application/grpc"),
+            (TE, "trailers"),
             // A request without it was not meant for the agent: somebody else has made this process send it.
-            .header("workload.spiffe.io", "true")
-            .body(())
-            .map_err(|error| Trouble::Unreadable(error.to_string()))?;
-        let (answer, mut asked) = sender.send_request(request, false)?;
-        asked.send_data(wire::ASK, true)?;
-        let answer = answer.await?;
+            (HeaderName::from_static("workload.spiffe.io"), "true"),
+        ];
+        let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        let head = RequestHead {
+            method: &Method::POST,
+            scheme: &Scheme::HTTP,
+            authority: b"localhost",
+            path: wire::FETCH,
+            headers: &HeaderMap::from_iter(headers),
+            instead: None,
+        };
+        let (mut answer, asked) = client.begin(&head, false)?;
+        if let Some(mut asked) = asked {
+            let mut ask = wire::ASK;
+            poll_fn(|cx| asked.poll_send(&mut ask, true, cx)).await?;
+        }
+        let answer = poll_fn(|cx| answer.poll(cx)).await?;
         if answer.status() != StatusCode::OK {
             return Err(Trouble::NotGrpc(answer.status()));
         }
@@ -98,14 +112,12 @@ impl Call {
             if let Some(answer) = wire::take(&mut self.read).map_err(Trouble::Unreadable)? {
                 return Ok(answer);
             }
-            let Some(data) = self.answers.data().await else {
-                let trailers = self.answers.trailers().await?;
+            let Some(data) = poll_fn(|cx| self.answers.poll_data(cx)).await else {
+                let trailers = self.answers.take_trailers();
                 refused(&trailers.unwrap_or_default())?;
                 return Err(Trouble::Over);
             };
-            let data = data?;
-            self.answers.flow_control().release_capacity(data.len())?;
-            self.read.extend_from_slice(&data);
+            self.read.extend_from_slice(&data?);
         }
     }
 }

@@ -5,20 +5,20 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 
-use http::Request;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::{Pool, locked};
 use crate::http::{Pulse, RequestBody};
+use crate::http2::{self, Client, RequestHead};
 use crate::tls::TlsPeer;
 use crate::upstream::Place;
-use crate::upstream::multiplex::{self, Exchange, Sender};
+use crate::upstream::multiplex::{self, Exchange};
 
 /// A connection that many requests share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) sender: Sender,
+    pub(super) client: Client,
     pub(super) pulse: Arc<Pulse>,
     pub(super) used: Mutex<Instant>,
     pub(super) peer: Option<TlsPeer>,
@@ -33,7 +33,6 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Share {
     shared: Arc<Shared>,
-    sender: Sender,
     _busy: Place,
 }
 
@@ -51,11 +50,11 @@ impl Drop for Share {
 impl Share {
     /// Begins a request as one of its streams. `Err`: the connection has ended before that.
     pub(in crate::upstream) fn begin(
-        &mut self,
-        head: Request<()>,
+        &self,
+        head: &RequestHead<'_>,
         body: RequestBody,
-    ) -> Result<Exchange, h2::Error> {
-        multiplex::begin(&mut self.sender, &self.shared.pulse, head, body)
+    ) -> Result<Exchange, http2::Error> {
+        multiplex::begin(&self.shared.client, &self.shared.pulse, head, body)
     }
 }
 
@@ -68,11 +67,11 @@ impl Pool {
             if found.is_some() || shared.serial.load(Ordering::Relaxed) < serial {
                 return true;
             }
-            let Some((sender, most)) = multiplex::ready(&shared.sender) else {
+            let Some(most) = shared.client.most() else {
                 return false;
             };
             if shared.pulse.streams.load(Ordering::Relaxed) < most {
-                found = Some(self.share_of(shared, sender));
+                found = Some(self.share_of(shared));
             }
             true
         });
@@ -80,11 +79,10 @@ impl Pool {
     }
 
     /// One more stream.
-    pub(super) fn share_of(&self, shared: &Arc<Shared>, sender: Sender) -> Share {
+    pub(super) fn share_of(&self, shared: &Arc<Shared>) -> Share {
         shared.pulse.streams.fetch_add(1, Ordering::Relaxed);
         Share {
             shared: Arc::clone(shared),
-            sender,
             _busy: self.busy(),
         }
     }
