@@ -159,7 +159,7 @@ impl Meshd {
         let with = (Arc::clone(&tokens), Arc::new(metrics));
         let begun = Begun::new(&shared, followed, with, config.settings.etcd.is_some())?;
         let (sources, metrics) = (begun.sources(), begun.metrics());
-        let reconcilers = begun.begin().await?;
+        let reconcilers = begun.begin(config.settings.etcd.as_ref()).await?;
         // 4. Everybody to work.
         let stop = watch::Sender::new(false);
         let stopped = || stop.subscribe();

@@ -6,6 +6,7 @@
 
 mod lead;
 mod live;
+mod meshes;
 mod stays;
 mod uses;
 mod vouch;
@@ -27,6 +28,7 @@ use crate::rollout::Registered;
 use crate::settings;
 
 use live::{AUTHORITY, Heard};
+pub(crate) use meshes::hear;
 use stays::{Inbox, Own, Stays};
 pub(crate) use uses::Uses;
 pub(crate) use vouch::Voucher;
@@ -64,6 +66,8 @@ struct Session<'a> {
     stays: Stays,
     /// Which authorities were told.
     authorities: BTreeMap<String, String>,
+    /// From which source each mesh was told to be served.
+    meshes: BTreeMap<String, String>,
 }
 
 impl Share {
@@ -118,7 +122,9 @@ impl Share {
             heard,
             stays: Stays::default(),
             authorities: BTreeMap::new(),
+            meshes: BTreeMap::new(),
         };
+        meshes::hear_all(&self.name, &found, &self.gate.sources);
         for change in &found {
             session.heard.take(live::understand(&self.name, change));
             session.stays.take(change, &self.voucher, &self.inbox);
@@ -129,6 +135,7 @@ impl Share {
         let all = live::said(&self.name, registry.share());
         session.write(&all).await?;
         self.agree(&mut session).await?;
+        self.tell_meshes(&mut session).await?;
         let rollout = Arc::clone(&self.gate.sources.first().rollout);
         let registered = tokio::task::spawn_blocking(move || rollout.share_registered());
         let registered = registered.await.unwrap_or_default();
@@ -172,12 +179,14 @@ impl Share {
                         session.heard.take(said);
                         session.stays.take(&change, &self.voucher, &self.inbox);
                         self.steered(&change);
+                        self.hear_mesh(&change);
                     }
                     self.agree(session).await?;
                 }
                 _ = keep.tick() => {
                     session.lease.keep().await?;
                     self.tell_what_stays(session, &BTreeMap::new()).await?;
+                    self.tell_meshes(session).await?;
                     self.steer(session).await?;
                 }
                 _ = prune.tick() => {
@@ -192,6 +201,7 @@ impl Share {
                     }
                     let registered = self.gate.sources.first().rollout.newly_registered();
                     self.tell_what_stays(session, &registered).await?;
+                    self.tell_meshes(session).await?;
                     self.steer(session).await?;
                     // Words about proxies that were not published yet are understood now.
                     let now = registry.published();

@@ -14,7 +14,7 @@ use crate::state::StateDir;
 use crate::status::Status;
 
 pub(crate) use directory::{DIRECTORY, below, open};
-pub(crate) use meshes::{Meshes, Place, Taken};
+pub(crate) use meshes::{Elsewhere, Meshes, Place, Taken};
 
 /// One of them.
 #[derive(Debug)]

@@ -12,6 +12,8 @@ use super::outside::Followed;
 use crate::admin::Metrics;
 use crate::reconcile::{Ctx, Kind, Outcome, Reconciler, Trouble};
 use crate::rollout::{Rollout, Shared};
+use crate::settings::Etcd;
+use crate::share;
 use crate::sources::{self, Meshes, Source, Sources};
 use crate::status::Status;
 use crate::token::Tokens;
@@ -78,10 +80,17 @@ impl Begun {
 
     /// Restores, or makes the first pass of each; all have failed where none leaves anything to serve nor a commit to mend.
     /// Returns when each is to be looked at next.
-    pub(super) async fn begin(self) -> Result<Vec<(Reconciler, Duration)>, Failure> {
+    pub(super) async fn begin(
+        self,
+        etcd: Option<&Etcd>,
+    ) -> Result<Vec<(Reconciler, Duration)>, Failure> {
         let mut restored = Vec::new();
         for source in self.sources.each() {
             restored.push(restore(source).await?);
+        }
+        // One more meshd, or a source that is new here: what the others serve counts before any order.
+        if let Some(etcd) = etcd.filter(|_| restored.contains(&false) && !self.sources.alone()) {
+            share::hear(etcd, &self.sources).await;
         }
         let mut waits = Vec::new();
         if restored.contains(&true) {

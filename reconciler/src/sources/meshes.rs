@@ -14,11 +14,16 @@ pub(crate) struct Meshes {
     names: Vec<String>,
     /// By mesh.
     owners: Mutex<BTreeMap<String, Owner>>,
+    /// What other meshds serve, by their names and the mesh: the source.
+    elsewhere: Mutex<Elsewhere>,
     /// Who has shown what he serves, or that he serves nothing yet.
     begun: watch::Sender<BTreeSet<usize>>,
     /// How often a mesh that was served became free.
     freed: watch::Sender<u64>,
 }
+
+/// By the name of a meshd and the mesh.
+pub(crate) type Elsewhere = BTreeMap<(String, String), String>;
 
 /// Who has a mesh.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +53,7 @@ impl Meshes {
         let meshes = Arc::new(Self {
             names,
             owners: Mutex::default(),
+            elsewhere: Mutex::default(),
             begun: watch::Sender::default(),
             freed: watch::Sender::default(),
         });
@@ -62,6 +68,16 @@ impl Meshes {
     fn owners(&self) -> MutexGuard<'_, BTreeMap<String, Owner>> {
         // It is never left half changed.
         self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn elsewhere(&self) -> MutexGuard<'_, Elsewhere> {
+        self.elsewhere
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn free(&self) {
+        self.freed.send_modify(|count| *count += 1);
     }
 }
 
@@ -99,6 +115,12 @@ impl Place {
                 let (mesh, owner) = (mesh.clone(), owner.unwrap_or_default());
                 return Err(Taken { mesh, owner });
             }
+            if owner.is_none()
+                && let Some(owner) = self.elsewhere(mesh)
+            {
+                let mesh = mesh.clone();
+                return Err(Taken { mesh, owner });
+            }
         }
         let index = self.index;
         for mesh in wanted {
@@ -107,6 +129,42 @@ impl Place {
             owners.entry(mesh.clone()).or_insert(owner);
         }
         Ok(())
+    }
+
+    /// Another source that another meshd serves a mesh from. What is called otherwise there counts for nothing here.
+    fn elsewhere(&self, mesh: &str) -> Option<String> {
+        let elsewhere = self.meshes.elsewhere();
+        let told = elsewhere.iter().filter(|((_, told), _)| told == mesh);
+        let mut others = told.map(|(_, source)| source);
+        let is_another = |it: &&String| *it != self.name() && self.meshes.names.contains(*it);
+        others.find(is_another).cloned()
+    }
+
+    /// What other meshds serve, all of it.
+    pub(crate) fn hears_all(&self, told: Elsewhere) {
+        *self.meshes.elsewhere() = told;
+        self.meshes.free();
+    }
+
+    /// What another meshd serves a mesh from; `None`: nothing any more.
+    pub(crate) fn hears(&self, (meshd, mesh): (&str, &str), source: Option<String>) {
+        let key = (meshd.to_owned(), mesh.to_owned());
+        let Some(source) = source else {
+            self.meshes.elsewhere().remove(&key);
+            return self.meshes.free();
+        };
+        self.meshes.elsewhere().insert(key, source);
+    }
+
+    /// The source of each mesh that is served here, of all sources.
+    pub(crate) fn served(&self) -> BTreeMap<String, String> {
+        let owners = self.meshes.owners();
+        let served = owners.iter().filter(|(_, owner)| owner.serves);
+        let named = served.filter_map(|(mesh, owner)| {
+            let source = self.meshes.names.get(owner.index)?;
+            Some((mesh.clone(), source.clone()))
+        });
+        named.collect()
     }
 
     /// It serves these of what it has claimed, and gives up the others. Only where one was served do others hear of it:
@@ -122,7 +180,7 @@ impl Place {
         });
         drop(owners);
         if freed {
-            self.meshes.freed.send_modify(|count| *count += 1);
+            self.meshes.free();
         }
     }
 
@@ -181,6 +239,33 @@ mod tests {
         assert!(!freed.has_changed().unwrap());
         bank.claim(&set(&["b", "c"])).unwrap();
         assert!(shop.is_anothers("b") && bank.has("c"));
+    }
+
+    #[test]
+    fn what_another_meshd_serves_is_no_mesh_for_another_source() {
+        let places = Meshes::among(vec!["shop".to_owned(), "bank".to_owned()]);
+        let (shop, bank) = (&places[0], &places[1]);
+        let told = |source: &str| Some(source.to_owned());
+        shop.hears(("one", "a"), told("shop"));
+        shop.hears(("two", "b"), told("of another name"));
+        let taken = bank.claim(&set(&["a"])).unwrap_err();
+        assert_eq!((taken.mesh.as_str(), taken.owner.as_str()), ("a", "shop"));
+        shop.claim(&set(&["a", "b"])).unwrap();
+        // Whoever serves it goes on, whatever is said elsewhere.
+        shop.hears(("one", "a"), told("bank"));
+        shop.claim(&set(&["a"])).unwrap();
+        assert_eq!(shop.served(), BTreeMap::new());
+        shop.keep(&set(&["a"]));
+        let served = [("a".to_owned(), "shop".to_owned())];
+        assert_eq!(bank.served(), BTreeMap::from(served));
+        // It is free when none serves it any more.
+        shop.hears(("one", "c"), told("shop"));
+        let freed = bank.freed();
+        assert!(bank.claim(&set(&["c"])).is_err());
+        assert!(!freed.has_changed().unwrap());
+        shop.hears(("one", "c"), None);
+        assert!(freed.has_changed().unwrap());
+        bank.claim(&set(&["c"])).unwrap();
     }
 
     #[tokio::test]

@@ -107,6 +107,49 @@ async fn each_source_is_agreed_on_by_itself() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn one_more_meshd_takes_no_mesh_away_whatever_its_order_is() {
+    let Some(etcd) = Server::start().await else {
+        return;
+    };
+    let mut two = Two::new();
+    let mut sources = two.sources();
+    let with = |sources: &[Source]| {
+        let sources = sources.to_vec();
+        let etcd = etcd.config();
+        move |config: &mut Config| {
+            config.settings.sources = sources;
+            config.settings.etcd = Some(etcd);
+        }
+    };
+    two.shop.start_with(with(&sources)).await.unwrap();
+    let shop = two.shop.git(&["rev-parse", "HEAD"]);
+    until(&two.shop, "shop", is_shared).await;
+    write_mesh(&two.bank, "shop", "shop");
+    let taking = two.bank.commit("takes the shop");
+    assert_eq!(
+        reason(&two.settled("bank", &taking).await),
+        "MeshOfAnotherSource"
+    );
+    // It has no state, and the bank comes first there.
+    sources.reverse();
+    let mut other = two.shop.beside();
+    other.start_with(with(&sources)).await.unwrap();
+    let status = until(&other, "bank", |status| status["seen"] == taking.as_str()).await;
+    assert_eq!(reason(&status), "MeshOfAnotherSource", "{status}");
+    until(&other, "shop", |status| status["revision"] == shop.as_str()).await;
+    // It is free when no meshd serves it from there any more.
+    for file in ["mesh", "identity", "permission", "service", "web", "api"] {
+        two.shop.git(&["rm", "-q", &format!("{file}.yaml")]);
+    }
+    two.shop.write("mesh.yaml", &of("spare", MESH));
+    two.shop.commit("gives it up\n\nMesh-Allow-Prune: true");
+    for room in [&two.shop, &other] {
+        let status = until(room, "bank", |status| status["revision"] == taking.as_str()).await;
+        assert_eq!(status["proxies"].as_array().unwrap().len(), 4, "{status}");
+    }
+}
+
 fn web_of(name: &str) -> String {
     web(name).replace("127.0.0.11", "127.0.0.12")
 }
