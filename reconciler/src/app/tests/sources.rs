@@ -1,6 +1,7 @@
 //! One meshd over the repositories of two teams: each is a world of its own, and each mesh comes from one of them.
 
 mod apart;
+mod kept;
 mod moves;
 mod shared;
 mod steered;
