@@ -23,6 +23,8 @@ const PROTOCOLS: [Protocol; 2] = [
                 // They hold secrets.
                 .skip_debug(["mesh.delivery.v1.EnrollRequest", "mesh.delivery.v1.Secret"])
                 .codec_path("crate::codec::Lean")
+                // meshd's end writes its messages itself.
+                .build_server(false)
         },
     },
     Protocol {

@@ -6,6 +6,7 @@
 mod calls;
 mod connection;
 mod live;
+mod outgoing;
 mod pace;
 mod rate;
 mod session;

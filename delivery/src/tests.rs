@@ -1,6 +1,6 @@
 mod drivers;
 mod hostile;
-mod meshd;
+pub(crate) mod meshd;
 mod older;
 mod property;
 mod relay;

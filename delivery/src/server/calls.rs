@@ -2,21 +2,32 @@
 //!
 //! Never reads a message of a session before it is known who sends it.
 
+use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 
+use http::header::{CONTENT_TYPE, HeaderValue};
+use hyper::body::Incoming;
 use tokio::time::{Instant, timeout};
+use tonic::body::Body;
+use tonic::codec::Codec as _;
+use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::Shared;
 use super::connection::Peer;
-use super::session::{Outgoing, Session};
+use super::outgoing::Outgoing;
+use super::session::Session;
 use crate::authority::{Authority, Report};
 use crate::bounds;
+use crate::codec::Lean;
 use crate::generated as wire;
-use crate::generated::delivery_server::Delivery;
 use crate::message::{Denied, FromProxy, Hello};
 use crate::publisher::Publisher;
 use crate::wire::words;
+
+/// Where the calls of the protocol are found.
+const ENROLL: &str = "/mesh.delivery.v1.Delivery/Enroll";
+const SESSION: &str = "/mesh.delivery.v1.Delivery/Session";
 
 pub(super) struct Calls<A> {
     shared: Arc<Shared<A>>,
@@ -35,8 +46,31 @@ impl<A> Calls<A> {
     }
 }
 
-#[tonic::async_trait]
-impl<A: Authority> Delivery for Calls<A> {
+impl<A: Authority> Calls<A> {
+    /// What a request is answered.
+    pub(super) async fn answer(
+        self: Arc<Self>,
+        request: http::Request<Incoming>,
+    ) -> http::Response<Body> {
+        match request.uri().path() {
+            ENROLL => {
+                let codec = Lean::<wire::EnrollResponse, wire::EnrollRequest>::default();
+                let mut grpc = Grpc::new(codec).max_decoding_message_size(bounds::FROM_PROXY);
+                grpc.unary(Enroll(self), request).await
+            }
+            SESSION => match self.session(request.into_body()).await {
+                Ok(outgoing) => {
+                    let mut response = http::Response::new(Body::new(outgoing));
+                    let kind = HeaderValue::from_static("application/grpc");
+                    response.headers_mut().insert(CONTENT_TYPE, kind);
+                    response
+                }
+                Err(status) => status.into_http(),
+            },
+            _ => Status::unimplemented("no such call").into_http(),
+        }
+    }
+
     async fn enroll(
         &self,
         request: Request<wire::EnrollRequest>,
@@ -59,12 +93,7 @@ impl<A: Authority> Delivery for Calls<A> {
         Ok(Response::new(enrolled.into()))
     }
 
-    type SessionStream = Outgoing<A>;
-
-    async fn session(
-        &self,
-        request: Request<Streaming<wire::FromProxy>>,
-    ) -> Result<Response<Outgoing<A>>, Status> {
+    async fn session(&self, body: Incoming) -> Result<Outgoing<A>, Status> {
         let Shared {
             authority,
             live,
@@ -76,7 +105,8 @@ impl<A: Authority> Delivery for Calls<A> {
             let reason = "the published commit has no such Dataplane".to_owned();
             denied(Denied::Unavailable(reason))
         })?;
-        let mut inbound = request.into_inner();
+        let decoder = Lean::<wire::ToProxy, wire::FromProxy>::default().decoder();
+        let mut inbound = Streaming::new_request(decoder, body, None, Some(bounds::FROM_PROXY));
         let hello = timeout(pace.hello, hello(&mut inbound))
             .await
             .map_err(|_| Status::deadline_exceeded("no hello in time"))??;
@@ -98,7 +128,22 @@ impl<A: Authority> Delivery for Calls<A> {
                 hello,
             },
         );
-        Ok(Response::new(Outgoing::new(session)))
+        Ok(Outgoing::new(session))
+    }
+}
+
+/// The call that is answered with one message.
+struct Enroll<A>(Arc<Calls<A>>);
+
+type Enrolled = Result<Response<wire::EnrollResponse>, Status>;
+
+impl<A: Authority> UnaryService<wire::EnrollRequest> for Enroll<A> {
+    type Response = wire::EnrollResponse;
+    type Future = Pin<Box<dyn Future<Output = Enrolled> + Send>>;
+
+    fn call(&mut self, request: Request<wire::EnrollRequest>) -> Self::Future {
+        let calls = Arc::clone(&self.0);
+        Box::pin(async move { calls.enroll(request).await })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Never waits without an end: a handshake, a stranger, a proxy that takes nothing, and the farewell have deadlines.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,14 +15,12 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tower_service::Service as _;
 
 use super::calls::Calls;
 use super::live::{End, Ender, ended};
 use super::{ALPN, Shared, stopped};
 use crate::authority::Authority;
 use crate::bounds;
-use crate::generated::delivery_server::DeliveryServer;
 use crate::message::{Denied, ProxyName};
 
 /// A proxy has one call at a time: its enrolment, or its session.
@@ -82,12 +81,14 @@ pub(super) async fn run<A: Authority>(
 ) {
     // Answers are small and waited for.
     let _ = stream.set_nodelay(true);
+    // On its own, and gone when it is over: what a connection holds for days should be small.
+    let handshake = Box::pin(timeout(shared.pace.handshake, acceptor.accept(stream)));
     let accepted = tokio::select! {
         () = stopped(&mut stop) => return,
-        accepted = timeout(shared.pace.handshake, acceptor.accept(stream)) => accepted,
+        accepted = handshake => accepted,
     };
     let stream = match accepted {
-        Ok(Ok(stream)) => stream,
+        Ok(Ok(stream)) => Box::new(stream),
         Ok(Err(error)) => return tracing::debug!(%remote, %error, "no TLS"),
         Err(_) => return tracing::debug!(%remote, "TLS took too long"),
     };
@@ -111,14 +112,16 @@ pub(super) async fn run<A: Authority>(
 }
 
 async fn speak<A: Authority>(
-    stream: TlsStream<TcpStream>,
+    stream: Box<TlsStream<TcpStream>>,
     peer: &Arc<Peer>,
     shared: &Arc<Shared<A>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let server = DeliveryServer::new(Calls::new(shared.clone(), peer.clone()))
-        .max_decoding_message_size(bounds::FROM_PROXY);
-    let service = service_fn(move |request| server.clone().call(request));
+    let calls = Arc::new(Calls::new(shared.clone(), peer.clone()));
+    let service = service_fn(move |request| {
+        let answer = Box::pin(Arc::clone(&calls).answer(request));
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
     let (interval, patience) = shared.pace.ping;
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
@@ -170,5 +173,22 @@ async fn watch_over<A: Authority>(peer: &Peer, shared: &Shared<A>) -> End {
             return End::Denied(Denied::Unavailable(reason));
         }
         tokio::time::sleep(shared.pace.look).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::meshd::Book;
+
+    fn size<A, B, C, D, E, S, F: Future>(_: impl FnOnce(A, B, C, D, E, S) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// There are ten thousand of them, and each stays for days.
+    #[test]
+    fn a_connection_stays_small() {
+        let size = size(run::<Book>);
+        assert!(size <= 4_096, "{size} bytes");
     }
 }

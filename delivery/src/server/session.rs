@@ -5,12 +5,10 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use mesh_bundle::{Digest, Kri};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
-use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
 use super::Shared;
@@ -84,7 +82,7 @@ impl<A: Authority> Session<A> {
     }
 
     /// The next message to send, or how the session ends.
-    async fn next(&mut self) -> Result<ToProxy, Status> {
+    pub(super) async fn next(&mut self) -> Result<ToProxy, Status> {
         self.peer.offers(None);
         loop {
             let end = self.end.borrow().clone();
@@ -250,6 +248,11 @@ impl<A: Authority> Session<A> {
         }
     }
 
+    /// A message is handed out.
+    pub(super) fn offers(&self) {
+        self.peer.offers(Some(Instant::now()));
+    }
+
     fn report(&self, report: Report) {
         self.shared.authority.report(&self.proxy, report);
     }
@@ -290,44 +293,5 @@ fn farewell(reason: End) -> Status {
         End::Stopping => Status::unavailable("meshd is stopping"),
         End::Denied(reason) => denied(reason),
         End::Over => Status::cancelled("the session is over"),
-    }
-}
-
-/// The session as the stream of its messages: nothing runs while nothing happens.
-pub(super) struct Outgoing<A: Authority>(Option<Turn<A>>);
-
-type Turn<A> = Pin<Box<dyn Future<Output = (Result<ToProxy, Status>, Box<Session<A>>)> + Send>>;
-
-impl<A: Authority> Outgoing<A> {
-    pub(super) fn new(session: Session<A>) -> Self {
-        Self(Some(turn(Box::new(session))))
-    }
-}
-
-fn turn<A: Authority>(mut session: Box<Session<A>>) -> Turn<A> {
-    Box::pin(async move { (session.next().await, session) })
-}
-
-impl<A: Authority> Stream for Outgoing<A> {
-    type Item = Result<wire::ToProxy, Status>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Some(current) = &mut self.0 else {
-            return Poll::Ready(None);
-        };
-        let Poll::Ready((outcome, session)) = current.as_mut().poll(cx) else {
-            return Poll::Pending;
-        };
-        match outcome {
-            Ok(message) => {
-                session.peer.offers(Some(Instant::now()));
-                self.0 = Some(turn(session));
-                Poll::Ready(Some(Ok(message.into())))
-            }
-            Err(status) => {
-                self.0 = None;
-                Poll::Ready(Some(Err(status)))
-            }
-        }
     }
 }

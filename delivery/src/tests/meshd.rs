@@ -77,7 +77,7 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// What the authority knows, and what it was told.
-pub(super) struct Book {
+pub(crate) struct Book {
     proxies: Mutex<BTreeMap<Vec<u8>, ProxyName>>,
     wanted: BTreeMap<ProxyName, watch::Sender<Option<Arc<Wanted>>>>,
     denied: Mutex<BTreeSet<ProxyName>>,
