@@ -6,6 +6,7 @@
 
 mod lead;
 mod live;
+mod measured;
 mod meshes;
 mod stays;
 mod uses;
@@ -24,7 +25,7 @@ use crate::ca::CONTROL;
 use crate::etcd::{Change, Etcd, EtcdFailure, Lease};
 use crate::random;
 use crate::registry::Now;
-use crate::rollout::Registered;
+use crate::rollout::{Measured, Registered};
 use crate::settings;
 
 use live::{AUTHORITY, Heard};
@@ -68,6 +69,8 @@ struct Session<'a> {
     authorities: BTreeMap<String, String>,
     /// From which source each mesh was told to be served.
     meshes: BTreeMap<String, String>,
+    /// What was told of traffic, by key.
+    measured: BTreeMap<String, Measured>,
 }
 
 impl Share {
@@ -123,12 +126,14 @@ impl Share {
             stays: Stays::default(),
             authorities: BTreeMap::new(),
             meshes: BTreeMap::new(),
+            measured: BTreeMap::new(),
         };
         meshes::hear_all(&self.name, &found, &self.gate.sources);
         for change in &found {
             session.heard.take(live::understand(&self.name, change));
             session.stays.take(change, &self.voucher, &self.inbox);
         }
+        self.begin_to_measure(&found);
         self.begin_to_steer(&found);
         let registry = &self.gate.registry;
         session.heard.tell_all(registry);
@@ -180,6 +185,7 @@ impl Share {
                         session.stays.take(&change, &self.voucher, &self.inbox);
                         self.steered(&change);
                         self.hear_mesh(&change);
+                        self.measured(&change);
                     }
                     self.agree(session).await?;
                 }
@@ -187,6 +193,7 @@ impl Share {
                     session.lease.keep().await?;
                     self.tell_what_stays(session, &BTreeMap::new()).await?;
                     self.tell_meshes(session).await?;
+                    self.tell_measured(session).await?;
                     self.steer(session).await?;
                 }
                 _ = prune.tick() => {

@@ -101,17 +101,22 @@ impl Rollout {
         }
     }
 
-    /// Why a commit was taken back by another meshd, unless it is to be tried again.
+    /// Why the commit that git has was taken back by another meshd, unless it is to be tried again.
     pub(super) fn returned_elsewhere(&self, revision: &str) -> Option<Breach> {
+        let mut several = self.several();
+        let several = several.as_mut()?;
+        let breach = several.returned(revision).cloned();
+        several.behind = breach.is_some().then(|| revision.to_owned());
+        breach
+    }
+
+    /// The commit that git has, where others took it back without this meshd.
+    pub(super) fn returned_before(&self) -> Option<(String, Breach)> {
         let several = self.several();
         let several = several.as_ref()?;
-        let course = several.of(revision)?;
-        match &course.end {
-            Some(End::Returned(breach)) if course.attempt >= several.attempt(revision) => {
-                Some(breach.clone())
-            }
-            _ => None,
-        }
+        let revision = several.behind.clone()?;
+        let breach = several.returned(&revision)?.clone();
+        Some((revision, breach))
     }
 
     /// Has a commit passed every gate elsewhere, while this meshd was behind?

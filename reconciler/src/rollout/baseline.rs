@@ -24,9 +24,9 @@ struct Kept {
 }
 
 /// A [`Flow`], without the classes that nothing is in.
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sum {
+pub(super) struct Sum {
     connections: u32,
     failures: u32,
     denials: u32,

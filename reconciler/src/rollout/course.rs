@@ -2,8 +2,11 @@
 //!
 //! Never a wave that another meshd could not know of: it stands in etcd before anybody is given it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use super::measured::Measured;
 use super::ordered::Ordered;
 use crate::waves::{Breach, Role};
 
@@ -56,6 +59,12 @@ pub(super) struct Several {
     wish: Option<((String, u32), Wish)>,
     /// Whether git is followed, as was said here and the others do not know yet.
     pub(super) order: Option<Ordered>,
+    /// What git has, and was taken back while this one was not there.
+    pub(super) behind: Option<String>,
+    /// What the proxies of this one show of the commit that is on its way.
+    pub(super) own: Option<Measured>,
+    /// The same of the others, by name.
+    pub(super) measured: BTreeMap<String, Measured>,
 }
 
 impl Course {
@@ -94,6 +103,16 @@ impl Several {
     pub(super) fn of(&self, revision: &str) -> Option<&Course> {
         let course = self.course.as_ref();
         course.filter(|course| course.revision == revision)
+    }
+
+    /// Why a commit was taken back, unless it is to be tried again.
+    pub(super) fn returned(&self, revision: &str) -> Option<&Breach> {
+        let course = self.of(revision)?;
+        let is_last = course.attempt >= self.attempt(revision);
+        match &course.end {
+            Some(End::Returned(breach)) if is_last => Some(breach),
+            _ => None,
+        }
     }
 
     /// Which attempt at a commit is the newest that anybody wants.

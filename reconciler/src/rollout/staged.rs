@@ -17,7 +17,7 @@ use crate::history::About;
 use crate::reconcile::Trouble;
 use crate::registry::Now;
 use crate::snapshot::NEXT;
-use crate::waves::traffic::Figures;
+use crate::waves::traffic::{Figures, Parts};
 use crate::waves::{Action, Breach, Machine, Observation, Plan};
 
 /// Time passes without anybody saying so.
@@ -168,7 +168,7 @@ impl Rollout {
         };
         rolling.machine.plays(self.role(), now);
         rolling.machine.held = self.suspended().is_some();
-        let seen = self.observed(&rolling.machine, now);
+        let seen = self.observed(rolling, now);
         match rolling.machine.look(now, &seen) {
             Action::Wait => {}
             Action::Serve => self.advance(desk, &traffic_words(&seen)),
@@ -179,14 +179,16 @@ impl Rollout {
         self.show(desk);
     }
 
-    /// How the proxies stand, and what their traffic shows.
-    pub(super) fn observed(&self, machine: &Machine, now: Instant) -> Observation {
-        let mut seen = self.registry.observe(self.place.name(), now);
+    /// How the proxies stand, and what their traffic shows, wherever they are connected.
+    pub(super) fn observed(&self, rolling: &Rolling, now: Instant) -> Observation {
+        let source = self.place.name();
+        let mut seen = self.registry.observe(source, now);
+        let machine = &rolling.machine;
         if let Some(gates) = machine.looks_at_traffic() {
-            let (compared, asked) = self
-                .registry
-                .traffic((self.place.name(), machine.moved()), now);
-            seen.traffic = Some(Figures::of(&compared, gates.min_requests));
+            let (compared, asked) = self.registry.traffic((source, machine.moved()), now);
+            let own = (Parts::of(&compared), asked);
+            let (parts, asked) = self.with_others(&rolling.next.revision, own);
+            seen.traffic = Some(Figures::of(&parts, gates.min_requests));
             seen.asked = asked;
         }
         seen
@@ -251,7 +253,7 @@ impl Rollout {
         kept.attempt = self.attempt(revision);
         kept.returned = Some(breach.clone());
         self.wants(revision, Wish::End(End::Returned(breach)));
-        kept.traffic = self.observed(&rolling.machine, Now::read().instant).traffic;
+        kept.traffic = self.observed(&rolling, Now::read().instant).traffic;
         let written = kept.write(&self.own);
         if let Err(failure) = written.and_then(|()| self.own.remove(NEXT)) {
             unkept(&failure);

@@ -29,21 +29,29 @@ impl Rollout {
             None => desk.returned.take(),
             Some(_) => None,
         };
-        let Some(kept) = returned else {
+        let returned = match (returned, &desk.rolling) {
+            (Some(kept), _) => {
+                if let Err(failure) = Kept::remove(&self.own) {
+                    unkept(&failure);
+                }
+                kept.returned.map(|breach| (kept.revision, breach))
+            }
+            // Others took it back, and this meshd was not there, or behind.
+            (None, None) => self.returned_before(),
+            (None, Some(_)) => None,
+        };
+        let Some((revision, breach)) = returned else {
             drop(desk);
             return self.paused(false).await;
         };
-        if let Err(failure) = Kept::remove(&self.own) {
-            unkept(&failure);
-        }
         let again = "what was taken back is tried again: an operator said so";
         let again = News::info("Rollout", self.place.name(), "RolloutRetried", again);
-        event::record(&self.events, &again.of(Some(&kept.revision)));
-        self.wants(&kept.revision, Wish::Again);
+        event::record(&self.events, &again.of(Some(&revision)));
+        self.wants(&revision, Wish::Again);
         let before = self.view();
         self.show(&desk);
         self.ended.notify_one();
-        before.ok_or_else(nothing)
+        Ok(before.unwrap_or_else(|| View::returned(revision, self.role(), breach)))
     }
 
     async fn paused(&self, paused: bool) -> Result<View, String> {

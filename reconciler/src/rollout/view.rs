@@ -17,7 +17,9 @@ use crate::waves::{Breach, Phase, Role};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct View {
     pub(crate) revision: String,
-    digest: Digest,
+    /// `None`: it was taken back before this meshd compiled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<Digest>,
     /// The wave that was reached.
     wave: Option<String>,
     /// `None`: it was taken back.
@@ -42,6 +44,25 @@ struct Share {
     proxies: usize,
 }
 
+impl View {
+    /// Of what others took back while this meshd was not there, or behind.
+    pub(super) fn returned(revision: String, role: Role, breach: Breach) -> Self {
+        Self {
+            revision,
+            digest: None,
+            wave: None,
+            phase: None,
+            paused: false,
+            role,
+            acknowledged: 0,
+            expected: 0,
+            waves: Vec::new(),
+            traffic: None,
+            returned: Some(breach),
+        }
+    }
+}
+
 impl Rollout {
     /// What is told of a rollout that is under way or was taken back.
     pub(crate) fn view(&self) -> Option<View> {
@@ -63,7 +84,7 @@ impl Rollout {
             (Some(rolling), _) => Some(self.seen(rolling)),
             (None, Some(kept)) => Some(View {
                 revision: kept.revision.clone(),
-                digest: kept.digest,
+                digest: Some(kept.digest),
                 wave: kept.wave.clone(),
                 phase: None,
                 paused: false,
@@ -82,7 +103,7 @@ impl Rollout {
 
     fn seen(&self, rolling: &Rolling) -> View {
         let machine = &rolling.machine;
-        let seen = self.observed(machine, Now::read().instant);
+        let seen = self.observed(rolling, Now::read().instant);
         let (acknowledged, expected) = machine.acknowledged(&seen);
         let waves = machine.plan().waves.iter().map(|wave| Share {
             name: wave.name.clone(),
@@ -90,7 +111,7 @@ impl Rollout {
         });
         View {
             revision: rolling.next.revision.clone(),
-            digest: rolling.next.digest,
+            digest: Some(rolling.next.digest),
             wave: machine.wave().map(str::to_owned),
             phase: Some(machine.phase()),
             paused: machine.paused,

@@ -17,13 +17,17 @@ struct Words {
     ordered: String,
 }
 
+/// What stands before the words of one source: of one that is alone, as it was before there could be others.
+pub(super) fn below(place: &Place) -> String {
+    match place.alone() {
+        true => "rollout".to_owned(),
+        false => format!("rollout/{}", place.name()),
+    }
+}
+
 impl Words {
-    /// Of a source that is alone, as they were before there could be others.
     fn of(place: &Place) -> Self {
-        let below = match place.alone() {
-            true => "rollout".to_owned(),
-            false => format!("rollout/{}", place.name()),
-        };
+        let below = below(place);
         let word = |name: &str| format!("{below}/{name}");
         Self {
             leader: word("leader"),

@@ -2,12 +2,17 @@
 //!
 //! Never lets one proxy speak for all: where several tell something, none counts for more than all the others together.
 
+mod part;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use mesh_compiler::config::rollout::{Traffic as Gates, percent};
 use mesh_delivery::traffic::{Both, CLASSES, Flow};
 use serde::Serialize;
+
+use part::Teller;
+pub(crate) use part::{Part, Parts};
 
 /// Latency that nobody notices is none, however many times as long it is.
 const UNNOTICED: Duration = Duration::from_millis(5);
@@ -48,15 +53,22 @@ struct Sum {
 }
 
 impl Figures {
-    /// Of proxies that have a commit. No proxy counts for more than `fewest` requests and all the others together.
-    pub(crate) fn of(proxies: &[Compared], fewest: u32) -> Self {
-        let change = |flow: fn(&Both) -> &Flow| Change {
-            before: Sum::of(proxies.iter().map(|it| flow(&it.before)), fewest),
-            after: Sum::of(proxies.iter().map(|it| flow(&it.after)), fewest),
+    /// Of proxies that have a commit, wherever they are connected. No proxy counts for more than `fewest` requests and all
+    /// the others together.
+    pub(crate) fn of(parts: &[Parts], fewest: u32) -> Self {
+        let change = |way: fn(&[Part; 2]) -> &Part| {
+            let sum = |of: fn(&Parts) -> &[Part; 2]| {
+                let parts = parts.iter().map(|parts| way(of(parts)));
+                Sum::of(parts.flat_map(Part::tellers), fewest)
+            };
+            Change {
+                before: sum(|parts| &parts.before),
+                after: sum(|parts| &parts.after),
+            }
         };
         Self {
-            inbound: change(|both| &both.inbound),
-            outbound: change(|both| &both.outbound),
+            inbound: change(|[inbound, _]| inbound),
+            outbound: change(|[_, outbound]| outbound),
         }
     }
 
@@ -138,17 +150,18 @@ impl Change {
 
 impl Sum {
     /// In shares of a million, each proxy weighed.
-    fn of<'a>(flows: impl Iterator<Item = &'a Flow> + Clone, fewest: u32) -> Option<Self> {
-        let total: u64 = flows.clone().map(Flow::requests).sum();
-        let weights = flows.clone().map(|flow| weight(flow, total, fewest));
+    fn of<'p>(tellers: impl Iterator<Item = Teller<'p>> + Clone, fewest: u32) -> Option<Self> {
+        let total: u64 = tellers.clone().map(|teller| teller.requests).sum();
+        let weights = tellers.clone().map(|teller| weight(teller, total, fewest));
         let weighed: u64 = weights.sum();
         if weighed == 0 {
             return None;
         }
         let (mut failures, mut denials) = (0_u128, 0_u128);
         let mut latency = Flow::default();
-        for flow in flows {
-            let (weight, own) = (weight(flow, total, fewest), flow.requests().max(1));
+        for teller in tellers {
+            let (weight, own) = (weight(teller, total, fewest), teller.requests.max(1));
+            let flow = teller.flow;
             let scaled =
                 |count: u32| u128::from(count) * 1_000_000 * u128::from(weight) / u128::from(own);
             failures += scaled(flow.failures);
@@ -157,7 +170,7 @@ impl Sum {
                 if let (Some(sum), Some(count)) =
                     (latency.latency.get_mut(class), flow.latency.get(class))
                 {
-                    let more = u64::from(*count) * weight / own;
+                    let more = u128::from(*count) * u128::from(weight) / u128::from(own);
                     *sum = sum.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
                 }
             }
@@ -177,13 +190,15 @@ impl Sum {
     }
 }
 
-/// For how many requests a proxy counts.
-fn weight(flow: &Flow, total: u64, fewest: u32) -> u64 {
-    let own = flow.requests();
+/// For how many requests somebody counts. Of several none outweighs the others: one of them who tells more than he is kept
+/// apart from them.
+fn weight(teller: Teller<'_>, total: u64, fewest: u32) -> u64 {
+    let own = teller.requests;
     match total.saturating_sub(own) {
         // Nobody else tells anything.
         0 => own,
-        others => own.min(others.max(fewest.into())),
+        others if teller.is_one => own.min(others.max(fewest.into())),
+        _ => own,
     }
 }
 
@@ -249,7 +264,7 @@ mod tests {
     }
 
     fn judged(proxies: &[Compared]) -> String {
-        let figures = Figures::of(proxies, 100);
+        let figures = Figures::of(&[Parts::of(proxies)], 100);
         let broken = figures.broken(&gates());
         broken.map_or_else(String::new, |(gate, why)| format!("{gate}: {why}"))
     }
@@ -300,6 +315,32 @@ mod tests {
             ..Flow::default()
         };
         assert!(judged(&[compared(Flow::default(), tcp)]).starts_with("Denials: 100 % of 150"));
+    }
+
+    #[test]
+    fn wherever_they_are_connected_they_show_the_same() {
+        let denied = Flow {
+            denials: 70,
+            ..Flow::default()
+        };
+        let proxies = [
+            compared(flow(1_000, 3, 0, 10), flow(900, 30, 5, 20)),
+            compared(flow(40, 0, 0, 10), flow(9_000_000, 0, 0, 1)),
+            compared(denied.clone(), flow(60, 1, 60, 700)),
+            compared(Flow::default(), denied),
+            compared(flow(700, 0, 9, 3), flow(1, 1, 0, 3)),
+        ];
+        let whole = Figures::of(&[Parts::of(&proxies)], 100);
+        for cut in 0..=proxies.len() {
+            let (one, other) = proxies.split_at(cut);
+            let parts = [Parts::of(one), Parts::of(other), Parts::default()];
+            assert_eq!(Figures::of(&parts, 100), whole, "{cut}");
+        }
+        // Too few at each of them.
+        let bad = || compared(flow(60, 0, 0, 10), flow(60, 30, 0, 10));
+        let parts = [Parts::of(&[bad()]), Parts::of(&[bad()])];
+        assert!(Figures::of(&parts[..1], 100).broken(&gates()).is_none());
+        assert!(Figures::of(&parts, 100).broken(&gates()).is_some());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Several meshds over one repository, with a real etcd between them (Debian: etcd-server).
 
+mod gates;
 mod rollout;
 mod shared;
 

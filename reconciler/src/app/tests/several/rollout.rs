@@ -7,23 +7,27 @@ use super::*;
 use crate::app::tests::room::{Connected, Proxy};
 use crate::app::tests::waves::{TIMEOUT, join, offered, refuse};
 
-const WAVES: &str = "[rollout]\nbake = \"0s\"\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = { app = \"web\" }\n";
+pub(super) const WAVES: &str = "[rollout]\nbake = \"0s\"\n\n[[rollout.waves]]\nname = \"canary\"\nlabels = { app = \"web\" }\n";
 
 /// web-1, the canary, is with the other meshd; api-1, the fleet, with the one.
-struct Mesh {
-    one: Room,
-    other: Room,
-    first: String,
-    web: Connected,
-    api: Connected,
+pub(super) struct Mesh {
+    pub(super) one: Room,
+    pub(super) other: Room,
+    pub(super) first: String,
+    pub(super) web: Connected,
+    pub(super) api: Connected,
     /// To connect again, and what they held first.
-    proxies: [(Proxy, Received); 2],
-    etcd: Server,
+    pub(super) proxies: [(Proxy, Received); 2],
+    pub(super) etcd: Server,
 }
 
 impl Mesh {
     async fn open() -> Option<Self> {
-        let (one, other, etcd, first) = two_of(|one| one.write("meshc.toml", WAVES)).await?;
+        Self::with(WAVES).await
+    }
+
+    pub(super) async fn with(settings: &str) -> Option<Self> {
+        let (one, other, etcd, first) = two_of(|one| one.write("meshc.toml", settings)).await?;
         for room in [&one, &other] {
             shares(room, true).await;
         }
@@ -48,23 +52,23 @@ impl Mesh {
     }
 
     /// Commits what changes the configuration of both.
-    fn commit(&self) -> String {
+    pub(super) fn commit(&self) -> String {
         self.one.write("timeout.yaml", TIMEOUT);
         self.one.commit("timeouts")
     }
 
-    fn rooms(&self) -> [&Room; 2] {
+    pub(super) fn rooms(&self) -> [&Room; 2] {
         [&self.one, &self.other]
     }
 }
 
 /// Asks until the status of a meshd is so.
-async fn until(room: &Room, so: impl Fn(&Value) -> bool) -> Value {
+pub(super) async fn until(room: &Room, so: impl Fn(&Value) -> bool) -> Value {
     let read = |body: &str| serde_json::from_str::<Value>(body).unwrap();
     read(&told(room, |body| so(&read(body))).await)
 }
 
-async fn acknowledge(session: &Connected, root: mesh_bundle::Digest) {
+pub(super) async fn acknowledge(session: &Connected, root: mesh_bundle::Digest) {
     session.send(FromProxy::Ack { root }).await;
 }
 
