@@ -43,6 +43,14 @@ pub(crate) fn open(state: &StateDir, names: &[String]) -> Result<Vec<Arc<StateDi
             "what an earlier version has kept lies below `{DIRECTORY}/` now"
         );
     }
+    for stray in state.list(DIRECTORY).map_err(failed)? {
+        if !names.contains(&stray) {
+            tracing::warn!(
+                source = stray,
+                "the settings name no such source: what is kept of it, also that it is suspended, counts for nothing"
+            );
+        }
+    }
     let part = |name: &String| state.part(&below(name)).map(Arc::new);
     names
         .iter()
