@@ -6,8 +6,6 @@
     unreachable_pub,
     unused_qualifications,
     clippy::doc_markdown,
-    clippy::too_many_lines,
-    clippy::allow_attributes,
     clippy::allow_attributes_without_reason,
     reason = "generated code"
 )]

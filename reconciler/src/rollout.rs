@@ -364,8 +364,7 @@ impl Rollout {
             Published::project(&mixed, beside).map_err(|error| undeliverable(error.to_string()))?;
         self.note_outgrown(before.as_deref(), &published);
         let proxies = published.proxies.len();
-        self.registry
-            .publish(self.place.name(), Arc::new(published));
+        self.registry.publish(self.place.name(), published);
         Ok(proxies)
     }
 }

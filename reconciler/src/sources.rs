@@ -16,6 +16,9 @@ use crate::status::Status;
 pub(crate) use directory::{DIRECTORY, below, open};
 pub(crate) use meshes::{Elsewhere, Meshes, Place, Taken};
 
+/// What is said of Dataplanes, by mesh and name.
+pub(crate) type Told<T> = BTreeMap<(String, String), T>;
+
 /// One of them.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -96,11 +99,8 @@ impl Sources {
     }
 
     /// What is said of Dataplanes, by mesh and name, for each source that it concerns.
-    pub(crate) fn apart<T>(
-        &self,
-        told: BTreeMap<(String, String), T>,
-    ) -> Vec<(&Source, BTreeMap<(String, String), T>)> {
-        let mut parts: BTreeMap<&str, (&Source, BTreeMap<_, T>)> = BTreeMap::new();
+    pub(crate) fn apart<T>(&self, told: Told<T>) -> impl Iterator<Item = (&Source, Told<T>)> {
+        let mut parts: BTreeMap<&str, (&Source, Told<T>)> = BTreeMap::new();
         for (key, told) in told {
             let source = self.of(&key.0);
             let (_, part) = parts
@@ -108,6 +108,6 @@ impl Sources {
                 .or_insert((source, BTreeMap::new()));
             part.insert(key, told);
         }
-        parts.into_values().collect()
+        parts.into_values()
     }
 }

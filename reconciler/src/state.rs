@@ -145,10 +145,8 @@ impl StateDir {
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), StateFailure> {
         let (from, to) = (self.path(from), self.path(to));
         let renamed = fs::rename(&from, &to).and_then(|()| {
-            let parents = [&from, &to].into_iter().filter_map(|path| path.parent());
-            parents
-                .map(|parent| File::open(parent)?.sync_all())
-                .collect()
+            let mut parents = [&from, &to].into_iter().filter_map(|path| path.parent());
+            parents.try_for_each(|parent| File::open(parent)?.sync_all())
         });
         renamed.map_err(|error| StateFailure::io("moving", &from, error))
     }

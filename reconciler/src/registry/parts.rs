@@ -32,7 +32,8 @@ impl Registry {
     }
 
     /// Serves this of a source from now on. Dataplanes that it does not have any more lose their streams.
-    pub(crate) fn publish(&self, source: &str, part: Arc<Published>) {
+    pub(crate) fn publish(&self, source: &str, part: Published) {
+        let part = Arc::new(part);
         let now = Now::read();
         let mut inner = self.lock();
         let earlier = inner.parts.insert(source.to_owned(), Arc::clone(&part));

@@ -51,7 +51,7 @@ impl Room {
     fn publish(&self, options: Options, revision: &str) {
         let before = self.registry.published();
         let published = publish(options, &self.state, revision, before.as_deref());
-        self.registry.publish("mesh", Arc::new(published));
+        self.registry.publish("mesh", published);
         self.work();
     }
 
@@ -269,7 +269,7 @@ fn who_is_removed_loses_the_stream() {
     let feed = room.feed("web-1");
     let nothing = mesh_bundle::Bundle::seal(BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
     let nothing = crate::publish::sample::project(&nothing.unwrap(), &room.state, "none", None);
-    room.registry.publish("mesh", Arc::new(nothing));
+    room.registry.publish("mesh", nothing);
     assert!(feed.has_changed().is_err());
     assert!(room.registry.subscribe(&dataplane("web-1")).is_none());
     // Its last words are not an accident.

@@ -15,6 +15,9 @@ use crate::registry::Registry;
 use crate::signer::Signers;
 use crate::state::StateDir;
 
+/// Dataplanes that joined by themselves, by mesh and name.
+pub(super) type Brought = BTreeMap<(String, String), Registered>;
+
 /// One for all. A copy is the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Shared {
@@ -29,7 +32,7 @@ pub(crate) struct Shared {
     /// Dataplanes that joined by themselves.
     documents: Arc<Mutex<Documents>>,
     /// What joined here and the other meshds were not told yet; `None`: there are none.
-    pub(super) untold: Arc<Mutex<Option<BTreeMap<(String, String), Registered>>>>,
+    pub(super) untold: Arc<Mutex<Option<Brought>>>,
     /// Whoever reads and writes what is known of authorities.
     turn: Arc<Mutex<()>>,
 }
