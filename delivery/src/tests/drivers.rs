@@ -230,3 +230,14 @@ async fn a_stop_ends_sessions_in_words_and_then_the_server() {
     let error = meshd.open(None, None).await.unwrap_err();
     assert!(matches!(error, ClientError::Unreachable { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn what_is_said_of_very_many_services_is_not_taken_for_a_flood() {
+    let mut meshd = Meshd::start().await;
+    let names: Vec<String> = (0..20_000).map(|number| format!("s{number}")).collect();
+    let clusters: Vec<_> = names.iter().map(|name| (name.as_str(), "a")).collect();
+    meshd.want(wanted("c1", &[("proxy", "p")], &clusters));
+    let mut session = meshd.session(None).await;
+    let (_, before) = configuration(&mut session).await;
+    assert_eq!(before.len(), clusters.len());
+}
