@@ -49,7 +49,7 @@ impl Tunnel {
     }
 
     /// Resolves when the client gives the stream up, also where it has said its last word before. To be asked by the task
-    /// that reads and writes: the library wakes one.
+    /// that reads and writes: one is woken.
     pub(super) fn given_up(&self) -> impl Future<Output = ()> + use<> {
         let stream = Arc::clone(&self.stream);
         std::future::poll_fn(move |cx| locked(&stream).poll_reset(cx))
